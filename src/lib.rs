@@ -1,0 +1,4 @@
+//! anomalog: web-traffic anomaly detection as SQL.
+
+pub mod schema;
+pub mod warehouse;

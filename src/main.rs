@@ -1,0 +1,3 @@
+//! The `anomalog` command.
+
+fn main() {}

@@ -1,0 +1,123 @@
+//! The tables of the warehouse: column names, types and null rules.
+//!
+//! Every exported column has a type that BI tools read from Parquet: `BOOLEAN`, `INT32`, `INT64`,
+//! `DOUBLE`, `STRING` and `TIMESTAMP(MICROS, UTC)`. The only exception is the quarantine, which
+//! keeps rejected bytes as they were read.
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+/// Hive partition column of [`Table::AccessLogs`]: the UTC date of `timestamp`.
+pub const DATE_PARTITION: &str = "date";
+
+/// A point in time: microseconds since the Unix epoch, UTC.
+#[must_use]
+pub fn timestamp_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// The tables that anomalog itself writes into a warehouse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// One row per request.
+    AccessLogs,
+    /// One row per ingested file and site: what was read, and which time it covers.
+    LogFiles,
+    /// One row per line that could not be read as a request.
+    Quarantine,
+    /// One row per series and window, gaps filled.
+    TrafficWindows,
+    /// One row per series and window, with anomaly scores.
+    ScoredWindows,
+}
+
+impl Table {
+    /// Every table, in the order of the data flow.
+    pub const ALL: [Self; 5] = [
+        Self::AccessLogs,
+        Self::LogFiles,
+        Self::Quarantine,
+        Self::TrafficWindows,
+        Self::ScoredWindows,
+    ];
+
+    /// The name in SQL, and of the folder in the warehouse.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AccessLogs => "access_logs",
+            Self::LogFiles => "log_files",
+            Self::Quarantine => "quarantine",
+            Self::TrafficWindows => "traffic_windows",
+            Self::ScoredWindows => "scored_windows",
+        }
+    }
+}
+
+/// `access_logs` as stored in a file; [`DATE_PARTITION`] is a folder, not a column of the file.
+///
+/// Absent text is the empty string in the columns that every request has (`method`, `path`,
+/// `query`, `protocol`) and NULL in those that a log format may lack.
+pub static ACCESS_LOGS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("timestamp", timestamp_type(), false),
+        Field::new("site", DataType::Utf8, false),
+        Field::new("client_ip", DataType::Utf8, false),
+        Field::new("method", DataType::Utf8, false),
+        Field::new("path", DataType::Utf8, false),
+        Field::new("query", DataType::Utf8, false),
+        Field::new("protocol", DataType::Utf8, false),
+        Field::new("status", DataType::Int32, false),
+        Field::new("bytes", DataType::Int64, true),
+        Field::new("latency_ms", DataType::Float64, true),
+        Field::new("referer", DataType::Utf8, true),
+        Field::new("user_agent", DataType::Utf8, true),
+    ]))
+});
+
+/// `log_files`: one row per ingested file and site.
+///
+/// `lines` and `rejected` count the whole file, `rows` the site's share. `covered_from` and
+/// `covered_to` are the first and last timestamp of the whole file: a file that mentions a site
+/// at all says of that whole range whether the site had traffic.
+pub static LOG_FILES: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("file", DataType::Utf8, false),
+        Field::new("sha256", DataType::Utf8, false),
+        Field::new("format", DataType::Utf8, false),
+        Field::new("site", DataType::Utf8, false),
+        Field::new("lines", DataType::Int64, false),
+        Field::new("rejected", DataType::Int64, false),
+        Field::new("rows", DataType::Int64, false),
+        Field::new("covered_from", timestamp_type(), false),
+        Field::new("covered_to", timestamp_type(), false),
+    ]))
+});
+
+/// `quarantine`: one row per rejected line, `raw` being its bytes without the line end.
+pub static QUARANTINE: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("file", DataType::Utf8, false),
+        Field::new("line_number", DataType::Int64, false),
+        Field::new("reason", DataType::Utf8, false),
+        Field::new("raw", DataType::Binary, false),
+    ]))
+});
+
+/// `traffic_windows`: metrics are NULL exactly where `is_observed` is false, and the latency
+/// quantiles also where no request carries a latency.
+pub static TRAFFIC_WINDOWS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("site", DataType::Utf8, false),
+        Field::new("window_start", timestamp_type(), false),
+        Field::new("requests", DataType::Int64, true),
+        Field::new("bytes", DataType::Int64, true),
+        Field::new("client_errors", DataType::Int64, true),
+        Field::new("server_errors", DataType::Int64, true),
+        Field::new("unique_clients", DataType::Int64, true),
+        Field::new("latency_p50", DataType::Float64, true),
+        Field::new("latency_p95", DataType::Float64, true),
+        Field::new("is_observed", DataType::Boolean, false),
+    ]))
+});

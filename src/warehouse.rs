@@ -1,0 +1,82 @@
+//! The warehouse folder: where each table lies, and how files get there.
+//!
+//! ```text
+//! <warehouse>/
+//!   access_logs/date=YYYY-MM-DD/<sha256, 16 digits>-<part>.parquet
+//!   log_files/<sha256, 16 digits>.parquet       written last: a file named here is ingested
+//!   quarantine/<sha256, 16 digits>.parquet
+//!   traffic_windows/  scored_windows/           one file per date
+//!   detectors/<name>/<version>/                 weights and manifest
+//!   .staging/                                   files being written, never read
+//! ```
+//!
+//! Invariant: a file appears under its final name complete, by a rename from `.staging` on the
+//! same file system, or not at all.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::schema::Table;
+
+/// Name of the folder of unfinished files.
+const STAGING: &str = ".staging";
+
+/// A folder that holds every table.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    root: PathBuf,
+}
+
+impl Warehouse {
+    /// Names the folder; nothing is created until something is written.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of one table, which may not exist yet.
+    #[must_use]
+    pub fn table(&self, table: Table) -> PathBuf {
+        self.root.join(table.name())
+    }
+
+    /// The folder of detectors, which may not exist yet.
+    #[must_use]
+    pub fn detectors(&self) -> PathBuf {
+        self.root.join("detectors")
+    }
+
+    /// Creates a private folder for files being written; it is removed when dropped.
+    ///
+    /// # Errors
+    /// When the warehouse cannot be written.
+    pub fn staging(&self) -> io::Result<TempDir> {
+        let parent = self.root.join(STAGING);
+        std::fs::create_dir_all(&parent)?;
+        tempfile::Builder::new().prefix("write-").tempdir_in(parent)
+    }
+
+    /// Moves a staged file to its final name, creating the folders on the way and replacing a
+    /// file that has that name.
+    ///
+    /// # Errors
+    /// When the folder cannot be created or the file not renamed.
+    pub fn publish(&self, staged: &Path, destination: &Path) -> io::Result<()> {
+        debug_assert!(
+            destination.starts_with(&self.root),
+            "published outside the warehouse"
+        );
+        if let Some(folder) = destination.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::File::open(staged)?.sync_all()?;
+        std::fs::rename(staged, destination)
+    }
+}

@@ -1,0 +1,1 @@
+//! Anomaly scores as SQL functions for DataFusion.
