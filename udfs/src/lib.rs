@@ -1,1 +1,25 @@
-//! Anomaly scores as SQL functions for DataFusion.
+//! Anomaly scores as SQL functions for [DataFusion](datafusion).
+//!
+//! ```sql
+//! SELECT site, window_start, requests,
+//!        lstm_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)
+//! FROM   traffic_windows
+//! ```
+//!
+//! [`register_all`] adds the functions to any registry; a [`detector::DetectorStore`] says which
+//! detectors they find. Inside, each layer uses only those after it:
+//! [`functions`] (what a call means) → [`scoring`] (forecasts to scores) → [`detector`] (artefacts),
+//! [`calibration`], [`forecasting`] (blocks and the recurrent pass) → [`features`] (inputs and
+//! scales), [`series`] (the time grid), [`models`] (candle modules).
+
+pub mod calibration;
+pub mod detector;
+pub mod features;
+pub mod forecasting;
+pub mod functions;
+pub mod models;
+pub mod scoring;
+pub mod series;
+
+pub use detector::{Detector, DetectorError, DetectorStore};
+pub use functions::register_all;

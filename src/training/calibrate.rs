@@ -1,0 +1,108 @@
+//! Residuals on the held-back range: what is normal, and how the detector compares with forecasts
+//! that need no model.
+
+use anomalog_udfs::calibration::{Calibration, MIN_CALIBRATION_WINDOWS};
+use anomalog_udfs::detector::Validation;
+use anomalog_udfs::features::BlockLayout;
+use anomalog_udfs::forecasting::{MetricForecast, Scope, forecast};
+use anomalog_udfs::models::Forecaster;
+use anomalog_udfs::scoring::surprise;
+
+use super::TrainingError;
+use super::dataset::{Dataset, Series};
+
+/// What calibration adds to trained weights.
+pub(super) struct Calibrated {
+    pub(super) normal_residual: Vec<f64>,
+    pub(super) calibration: Calibration,
+    /// All but the losses.
+    pub(super) validation: Validation,
+}
+
+/// A forecast of the calibration range and the value before it.
+struct Held {
+    metrics: Vec<Option<MetricForecast>>,
+    previous: Vec<f64>,
+}
+
+/// Forecasts the calibration range as scoring would, and ranks the residuals.
+pub(super) fn calibrate(
+    forecaster: &Forecaster,
+    dataset: &Dataset,
+    layout: &BlockLayout,
+) -> Result<Calibrated, TrainingError> {
+    let mut held = Vec::new();
+    for series in dataset.series() {
+        held.extend(hold_back(forecaster, dataset, layout, series)?);
+    }
+    let width = dataset.metrics().len();
+    let residual = |part: &MetricForecast| (part.value - part.expected).abs() / part.scale;
+    let normal_residual: Vec<f64> =
+        (0..width).map(|metric| normal_residual(&held, metric, residual)).collect();
+    let sample: Vec<f64> =
+        held.iter().filter_map(|row| surprise(&row.metrics, &normal_residual)).collect();
+    let calibration = Calibration::fit(&sample).ok_or(TrainingError::TooLittleData {
+        range: "calibration",
+        found: sample.len(),
+        needed: MIN_CALIBRATION_WINDOWS,
+    })?;
+    let validation = Validation {
+        detector: mean_error(&held, |part, _| part.expected),
+        trailing_median: mean_error(&held, |part, _| part.baseline),
+        previous_value: mean_error(&held, |_, previous| previous),
+        stop_loss: f64::NAN,
+        untrained_stop_loss: f64::NAN,
+    };
+    Ok(Calibrated { normal_residual, calibration, validation })
+}
+
+fn hold_back(
+    forecaster: &Forecaster,
+    dataset: &Dataset,
+    layout: &BlockLayout,
+    series: &Series,
+) -> Result<Vec<Held>, TrainingError> {
+    let forecasts = forecast(forecaster, layout, &[series.rows()], Scope::ALL)
+        .map_err(|source| TrainingError::Series { series: series.key.clone(), source })?;
+    let width = dataset.metrics().len();
+    let first = series.window_start.partition_point(|&time| time < dataset.split().stop_until);
+    let rows = first.max(1)..series.window_start.len();
+    Ok(rows
+        .map(|row| Held {
+            metrics: forecasts[0].metrics[row * width..(row + 1) * width].to_vec(),
+            previous: series.metrics.iter().map(|values| values[row - 1]).collect(),
+        })
+        .collect())
+}
+
+/// Mean residual of a metric, each clipped at the 99 % quantile so that anomalies in the range
+/// do not set what is normal; 1 where the metric never takes part or never errs.
+fn normal_residual(
+    held: &[Held],
+    metric: usize,
+    residual: impl Fn(&MetricForecast) -> f64,
+) -> f64 {
+    let mut residuals: Vec<f64> =
+        held.iter().filter_map(|row| row.metrics[metric].as_ref().map(&residual)).collect();
+    if residuals.is_empty() {
+        return 1.0;
+    }
+    residuals.sort_unstable_by(f64::total_cmp);
+    let clip = residuals[(residuals.len() - 1) * 99 / 100];
+    let mean = residuals.iter().map(|value| value.min(clip)).sum::<f64>() / residuals.len() as f64;
+    if mean > 0.0 { mean } else { 1.0 }
+}
+
+/// Mean absolute error over all metrics and windows, in scales.
+fn mean_error(held: &[Held], expected: impl Fn(&MetricForecast, f64) -> f64) -> f64 {
+    let errors: Vec<f64> = held
+        .iter()
+        .flat_map(|row| row.metrics.iter().zip(&row.previous))
+        .filter_map(|(part, &previous)| {
+            let part = part.as_ref()?;
+            let error = (part.value - expected(part, previous)).abs() / part.scale;
+            error.is_finite().then_some(error)
+        })
+        .collect();
+    errors.iter().sum::<f64>() / errors.len().max(1) as f64
+}

@@ -1,0 +1,286 @@
+//! The rows a detector learns from, and how they are cut in time.
+
+use std::collections::BTreeMap;
+
+use anomalog_udfs::calibration::MIN_CALIBRATION_WINDOWS;
+use anomalog_udfs::detector::hex_sha256;
+use anomalog_udfs::series::Rows;
+use serde::Serialize;
+
+use super::TrainingError;
+
+/// Shares of the rows, in time order: weights, then stopping; the rest calibrates.
+const FIT_SHARE: f64 = 0.7;
+const STOP_SHARE: f64 = 0.1;
+/// Calibration takes more than its share of short histories, to this share at most.
+const MAX_CALIBRATION_SHARE: f64 = 0.4;
+/// Rows beyond the least that calibration needs, for windows it cannot score.
+const CALIBRATION_SPARE: usize = 20;
+
+/// One series: its key and its rows.
+#[derive(Debug, Clone, Default)]
+pub struct Series {
+    /// The series key.
+    pub key: String,
+    /// Start of each window, microseconds since the epoch, ascending.
+    pub window_start: Vec<i64>,
+    /// One vector per metric: NaN where NULL, infinite where NaN.
+    pub metrics: Vec<Vec<f64>>,
+}
+
+impl Series {
+    /// The rows as forecasters read them.
+    #[must_use]
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { window_start: &self.window_start, metrics: &self.metrics }
+    }
+
+    /// Why nothing can be learned from the series before a time, if so.
+    fn defect(&self, fit_until: i64) -> Option<&'static str> {
+        let rows = self.window_start.partition_point(|&time| time < fit_until);
+        if rows == 0 {
+            return Some("has no rows in the fit range");
+        }
+        let present = |values: &Vec<f64>| values[..rows].iter().copied().any(f64::is_finite);
+        let varies = |values: &Vec<f64>| {
+            let mut finite = values[..rows].iter().filter(|value| value.is_finite());
+            finite.next().is_some_and(|first| finite.any(|value| value != first))
+        };
+        if !self.metrics.iter().any(present) {
+            Some("has no values in the fit range")
+        } else if !self.metrics.iter().any(varies) {
+            Some("is constant in the fit range")
+        } else {
+            None
+        }
+    }
+}
+
+/// A series that takes no part, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkippedSeries {
+    /// Its key.
+    pub series: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Boundaries of the ranges, microseconds since the epoch: `[from, fit_until)` fits weights,
+/// `[fit_until, stop_until)` stops, `[stop_until, until)` calibrates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Split {
+    /// First window.
+    pub from: i64,
+    /// End of the fit range.
+    pub fit_until: i64,
+    /// End of the stopping range.
+    pub stop_until: i64,
+    /// End of the calibration range.
+    pub until: i64,
+}
+
+/// Series, their common step and split.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    series: Vec<Series>,
+    skipped: Vec<SkippedSeries>,
+    metrics: Vec<String>,
+    step_micros: i64,
+    split: Split,
+}
+
+impl Dataset {
+    /// Takes all series, leaves out those that nothing can be learned from, and cuts the rest.
+    ///
+    /// The step is the most frequent distance between consecutive rows.
+    ///
+    /// # Errors
+    /// When no series is left, or too few rows for the three ranges.
+    pub fn new(metrics: Vec<String>, series: Vec<Series>) -> Result<Self, TrainingError> {
+        let Some((step_micros, split)) = step_of(&series).zip(split(&series)) else {
+            let skipped = skip_all(&series, "has fewer than two rows");
+            return Err(TrainingError::NoUsableSeries { skipped });
+        };
+        let split = Split { until: split.until + step_micros, ..split };
+        let (mut usable, mut skipped) = (Vec::new(), Vec::new());
+        for series in series {
+            match series.defect(split.fit_until) {
+                None => usable.push(series),
+                Some(reason) => {
+                    skipped.push(SkippedSeries { series: series.key, reason: reason.to_owned() });
+                }
+            }
+        }
+        if usable.is_empty() {
+            return Err(TrainingError::NoUsableSeries { skipped });
+        }
+        let dataset = Self { series: usable, skipped, metrics, step_micros, split };
+        let found = dataset.rows_in(split.stop_until, split.until);
+        if found < MIN_CALIBRATION_WINDOWS {
+            let needed = MIN_CALIBRATION_WINDOWS;
+            return Err(TrainingError::TooLittleData { range: "calibration", found, needed });
+        }
+        Ok(dataset)
+    }
+
+    /// The series that take part, in the order of their keys.
+    #[must_use]
+    pub fn series(&self) -> &[Series] {
+        &self.series
+    }
+
+    /// The series that do not.
+    #[must_use]
+    pub fn skipped(&self) -> &[SkippedSeries] {
+        &self.skipped
+    }
+
+    /// Names of the metrics, in order.
+    #[must_use]
+    pub fn metrics(&self) -> &[String] {
+        &self.metrics
+    }
+
+    /// Length of a window.
+    #[must_use]
+    pub fn step_micros(&self) -> i64 {
+        self.step_micros
+    }
+
+    /// The ranges.
+    #[must_use]
+    pub fn split(&self) -> Split {
+        self.split
+    }
+
+    /// Rows of the series that take part.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.series.iter().map(|series| series.window_start.len()).sum()
+    }
+
+    fn rows_in(&self, from: i64, until: i64) -> usize {
+        let before = |series: &Series, end| series.window_start.partition_point(|&time| time < end);
+        self.series.iter().map(|series| before(series, until) - before(series, from)).sum()
+    }
+
+    /// SHA-256 over keys, times and values, hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let mut bytes = Vec::new();
+        for series in &self.series {
+            bytes.extend((series.key.len() as u64).to_le_bytes());
+            bytes.extend(series.key.as_bytes());
+            bytes.extend((series.window_start.len() as u64).to_le_bytes());
+            bytes.extend(series.window_start.iter().flat_map(|time| time.to_le_bytes()));
+            let values = series.metrics.iter().flatten();
+            bytes.extend(values.flat_map(|value| value.to_bits().to_le_bytes()));
+        }
+        hex_sha256(&bytes)
+    }
+}
+
+fn skip_all(series: &[Series], reason: &str) -> Vec<SkippedSeries> {
+    let skip = |series: &Series| SkippedSeries {
+        series: series.key.clone(),
+        reason: reason.to_owned(),
+    };
+    series.iter().map(skip).collect()
+}
+
+/// The most frequent positive distance between consecutive rows; the smaller of two equally
+/// frequent.
+fn step_of(series: &[Series]) -> Option<i64> {
+    let mut counts = BTreeMap::<i64, usize>::new();
+    let pairs = series.iter().flat_map(|series| series.window_start.windows(2));
+    for step in pairs.map(|pair| pair[1] - pair[0]).filter(|step| *step > 0) {
+        *counts.entry(step).or_default() += 1;
+    }
+    let most = *counts.values().max()?;
+    counts.into_iter().find(|(_, count)| *count == most).map(|(step, _)| step)
+}
+
+/// Cuts at quantiles of the rows' times, so that holes in the history do not empty a range.
+/// `until` is the last window's start.
+fn split(series: &[Series]) -> Option<Split> {
+    let mut times: Vec<i64> =
+        series.iter().flat_map(|series| series.window_start.iter().copied()).collect();
+    times.sort_unstable();
+    let (from, until) = (*times.first()?, *times.last()?);
+    let rows = times.len() as f64;
+    let least = (MIN_CALIBRATION_WINDOWS + CALIBRATION_SPARE) as f64 / rows;
+    let calibration = least.clamp(1.0 - FIT_SHARE - STOP_SHARE, MAX_CALIBRATION_SHARE);
+    let at = |share: f64| times[(rows * share) as usize];
+    Some(Split {
+        from,
+        fit_until: at(1.0 - calibration - STOP_SHARE),
+        stop_until: at(1.0 - calibration),
+        until,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000_000;
+
+    fn series(key: &str, rows: i64, value: impl Fn(i64) -> f64) -> Series {
+        Series {
+            key: key.to_owned(),
+            window_start: (0..rows).map(|row| row * MINUTE).collect(),
+            metrics: vec![(0..rows).map(value).collect()],
+        }
+    }
+
+    fn dataset(series: Vec<Series>) -> Result<Dataset, TrainingError> {
+        Dataset::new(vec!["requests".to_owned()], series)
+    }
+
+    #[test]
+    fn ranges_are_in_order_and_hold_their_shares() {
+        let dataset = dataset(vec![series("a", 10_000, |row| (row % 7) as f64)]).unwrap();
+        let Split { from, fit_until, stop_until, until } = dataset.split();
+        assert_eq!((from, fit_until), (0, 7_000 * MINUTE));
+        assert_eq!((stop_until, until), (8_000 * MINUTE, 10_000 * MINUTE));
+        assert_eq!(dataset.step_micros(), MINUTE);
+    }
+
+    #[test]
+    fn a_day_is_enough_and_half_a_day_is_not() {
+        assert!(dataset(vec![series("a", 1_440, |row| (row % 7) as f64)]).is_ok());
+        let error = dataset(vec![series("a", 720, |row| (row % 7) as f64)]).unwrap_err();
+        assert!(matches!(error, TrainingError::TooLittleData { found: 288, .. }), "{error}");
+    }
+
+    #[test]
+    fn constant_and_missing_series_are_left_out_by_name() {
+        let dataset = dataset(vec![
+            series("good", 3_000, |row| (row % 7) as f64),
+            series("flat", 3_000, |_| 4.0),
+            series("void", 3_000, |_| f64::NAN),
+        ])
+        .unwrap();
+        assert_eq!(dataset.series().len(), 1);
+        let skipped: Vec<_> = dataset.skipped().iter().map(|skip| skip.series.as_str()).collect();
+        assert_eq!(skipped, ["flat", "void"]);
+    }
+
+    #[test]
+    fn nothing_usable_names_every_reason() {
+        let error = dataset(vec![series("flat", 3_000, |_| 4.0)]).unwrap_err();
+        insta::assert_snapshot!(
+            error,
+            @"no series can be learned from: `flat` is constant in the fit range"
+        );
+        assert!(dataset(Vec::new()).is_err());
+    }
+
+    #[test]
+    fn the_digest_sees_every_value() {
+        let one = dataset(vec![series("a", 3_000, |row| (row % 7) as f64)]).unwrap();
+        let other =
+            dataset(vec![series("a", 3_000, |row| (row % 7) as f64 + f64::from(row == 2_999))]);
+        assert_ne!(one.sha256(), other.unwrap().sha256());
+    }
+}

@@ -1,0 +1,191 @@
+//! From `traffic_windows` to a detector.
+//!
+//! The rows before `until` are cut in time, over all series at once, into a **fit** range for the
+//! weights, a **stop** range that chooses when to stop, and a **calibration** range on which
+//! residuals are ranked. The three do not overlap, and nothing at or after `until` is read, so a
+//! detector may be judged on what comes after it.
+//!
+//! ```text
+//! dataset (rows, splits) ──▶ fit (weights) ──▶ calibrate (normal residual, table, validation)
+//! ```
+
+mod calibrate;
+pub mod dataset;
+mod fit;
+
+use anomalog_udfs::calibration::MIN_CALIBRATION_WINDOWS;
+use anomalog_udfs::detector::{
+    Detector, DetectorError, FORMAT_VERSION, Manifest, Objective, ThresholdPolicy, Training,
+};
+use anomalog_udfs::features::BlockLayout;
+use anomalog_udfs::forecasting::ForecastError;
+use anomalog_udfs::models::{Architecture, ForecasterConfig};
+use thiserror::Error;
+
+pub use dataset::{Dataset, SkippedSeries, Split};
+
+/// How to train one detector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainingSettings {
+    /// Name of the detector.
+    pub name: String,
+    /// Recurrent architecture.
+    pub architecture: Architecture,
+    /// Width of the recurrent state.
+    pub hidden_size: usize,
+    /// Optimiser steps at most.
+    pub steps: usize,
+    /// Seed of weights and batches.
+    pub seed: u64,
+    /// When a score is an anomaly.
+    pub threshold: ThresholdPolicy,
+}
+
+/// One report per optimiser step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Steps done.
+    pub step: usize,
+    /// Steps planned.
+    pub steps: usize,
+    /// Laplace negative log-likelihood of the batch; 0 is the likelihood of scale 1 and no error.
+    pub loss: f64,
+    /// The same on the stopping range, as last measured.
+    pub stop_loss: f64,
+}
+
+/// Why nothing could be trained.
+#[derive(Debug, Error)]
+pub enum TrainingError {
+    /// No series can be learned from.
+    #[error("no series can be learned from: {}", describe(skipped))]
+    NoUsableSeries {
+        /// Every series, with the reason.
+        skipped: Vec<SkippedSeries>,
+    },
+    /// There are too few windows for the three ranges.
+    #[error(
+        "too little data to train: {found} windows in the {range} range, at least {needed} are \
+         needed"
+    )]
+    TooLittleData {
+        /// Which range.
+        range: &'static str,
+        /// Windows in it.
+        found: usize,
+        /// Windows needed.
+        needed: usize,
+    },
+    /// A series is not one row per window.
+    #[error("series `{series}` cannot be read")]
+    Series {
+        /// Its key.
+        series: String,
+        /// What is wrong.
+        #[source]
+        source: ForecastError,
+    },
+    /// The loss is no longer finite.
+    #[error("training diverged at step {step}: the loss is {loss}")]
+    Diverged {
+        /// The step.
+        step: usize,
+        /// The loss.
+        loss: f64,
+    },
+    /// A tensor operation failed.
+    #[error("a tensor operation failed")]
+    Tensor(#[from] candle_core::Error),
+    /// The trained detector cannot be assembled.
+    #[error(transparent)]
+    Detector(#[from] DetectorError),
+}
+
+impl TrainingError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoUsableSeries { .. } => {
+                Some("check `SELECT site, count(*), min(requests), max(requests) FROM traffic_windows GROUP BY site`".to_owned())
+            }
+            Self::TooLittleData { .. } => Some(format!(
+                "ingest more history (a day of one site at 1 minute is just enough, {} windows are \
+                 kept for calibration alone), move `--until`, or use a shorter `--step`",
+                MIN_CALIBRATION_WINDOWS
+            )),
+            Self::Series { source, .. } => source.hint().map(str::to_owned),
+            Self::Diverged { .. } => Some("try another `--seed`".to_owned()),
+            Self::Tensor(_) => None,
+            Self::Detector(error) => error.hint(),
+        }
+    }
+}
+
+fn describe(skipped: &[SkippedSeries]) -> String {
+    const SHOWN: usize = 5;
+    if skipped.is_empty() {
+        return "there are no rows".to_owned();
+    }
+    let mut text: Vec<String> =
+        skipped.iter().take(SHOWN).map(|skip| format!("`{}` {}", skip.series, skip.reason)).collect();
+    if skipped.len() > SHOWN {
+        text.push(format!("and {} more", skipped.len() - SHOWN));
+    }
+    text.join(", ")
+}
+
+/// Trains and calibrates one detector; its version is 0 until it is saved.
+///
+/// The same settings and rows give the same weights, bit for bit, on the same machine.
+///
+/// # Errors
+/// When the data are too few, a series is not one row per window, or the loss diverges.
+pub fn train(
+    settings: &TrainingSettings,
+    dataset: &Dataset,
+    progress: &mut dyn FnMut(StepReport),
+) -> Result<Detector, TrainingError> {
+    let layout = BlockLayout::for_step(dataset.step_micros());
+    let config = ForecasterConfig {
+        architecture: settings.architecture,
+        features: layout.features(dataset.metrics().len()),
+        hidden_size: settings.hidden_size,
+        targets: dataset.metrics().len() * layout.horizons.len(),
+    };
+    let fitted = fit::fit(settings, dataset, &layout, &config, progress)?;
+    let calibrated = calibrate::calibrate(&fitted.forecaster, dataset, &layout)?;
+    let split = dataset.split();
+    let manifest = Manifest {
+        format_version: FORMAT_VERSION,
+        name: settings.name.clone(),
+        version: 0,
+        architecture: settings.architecture,
+        objective: Objective::Forecast,
+        hidden_size: settings.hidden_size,
+        metrics: dataset.metrics().to_vec(),
+        layout,
+        normal_residual: calibrated.normal_residual,
+        calibration: calibrated.calibration,
+        threshold: settings.threshold,
+        training: Training {
+            from_micros: split.from,
+            fit_until_micros: split.fit_until,
+            stop_until_micros: split.stop_until,
+            until_micros: split.until,
+            series: dataset.series().len(),
+            rows: dataset.rows(),
+            seed: settings.seed,
+            steps: fitted.steps,
+            input_sha256: dataset.sha256(),
+        },
+        validation: anomalog_udfs::detector::Validation {
+            stop_loss: fitted.stop_loss,
+            untrained_stop_loss: fitted.untrained_stop_loss,
+            ..calibrated.validation
+        },
+        crate_version: env!("CARGO_PKG_VERSION").to_owned(),
+        weights_sha256: String::new(),
+    };
+    Ok(Detector::new(manifest, &fitted.weights)?)
+}

@@ -1,0 +1,154 @@
+//! What can be wrong with a detector or with the wish for one.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::manifest::FORMAT_VERSION;
+
+/// Why a detector cannot be read, found or used.
+#[derive(Debug, Error)]
+pub enum DetectorError {
+    /// A file or folder of the detector could not be read or written.
+    #[error("cannot access `{}`", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The manifest is not valid JSON of the expected form.
+    #[error("`{}` is not a detector manifest", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// The cause, with line and column.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The manifest is well-formed but contradicts itself or its folder.
+    #[error("`{}` cannot be used: {defect}", path.display())]
+    Inconsistent {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong.
+        defect: String,
+    },
+    /// A newer anomalog wrote the detector.
+    #[error(
+        "`{}` has format version {found}, this build reads up to {FORMAT_VERSION}",
+        path.display()
+    )]
+    NewerFormat {
+        /// The manifest.
+        path: PathBuf,
+        /// Its format version.
+        found: u32,
+    },
+    /// The weights are not those the manifest was written for.
+    #[error("`{}` is damaged: its SHA-256 is {found}, the manifest says {expected}", path.display())]
+    Digest {
+        /// The weights.
+        path: PathBuf,
+        /// Digest in the manifest.
+        expected: String,
+        /// Digest of the file.
+        found: String,
+    },
+    /// The weights have not the names or shapes that the manifest implies.
+    #[error("`{}` does not hold the weights of its manifest", path.display())]
+    Weights {
+        /// The weights.
+        path: PathBuf,
+        /// The cause, with names and shapes.
+        #[source]
+        source: candle_core::Error,
+    },
+    /// A reference is neither `name` nor `name@version`.
+    #[error("`{0}` is not a detector reference, expected `name` or `name@version`")]
+    Reference(String),
+    /// No detector has the name.
+    #[error("there is no detector `{name}`; {}", describe(available))]
+    Unknown {
+        /// The reference asked for.
+        name: String,
+        /// What exists, `name(metrics)`.
+        available: Vec<String>,
+    },
+    /// No detector has the architecture and metrics asked for.
+    #[error("there is no {wanted} for ({}); {}", metrics.join(", "), describe(available))]
+    NoMatch {
+        /// `lstm detector` or the like.
+        wanted: String,
+        /// The metrics given.
+        metrics: Vec<String>,
+        /// What exists, `name(metrics)`.
+        available: Vec<String>,
+    },
+    /// Several detectors fit equally well.
+    #[error("several detectors take these metrics: {}", names.join(", "))]
+    Ambiguous {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The detector is of another architecture than the function.
+    #[error("detector `{name}` is a {found}, but the function asks for a {expected}")]
+    Architecture {
+        /// The detector.
+        name: String,
+        /// Its architecture.
+        found: String,
+        /// The function's.
+        expected: String,
+    },
+    /// The metrics given are not those of the detector, in its order.
+    #[error("detector `{name}` takes ({}), found ({})", expected.join(", "), found.join(", "))]
+    Metrics {
+        /// The detector.
+        name: String,
+        /// Its metrics.
+        expected: Vec<String>,
+        /// The metrics given.
+        found: Vec<String>,
+    },
+}
+
+impl DetectorError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Io { .. } => return None,
+            Self::Manifest { .. } | Self::Inconsistent { .. } | Self::Digest { .. }
+            | Self::Weights { .. } => {
+                "restore the detector's folder from a copy, or train it again".to_owned()
+            }
+            Self::NewerFormat { .. } => "use a newer anomalog, or train it again".to_owned(),
+            Self::Reference(_) => "for example 'lstm' or 'lstm@3'".to_owned(),
+            Self::Unknown { .. } => "`anomalog detectors list` shows them".to_owned(),
+            Self::NoMatch { metrics, .. } => {
+                format!("train one: `anomalog train --metrics {}`", metrics.join(","))
+            }
+            Self::Ambiguous { .. } => {
+                "name one as the first argument, for example 'lstm@1'".to_owned()
+            }
+            Self::Architecture { .. } => {
+                "`anomaly_score` takes whatever architecture a detector has".to_owned()
+            }
+            Self::Metrics { expected, .. } => {
+                format!("give the metrics as (window_start, {})", expected.join(", "))
+            }
+        };
+        Some(hint)
+    }
+}
+
+fn describe(available: &[String]) -> String {
+    if available.is_empty() {
+        "no detectors exist yet".to_owned()
+    } else {
+        format!("there are {}", available.join(", "))
+    }
+}

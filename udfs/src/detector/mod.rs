@@ -1,0 +1,177 @@
+//! A detector: a trained, calibrated, versioned artefact.
+//!
+//! ```text
+//! detectors/<name>/current            the version that `name` alone means
+//! detectors/<name>/<version>/model.safetensors
+//! detectors/<name>/<version>/detector.json
+//! ```
+//!
+//! Invariant: a [`Detector`] in memory has been checked: its manifest is consistent, its weights
+//! have the manifest's digest, and their names and shapes are those of its forecaster.
+
+mod error;
+mod manifest;
+mod store;
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use candle_nn::VarBuilder;
+use sha2::{Digest, Sha256};
+
+pub use error::DetectorError;
+pub use manifest::{
+    FORMAT_VERSION, Manifest, Objective, Severity, ThresholdPolicy, Training, Validation,
+};
+pub use store::{
+    ArchitectureFilter, DetectorRef, DetectorStore, MetricArgument, StoredDetector, is_valid_name,
+};
+
+use crate::models::Forecaster;
+
+const WEIGHTS: &str = "model.safetensors";
+const MANIFEST: &str = "detector.json";
+
+/// A detector ready to score.
+#[derive(Debug)]
+pub struct Detector {
+    manifest: Manifest,
+    weights: Vec<u8>,
+    forecaster: Forecaster,
+}
+
+impl Detector {
+    /// Makes a detector of trained weights; sets the manifest's digest.
+    ///
+    /// # Errors
+    /// When the weights are not those of the manifest's forecaster.
+    pub fn new(
+        mut manifest: Manifest,
+        weights: &HashMap<String, Tensor>,
+    ) -> Result<Self, DetectorError> {
+        let weights = serialise(weights).map_err(|source| DetectorError::Weights {
+            path: WEIGHTS.into(),
+            source,
+        })?;
+        manifest.weights_sha256 = hex_sha256(&weights);
+        Self::assemble(manifest, weights, Path::new(""))
+    }
+
+    /// Reads and verifies a version folder.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged, of a newer format, or inconsistent with the other.
+    pub fn load(folder: &Path) -> Result<Self, DetectorError> {
+        let manifest = Self::read_manifest(folder)?;
+        let path = folder.join(WEIGHTS);
+        let weights = read(&path)?;
+        Self::assemble(manifest, weights, folder)
+    }
+
+    /// Reads and checks a version folder's manifest alone.
+    ///
+    /// # Errors
+    /// When it is missing, not a manifest, of a newer format, or not the folder's.
+    pub fn read_manifest(folder: &Path) -> Result<Manifest, DetectorError> {
+        let path = folder.join(MANIFEST);
+        let text = read(&path)?;
+        let not_a_manifest =
+            |source| DetectorError::Manifest { path: path.clone(), source };
+        // The version is read first: a newer format may have other fields.
+        let value: serde_json::Value = serde_json::from_slice(&text).map_err(not_a_manifest)?;
+        let found = value.get("format_version").and_then(serde_json::Value::as_u64);
+        if let Some(found) = found.filter(|found| *found > u64::from(FORMAT_VERSION)) {
+            return Err(DetectorError::NewerFormat { path, found: found as u32 });
+        }
+        let manifest: Manifest = serde_json::from_slice(&text).map_err(not_a_manifest)?;
+        let place = format!("{}/{}", manifest.name, manifest.version);
+        if !folder.ends_with(&place) {
+            let defect = format!("it is the manifest of `{place}`");
+            return Err(DetectorError::Inconsistent { path, defect });
+        }
+        match manifest.defect() {
+            Some(defect) => Err(DetectorError::Inconsistent { path, defect: defect.to_owned() }),
+            None => Ok(manifest),
+        }
+    }
+
+    /// The manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The forecaster with its trained weights.
+    #[must_use]
+    pub fn forecaster(&self) -> &Forecaster {
+        &self.forecaster
+    }
+
+    /// Bytes of the serialised weights.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        self.weights.len()
+    }
+
+    fn assemble(
+        manifest: Manifest,
+        weights: Vec<u8>,
+        folder: &Path,
+    ) -> Result<Self, DetectorError> {
+        let path = folder.join(WEIGHTS);
+        let found = hex_sha256(&weights);
+        if found != manifest.weights_sha256 {
+            let expected = manifest.weights_sha256;
+            return Err(DetectorError::Digest { path, expected, found });
+        }
+        let forecaster = candle_core::safetensors::load_buffer(&weights, &Device::Cpu)
+            .and_then(|tensors| {
+                let builder =
+                    VarBuilder::from_tensors(tensors, candle_core::DType::F32, &Device::Cpu);
+                Forecaster::new(&manifest.forecaster_config(), builder)
+            })
+            .map_err(|source| DetectorError::Weights { path, source })?;
+        Ok(Self { manifest, weights, forecaster })
+    }
+
+    /// Writes both files into an empty folder.
+    fn write(&self, manifest: &Manifest, folder: &Path) -> Result<(), DetectorError> {
+        write(&folder.join(WEIGHTS), &self.weights)?;
+        let path = folder.join(MANIFEST);
+        let mut text = serde_json::to_vec_pretty(manifest)
+            .map_err(|source| DetectorError::Manifest { path: path.clone(), source })?;
+        text.push(b'\n');
+        write(&path, &text)
+    }
+}
+
+/// Weights in the order of their names, so that equal weights are equal bytes.
+fn serialise(weights: &HashMap<String, Tensor>) -> candle_core::Result<Vec<u8>> {
+    let mut sorted: Vec<_> = weights.iter().collect();
+    sorted.sort_by_key(|(name, _)| name.as_str());
+    safetensors::serialize(sorted, None).map_err(candle_core::Error::from)
+}
+
+/// The SHA-256 of some bytes, hexadecimal.
+#[must_use]
+pub fn hex_sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, DetectorError> {
+    fs::read(path).map_err(|source| DetectorError::Io { path: path.to_owned(), source })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), DetectorError> {
+    let written = fs::File::create(path).and_then(|mut file| {
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|source| DetectorError::Io { path: path.to_owned(), source })
+}

@@ -1,0 +1,92 @@
+//! The SQL functions: every name as a window function and as a scalar function over lists.
+//!
+//! | function | result |
+//! |---|---|
+//! | `rnn_score`, `lstm_score`, `gru_score`, `clstm_score`, `anomaly_score` | DOUBLE in [0, 1) |
+//! | `rnn_detect`, `lstm_detect`, `gru_detect`, `clstm_detect`, `anomaly_detect` | STRUCT, see [`verdict_fields`] |
+//!
+//! Both forms take `([detector,] times, metric, …)`; the scalar form may leave out the times.
+//! What a call means is decided in one place, [`call`]; the forms only fetch values.
+
+mod call;
+mod result;
+mod scalar;
+mod window;
+
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use datafusion::execution::FunctionRegistry;
+use datafusion::logical_expr::{ScalarUDF, WindowUDF};
+
+pub use result::verdict_fields;
+
+use crate::detector::{ArchitectureFilter, DetectorStore};
+use crate::models::Architecture;
+
+/// What a function returns per row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Output {
+    Score,
+    Detect,
+}
+
+/// One of the ten functions, in either form.
+#[derive(Debug, Clone)]
+struct AnomalyFunction {
+    name: &'static str,
+    filter: ArchitectureFilter,
+    output: Output,
+    store: Arc<DetectorStore>,
+}
+
+// Two functions of one name over the same store are the same function: plans compare them.
+impl PartialEq for AnomalyFunction {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && Arc::ptr_eq(&self.store, &other.store)
+    }
+}
+
+impl Eq for AnomalyFunction {}
+
+impl std::hash::Hash for AnomalyFunction {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+        Arc::as_ptr(&self.store).hash(state);
+    }
+}
+
+fn functions(store: &Arc<DetectorStore>) -> Vec<AnomalyFunction> {
+    use ArchitectureFilter::{Any, Only};
+    let names = [
+        ("rnn_score", "rnn_detect", Only(Architecture::Rnn)),
+        ("lstm_score", "lstm_detect", Only(Architecture::Lstm)),
+        ("gru_score", "gru_detect", Only(Architecture::Gru)),
+        ("clstm_score", "clstm_detect", Only(Architecture::Clstm)),
+        ("anomaly_score", "anomaly_detect", Any),
+    ];
+    names
+        .into_iter()
+        .flat_map(|(score, detect, filter)| {
+            [(score, Output::Score), (detect, Output::Detect)].map(|(name, output)| {
+                AnomalyFunction { name, filter, output, store: Arc::clone(store) }
+            })
+        })
+        .collect()
+}
+
+/// Registers every function, in both forms, and the check of calls at planning time.
+///
+/// # Errors
+/// When the registry cannot take functions.
+pub fn register_all(registry: &mut dyn FunctionRegistry, store: &Arc<DetectorStore>) -> Result<()> {
+    for function in functions(store) {
+        registry.register_udf(Arc::new(ScalarUDF::new_from_impl(scalar::ListFunction::new(
+            function.clone(),
+        ))))?;
+        registry.register_udwf(Arc::new(WindowUDF::new_from_impl(window::WindowFunction::new(
+            function,
+        ))))?;
+    }
+    registry.register_function_rewrite(Arc::new(window::ResolveDetectors))
+}

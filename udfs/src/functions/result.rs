@@ -1,0 +1,98 @@
+//! Scores as Arrow columns.
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, StringArray, StructArray,
+};
+use datafusion::arrow::datatypes::{DataType, Field, Fields};
+
+use super::Output;
+use crate::detector::Detector;
+use crate::scoring::{Verdict, WindowScore};
+
+static VERDICT_FIELDS: LazyLock<Fields> = LazyLock::new(|| {
+    let field = |name, data_type| Field::new(name, data_type, true);
+    Fields::from(vec![
+        field("anomaly_score", DataType::Float64),
+        field("is_anomaly", DataType::Boolean),
+        field("severity", DataType::Utf8),
+        field("direction", DataType::Utf8),
+        field("expected_value", DataType::Float64),
+        field("lower_bound", DataType::Float64),
+        field("upper_bound", DataType::Float64),
+        field("threshold", DataType::Float64),
+        field("top_metric", DataType::Utf8),
+        Field::new("status", DataType::Utf8, false),
+    ])
+});
+
+/// The fields of the struct that the `…_detect` functions return.
+///
+/// All but `status` are NULL where a window could not be scored; `severity` also where it is not
+/// an anomaly. `expected_value` and the bounds are in the unit of `top_metric`.
+#[must_use]
+pub fn verdict_fields() -> Fields {
+    VERDICT_FIELDS.clone()
+}
+
+impl Output {
+    /// The type of the result column.
+    pub(super) fn data_type(self) -> DataType {
+        match self {
+            Self::Score => DataType::Float64,
+            Self::Detect => DataType::Struct(verdict_fields()),
+        }
+    }
+
+    /// The result column.
+    pub(super) fn array(self, detector: &Detector, scores: &[WindowScore]) -> ArrayRef {
+        match self {
+            Self::Score => anomaly_scores(scores),
+            Self::Detect => Arc::new(verdicts(detector, scores)),
+        }
+    }
+}
+
+fn anomaly_scores(scores: &[WindowScore]) -> ArrayRef {
+    Arc::new(numbers(scores, |verdict| verdict.anomaly_score))
+}
+
+fn numbers(scores: &[WindowScore], value: impl Fn(&Verdict) -> f64) -> Float64Array {
+    scores.iter().map(|score| score.verdict.as_ref().map(&value)).collect()
+}
+
+fn texts<'a>(
+    scores: &'a [WindowScore],
+    value: impl Fn(&'a Verdict) -> Option<&'a str>,
+) -> StringArray {
+    scores.iter().map(|score| score.verdict.as_ref().and_then(&value)).collect()
+}
+
+fn verdicts(detector: &Detector, scores: &[WindowScore]) -> StructArray {
+    let metrics = &detector.manifest().metrics;
+    let threshold = detector.threshold();
+    let columns: Vec<ArrayRef> = vec![
+        anomaly_scores(scores),
+        Arc::new(
+            scores
+                .iter()
+                .map(|score| score.verdict.map(|verdict| verdict.is_anomaly))
+                .collect::<BooleanArray>(),
+        ),
+        Arc::new(texts(scores, |verdict| verdict.severity.map(|severity| severity.name()))),
+        Arc::new(texts(scores, |verdict| Some(verdict.direction.name()))),
+        Arc::new(numbers(scores, |verdict| verdict.expected_value)),
+        Arc::new(numbers(scores, |verdict| verdict.lower_bound)),
+        Arc::new(numbers(scores, |verdict| verdict.upper_bound)),
+        Arc::new(numbers(scores, |_| threshold)),
+        Arc::new(
+            scores
+                .iter()
+                .map(|score| score.verdict.map(|verdict| metrics[verdict.top_metric].as_str()))
+                .collect::<StringArray>(),
+        ),
+        Arc::new(scores.iter().map(|score| Some(score.status.name())).collect::<StringArray>()),
+    ];
+    StructArray::new(verdict_fields(), columns, None)
+}

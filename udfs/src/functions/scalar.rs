@@ -1,0 +1,182 @@
+//! The scalar form: `lstm_score(history)` scores the last element of a list.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{exec_err, internal_err};
+use datafusion::error::Result;
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::scalar::ScalarValue;
+
+use super::AnomalyFunction;
+use super::call::{Shape, execution_error};
+use super::window::{metric_values, micros};
+use crate::detector::{Detector, MetricArgument};
+use crate::features::BlockLayout;
+use crate::forecasting::Status;
+use crate::scoring::WindowScore;
+use crate::series::Rows;
+
+/// A function in its list form.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ListFunction {
+    function: AnomalyFunction,
+    signature: Signature,
+}
+
+impl ListFunction {
+    pub(super) fn new(function: AnomalyFunction) -> Self {
+        Self { function, signature: Signature::user_defined(Volatility::Stable) }
+    }
+
+    fn detector(&self, shape: Shape, args: &[&str], first: Option<&ScalarValue>) -> Result<Arc<Detector>> {
+        // Lists of values carry no metric names worth comparing: position only.
+        let metrics: Vec<_> = args[shape.first_metric..]
+            .iter()
+            .map(|name| MetricArgument::Expression((*name).to_owned()))
+            .collect();
+        self.function.detector(shape, first, &metrics)
+    }
+}
+
+impl ScalarUDFImpl for ListFunction {
+    fn name(&self) -> &str {
+        self.function.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(types.to_vec())
+    }
+
+    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
+        internal_err!("return_field_from_args is implemented instead")
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let types: Vec<_> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let shape = Shape::of_list_call(&self.function, &types)?;
+        let names: Vec<_> = args.arg_fields.iter().map(|field| field.name().as_str()).collect();
+        self.detector(shape, &names, args.scalar_arguments.first().copied().flatten())?;
+        let is_nullable = true;
+        Ok(Arc::new(Field::new(self.name(), self.function.output.data_type(), is_nullable)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let types: Vec<_> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let shape = Shape::of_list_call(&self.function, &types)?;
+        let names: Vec<_> = args.arg_fields.iter().map(|field| field.name().as_str()).collect();
+        let reference = match args.args.first() {
+            Some(ColumnarValue::Scalar(value)) => Some(value),
+            _ => None,
+        };
+        let detector = self.detector(shape, &names, reference)?;
+        let lists = args.args[usize::from(shape.has_detector)..]
+            .iter()
+            .map(|arg| to_lists(arg, args.number_rows))
+            .collect::<Result<Vec<_>>>()?;
+        let (times, metrics) = match shape.times {
+            Some(_) => (Some(&lists[0]), &lists[1..]),
+            None => (None, lists.as_slice()),
+        };
+        let scores = score_lists(self.name(), &detector, times, metrics, args.number_rows)?;
+        Ok(ColumnarValue::Array(self.function.output.array(&detector, &scores)))
+    }
+}
+
+/// Any list column as `List`.
+fn to_lists(arg: &ColumnarValue, rows: usize) -> Result<ListArray> {
+    let array = arg.to_array(rows)?;
+    let element = match array.data_type() {
+        DataType::List(_) => return Ok(array.as_list::<i32>().clone()),
+        DataType::LargeList(field)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::FixedSizeList(field, _) => Arc::clone(field),
+        other => return internal_err!("expected a list, found {other}"),
+    };
+    Ok(cast(&array, &DataType::List(element))?.as_list::<i32>().clone())
+}
+
+/// One history: its times and its metrics.
+type History = (Vec<i64>, Vec<Vec<f64>>);
+
+fn score_lists(
+    function: &str,
+    detector: &Detector,
+    times: Option<&ListArray>,
+    metrics: &[ListArray],
+    rows: usize,
+) -> Result<Vec<WindowScore>> {
+    let layout = &detector.manifest().layout;
+    let mut scores = vec![WindowScore::missing(Status::NullInput); rows];
+    let mut histories: Vec<History> = Vec::new();
+    let mut scored_rows = Vec::new();
+    for row in 0..rows {
+        let is_null = times.is_some_and(|list| list.is_null(row))
+            || metrics.iter().any(|list| list.is_null(row));
+        if is_null {
+            continue;
+        }
+        let values = metrics
+            .iter()
+            .map(|list| metric_values(&list.value(row)))
+            .collect::<Result<Vec<_>>>()?;
+        let length = values[0].len();
+        let window_start = match times {
+            Some(list) => list_times(function, &list.value(row))?,
+            None => undated(layout, length),
+        };
+        if values.iter().any(|values| values.len() != window_start.len()) {
+            return exec_err!(
+                "`{function}` expects lists of one length per row, found {} in row {row}",
+                std::iter::once(window_start.len())
+                    .chain(values.iter().map(Vec::len))
+                    .map(|length| length.to_string())
+                    .collect::<Vec<_>>()
+                    .join(" and ")
+            );
+        }
+        if length == 0 {
+            scores[row] = WindowScore::missing(Status::NoData);
+            continue;
+        }
+        histories.push((window_start, values));
+        scored_rows.push(row);
+    }
+    let series: Vec<Rows<'_>> = histories
+        .iter()
+        .map(|(window_start, metrics)| Rows { window_start, metrics })
+        .collect();
+    let last = detector
+        .score_last(&series, times.is_some())
+        .map_err(|error| execution_error(function, &error))?;
+    for (row, score) in scored_rows.into_iter().zip(last) {
+        scores[row] = score;
+    }
+    Ok(scores)
+}
+
+fn list_times(function: &str, times: &ArrayRef) -> Result<Vec<i64>> {
+    let times = micros(times)?;
+    let known: Vec<i64> = times.iter().copied().flatten().collect();
+    if known.len() == times.len() {
+        Ok(known)
+    } else {
+        exec_err!("`{function}` expects times without NULL, found {} NULL", times.len() - known.len())
+    }
+}
+
+/// Times for consecutive windows of unknown date, the last of which ends a block whose scale
+/// comes from the windows right before it.
+fn undated(layout: &BlockLayout, length: usize) -> Vec<i64> {
+    let last = layout.block as i64 - 1;
+    (0..length as i64).rev().map(|back| (last - back) * layout.step_micros).collect()
+}

@@ -1,0 +1,270 @@
+//! The window form: `lstm_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array};
+use datafusion::arrow::compute::{CastOptions, cast_with_options};
+use datafusion::arrow::datatypes::{
+    DataType, Field, FieldRef, Float64Type, TimeUnit, TimestampMicrosecondType,
+};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DFSchema, plan_err};
+use datafusion::error::Result;
+use datafusion::logical_expr::expr::WindowFunction as WindowCall;
+use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
+use datafusion::logical_expr::function::{PartitionEvaluatorArgs, WindowUDFFieldArgs};
+use datafusion::logical_expr::{
+    Documentation, Expr, ExprSchemable, LimitEffect, PartitionEvaluator, ReversedUDWF, Signature,
+    Volatility, WindowFrame, WindowFunctionDefinition, WindowUDFImpl, lit,
+};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Literal;
+
+use super::call::{Shape, execution_error};
+use super::{AnomalyFunction, Output};
+use crate::detector::{Detector, MetricArgument};
+use crate::forecasting::{ForecastError, Status};
+use crate::scoring::WindowScore;
+use crate::series::Rows;
+
+/// A function in its window form.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct WindowFunction {
+    function: AnomalyFunction,
+    signature: Signature,
+}
+
+impl WindowFunction {
+    pub(super) fn new(function: AnomalyFunction) -> Self {
+        // Not `Immutable`: constant folding must not call it, and promoting a detector changes it.
+        Self { function, signature: Signature::user_defined(Volatility::Stable) }
+    }
+
+    /// Checks everything about a call that shows only in the whole expression, and finds its
+    /// detector.
+    fn resolve(&self, call: &WindowCall, schema: &DFSchema) -> Result<(Shape, Arc<Detector>)> {
+        let name = self.function.name;
+        let params = &call.params;
+        let types = params
+            .args
+            .iter()
+            .map(|arg| arg.get_type(schema))
+            .collect::<Result<Vec<_>>>()?;
+        let shape = Shape::of_window_call(&self.function, &types)?;
+        let times = &params.args[shape.first_metric - 1];
+        match params.order_by.as_slice() {
+            [sort] if sort.asc && same_expression(&sort.expr, times) => {}
+            [] => {
+                return plan_err!(
+                    "`{name}` needs the rows in time order\n\
+                     hint: `{name}(…) OVER (PARTITION BY site ORDER BY {times})`"
+                );
+            }
+            _ => {
+                return plan_err!(
+                    "`{name}` needs `ORDER BY {times}`, its first argument, ascending and alone"
+                );
+            }
+        }
+        let has_own_frame = params.window_frame != WindowFrame::new(Some(false))
+            && params.window_frame != WindowFrame::new(Some(true));
+        if has_own_frame || params.filter.is_some() || params.distinct {
+            return plan_err!(
+                "`{name}` takes no window frame, FILTER or DISTINCT: the detector sets how far it \
+                 looks back"
+            );
+        }
+        let reference = match params.args.first() {
+            Some(Expr::Literal(value, _)) => Some(value),
+            _ => None,
+        };
+        let metrics: Vec<_> = params.args[shape.first_metric..].iter().map(logical_name).collect();
+        Ok((shape, self.function.detector(shape, reference, &metrics)?))
+    }
+}
+
+impl WindowUDFImpl for WindowFunction {
+    fn name(&self) -> &str {
+        self.function.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(types.to_vec())
+    }
+
+    fn field(&self, args: WindowUDFFieldArgs<'_>) -> Result<FieldRef> {
+        let types: Vec<_> =
+            args.input_fields().iter().map(|field| field.data_type().clone()).collect();
+        Shape::of_window_call(&self.function, &types)?;
+        let is_nullable = true;
+        Ok(Arc::new(Field::new(args.name(), self.function.output.data_type(), is_nullable)))
+    }
+
+    fn partition_evaluator(
+        &self,
+        args: PartitionEvaluatorArgs<'_>,
+    ) -> Result<Box<dyn PartitionEvaluator>> {
+        let types: Vec<_> =
+            args.input_fields().iter().map(|field| field.data_type().clone()).collect();
+        let shape = Shape::of_window_call(&self.function, &types)?;
+        let exprs = args.input_exprs();
+        let reference = exprs.first().and_then(|expr| expr.downcast_ref::<Literal>());
+        let metrics: Vec<_> = exprs[shape.first_metric..].iter().map(physical_name).collect();
+        let reference = reference.map(Literal::value);
+        let detector = self.function.detector(shape, reference, &metrics)?;
+        let function = self.function.name;
+        Ok(Box::new(SeriesEvaluator { function, output: self.function.output, shape, detector }))
+    }
+
+    fn reverse_expr(&self) -> ReversedUDWF {
+        ReversedUDWF::NotSupported
+    }
+
+    fn limit_effect(&self, _args: &[Arc<dyn PhysicalExpr>]) -> LimitEffect {
+        // A score depends on the past only.
+        LimitEffect::None
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        None
+    }
+}
+
+/// Scores the rows of one partition.
+#[derive(Debug)]
+struct SeriesEvaluator {
+    function: &'static str,
+    output: Output,
+    shape: Shape,
+    detector: Arc<Detector>,
+}
+
+impl PartitionEvaluator for SeriesEvaluator {
+    fn evaluate_all(&mut self, values: &[ArrayRef], num_rows: usize) -> Result<ArrayRef> {
+        let times = micros(&values[self.shape.first_metric - 1])?;
+        let metrics = values[self.shape.first_metric..]
+            .iter()
+            .map(metric_values)
+            .collect::<Result<Vec<_>>>()?;
+        let scores = score_dated_rows(&self.detector, &times, &metrics)
+            .map_err(|error| execution_error(self.function, &error))?;
+        debug_assert_eq!(scores.len(), num_rows, "one score per row");
+        Ok(self.output.array(&self.detector, &scores))
+    }
+
+    fn supports_bounded_execution(&self) -> bool {
+        false
+    }
+}
+
+/// Scores rows of which some may have no time: those are `null_input`.
+fn score_dated_rows(
+    detector: &Detector,
+    times: &[Option<i64>],
+    metrics: &[Vec<f64>],
+) -> Result<Vec<WindowScore>, ForecastError> {
+    let dated: Vec<usize> = (0..times.len()).filter(|&row| times[row].is_some()).collect();
+    let window_start: Vec<i64> = times.iter().copied().flatten().collect();
+    if dated.len() == times.len() {
+        return detector.score(Rows { window_start: &window_start, metrics });
+    }
+    let kept: Vec<Vec<f64>> = metrics
+        .iter()
+        .map(|values| dated.iter().map(|&row| values[row]).collect())
+        .collect();
+    let mut scores = vec![WindowScore::missing(Status::NullInput); times.len()];
+    let rows = Rows { window_start: &window_start, metrics: &kept };
+    for (row, score) in dated.into_iter().zip(detector.score(rows)?) {
+        scores[row] = score;
+    }
+    Ok(scores)
+}
+
+const STRICT: CastOptions<'static> = CastOptions {
+    safe: false,
+    format_options: datafusion::arrow::util::display::FormatOptions::new(),
+};
+
+/// Times as microseconds since the epoch; a time without zone is UTC.
+pub(super) fn micros(times: &ArrayRef) -> Result<Vec<Option<i64>>> {
+    let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let times = cast_with_options(times, &utc, &STRICT)?;
+    Ok(times.as_primitive::<TimestampMicrosecondType>().iter().collect())
+}
+
+/// A metric as detectors read it: NaN for NULL, infinite for NaN.
+pub(super) fn metric_values(values: &ArrayRef) -> Result<Vec<f64>> {
+    let values = cast_with_options(values, &DataType::Float64, &STRICT)?;
+    let values: &Float64Array = values.as_primitive::<Float64Type>();
+    Ok(values
+        .iter()
+        .map(|value| match value {
+            None => f64::NAN,
+            Some(value) if value.is_nan() => f64::INFINITY,
+            Some(value) => value,
+        })
+        .collect())
+}
+
+/// Checks every call before other rules see it, and writes the detector into it as
+/// `name@version`: `EXPLAIN` shows which one answers, and execution cannot find another.
+#[derive(Debug)]
+pub(super) struct ResolveDetectors;
+
+impl FunctionRewrite for ResolveDetectors {
+    fn name(&self) -> &'static str {
+        "resolve_detectors"
+    }
+
+    fn rewrite(
+        &self,
+        expr: Expr,
+        schema: &DFSchema,
+        _config: &ConfigOptions,
+    ) -> Result<Transformed<Expr>> {
+        let Expr::WindowFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
+        let WindowFunctionDefinition::WindowUDF(udwf) = &call.fun else {
+            return Ok(Transformed::no(Expr::WindowFunction(call)));
+        };
+        let Some(function) = udwf.inner().downcast_ref::<WindowFunction>() else {
+            return Ok(Transformed::no(Expr::WindowFunction(call)));
+        };
+        let (shape, detector) = function.resolve(&call, schema)?;
+        let literal = lit(detector.manifest().id());
+        if shape.has_detector {
+            call.params.args[0] = literal;
+        } else {
+            call.params.args.insert(0, literal);
+        }
+        Ok(Transformed::yes(Expr::WindowFunction(call)))
+    }
+}
+
+fn same_expression(a: &Expr, b: &Expr) -> bool {
+    fn plain(expr: &Expr) -> &Expr {
+        match expr {
+            Expr::Cast(cast) => plain(&cast.expr),
+            Expr::Alias(alias) => plain(&alias.expr),
+            other => other,
+        }
+    }
+    plain(a) == plain(b)
+}
+
+fn logical_name(expr: &Expr) -> MetricArgument {
+    match expr {
+        Expr::Column(column) => MetricArgument::Column(column.name.clone()),
+        other => MetricArgument::Expression(other.schema_name().to_string()),
+    }
+}
+
+fn physical_name(expr: &Arc<dyn PhysicalExpr>) -> MetricArgument {
+    // By position only: names were compared in the logical plan, and optimizer rules may have
+    // renamed columns since.
+    MetricArgument::Expression(expr.to_string())
+}

@@ -1,0 +1,227 @@
+//! A series on its time grid: one slot per window, missing windows included.
+//!
+//! Rows arrive as `(window_start, metrics…)` in time order. Detectors count in windows, so rows
+//! are first laid on the grid `floor(window_start / step)`. A hole longer than the history a
+//! detector can use splits the grid: nothing behind it can matter, and a stray timestamp years
+//! away cannot ask for a grid of that length.
+
+use thiserror::Error;
+
+/// Rows of one series, ascending in time: what a detector scores or learns from.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// Start of each window, microseconds since the Unix epoch, UTC; strictly ascending.
+    pub window_start: &'a [i64],
+    /// One vector per metric, as long as `window_start`: NaN where the value is NULL, infinite
+    /// where it is NaN or infinite.
+    pub metrics: &'a [Vec<f64>],
+}
+
+/// Why rows could not be laid on the grid.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum SeriesError {
+    /// Two rows fall into one window.
+    #[error("two rows fall into the window that starts at {}", format_micros(*.window_start))]
+    DuplicateWindow {
+        /// Start of the window, microseconds since the epoch.
+        window_start: i64,
+    },
+    /// Rows are not ascending in time.
+    #[error(
+        "rows are not in time order: {} comes after {}",
+        format_micros(*.window_start),
+        format_micros(*.previous)
+    )]
+    Unordered {
+        /// The row out of order.
+        window_start: i64,
+        /// The row before it.
+        previous: i64,
+    },
+    /// No two rows are one window apart.
+    #[error(
+        "windows are {found_seconds} s apart or more, and the detector was trained on windows of \
+         {expected_seconds} s"
+    )]
+    Step {
+        /// The step of the detector.
+        expected_seconds: i64,
+        /// The smallest distance between two rows.
+        found_seconds: i64,
+    },
+}
+
+impl SeriesError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::DuplicateWindow { .. } => {
+                "give one row per series and window: is the series key missing from `PARTITION BY`?"
+            }
+            Self::Unordered { .. } => "order the window by the first argument, ascending",
+            Self::Step { .. } => {
+                "use a detector trained on windows of this length, or aggregate to the detector's"
+            }
+        }
+    }
+}
+
+/// RFC 3339 without a date library: only for messages.
+fn format_micros(micros: i64) -> String {
+    use datafusion::arrow::temporal_conversions::timestamp_us_to_datetime;
+    timestamp_us_to_datetime(micros)
+        .map_or_else(|| format!("{micros} µs"), |time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// A dense stretch of one series.
+#[derive(Debug, Clone)]
+pub struct SeriesGrid {
+    /// Grid index, `floor(window_start / step)`, of the first slot.
+    pub first: i64,
+    /// Grid index of the first row of the whole series; at or before `first`.
+    pub series_first: i64,
+    /// One vector per metric with one value per slot; NaN where missing.
+    pub metrics: Vec<Vec<f64>>,
+    /// The slot of each row of this stretch, ascending.
+    pub row_slots: Vec<usize>,
+}
+
+impl SeriesGrid {
+    /// Number of slots.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.metrics.first().map_or(0, Vec::len)
+    }
+
+    /// Whether there are no slots.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Grid index one past the last slot.
+    #[must_use]
+    pub fn end(&self) -> i64 {
+        self.first + self.len() as i64
+    }
+}
+
+/// Lays rows on the grid of `step_micros`, in stretches separated by holes longer than `reach`
+/// windows. Together the stretches hold every row once, in order.
+///
+/// # Errors
+/// When rows are unordered, two share a window, or there are at least `min_rows` rows and no two
+/// of them are one step apart.
+pub fn lay_on_grid(
+    rows: Rows<'_>,
+    step_micros: i64,
+    reach: usize,
+    min_rows: usize,
+) -> Result<Vec<SeriesGrid>, SeriesError> {
+    let indices = grid_indices(rows.window_start, step_micros, min_rows)?;
+    let Some(&series_first) = indices.first() else { return Ok(Vec::new()) };
+    let mut stretches = Vec::new();
+    let mut begin = 0;
+    for row in 1..=indices.len() {
+        let is_break = row == indices.len() || indices[row] - indices[row - 1] > reach as i64;
+        if is_break {
+            stretches.push(stretch(rows.metrics, &indices, begin..row, series_first));
+            begin = row;
+        }
+    }
+    Ok(stretches)
+}
+
+/// The grid index of each row, checked for order, ties and step.
+fn grid_indices(
+    window_start: &[i64],
+    step_micros: i64,
+    min_rows: usize,
+) -> Result<Vec<i64>, SeriesError> {
+    let indices: Vec<i64> = window_start.iter().map(|t| t.div_euclid(step_micros)).collect();
+    for (times, pair) in window_start.windows(2).zip(indices.windows(2)) {
+        if times[1] < times[0] {
+            return Err(SeriesError::Unordered { window_start: times[1], previous: times[0] });
+        }
+        if pair[1] == pair[0] {
+            return Err(SeriesError::DuplicateWindow { window_start: pair[1] * step_micros });
+        }
+    }
+    let smallest = window_start.windows(2).map(|pair| pair[1] - pair[0]).min();
+    match smallest {
+        Some(gap) if indices.len() >= min_rows && gap >= 2 * step_micros => {
+            Err(SeriesError::Step {
+                expected_seconds: step_micros / 1_000_000,
+                found_seconds: gap / 1_000_000,
+            })
+        }
+        _ => Ok(indices),
+    }
+}
+
+fn stretch(
+    metrics: &[Vec<f64>],
+    indices: &[i64],
+    range: std::ops::Range<usize>,
+    series_first: i64,
+) -> SeriesGrid {
+    let first = indices[range.start];
+    let len = (indices[range.end - 1] - first + 1) as usize;
+    let row_slots: Vec<usize> =
+        indices[range.clone()].iter().map(|index| (index - first) as usize).collect();
+    let metrics = metrics
+        .iter()
+        .map(|values| {
+            let mut slots = vec![f64::NAN; len];
+            for (&slot, &value) in row_slots.iter().zip(&values[range.clone()]) {
+                // An infinite value is as unusable as a missing one.
+                // Adding zero turns -0.0, which sorts apart from 0.0, into 0.0.
+                slots[slot] = if value.is_finite() { value + 0.0 } else { f64::NAN };
+            }
+            slots
+        })
+        .collect();
+    SeriesGrid { first, series_first, metrics, row_slots }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000_000;
+
+    fn grid(times: &[i64], values: &[f64]) -> Result<Vec<SeriesGrid>, SeriesError> {
+        let metrics = vec![values.to_vec()];
+        let times: Vec<i64> = times.iter().map(|minute| minute * MINUTE).collect();
+        lay_on_grid(Rows { window_start: &times, metrics: &metrics }, MINUTE, 10, 3)
+    }
+
+    #[test]
+    fn holes_become_missing_slots_and_long_holes_split() {
+        let stretches = grid(&[5, 6, 9, 100, 101], &[1.0, 2.0, f64::INFINITY, 4.0, 5.0]).unwrap();
+        assert_eq!(stretches.len(), 2);
+        assert_eq!((stretches[0].first, stretches[0].len()), (5, 5));
+        assert_eq!(stretches[0].row_slots, [0, 1, 4]);
+        assert_eq!(stretches[0].metrics[0][..2], [1.0, 2.0]);
+        assert!(stretches[0].metrics[0][2..].iter().all(|value| value.is_nan()));
+        assert_eq!((stretches[1].first, stretches[1].series_first), (100, 5));
+    }
+
+    #[test]
+    fn ties_disorder_and_a_coarser_step_are_errors() {
+        assert!(matches!(
+            grid(&[1, 1, 2], &[0.0; 3]),
+            Err(SeriesError::DuplicateWindow { .. })
+        ));
+        assert!(matches!(grid(&[2, 1, 3], &[0.0; 3]), Err(SeriesError::Unordered { .. })));
+        let error = grid(&[0, 5, 10], &[0.0; 3]).unwrap_err();
+        assert_eq!(error, SeriesError::Step { expected_seconds: 60, found_seconds: 300 });
+    }
+
+    #[test]
+    fn no_rows_and_one_row() {
+        assert!(grid(&[], &[]).unwrap().is_empty());
+        assert_eq!(grid(&[-7], &[1.0]).unwrap()[0].first, -7);
+    }
+}
