@@ -1,1 +1,3 @@
 //! Anomaly scores as SQL functions for DataFusion.
+
+pub mod models;
