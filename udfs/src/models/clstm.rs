@@ -1,0 +1,100 @@
+//! C-LSTM: Zhou et al., "A C-LSTM neural network for text classification" (2015), in the form
+//! Kim & Cho, "Web traffic anomaly detection using C-LSTM neural networks" (2018) gave it:
+//! convolution, tanh and pooling twice, then an LSTM.
+//!
+//! Two things differ from the papers, because every step gets a forecast here and not every
+//! window one class: convolution and pooling see no later step, and pooling keeps every step.
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::Lstm;
+use super::recurrent::{project, uniform};
+
+/// Steps that one convolution sees: the current one and the four before (Kim & Cho: 5).
+pub const CLSTM_KERNEL_SIZE: usize = 5;
+
+/// `lstm(pool(tanh(conv2(pool(tanh(conv1(x)))))))`, both convolutions of width `hidden_size`.
+#[derive(Clone, Debug)]
+pub struct Clstm {
+    convolutions: [CausalConvolution; 2],
+    lstm: Lstm,
+}
+
+impl Clstm {
+    /// Takes `convolutions.conv1`, `convolutions.conv2` and `recurrent` from `vb`.
+    ///
+    /// # Errors
+    /// When a parameter is missing or has another shape.
+    pub fn new(features: usize, hidden_size: usize, vb: &VarBuilder) -> Result<Self> {
+        let conv = vb.pp("convolutions");
+        Ok(Self {
+            convolutions: [
+                CausalConvolution::new(features, hidden_size, &conv.pp("conv1"))?,
+                CausalConvolution::new(hidden_size, hidden_size, &conv.pp("conv2"))?,
+            ],
+            lstm: Lstm::new(hidden_size, hidden_size, &vb.pp("recurrent"))?,
+        })
+    }
+
+    /// `[batch_size, seq_len, features]` to the state of the LSTM after each step,
+    /// `[batch_size, seq_len, hidden_size]`.
+    ///
+    /// # Errors
+    /// When `inputs` has another shape, or another type than the weights.
+    pub fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
+        let [first, second] = &self.convolutions;
+        let pooled = causal_maximum(&first.forward(inputs)?.tanh()?)?;
+        let pooled = causal_maximum(&second.forward(&pooled)?.tanh()?)?;
+        self.lstm.forward(&pooled)
+    }
+}
+
+/// `y_t = b + Σ_k W_k x_{t−4+k}`, steps before the first being zero.
+#[derive(Clone, Debug)]
+struct CausalConvolution {
+    /// `[channels_out, channels_in, kernel_size]`, as `nn.Conv1d` has it.
+    weight: Tensor,
+    /// `[channels_out]`
+    bias: Tensor,
+}
+
+impl CausalConvolution {
+    fn new(channels_in: usize, channels_out: usize, vb: &VarBuilder) -> Result<Self> {
+        let shape = (channels_out, channels_in, CLSTM_KERNEL_SIZE);
+        let init = uniform(channels_in * CLSTM_KERNEL_SIZE);
+        Ok(Self {
+            weight: vb.get_with_hints(shape, "weight", init)?,
+            bias: vb.get_with_hints(channels_out, "bias", init)?,
+        })
+    }
+
+    /// `[batch_size, seq_len, channels_in]` to `[batch_size, seq_len, channels_out]`.
+    ///
+    /// The last five steps side by side make it one matrix product: candle's `conv1d` wants
+    /// channels before steps, and its backward pass convolves once per batch row.
+    fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
+        let seq_len = inputs.dim(1)?;
+        let padded = inputs.pad_with_zeros(1, CLSTM_KERNEL_SIZE - 1, 0)?;
+        let shifted = (0..CLSTM_KERNEL_SIZE)
+            .map(|k| padded.narrow(1, k, seq_len))
+            .collect::<Result<Vec<_>>>()?;
+        let side_by_side = Tensor::cat(&shifted, 2)?;
+        let weight = self.weight.transpose(1, 2)?.flatten_from(1)?;
+        project(&side_by_side, &weight, &self.bias)
+    }
+}
+
+/// Maximum of each step of `[batch_size, seq_len, channels]` and the step before it.
+///
+/// Where both are equal, each gets half of the gradient.
+fn causal_maximum(sequence: &Tensor) -> Result<Tensor> {
+    let seq_len = sequence.dim(1)?;
+    if seq_len == 1 {
+        return Ok(sequence.clone());
+    }
+    let first = sequence.narrow(1, 0, 1)?;
+    let earlier = sequence.narrow(1, 0, seq_len - 1)?;
+    let later = sequence.narrow(1, 1, seq_len - 1)?;
+    Tensor::cat(&[&first, &later.maximum(&earlier)?], 1)
+}

@@ -1,0 +1,58 @@
+//! The head that every backbone shares.
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+use candle_nn::init::ZERO;
+
+use super::Forecast;
+use super::recurrent::project;
+
+/// Two linear maps of the hidden state: to the location and to the log scale of each target.
+///
+/// Both start at zero: training starts from the anchor of the inputs and can only improve on it.
+#[derive(Clone, Debug)]
+pub struct Head {
+    location: Linear,
+    log_scale: Linear,
+}
+
+impl Head {
+    /// Takes `location.weight`, `location.bias`, `log_scale.weight` and `log_scale.bias`.
+    ///
+    /// # Errors
+    /// When a parameter is missing or has another shape.
+    pub fn new(hidden_size: usize, targets: usize, vb: &VarBuilder) -> Result<Self> {
+        Ok(Self {
+            location: Linear::new(hidden_size, targets, &vb.pp("location"))?,
+            log_scale: Linear::new(hidden_size, targets, &vb.pp("log_scale"))?,
+        })
+    }
+
+    /// `[batch_size, seq_len, hidden_size]` to `[batch_size, seq_len, targets]`, twice.
+    ///
+    /// # Errors
+    /// When `hidden` has another shape, or another type than the weights.
+    pub fn forward(&self, hidden: &Tensor) -> Result<Forecast> {
+        Ok(Forecast {
+            location: project(hidden, &self.location.weight, &self.location.bias)?,
+            log_scale: project(hidden, &self.log_scale.weight, &self.log_scale.bias)?,
+        })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Linear {
+    /// `[targets, hidden_size]`
+    weight: Tensor,
+    /// `[targets]`
+    bias: Tensor,
+}
+
+impl Linear {
+    fn new(hidden_size: usize, targets: usize, vb: &VarBuilder) -> Result<Self> {
+        Ok(Self {
+            weight: vb.get_with_hints((targets, hidden_size), "weight", ZERO)?,
+            bias: vb.get_with_hints(targets, "bias", ZERO)?,
+        })
+    }
+}
