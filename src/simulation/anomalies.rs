@@ -136,9 +136,10 @@ const RAMP_FADE: u32 = 30;
 const MARGIN: u32 = 60;
 
 /// Minutes of a slot, which holds one anomaly: in a short range, where every kind must find a
-/// place, and in a long one. A slot has room for the longest anomaly and its margins.
+/// place, and in a long one, where slots shorter than a day wander through its hours. A slot has
+/// room for the longest anomaly and its margins.
 const SHORT_SLOT: u32 = 420;
-const LONG_SLOT: u32 = 720;
+const LONG_SLOT: u32 = 1260;
 
 /// From this many days on, two clean days are left at the start; else 60 % of the range.
 const LONG_RANGE: u32 = 4;
@@ -147,8 +148,10 @@ const LONG_RANGE: u32 = 4;
 /// kinds occur.
 const KIND_STRIDE: u32 = 4;
 
-/// Attackers send at least this many requests a minute, however quiet the site is.
+/// Attackers send at least this many requests a minute, however quiet the site is; a scanner,
+/// which has a list to work through, more.
 const LEAST_ATTACK: f64 = 12.0;
+const LEAST_SCAN: f64 = 30.0;
 
 /// Where the requests of an attack come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +161,10 @@ pub(super) enum Source {
     Client(Address),
     /// The /24 around this address.
     Network(Address),
-    Botnet { key: u64, members: u32 },
+    Botnet {
+        key: u64,
+        members: u32,
+    },
 }
 
 /// One anomaly of one site.
@@ -209,7 +215,12 @@ impl Anomaly {
     pub(super) fn effect(&self, minute: u32, site: &Site, rate: f64) -> Effect {
         let strength = self.intensity;
         // Attackers do not keep the visitors' hours: at night they come by the mean rate.
-        let attack = (strength * rate.max(0.5 * site.base)).max(LEAST_ATTACK);
+        let least = if self.kind == AnomalyKind::VulnerabilityScan {
+            LEAST_SCAN
+        } else {
+            LEAST_ATTACK
+        };
+        let attack = (strength * rate.max(0.5 * site.base)).max(least);
         match self.kind {
             AnomalyKind::Flood => Effect {
                 attack,
@@ -281,9 +292,9 @@ impl Anomaly {
                 let [a, b, c, _] = octets(address).octets();
                 Some(format!("{a}.{b}.{c}.0/24"))
             }
-            Source::Visitors | Source::Botnet { .. } => {
-                self.target.map(|target| site.routes[usize::from(target)].prefix.clone())
-            }
+            Source::Visitors | Source::Botnet { .. } => self
+                .target
+                .map(|target| site.routes[usize::from(target)].prefix.clone()),
         }
     }
 }
@@ -441,7 +452,11 @@ mod tests {
                 .flatten()
                 .map(|anomaly| anomaly.kind)
                 .collect();
-            assert_eq!(kinds.len(), AnomalyKind::ALL.len(), "seed {seed}: {kinds:?}");
+            assert_eq!(
+                kinds.len(),
+                AnomalyKind::ALL.len(),
+                "seed {seed}: {kinds:?}"
+            );
         }
     }
 

@@ -363,6 +363,9 @@ mod tests {
             .filter(|address| matches!(address, Address::V6(_)))
             .count();
         assert!((10..45).contains(&visitor), "{visitor} of 100 are IPv6");
-        assert_eq!(address.parse::<std::net::IpAddr>().unwrap().to_string(), address);
+        assert_eq!(
+            address.parse::<std::net::IpAddr>().unwrap().to_string(),
+            address
+        );
     }
 }

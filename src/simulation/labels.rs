@@ -104,7 +104,9 @@ fn read_batch(batch: &RecordBatch, labels: &mut Vec<Label>) -> Result<()> {
             end: ends.value(row),
             kind: kinds.value(row).to_owned(),
             metric: metrics.value(row).to_owned(),
-            culprit: culprits.is_valid(row).then(|| culprits.value(row).to_owned()),
+            culprit: culprits
+                .is_valid(row)
+                .then(|| culprits.value(row).to_owned()),
         });
     }
     Ok(())

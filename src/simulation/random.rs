@@ -70,10 +70,8 @@ impl Random {
         let mut sum = 0_u64;
         for _ in 0..2 {
             let bits = self.0.next_u64();
-            sum += (bits & 0xffff)
-                + ((bits >> 16) & 0xffff)
-                + ((bits >> 32) & 0xffff)
-                + (bits >> 48);
+            sum +=
+                (bits & 0xffff) + ((bits >> 16) & 0xffff) + ((bits >> 32) & 0xffff) + (bits >> 48);
         }
         // Mean 8 · 65535/2; standard deviation 65536 · sqrt(8/12).
         (sum as f64 - 262_140.0) / 53_510.0

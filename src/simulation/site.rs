@@ -97,12 +97,7 @@ const THEMES: [Theme; 8] = [
     theme(&["topic", "member", "board"], 500, 3, Class::Page),
 ];
 
-const fn theme(
-    sections: &'static [&'static str],
-    pages: u16,
-    assets: u32,
-    class: Class,
-) -> Theme {
+const fn theme(sections: &'static [&'static str], pages: u16, assets: u32, class: Class) -> Theme {
     Theme {
         sections,
         pages,
@@ -489,7 +484,9 @@ fn daily_profile(random: &mut Random) -> Vec<f64> {
 
 /// Shares of pages by rank after Zipf and Mandelbrot, 1 / (rank + 2.7).
 fn popularity(pages: u16) -> Vec<u32> {
-    let weights: Vec<f64> = (1..=pages).map(|rank| 1.0 / (f64::from(rank) + 2.7)).collect();
+    let weights: Vec<f64> = (1..=pages)
+        .map(|rank| 1.0 / (f64::from(rank) + 2.7))
+        .collect();
     let total: f64 = weights.iter().sum();
     weights
         .iter()
@@ -519,13 +516,15 @@ mod tests {
         let site = Site::new(3, 0, 1.0, 0);
         let day = |day: i64| (0..DAY).map(|m| site.rate(day * DAY + m)).sum::<f64>();
         let monday: Vec<f64> = (0..DAY).map(|m| site.rate(m)).collect();
-        let (low, high) = monday
-            .iter()
-            .fold((f64::MAX, 0.0_f64), |(low, high), &v| (low.min(v), high.max(v)));
+        let (low, high) = monday.iter().fold((f64::MAX, 0.0_f64), |(low, high), &v| {
+            (low.min(v), high.max(v))
+        });
         assert!(high > 2.0 * low, "the day is flat: {low} to {high}");
         assert!((day(1) / day(15) - exp(-2.0 * site.growth)).abs() < 1e-9);
         assert!((day(5) / day(1) / site.weekend - 1.0).abs() < 0.1);
-        let steps = monday.windows(2).map(|pair| (pair[1] / pair[0] - 1.0).abs());
+        let steps = monday
+            .windows(2)
+            .map(|pair| (pair[1] / pair[0] - 1.0).abs());
         assert!(steps.fold(0.0, f64::max) < 0.02, "the day jumps");
     }
 

@@ -14,7 +14,7 @@ fn sample() -> Simulation {
         sites: 3,
         seed: 7,
         start: NaiveDate::from_ymd_opt(2026, 3, 2).unwrap(),
-        scale: 0.25,
+        scale: 0.32,
     }
 }
 
@@ -68,7 +68,9 @@ fn text(path: &Path, bytes: &[u8]) -> String {
 
 /// The logs of a folder as text, by path.
 fn logs(folder: &Path) -> BTreeMap<PathBuf, String> {
-    let logs = files(folder).into_iter().filter(|(path, _)| path.starts_with(LOGS));
+    let logs = files(folder)
+        .into_iter()
+        .filter(|(path, _)| path.starts_with(LOGS));
     logs.map(|(path, bytes)| {
         let text = text(&path, &bytes);
         (path, text)
@@ -103,7 +105,10 @@ fn clean_days_do_not_depend_on_their_number() {
     let (short, _) = run(&small(5, 2, 3));
     let (long, _) = run(&small(6, 4, 3));
     let (short, long) = (logs(short.path()), logs(long.path()));
-    for name in ["shop/access-2026-03-02.log.gz", "blog/access-2026-03-03.log.gz"] {
+    for name in [
+        "shop/access-2026-03-02.log.gz",
+        "blog/access-2026-03-03.log.gz",
+    ] {
         let name = Path::new(LOGS).join(name);
         assert_eq!(short[&name], long[&name]);
     }
@@ -134,7 +139,10 @@ fn lines_are_in_order_and_have_their_format() {
         }
     }
     assert_eq!(summary.lines, lines);
-    assert_eq!(summary.bytes, logs.values().map(|text| text.len() as u64).sum::<u64>());
+    assert_eq!(
+        summary.bytes,
+        logs.values().map(|text| text.len() as u64).sum::<u64>()
+    );
 }
 
 /// The number after the last space, with three decimals.
@@ -149,7 +157,10 @@ fn a_folder_of_something_else_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("thesis.txt"), "precious").unwrap();
     let error = simulate(&small(1, 1, 1), folder.path(), &mut |_, _| ()).unwrap_err();
-    assert!(matches!(error, SimulationError::FolderInUse { .. }), "{error}");
+    assert!(
+        matches!(error, SimulationError::FolderInUse { .. }),
+        "{error}"
+    );
     assert!(error.hint().is_some());
     assert_eq!(files(folder.path()).len(), 1);
 }
@@ -236,7 +247,11 @@ fn sample_labels_tell_what_is_in_the_logs() {
     let kinds: BTreeSet<&str> = labels.iter().map(|label| label.kind.as_str()).collect();
     assert_eq!(kinds.len(), AnomalyKind::ALL.len());
     let logs = logs(&folder);
-    let from = sample().start.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
+    let from = sample()
+        .start
+        .and_time(NaiveTime::MIN)
+        .and_utc()
+        .timestamp_micros();
     for label in labels {
         let minutes = sample_minutes(&logs, &label.site);
         let minute = |time: i64| ((time - from) / 60_000_000) as usize;

@@ -487,11 +487,17 @@ mod tests {
     fn visits_make_the_promised_rate() {
         for index in 0..5 {
             let site = Site::new(9, index, 1.0, 0);
-            let found: usize = (0..6).map(|day| counts(&site, &[], day).iter().sum::<usize>()).sum();
+            let found: usize = (0..6)
+                .map(|day| counts(&site, &[], day).iter().sum::<usize>())
+                .sum();
             let expected: f64 = (0..6 * DAY).map(|minute| site.rate(minute)).sum();
             let ratio = found as f64 / expected;
             // Machines come on top, and the mood moves a day by some percent.
-            assert!((0.9..1.45).contains(&ratio), "{} has {ratio} of its rate", site.name);
+            assert!(
+                (0.9..1.45).contains(&ratio),
+                "{} has {ratio} of its rate",
+                site.name
+            );
         }
     }
 
@@ -531,7 +537,9 @@ mod tests {
                 }
             }
             latencies.sort_unstable();
-            let median = latencies.get(latencies.len() / 2).map_or(0.0, |&v| f64::from(v));
+            let median = latencies
+                .get(latencies.len() / 2)
+                .map_or(0.0, |&v| f64::from(v));
             [requests[0], requests[1], requests[2], median]
         };
         (figures(std::slice::from_ref(&anomaly)), figures(&[]))
