@@ -1,4 +1,5 @@
 //! anomalog: web-traffic anomaly detection as SQL.
 
 pub mod schema;
+pub mod simulation;
 pub mod warehouse;
