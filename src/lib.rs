@@ -2,4 +2,5 @@
 
 pub mod schema;
 pub mod simulation;
+pub mod training;
 pub mod warehouse;

@@ -37,10 +37,13 @@ pub(super) fn calibrate(
     }
     let width = dataset.metrics().len();
     let residual = |part: &MetricForecast| (part.value - part.expected).abs() / part.scale;
-    let normal_residual: Vec<f64> =
-        (0..width).map(|metric| normal_residual(&held, metric, residual)).collect();
-    let sample: Vec<f64> =
-        held.iter().filter_map(|row| surprise(&row.metrics, &normal_residual)).collect();
+    let normal_residual: Vec<f64> = (0..width)
+        .map(|metric| normal_residual(&held, metric, residual))
+        .collect();
+    let sample: Vec<f64> = held
+        .iter()
+        .filter_map(|row| surprise(&row.metrics, &normal_residual))
+        .collect();
     let calibration = Calibration::fit(&sample).ok_or(TrainingError::TooLittleData {
         range: "calibration",
         found: sample.len(),
@@ -53,7 +56,11 @@ pub(super) fn calibrate(
         stop_loss: f64::NAN,
         untrained_stop_loss: f64::NAN,
     };
-    Ok(Calibrated { normal_residual, calibration, validation })
+    Ok(Calibrated {
+        normal_residual,
+        calibration,
+        validation,
+    })
 }
 
 fn hold_back(
@@ -62,28 +69,37 @@ fn hold_back(
     layout: &BlockLayout,
     series: &Series,
 ) -> Result<Vec<Held>, TrainingError> {
-    let forecasts = forecast(forecaster, layout, &[series.rows()], Scope::ALL)
-        .map_err(|source| TrainingError::Series { series: series.key.clone(), source })?;
+    let forecasts =
+        forecast(forecaster, layout, &[series.rows()], Scope::ALL).map_err(|source| {
+            TrainingError::Series {
+                series: series.key.clone(),
+                source,
+            }
+        })?;
     let width = dataset.metrics().len();
-    let first = series.window_start.partition_point(|&time| time < dataset.split().stop_until);
+    let first = series
+        .window_start
+        .partition_point(|&time| time < dataset.split().stop_until);
     let rows = first.max(1)..series.window_start.len();
     Ok(rows
         .map(|row| Held {
             metrics: forecasts[0].metrics[row * width..(row + 1) * width].to_vec(),
-            previous: series.metrics.iter().map(|values| values[row - 1]).collect(),
+            previous: series
+                .metrics
+                .iter()
+                .map(|values| values[row - 1])
+                .collect(),
         })
         .collect())
 }
 
 /// Mean residual of a metric, each clipped at the 99 % quantile so that anomalies in the range
 /// do not set what is normal; 1 where the metric never takes part or never errs.
-fn normal_residual(
-    held: &[Held],
-    metric: usize,
-    residual: impl Fn(&MetricForecast) -> f64,
-) -> f64 {
-    let mut residuals: Vec<f64> =
-        held.iter().filter_map(|row| row.metrics[metric].as_ref().map(&residual)).collect();
+fn normal_residual(held: &[Held], metric: usize, residual: impl Fn(&MetricForecast) -> f64) -> f64 {
+    let mut residuals: Vec<f64> = held
+        .iter()
+        .filter_map(|row| row.metrics[metric].as_ref().map(&residual))
+        .collect();
     if residuals.is_empty() {
         return 1.0;
     }

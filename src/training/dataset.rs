@@ -32,7 +32,10 @@ impl Series {
     /// The rows as forecasters read them.
     #[must_use]
     pub fn rows(&self) -> Rows<'_> {
-        Rows { window_start: &self.window_start, metrics: &self.metrics }
+        Rows {
+            window_start: &self.window_start,
+            metrics: &self.metrics,
+        }
     }
 
     /// Why nothing can be learned from the series before a time, if so.
@@ -44,7 +47,9 @@ impl Series {
         let present = |values: &Vec<f64>| values[..rows].iter().copied().any(f64::is_finite);
         let varies = |values: &Vec<f64>| {
             let mut finite = values[..rows].iter().filter(|value| value.is_finite());
-            finite.next().is_some_and(|first| finite.any(|value| value != first))
+            finite
+                .next()
+                .is_some_and(|first| finite.any(|value| value != first))
         };
         if !self.metrics.iter().any(present) {
             Some("has no values in the fit range")
@@ -101,24 +106,40 @@ impl Dataset {
             let skipped = skip_all(&series, "has fewer than two rows");
             return Err(TrainingError::NoUsableSeries { skipped });
         };
-        let split = Split { until: split.until + step_micros, ..split };
+        let split = Split {
+            until: split.until + step_micros,
+            ..split
+        };
         let (mut usable, mut skipped) = (Vec::new(), Vec::new());
         for series in series {
             match series.defect(split.fit_until) {
                 None => usable.push(series),
                 Some(reason) => {
-                    skipped.push(SkippedSeries { series: series.key, reason: reason.to_owned() });
+                    skipped.push(SkippedSeries {
+                        series: series.key,
+                        reason: reason.to_owned(),
+                    });
                 }
             }
         }
         if usable.is_empty() {
             return Err(TrainingError::NoUsableSeries { skipped });
         }
-        let dataset = Self { series: usable, skipped, metrics, step_micros, split };
+        let dataset = Self {
+            series: usable,
+            skipped,
+            metrics,
+            step_micros,
+            split,
+        };
         let found = dataset.rows_in(split.stop_until, split.until);
         if found < MIN_CALIBRATION_WINDOWS {
             let needed = MIN_CALIBRATION_WINDOWS;
-            return Err(TrainingError::TooLittleData { range: "calibration", found, needed });
+            return Err(TrainingError::TooLittleData {
+                range: "calibration",
+                found,
+                needed,
+            });
         }
         Ok(dataset)
     }
@@ -156,12 +177,18 @@ impl Dataset {
     /// Rows of the series that take part.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.series.iter().map(|series| series.window_start.len()).sum()
+        self.series
+            .iter()
+            .map(|series| series.window_start.len())
+            .sum()
     }
 
     fn rows_in(&self, from: i64, until: i64) -> usize {
         let before = |series: &Series, end| series.window_start.partition_point(|&time| time < end);
-        self.series.iter().map(|series| before(series, until) - before(series, from)).sum()
+        self.series
+            .iter()
+            .map(|series| before(series, until) - before(series, from))
+            .sum()
     }
 
     /// SHA-256 over keys, times and values, hexadecimal.
@@ -172,7 +199,12 @@ impl Dataset {
             bytes.extend((series.key.len() as u64).to_le_bytes());
             bytes.extend(series.key.as_bytes());
             bytes.extend((series.window_start.len() as u64).to_le_bytes());
-            bytes.extend(series.window_start.iter().flat_map(|time| time.to_le_bytes()));
+            bytes.extend(
+                series
+                    .window_start
+                    .iter()
+                    .flat_map(|time| time.to_le_bytes()),
+            );
             let values = series.metrics.iter().flatten();
             bytes.extend(values.flat_map(|value| value.to_bits().to_le_bytes()));
         }
@@ -192,19 +224,26 @@ fn skip_all(series: &[Series], reason: &str) -> Vec<SkippedSeries> {
 /// frequent.
 fn step_of(series: &[Series]) -> Option<i64> {
     let mut counts = BTreeMap::<i64, usize>::new();
-    let pairs = series.iter().flat_map(|series| series.window_start.windows(2));
+    let pairs = series
+        .iter()
+        .flat_map(|series| series.window_start.windows(2));
     for step in pairs.map(|pair| pair[1] - pair[0]).filter(|step| *step > 0) {
         *counts.entry(step).or_default() += 1;
     }
     let most = *counts.values().max()?;
-    counts.into_iter().find(|(_, count)| *count == most).map(|(step, _)| step)
+    counts
+        .into_iter()
+        .find(|(_, count)| *count == most)
+        .map(|(step, _)| step)
 }
 
 /// Cuts at quantiles of the rows' times, so that holes in the history do not empty a range.
 /// `until` is the last window's start.
 fn split(series: &[Series]) -> Option<Split> {
-    let mut times: Vec<i64> =
-        series.iter().flat_map(|series| series.window_start.iter().copied()).collect();
+    let mut times: Vec<i64> = series
+        .iter()
+        .flat_map(|series| series.window_start.iter().copied())
+        .collect();
     times.sort_unstable();
     let (from, until) = (*times.first()?, *times.last()?);
     let rows = times.len() as f64;
@@ -240,7 +279,12 @@ mod tests {
     #[test]
     fn ranges_are_in_order_and_hold_their_shares() {
         let dataset = dataset(vec![series("a", 10_000, |row| (row % 7) as f64)]).unwrap();
-        let Split { from, fit_until, stop_until, until } = dataset.split();
+        let Split {
+            from,
+            fit_until,
+            stop_until,
+            until,
+        } = dataset.split();
         assert_eq!((from, fit_until), (0, 7_000 * MINUTE));
         assert_eq!((stop_until, until), (8_000 * MINUTE, 10_000 * MINUTE));
         assert_eq!(dataset.step_micros(), MINUTE);
@@ -250,7 +294,10 @@ mod tests {
     fn a_day_is_enough_and_half_a_day_is_not() {
         assert!(dataset(vec![series("a", 1_440, |row| (row % 7) as f64)]).is_ok());
         let error = dataset(vec![series("a", 720, |row| (row % 7) as f64)]).unwrap_err();
-        assert!(matches!(error, TrainingError::TooLittleData { found: 288, .. }), "{error}");
+        assert!(
+            matches!(error, TrainingError::TooLittleData { found: 288, .. }),
+            "{error}"
+        );
     }
 
     #[test]
@@ -262,7 +309,11 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(dataset.series().len(), 1);
-        let skipped: Vec<_> = dataset.skipped().iter().map(|skip| skip.series.as_str()).collect();
+        let skipped: Vec<_> = dataset
+            .skipped()
+            .iter()
+            .map(|skip| skip.series.as_str())
+            .collect();
         assert_eq!(skipped, ["flat", "void"]);
     }
 
@@ -279,8 +330,9 @@ mod tests {
     #[test]
     fn the_digest_sees_every_value() {
         let one = dataset(vec![series("a", 3_000, |row| (row % 7) as f64)]).unwrap();
-        let other =
-            dataset(vec![series("a", 3_000, |row| (row % 7) as f64 + f64::from(row == 2_999))]);
+        let other = dataset(vec![series("a", 3_000, |row| {
+            (row % 7) as f64 + f64::from(row == 2_999)
+        })]);
         assert_ne!(one.sha256(), other.unwrap().sha256());
     }
 }

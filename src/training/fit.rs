@@ -51,23 +51,36 @@ pub(super) fn fit(
     progress: &mut dyn FnMut(StepReport),
 ) -> Result<Fitted, TrainingError> {
     let grids = lay_out(dataset, layout)?;
-    let features: Vec<_> =
-        grids.iter().map(|grid| SeriesFeatures::new(layout, grid, true)).collect();
+    let features: Vec<_> = grids
+        .iter()
+        .map(|grid| SeriesFeatures::new(layout, grid, true))
+        .collect();
     let split = dataset.split();
     let index = |micros: i64| micros.div_euclid(layout.step_micros);
     let fit_chunks = Chunks::new(&features, layout, i64::MIN, index(split.fit_until));
-    let stop_chunks =
-        Chunks::new(&features, layout, index(split.fit_until), index(split.stop_until));
+    let stop_chunks = Chunks::new(
+        &features,
+        layout,
+        index(split.fit_until),
+        index(split.stop_until),
+    );
     fit_chunks.require("fit", layout)?;
     stop_chunks.require("stopping", layout)?;
 
     let map = trainable(config, settings.seed)?;
-    let forecaster =
-        Forecaster::new(config, VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
+    let forecaster = Forecaster::new(
+        config,
+        VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu),
+    )?;
     let variables = sorted_variables(&map);
-    let parameters = ParamsAdamW { lr: LEARNING_RATE, ..ParamsAdamW::default() };
-    let mut optimiser =
-        AdamW::new(variables.iter().map(|(_, var)| var.clone()).collect(), parameters)?;
+    let parameters = ParamsAdamW {
+        lr: LEARNING_RATE,
+        ..ParamsAdamW::default()
+    };
+    let mut optimiser = AdamW::new(
+        variables.iter().map(|(_, var)| var.clone()).collect(),
+        parameters,
+    )?;
 
     let stop_batches = stop_chunks.even_batches(STOP_CHUNKS, config)?;
     let untrained_stop_loss = mean_loss(&forecaster, &stop_batches)?;
@@ -80,7 +93,10 @@ pub(super) fn fit(
         let loss = batch.loss(&forecaster)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
         if !value.is_finite() {
-            return Err(TrainingError::Diverged { step: step + 1, loss: value });
+            return Err(TrainingError::Diverged {
+                step: step + 1,
+                loss: value,
+            });
         }
         let mut gradients = loss.backward()?;
         clip(&mut gradients, &variables)?;
@@ -89,21 +105,36 @@ pub(super) fn fit(
         if steps % STOP_INTERVAL == 0 || steps == settings.steps {
             best.measure(mean_loss(&forecaster, &stop_batches)?, &variables)?;
         }
-        progress(StepReport { step: steps, steps: settings.steps, loss: value, stop_loss: best.latest });
+        progress(StepReport {
+            step: steps,
+            steps: settings.steps,
+            loss: value,
+            stop_loss: best.latest,
+        });
         if best.stale >= PATIENCE {
             break;
         }
     }
     best.restore(&variables)?;
     let weights = best.weights.into_iter().collect();
-    Ok(Fitted { forecaster, weights, steps, stop_loss: best.loss, untrained_stop_loss })
+    Ok(Fitted {
+        forecaster,
+        weights,
+        steps,
+        stop_loss: best.loss,
+        untrained_stop_loss,
+    })
 }
 
 fn lay_out(dataset: &Dataset, layout: &BlockLayout) -> Result<Vec<SeriesGrid>, TrainingError> {
     let mut grids = Vec::new();
     for series in dataset.series() {
-        let stretches =
-            lay_on_grid(series.rows(), layout.step_micros, layout.reach(), layout.lookback);
+        let stretches = lay_on_grid(
+            series.rows(),
+            layout.step_micros,
+            layout.reach(),
+            layout.lookback,
+        );
         grids.extend(stretches.map_err(|error| TrainingError::Series {
             series: series.key.clone(),
             source: error.into(),
@@ -147,7 +178,12 @@ struct Best {
 
 impl Best {
     fn new(loss: f64, variables: &[(String, Var)]) -> Result<Self, TrainingError> {
-        Ok(Self { loss, latest: loss, stale: 0, weights: copy(variables)? })
+        Ok(Self {
+            loss,
+            latest: loss,
+            stale: 0,
+            weights: copy(variables)?,
+        })
     }
 
     fn measure(&mut self, loss: f64, variables: &[(String, Var)]) -> Result<(), TrainingError> {
@@ -227,13 +263,22 @@ impl<'a> Chunks<'a> {
                 (first < end).then_some((series, first, end))
             })
             .collect();
-        Self { layout, features, range: from..until, places }
+        Self {
+            layout,
+            features,
+            range: from..until,
+            places,
+        }
     }
 
     fn require(&self, range: &'static str, layout: &BlockLayout) -> Result<(), TrainingError> {
         if self.places.is_empty() {
             let needed = layout.sequence_length();
-            return Err(TrainingError::TooLittleData { range, found: 0, needed });
+            return Err(TrainingError::TooLittleData {
+                range,
+                found: 0,
+                needed,
+            });
         }
         Ok(())
     }
@@ -261,8 +306,9 @@ impl<'a> Chunks<'a> {
         config: &ForecasterConfig,
     ) -> Result<Batch, TrainingError> {
         let count = self.count();
-        let chunks: Vec<_> =
-            (0..BATCH_SIZE).map(|_| self.chunk(generator.random_range(0..count))).collect();
+        let chunks: Vec<_> = (0..BATCH_SIZE)
+            .map(|_| self.chunk(generator.random_range(0..count)))
+            .collect();
         self.batch(&chunks, config)
     }
 
@@ -274,9 +320,13 @@ impl<'a> Chunks<'a> {
     ) -> Result<Vec<Batch>, TrainingError> {
         let count = self.count();
         let wanted = (most as i64).min(count);
-        let chunks: Vec<_> =
-            (0..wanted).map(|number| self.chunk(number * count / wanted)).collect();
-        chunks.chunks(BATCH_SIZE).map(|chunks| self.batch(chunks, config)).collect()
+        let chunks: Vec<_> = (0..wanted)
+            .map(|number| self.chunk(number * count / wanted))
+            .collect();
+        chunks
+            .chunks(BATCH_SIZE)
+            .map(|chunks| self.batch(chunks, config))
+            .collect()
     }
 
     fn batch(
@@ -292,7 +342,11 @@ impl<'a> Chunks<'a> {
             let features = &self.features[series];
             let scales = features.scales(start);
             let size = steps * config.features;
-            features.write_inputs(start, &scales, &mut inputs[chunk * size..(chunk + 1) * size]);
+            features.write_inputs(
+                start,
+                &scales,
+                &mut inputs[chunk * size..(chunk + 1) * size],
+            );
             let size = steps * config.targets;
             let place = chunk * size..(chunk + 1) * size;
             self.write_targets(
@@ -303,9 +357,8 @@ impl<'a> Chunks<'a> {
                 &mut mask[place],
             );
         }
-        let tensor = |values, width| {
-            Tensor::from_vec(values, (chunks.len(), steps, width), &Device::Cpu)
-        };
+        let tensor =
+            |values, width| Tensor::from_vec(values, (chunks.len(), steps, width), &Device::Cpu);
         Ok(Batch {
             inputs: tensor(inputs, config.features)?,
             targets: tensor(targets, config.targets)?,

@@ -127,8 +127,11 @@ fn describe(skipped: &[SkippedSeries]) -> String {
     if skipped.is_empty() {
         return "there are no rows".to_owned();
     }
-    let mut text: Vec<String> =
-        skipped.iter().take(SHOWN).map(|skip| format!("`{}` {}", skip.series, skip.reason)).collect();
+    let mut text: Vec<String> = skipped
+        .iter()
+        .take(SHOWN)
+        .map(|skip| format!("`{}` {}", skip.series, skip.reason))
+        .collect();
     if skipped.len() > SHOWN {
         text.push(format!("and {} more", skipped.len() - SHOWN));
     }

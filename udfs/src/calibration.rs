@@ -50,7 +50,13 @@ impl Calibration {
         let (tail_shape, tail_scale) =
             pareto_tail(&sorted[threshold_rank + 1..], sorted[threshold_rank]);
         let (surprise, p_value) = conformal_table(&sorted, threshold_rank);
-        Some(Self { windows: sorted.len(), surprise, p_value, tail_shape, tail_scale })
+        Some(Self {
+            windows: sorted.len(),
+            surprise,
+            p_value,
+            tail_shape,
+            tail_scale,
+        })
     }
 
     /// The share of normal windows at least this surprising, in [1e-15, 1].
@@ -71,7 +77,11 @@ impl Calibration {
             return self.p_value[0];
         }
         let (low, high) = (self.surprise[above - 1], self.surprise[above]);
-        let share = if high > low { (surprise - low) / (high - low) } else { 1.0 };
+        let share = if high > low {
+            (surprise - low) / (high - low)
+        } else {
+            1.0
+        };
         self.p_value[above - 1] + share * (self.p_value[above] - self.p_value[above - 1])
     }
 
@@ -100,7 +110,11 @@ impl Calibration {
             return self.surprise[0];
         }
         let (high, low) = (self.p_value[below - 1], self.p_value[below]);
-        let share = if high > low { (high - p) / (high - low) } else { 1.0 };
+        let share = if high > low {
+            (high - p) / (high - low)
+        } else {
+            1.0
+        };
         self.surprise[below - 1] + share * (self.surprise[below] - self.surprise[below - 1])
     }
 
@@ -163,7 +177,9 @@ mod tests {
 
     /// Evenly spaced quantiles of the standard exponential distribution.
     fn exponential(n: usize) -> Vec<f64> {
-        (0..n).map(|i| -(1.0 - (i as f64 + 0.5) / n as f64).ln()).collect()
+        (0..n)
+            .map(|i| -(1.0 - (i as f64 + 0.5) / n as f64).ln())
+            .collect()
     }
 
     #[test]
@@ -172,21 +188,33 @@ mod tests {
         for p in [0.5, 0.1, 0.02, 1e-3, 1e-4, 1e-6] {
             let surprise = -f64::ln(p);
             let ratio = calibration.p_value(surprise) / p;
-            assert!((0.5..2.0).contains(&ratio), "p {p}: {ratio} times too large");
+            assert!(
+                (0.5..2.0).contains(&ratio),
+                "p {p}: {ratio} times too large"
+            );
         }
     }
 
     #[test]
     fn pareto_tail_recovers_its_shape() {
-        let sample: Vec<f64> =
-            exponential(20_000).iter().map(|e| ((0.3 * e).exp() - 1.0) / 0.3).collect();
+        let sample: Vec<f64> = exponential(20_000)
+            .iter()
+            .map(|e| ((0.3 * e).exp() - 1.0) / 0.3)
+            .collect();
         let calibration = Calibration::fit(&sample).unwrap();
-        assert!((calibration.tail_shape - 0.3).abs() < 0.1, "{}", calibration.tail_shape);
+        assert!(
+            (calibration.tail_shape - 0.3).abs() < 0.1,
+            "{}",
+            calibration.tail_shape
+        );
     }
 
     #[test]
     fn too_small_constant_and_nan_samples() {
-        assert_eq!(Calibration::fit(&vec![1.0; MIN_CALIBRATION_WINDOWS - 1]), None);
+        assert_eq!(
+            Calibration::fit(&vec![1.0; MIN_CALIBRATION_WINDOWS - 1]),
+            None
+        );
         assert_eq!(Calibration::fit(&vec![f64::NAN; 5_000]), None);
         let constant = Calibration::fit(&vec![2.0; 1_000]).unwrap();
         assert!(constant.score(2.0) < 0.01);

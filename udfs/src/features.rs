@@ -68,7 +68,13 @@ impl BlockLayout {
     #[must_use]
     pub fn for_step(step_micros: i64) -> Self {
         let day = (DAY_MICROS / step_micros).clamp(360, 2_880) as usize;
-        Self { step_micros, lookback: 60, block: 60, horizons: vec![1, 10, 30], scale_windows: day }
+        Self {
+            step_micros,
+            lookback: 60,
+            block: 60,
+            horizons: vec![1, 10, 30],
+            scale_windows: day,
+        }
     }
 
     /// Steps of the recurrent pass over one block.
@@ -162,7 +168,12 @@ impl<'a> SeriesFeatures<'a> {
                 present_before: running_count(values),
             })
             .collect();
-        Self { layout, grid, knows_time, metrics }
+        Self {
+            layout,
+            grid,
+            knows_time,
+            metrics,
+        }
     }
 
     /// How the series is cut into blocks.
@@ -193,7 +204,9 @@ impl<'a> SeriesFeatures<'a> {
     /// the layout has no day inputs.
     #[must_use]
     pub fn knows_yesterday(&self, metric: usize, index: i64) -> bool {
-        self.layout.day().is_none_or(|day| self.baseline(metric, index - day as i64).is_finite())
+        self.layout
+            .day()
+            .is_none_or(|day| self.baseline(metric, index - day as i64).is_finite())
     }
 
     /// Whether at least half of the lookback before a window has a value.
@@ -252,7 +265,10 @@ impl<'a> SeriesFeatures<'a> {
             .map(|t| (self.grid.metrics[metric][t] - short[t - 1]).abs())
             .filter(|deviation| deviation.is_finite())
             .collect();
-        Some(Scale { level, scale: scale_of(&mut deviations, level) })
+        Some(Scale {
+            level,
+            scale: scale_of(&mut deviations, level),
+        })
     }
 
     /// Writes the inputs of the block's recurrent pass: `[sequence_length, features]`, row-major.
@@ -288,7 +304,11 @@ impl<'a> SeriesFeatures<'a> {
         let values = &self.grid.metrics[metric];
         let medians = &self.metrics[metric];
         let input = |difference: f64| signed_log(difference / scale.scale);
-        let (x, short, long) = (at(values, slot), at(&medians.short, slot), at(&medians.long, slot));
+        let (x, short, long) = (
+            at(values, slot),
+            at(&medians.short, slot),
+            at(&medians.long, slot),
+        );
         out[0] = input(x - short);
         out[1] = input(x - at(values, slot - 1));
         out[2] = input(short - long);
@@ -323,12 +343,20 @@ impl<'a> SeriesFeatures<'a> {
 
 /// A slot's value, NaN outside the stretch.
 fn at(values: &[f64], slot: i64) -> f64 {
-    usize::try_from(slot).ok().and_then(|slot| values.get(slot)).copied().unwrap_or(f64::NAN)
+    usize::try_from(slot)
+        .ok()
+        .and_then(|slot| values.get(slot))
+        .copied()
+        .unwrap_or(f64::NAN)
 }
 
 /// `sign v · ln(1 + |v|)`, 0 for NaN.
 fn signed_log(v: f64) -> f32 {
-    if v.is_nan() { 0.0 } else { v.abs().ln_1p().copysign(v) as f32 }
+    if v.is_nan() {
+        0.0
+    } else {
+        v.abs().ln_1p().copysign(v) as f32
+    }
 }
 
 fn write_time(micros: i64, out: &mut [f32]) {
@@ -338,7 +366,12 @@ fn write_time(micros: i64, out: &mut [f32]) {
     };
     let (day_sin, day_cos) = angle(DAY_MICROS, 0);
     let (week_sin, week_cos) = angle(WEEK_MICROS, MONDAY_OFFSET_MICROS);
-    out.copy_from_slice(&[day_sin as f32, day_cos as f32, week_sin as f32, week_cos as f32]);
+    out.copy_from_slice(&[
+        day_sin as f32,
+        day_cos as f32,
+        week_sin as f32,
+        week_cos as f32,
+    ]);
 }
 
 /// Scale from absolute deviations: 1.25 (mean absolute deviation to standard deviation of a
@@ -353,7 +386,11 @@ fn scale_of(deviations: &mut [f64], level: f64) -> f64 {
     } else {
         deviations.sort_unstable_by(f64::total_cmp);
         let clip = deviations[(deviations.len() - 1) * 99 / 100];
-        deviations.iter().map(|deviation| deviation.min(clip)).sum::<f64>() / deviations.len() as f64
+        deviations
+            .iter()
+            .map(|deviation| deviation.min(clip))
+            .sum::<f64>()
+            / deviations.len() as f64
     };
     let scale = (1.25 * mean).max(floor);
     if scale > 0.0 { scale } else { 1.0 }
@@ -417,7 +454,12 @@ mod tests {
 
     fn grid(first: i64, values: Vec<f64>) -> SeriesGrid {
         let row_slots = (0..values.len()).collect();
-        SeriesGrid { first, series_first: first, metrics: vec![values], row_slots }
+        SeriesGrid {
+            first,
+            series_first: first,
+            metrics: vec![values],
+            row_slots,
+        }
     }
 
     fn layout() -> BlockLayout {
@@ -469,7 +511,9 @@ mod tests {
     #[test]
     fn inputs_are_the_documented_formulas() {
         let layout = layout();
-        let values: Vec<f64> = (0..120).map(|t| f64::from(t % 24) + f64::from(t % 7)).collect();
+        let values: Vec<f64> = (0..120)
+            .map(|t| f64::from(t % 24) + f64::from(t % 7))
+            .collect();
         let grid = grid(0, values.clone());
         let features = SeriesFeatures::new(&layout, &grid, true);
         let scales = features.scales(96);
@@ -485,7 +529,10 @@ mod tests {
         assert_eq!(at[1], slog(values[t] - values[t - 1]));
         assert_eq!(at[2], slog(m11(t) - m61(t)));
         assert_eq!(at[3], slog(m61(t) - scale.level));
-        assert_eq!(at[4], slog(naive_median(&values[t - 25..=t - 21]) - m11(t - 24)));
+        assert_eq!(
+            at[4],
+            slog(naive_median(&values[t - 25..=t - 21]) - m11(t - 24))
+        );
         assert_eq!(at[6], slog(m61(t) - m61(t - 24)));
         assert_eq!(at[7..9], [1.0, 1.0]);
         // 96 h after Thursday midnight is Monday midnight.
@@ -499,9 +546,18 @@ mod tests {
         let layout = layout();
         let zero = grid(0, vec![0.0; 60]);
         let scale = SeriesFeatures::new(&layout, &zero, true).scales(48)[0].unwrap();
-        assert_eq!(scale, Scale { level: 0.0, scale: 1.0 });
+        assert_eq!(
+            scale,
+            Scale {
+                level: 0.0,
+                scale: 1.0
+            }
+        );
         let missing = grid(0, vec![f64::NAN; 60]);
-        assert_eq!(SeriesFeatures::new(&layout, &missing, true).scales(48), [None]);
+        assert_eq!(
+            SeriesFeatures::new(&layout, &missing, true).scales(48),
+            [None]
+        );
     }
 
     #[test]

@@ -103,7 +103,10 @@ pub struct Scope {
 
 impl Scope {
     /// Every row, with real times.
-    pub const ALL: Self = Self { last_row_only: false, knows_time: true };
+    pub const ALL: Self = Self {
+        last_row_only: false,
+        knows_time: true,
+    };
 }
 
 /// Forecasts every row of several series in shared batches.
@@ -168,7 +171,11 @@ fn prepare_series(
                 if let Some(parts) = parts {
                     let first = row * rows.metrics.len();
                     forecast.metrics[first..first + parts.len()].copy_from_slice(&parts);
-                    windows.push(PendingWindow { series, row, step: block.step(index) });
+                    windows.push(PendingWindow {
+                        series,
+                        row,
+                        step: block.step(index),
+                    });
                 }
                 row += 1;
             }
@@ -198,7 +205,12 @@ impl<'a> Block<'a> {
     fn new(features: &'a SeriesFeatures<'a>, index: i64) -> Self {
         let layout = features.layout();
         let start = layout.block_of(index);
-        Self { layout, features, start, scales: features.scales(start) }
+        Self {
+            layout,
+            features,
+            start,
+            scales: features.scales(start),
+        }
     }
 
     fn holds(&self, index: i64) -> bool {
@@ -224,7 +236,9 @@ impl<'a> Block<'a> {
         if !values().any(f64::is_finite) {
             return (Status::NullInput, None);
         }
-        let parts: Vec<_> = (0..self.scales.len()).map(|metric| self.part(metric, index)).collect();
+        let parts: Vec<_> = (0..self.scales.len())
+            .map(|metric| self.part(metric, index))
+            .collect();
         if parts.iter().all(Option::is_none) {
             return (Status::Warmup, None);
         }
@@ -249,7 +263,12 @@ impl<'a> Block<'a> {
         let takes_part =
             value.is_finite() && baseline.is_finite() && self.features.is_warm(metric, index);
         let scale = self.scales[metric].filter(|_| takes_part)?.scale;
-        Some(MetricForecast { value, expected: baseline, baseline, scale })
+        Some(MetricForecast {
+            value,
+            expected: baseline,
+            baseline,
+            scale,
+        })
     }
 }
 
@@ -289,12 +308,23 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn push(&mut self, block: &Block<'_>, windows: Vec<PendingWindow>) -> Result<(), ForecastError> {
+    fn push(
+        &mut self,
+        block: &Block<'_>,
+        windows: Vec<PendingWindow>,
+    ) -> Result<(), ForecastError> {
         let begin = self.inputs.len();
-        self.inputs.resize(begin + self.layout.sequence_length() * self.features, 0.0);
-        block.features.write_inputs(block.start, &block.scales, &mut self.inputs[begin..]);
+        self.inputs
+            .resize(begin + self.layout.sequence_length() * self.features, 0.0);
+        block
+            .features
+            .write_inputs(block.start, &block.scales, &mut self.inputs[begin..]);
         self.pending.push(windows);
-        if self.pending.len() == BATCH_BLOCKS { self.run() } else { Ok(()) }
+        if self.pending.len() == BATCH_BLOCKS {
+            self.run()
+        } else {
+            Ok(())
+        }
     }
 
     /// One forward pass over the queued blocks, if any.
@@ -303,11 +333,16 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         let steps = self.layout.sequence_length();
-        self.inputs.resize(BATCH_BLOCKS * steps * self.features, 0.0);
+        self.inputs
+            .resize(BATCH_BLOCKS * steps * self.features, 0.0);
         let shape = (BATCH_BLOCKS, steps, self.features);
         let inputs = Tensor::from_slice(&self.inputs, shape, &Device::Cpu)?;
-        let output: Vec<f32> =
-            self.forecaster.forward(&inputs)?.location.flatten_all()?.to_vec1()?;
+        let output: Vec<f32> = self
+            .forecaster
+            .forward(&inputs)?
+            .location
+            .flatten_all()?
+            .to_vec1()?;
         let horizons = self.layout.horizons.len();
         let targets = self.metrics * horizons;
         for (block, windows) in self.pending.drain(..).enumerate() {

@@ -5,9 +5,7 @@
 //! higher where several move at once. The detector's calibration turns surprise into a score.
 
 use crate::detector::{Detector, Severity, ThresholdPolicy};
-use crate::forecasting::{
-    ForecastError, MetricForecast, Scope, SeriesForecast, Status, forecast,
-};
+use crate::forecasting::{ForecastError, MetricForecast, Scope, SeriesForecast, Status, forecast};
 use crate::series::Rows;
 
 /// On which side of the forecast a value lies.
@@ -66,7 +64,10 @@ impl WindowScore {
     /// A window without a verdict.
     #[must_use]
     pub const fn missing(status: Status) -> Self {
-        Self { status, verdict: None }
+        Self {
+            status,
+            verdict: None,
+        }
     }
 }
 
@@ -75,7 +76,9 @@ impl WindowScore {
 #[must_use]
 pub fn surprise(metrics: &[Option<MetricForecast>], normal_residual: &[f64]) -> Option<f64> {
     let (sum, count) = residuals(metrics, normal_residual)
-        .fold((0.0, 0.0), |(sum, count), (_, residual, _)| (sum + residual.powi(4), count + 1.0));
+        .fold((0.0, 0.0), |(sum, count), (_, residual, _)| {
+            (sum + residual.powi(4), count + 1.0)
+        });
     (count > 0.0).then(|| f64::powf(sum / count, 0.25))
 }
 
@@ -84,10 +87,18 @@ fn residuals<'a>(
     metrics: &'a [Option<MetricForecast>],
     normal_residual: &'a [f64],
 ) -> impl Iterator<Item = (usize, f64, MetricForecast)> + 'a {
-    metrics.iter().zip(normal_residual).enumerate().filter_map(|(index, (part, normal))| {
-        let part = (*part)?;
-        Some((index, (part.value - part.expected) / (part.scale * normal), part))
-    })
+    metrics
+        .iter()
+        .zip(normal_residual)
+        .enumerate()
+        .filter_map(|(index, (part, normal))| {
+            let part = (*part)?;
+            Some((
+                index,
+                (part.value - part.expected) / (part.scale * normal),
+                part,
+            ))
+        })
 }
 
 impl Detector {
@@ -109,7 +120,10 @@ impl Detector {
     /// pass fails.
     pub fn score(&self, rows: Rows<'_>) -> Result<Vec<WindowScore>, ForecastError> {
         let forecasts = self.forecast(&[rows], Scope::ALL)?;
-        Ok(forecasts.iter().flat_map(|forecast| self.judge(forecast)).collect())
+        Ok(forecasts
+            .iter()
+            .flat_map(|forecast| self.judge(forecast))
+            .collect())
     }
 
     /// Scores the last row of each series, of which none is empty, as [`Self::score`] would.
@@ -121,7 +135,13 @@ impl Detector {
         series: &[Rows<'_>],
         knows_time: bool,
     ) -> Result<Vec<WindowScore>, ForecastError> {
-        let forecasts = self.forecast(series, Scope { last_row_only: true, knows_time })?;
+        let forecasts = self.forecast(
+            series,
+            Scope {
+                last_row_only: true,
+                knows_time,
+            },
+        )?;
         let missing = WindowScore::missing(Status::NoData);
         Ok(forecasts
             .iter()
@@ -137,23 +157,29 @@ impl Detector {
         forecast(self.forecaster(), &self.manifest().layout, series, scope)
     }
 
-    fn judge<'a>(
-        &'a self,
-        forecast: &'a SeriesForecast,
-    ) -> impl Iterator<Item = WindowScore> + 'a {
+    fn judge<'a>(&'a self, forecast: &'a SeriesForecast) -> impl Iterator<Item = WindowScore> + 'a {
         let metrics = forecast.metrics.chunks_exact(self.manifest().metrics.len());
         forecast
             .status
             .iter()
             .zip(metrics)
-            .map(|(&status, metrics)| WindowScore { status, verdict: self.verdict(metrics) })
+            .map(|(&status, metrics)| WindowScore {
+                status,
+                verdict: self.verdict(metrics),
+            })
     }
 
     fn verdict(&self, metrics: &[Option<MetricForecast>]) -> Option<Verdict> {
         let manifest = self.manifest();
         let surprise = surprise(metrics, &manifest.normal_residual)?;
-        let (top_metric, residual, top) = residuals(metrics, &manifest.normal_residual)
-            .reduce(|top, next| if next.1.abs() > top.1.abs() { next } else { top })?;
+        let (top_metric, residual, top) =
+            residuals(metrics, &manifest.normal_residual).reduce(|top, next| {
+                if next.1.abs() > top.1.abs() {
+                    next
+                } else {
+                    top
+                }
+            })?;
         let p_value = manifest.calibration.p_value(surprise);
         let anomaly_score = 1.0 - p_value;
         let is_anomaly = anomaly_score >= self.threshold();
@@ -169,7 +195,11 @@ impl Detector {
             severity: is_anomaly
                 .then(|| ThresholdPolicy::severity(p_value, manifest.layout.step_micros)),
             top_metric,
-            direction: if residual < 0.0 { Direction::Dip } else { Direction::Spike },
+            direction: if residual < 0.0 {
+                Direction::Dip
+            } else {
+                Direction::Spike
+            },
             expected_value: top.expected,
             lower_bound: top.expected - margin,
             upper_bound: top.expected + margin,

@@ -70,8 +70,10 @@ impl SeriesError {
 /// RFC 3339 without a date library: only for messages.
 fn format_micros(micros: i64) -> String {
     use datafusion::arrow::temporal_conversions::timestamp_us_to_datetime;
-    timestamp_us_to_datetime(micros)
-        .map_or_else(|| format!("{micros} µs"), |time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+    timestamp_us_to_datetime(micros).map_or_else(
+        || format!("{micros} µs"),
+        |time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
 }
 
 /// A dense stretch of one series.
@@ -120,7 +122,9 @@ pub fn lay_on_grid(
     min_rows: usize,
 ) -> Result<Vec<SeriesGrid>, SeriesError> {
     let indices = grid_indices(rows.window_start, step_micros, min_rows)?;
-    let Some(&series_first) = indices.first() else { return Ok(Vec::new()) };
+    let Some(&series_first) = indices.first() else {
+        return Ok(Vec::new());
+    };
     let mut stretches = Vec::new();
     let mut begin = 0;
     for row in 1..=indices.len() {
@@ -139,13 +143,21 @@ fn grid_indices(
     step_micros: i64,
     min_rows: usize,
 ) -> Result<Vec<i64>, SeriesError> {
-    let indices: Vec<i64> = window_start.iter().map(|t| t.div_euclid(step_micros)).collect();
+    let indices: Vec<i64> = window_start
+        .iter()
+        .map(|t| t.div_euclid(step_micros))
+        .collect();
     for (times, pair) in window_start.windows(2).zip(indices.windows(2)) {
         if times[1] < times[0] {
-            return Err(SeriesError::Unordered { window_start: times[1], previous: times[0] });
+            return Err(SeriesError::Unordered {
+                window_start: times[1],
+                previous: times[0],
+            });
         }
         if pair[1] == pair[0] {
-            return Err(SeriesError::DuplicateWindow { window_start: pair[1] * step_micros });
+            return Err(SeriesError::DuplicateWindow {
+                window_start: pair[1] * step_micros,
+            });
         }
     }
     let smallest = window_start.windows(2).map(|pair| pair[1] - pair[0]).min();
@@ -168,8 +180,10 @@ fn stretch(
 ) -> SeriesGrid {
     let first = indices[range.start];
     let len = (indices[range.end - 1] - first + 1) as usize;
-    let row_slots: Vec<usize> =
-        indices[range.clone()].iter().map(|index| (index - first) as usize).collect();
+    let row_slots: Vec<usize> = indices[range.clone()]
+        .iter()
+        .map(|index| (index - first) as usize)
+        .collect();
     let metrics = metrics
         .iter()
         .map(|values| {
@@ -177,12 +191,21 @@ fn stretch(
             for (&slot, &value) in row_slots.iter().zip(&values[range.clone()]) {
                 // An infinite value is as unusable as a missing one.
                 // Adding zero turns -0.0, which sorts apart from 0.0, into 0.0.
-                slots[slot] = if value.is_finite() { value + 0.0 } else { f64::NAN };
+                slots[slot] = if value.is_finite() {
+                    value + 0.0
+                } else {
+                    f64::NAN
+                };
             }
             slots
         })
         .collect();
-    SeriesGrid { first, series_first, metrics, row_slots }
+    SeriesGrid {
+        first,
+        series_first,
+        metrics,
+        row_slots,
+    }
 }
 
 #[cfg(test)]
@@ -194,7 +217,15 @@ mod tests {
     fn grid(times: &[i64], values: &[f64]) -> Result<Vec<SeriesGrid>, SeriesError> {
         let metrics = vec![values.to_vec()];
         let times: Vec<i64> = times.iter().map(|minute| minute * MINUTE).collect();
-        lay_on_grid(Rows { window_start: &times, metrics: &metrics }, MINUTE, 10, 3)
+        lay_on_grid(
+            Rows {
+                window_start: &times,
+                metrics: &metrics,
+            },
+            MINUTE,
+            10,
+            3,
+        )
     }
 
     #[test]
@@ -204,7 +235,11 @@ mod tests {
         assert_eq!((stretches[0].first, stretches[0].len()), (5, 5));
         assert_eq!(stretches[0].row_slots, [0, 1, 4]);
         assert_eq!(stretches[0].metrics[0][..2], [1.0, 2.0]);
-        assert!(stretches[0].metrics[0][2..].iter().all(|value| value.is_nan()));
+        assert!(
+            stretches[0].metrics[0][2..]
+                .iter()
+                .all(|value| value.is_nan())
+        );
         assert_eq!((stretches[1].first, stretches[1].series_first), (100, 5));
     }
 
@@ -214,9 +249,18 @@ mod tests {
             grid(&[1, 1, 2], &[0.0; 3]),
             Err(SeriesError::DuplicateWindow { .. })
         ));
-        assert!(matches!(grid(&[2, 1, 3], &[0.0; 3]), Err(SeriesError::Unordered { .. })));
+        assert!(matches!(
+            grid(&[2, 1, 3], &[0.0; 3]),
+            Err(SeriesError::Unordered { .. })
+        ));
         let error = grid(&[0, 5, 10], &[0.0; 3]).unwrap_err();
-        assert_eq!(error, SeriesError::Step { expected_seconds: 60, found_seconds: 300 });
+        assert_eq!(
+            error,
+            SeriesError::Step {
+                expected_seconds: 60,
+                found_seconds: 300
+            }
+        );
     }
 
     #[test]

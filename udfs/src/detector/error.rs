@@ -121,7 +121,9 @@ impl DetectorError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Io { .. } => return None,
-            Self::Manifest { .. } | Self::Inconsistent { .. } | Self::Digest { .. }
+            Self::Manifest { .. }
+            | Self::Inconsistent { .. }
+            | Self::Digest { .. }
             | Self::Weights { .. } => {
                 "restore the detector's folder from a copy, or train it again".to_owned()
             }
@@ -129,7 +131,10 @@ impl DetectorError {
             Self::Reference(_) => "for example 'lstm' or 'lstm@3'".to_owned(),
             Self::Unknown { .. } => "`anomalog detectors list` shows them".to_owned(),
             Self::NoMatch { metrics, .. } => {
-                format!("train one: `anomalog train --metrics {}`", metrics.join(","))
+                format!(
+                    "train one: `anomalog train --metrics {}`",
+                    metrics.join(",")
+                )
             }
             Self::Ambiguous { .. } => {
                 "name one as the first argument, for example 'lstm@1'".to_owned()
@@ -138,7 +143,10 @@ impl DetectorError {
                 "`anomaly_score` takes whatever architecture a detector has".to_owned()
             }
             Self::Metrics { expected, .. } => {
-                format!("give the metrics as (window_start, {})", expected.join(", "))
+                format!(
+                    "give the metrics as (window_start, {})",
+                    expected.join(", ")
+                )
             }
         };
         Some(hint)

@@ -81,7 +81,9 @@ impl Manifest {
             Some("`normal_residual` has not one value per metric")
         } else if !self.normal_residual.iter().all(|residual| *residual > 0.0) {
             Some("`normal_residual` is not positive")
-        } else if layout.step_micros <= 0 || layout.block == 0 || layout.horizons.first() != Some(&1)
+        } else if layout.step_micros <= 0
+            || layout.block == 0
+            || layout.horizons.first() != Some(&1)
         {
             Some("`layout` needs a positive step, a positive block and a first horizon of 1")
         } else {
@@ -128,7 +130,9 @@ impl ThresholdPolicy {
 
 impl Default for ThresholdPolicy {
     fn default() -> Self {
-        Self { false_alarms_per_week: 1.0 }
+        Self {
+            false_alarms_per_week: 1.0,
+        }
     }
 }
 

@@ -78,13 +78,20 @@ impl Detector {
     pub fn read_manifest(folder: &Path) -> Result<Manifest, DetectorError> {
         let path = folder.join(MANIFEST);
         let text = read(&path)?;
-        let not_a_manifest =
-            |source| DetectorError::Manifest { path: path.clone(), source };
+        let not_a_manifest = |source| DetectorError::Manifest {
+            path: path.clone(),
+            source,
+        };
         // The version is read first: a newer format may have other fields.
         let value: serde_json::Value = serde_json::from_slice(&text).map_err(not_a_manifest)?;
-        let found = value.get("format_version").and_then(serde_json::Value::as_u64);
+        let found = value
+            .get("format_version")
+            .and_then(serde_json::Value::as_u64);
         if let Some(found) = found.filter(|found| *found > u64::from(FORMAT_VERSION)) {
-            return Err(DetectorError::NewerFormat { path, found: found as u32 });
+            return Err(DetectorError::NewerFormat {
+                path,
+                found: found as u32,
+            });
         }
         let manifest: Manifest = serde_json::from_slice(&text).map_err(not_a_manifest)?;
         let place = format!("{}/{}", manifest.name, manifest.version);
@@ -93,7 +100,10 @@ impl Detector {
             return Err(DetectorError::Inconsistent { path, defect });
         }
         match manifest.defect() {
-            Some(defect) => Err(DetectorError::Inconsistent { path, defect: defect.to_owned() }),
+            Some(defect) => Err(DetectorError::Inconsistent {
+                path,
+                defect: defect.to_owned(),
+            }),
             None => Ok(manifest),
         }
     }
@@ -125,7 +135,11 @@ impl Detector {
         let found = hex_sha256(&weights);
         if found != manifest.weights_sha256 {
             let expected = manifest.weights_sha256;
-            return Err(DetectorError::Digest { path, expected, found });
+            return Err(DetectorError::Digest {
+                path,
+                expected,
+                found,
+            });
         }
         let forecaster = candle_core::safetensors::load_buffer(&weights, &Device::Cpu)
             .and_then(|tensors| {
@@ -134,15 +148,22 @@ impl Detector {
                 Forecaster::new(&manifest.forecaster_config(), builder)
             })
             .map_err(|source| DetectorError::Weights { path, source })?;
-        Ok(Self { manifest, weights, forecaster })
+        Ok(Self {
+            manifest,
+            weights,
+            forecaster,
+        })
     }
 
     /// Writes both files into an empty folder.
     fn write(&self, manifest: &Manifest, folder: &Path) -> Result<(), DetectorError> {
         write(&folder.join(WEIGHTS), &self.weights)?;
         let path = folder.join(MANIFEST);
-        let mut text = serde_json::to_vec_pretty(manifest)
-            .map_err(|source| DetectorError::Manifest { path: path.clone(), source })?;
+        let mut text =
+            serde_json::to_vec_pretty(manifest).map_err(|source| DetectorError::Manifest {
+                path: path.clone(),
+                source,
+            })?;
         text.push(b'\n');
         write(&path, &text)
     }
@@ -158,14 +179,19 @@ fn serialise(weights: &HashMap<String, Tensor>) -> candle_core::Result<Vec<u8>> 
 /// The SHA-256 of some bytes, hexadecimal.
 #[must_use]
 pub fn hex_sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, DetectorError> {
-    fs::read(path).map_err(|source| DetectorError::Io { path: path.to_owned(), source })
+    fs::read(path).map_err(|source| DetectorError::Io {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), DetectorError> {
@@ -173,5 +199,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), DetectorError> {
         std::io::Write::write_all(&mut file, bytes)?;
         file.sync_all()
     });
-    written.map_err(|source| DetectorError::Io { path: path.to_owned(), source })
+    written.map_err(|source| DetectorError::Io {
+        path: path.to_owned(),
+        source,
+    })
 }

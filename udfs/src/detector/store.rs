@@ -31,7 +31,10 @@ impl FromStr for DetectorRef {
             None => (text, None),
         };
         if is_valid_name(name) {
-            Ok(Self { name: name.to_owned(), version })
+            Ok(Self {
+                name: name.to_owned(),
+                version,
+            })
         } else {
             Err(invalid())
         }
@@ -121,7 +124,10 @@ pub struct DetectorStore {
 impl DetectorStore {
     /// A store over a folder `<name>/<version>/`; the folder need not exist.
     pub fn open(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: Some(folder.into()), loaded: Mutex::default() }
+        Self {
+            folder: Some(folder.into()),
+            loaded: Mutex::default(),
+        }
     }
 
     /// Adds a detector that is in memory, beside those of the folder.
@@ -179,7 +185,10 @@ impl DetectorStore {
             return Err(DetectorError::Metrics {
                 name: manifest.id(),
                 expected: manifest.metrics.clone(),
-                found: metrics.iter().map(|metric| metric.display().to_owned()).collect(),
+                found: metrics
+                    .iter()
+                    .map(|metric| metric.display().to_owned())
+                    .collect(),
             });
         }
         Ok(detector)
@@ -221,7 +230,9 @@ impl DetectorStore {
         let mut damaged = None;
         for entry in self.list()?.into_iter().filter(|entry| entry.is_current) {
             match entry.manifest {
-                Ok(manifest) if filter.admits(manifest.architecture) && takes(&manifest, metrics) => {
+                Ok(manifest)
+                    if filter.admits(manifest.architecture) && takes(&manifest, metrics) =>
+                {
                     fitting.push(manifest);
                 }
                 Ok(_) => {}
@@ -240,7 +251,10 @@ impl DetectorStore {
             (None, []) if damaged.is_some() => Err(damaged.expect("checked by the guard")),
             (None, []) => Err(DetectorError::NoMatch {
                 wanted: filter.describe(),
-                metrics: metrics.iter().map(|metric| metric.display().to_owned()).collect(),
+                metrics: metrics
+                    .iter()
+                    .map(|metric| metric.display().to_owned())
+                    .collect(),
                 available: self.describe_all()?,
             }),
             (None, several) => Err(DetectorError::Ambiguous {
@@ -259,10 +273,13 @@ impl DetectorStore {
     }
 
     fn names(&self) -> Result<Vec<String>, DetectorError> {
-        let mut names: Vec<String> =
-            self.loaded().keys().map(|(name, _)| name.clone()).collect();
+        let mut names: Vec<String> = self.loaded().keys().map(|(name, _)| name.clone()).collect();
         if let Some(folder) = &self.folder {
-            names.extend(subfolders(folder)?.into_iter().filter(|name| is_valid_name(name)));
+            names.extend(
+                subfolders(folder)?
+                    .into_iter()
+                    .filter(|name| is_valid_name(name)),
+            );
         }
         names.sort();
         names.dedup();
@@ -278,7 +295,11 @@ impl DetectorStore {
             .collect();
         if let Some(folder) = &self.folder {
             let found = subfolders(&folder.join(name))?;
-            versions.extend(found.iter().filter_map(|version| version.parse::<u32>().ok()));
+            versions.extend(
+                found
+                    .iter()
+                    .filter_map(|version| version.parse::<u32>().ok()),
+            );
         }
         versions.sort_unstable();
         versions.dedup();
@@ -287,7 +308,9 @@ impl DetectorStore {
 
     /// What the folder's `current` file says, else the newest version.
     fn current_version(&self, name: &str, versions: &[u32]) -> Result<Option<u32>, DetectorError> {
-        let Some(folder) = &self.folder else { return Ok(versions.last().copied()) };
+        let Some(folder) = &self.folder else {
+            return Ok(versions.last().copied());
+        };
         let path = folder.join(name).join(CURRENT);
         match fs::read_to_string(&path) {
             Ok(text) => match text.trim().parse() {
@@ -343,7 +366,10 @@ impl DetectorStore {
         let mut manifest = detector.manifest().clone();
         if let Some(current) = store.current_version(&name, &versions)? {
             manifest.version = current;
-            if store.manifest(&name, current).is_ok_and(|existing| existing == manifest) {
+            if store
+                .manifest(&name, current)
+                .is_ok_and(|existing| existing == manifest)
+            {
                 return Ok(manifest);
             }
         }
@@ -354,7 +380,10 @@ impl DetectorStore {
             move |source| DetectorError::Io { path, source }
         };
         fs::create_dir_all(&home).map_err(io(&home))?;
-        let staged = tempfile::Builder::new().prefix(".write-").tempdir_in(&home).map_err(io(&home))?;
+        let staged = tempfile::Builder::new()
+            .prefix(".write-")
+            .tempdir_in(&home)
+            .map_err(io(&home))?;
         detector.write(&manifest, staged.path())?;
         let destination = home.join(manifest.version.to_string());
         fs::rename(staged.path(), &destination).map_err(io(&destination))?;
@@ -365,7 +394,11 @@ impl DetectorStore {
 
 fn takes(manifest: &Manifest, metrics: &[MetricArgument]) -> bool {
     manifest.metrics.len() == metrics.len()
-        && manifest.metrics.iter().zip(metrics).all(|(metric, given)| given.fits(metric))
+        && manifest
+            .metrics
+            .iter()
+            .zip(metrics)
+            .all(|(metric, given)| given.fits(metric))
 }
 
 fn set_current(home: &Path, version: u32) -> std::io::Result<()> {
@@ -379,7 +412,10 @@ fn set_current(home: &Path, version: u32) -> std::io::Result<()> {
 
 /// Names of the folders in a folder, sorted; none if it does not exist.
 fn subfolders(folder: &Path) -> Result<Vec<String>, DetectorError> {
-    let io = |source| DetectorError::Io { path: folder.to_owned(), source };
+    let io = |source| DetectorError::Io {
+        path: folder.to_owned(),
+        source,
+    };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

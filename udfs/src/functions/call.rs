@@ -29,7 +29,9 @@ impl Shape {
     pub(super) fn of_window_call(function: &AnomalyFunction, types: &[DataType]) -> Result<Self> {
         let usage = || {
             let name = function.name;
-            format!("hint: `{name}(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`")
+            format!(
+                "hint: `{name}(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`"
+            )
         };
         let name = function.name;
         let has_detector = types.first().is_some_and(is_text);
@@ -52,7 +54,10 @@ impl Shape {
             }
         }
         if types.len() == times + 1 {
-            return plan_err!("`{name}` expects at least one metric after the timestamp\n{}", usage());
+            return plan_err!(
+                "`{name}` expects at least one metric after the timestamp\n{}",
+                usage()
+            );
         }
         for (position, data_type) in types.iter().enumerate().skip(times + 1) {
             if !is_number(data_type) {
@@ -63,13 +68,21 @@ impl Shape {
                 );
             }
         }
-        Ok(Self { has_detector, times: Some(times), first_metric: times + 1 })
+        Ok(Self {
+            has_detector,
+            times: Some(times),
+            first_metric: times + 1,
+        })
     }
 
     /// Reads the shape of a scalar call over lists from its argument types.
     pub(super) fn of_list_call(function: &AnomalyFunction, types: &[DataType]) -> Result<Self> {
         let name = function.name;
-        let usage = || format!("hint: `{name}([times,] history)`, or with an OVER clause `{name}(window_start, requests) OVER (…)`");
+        let usage = || {
+            format!(
+                "hint: `{name}([times,] history)`, or with an OVER clause `{name}(window_start, requests) OVER (…)`"
+            )
+        };
         let has_detector = types.first().is_some_and(is_text);
         let first = usize::from(has_detector);
         let Some(lists) = types.get(first..).filter(|lists| !lists.is_empty()) else {
@@ -83,7 +96,10 @@ impl Shape {
         let times = has_times.then_some(first);
         let first_metric = first + usize::from(has_times);
         if types.len() == first_metric {
-            return plan_err!("`{name}` expects at least one history after the times\n{}", usage());
+            return plan_err!(
+                "`{name}` expects at least one history after the times\n{}",
+                usage()
+            );
         }
         for (position, data_type) in types.iter().enumerate().skip(first_metric) {
             if !element(data_type).is_some_and(is_number) {
@@ -94,7 +110,11 @@ impl Shape {
                 );
             }
         }
-        Ok(Self { has_detector, times, first_metric })
+        Ok(Self {
+            has_detector,
+            times,
+            first_metric,
+        })
     }
 }
 
@@ -120,7 +140,9 @@ impl AnomalyFunction {
         } else {
             None
         };
-        self.store.resolve(reference.as_ref(), self.filter, metrics).map_err(plan_error)
+        self.store
+            .resolve(reference.as_ref(), self.filter, metrics)
+            .map_err(plan_error)
     }
 }
 
@@ -142,12 +164,18 @@ pub(super) fn plan_error(error: DetectorError) -> DataFusionError {
 
 /// A forecast error as an execution error: function, message, hint.
 pub(super) fn execution_error(function: &str, error: &ForecastError) -> DataFusionError {
-    let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    let hint = error
+        .hint()
+        .map(|hint| format!("\nhint: {hint}"))
+        .unwrap_or_default();
     DataFusionError::Execution(format!("`{function}`: {error}{hint}"))
 }
 
 fn is_text(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+    matches!(
+        data_type,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
 }
 
 fn is_number(data_type: &DataType) -> bool {

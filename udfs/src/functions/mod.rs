@@ -69,7 +69,12 @@ fn functions(store: &Arc<DetectorStore>) -> Vec<AnomalyFunction> {
         .into_iter()
         .flat_map(|(score, detect, filter)| {
             [(score, Output::Score), (detect, Output::Detect)].map(|(name, output)| {
-                AnomalyFunction { name, filter, output, store: Arc::clone(store) }
+                AnomalyFunction {
+                    name,
+                    filter,
+                    output,
+                    store: Arc::clone(store),
+                }
             })
         })
         .collect()
@@ -81,12 +86,12 @@ fn functions(store: &Arc<DetectorStore>) -> Vec<AnomalyFunction> {
 /// When the registry cannot take functions.
 pub fn register_all(registry: &mut dyn FunctionRegistry, store: &Arc<DetectorStore>) -> Result<()> {
     for function in functions(store) {
-        registry.register_udf(Arc::new(ScalarUDF::new_from_impl(scalar::ListFunction::new(
-            function.clone(),
-        ))))?;
-        registry.register_udwf(Arc::new(WindowUDF::new_from_impl(window::WindowFunction::new(
-            function,
-        ))))?;
+        registry.register_udf(Arc::new(ScalarUDF::new_from_impl(
+            scalar::ListFunction::new(function.clone()),
+        )))?;
+        registry.register_udwf(Arc::new(WindowUDF::new_from_impl(
+            window::WindowFunction::new(function),
+        )))?;
     }
     registry.register_function_rewrite(Arc::new(window::ResolveDetectors))
 }

@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, StringArray, StructArray,
-};
+use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, StringArray, StructArray};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 
 use super::Output;
@@ -59,14 +57,20 @@ fn anomaly_scores(scores: &[WindowScore]) -> ArrayRef {
 }
 
 fn numbers(scores: &[WindowScore], value: impl Fn(&Verdict) -> f64) -> Float64Array {
-    scores.iter().map(|score| score.verdict.as_ref().map(&value)).collect()
+    scores
+        .iter()
+        .map(|score| score.verdict.as_ref().map(&value))
+        .collect()
 }
 
 fn texts<'a>(
     scores: &'a [WindowScore],
     value: impl Fn(&'a Verdict) -> Option<&'a str>,
 ) -> StringArray {
-    scores.iter().map(|score| score.verdict.as_ref().and_then(&value)).collect()
+    scores
+        .iter()
+        .map(|score| score.verdict.as_ref().and_then(&value))
+        .collect()
 }
 
 fn verdicts(detector: &Detector, scores: &[WindowScore]) -> StructArray {
@@ -80,7 +84,9 @@ fn verdicts(detector: &Detector, scores: &[WindowScore]) -> StructArray {
                 .map(|score| score.verdict.map(|verdict| verdict.is_anomaly))
                 .collect::<BooleanArray>(),
         ),
-        Arc::new(texts(scores, |verdict| verdict.severity.map(|severity| severity.name()))),
+        Arc::new(texts(scores, |verdict| {
+            verdict.severity.map(|severity| severity.name())
+        })),
         Arc::new(texts(scores, |verdict| Some(verdict.direction.name()))),
         Arc::new(numbers(scores, |verdict| verdict.expected_value)),
         Arc::new(numbers(scores, |verdict| verdict.lower_bound)),
@@ -89,10 +95,19 @@ fn verdicts(detector: &Detector, scores: &[WindowScore]) -> StructArray {
         Arc::new(
             scores
                 .iter()
-                .map(|score| score.verdict.map(|verdict| metrics[verdict.top_metric].as_str()))
+                .map(|score| {
+                    score
+                        .verdict
+                        .map(|verdict| metrics[verdict.top_metric].as_str())
+                })
                 .collect::<StringArray>(),
         ),
-        Arc::new(scores.iter().map(|score| Some(score.status.name())).collect::<StringArray>()),
+        Arc::new(
+            scores
+                .iter()
+                .map(|score| Some(score.status.name()))
+                .collect::<StringArray>(),
+        ),
     ];
     StructArray::new(verdict_fields(), columns, None)
 }

@@ -30,10 +30,18 @@ pub(super) struct ListFunction {
 
 impl ListFunction {
     pub(super) fn new(function: AnomalyFunction) -> Self {
-        Self { function, signature: Signature::user_defined(Volatility::Stable) }
+        Self {
+            function,
+            signature: Signature::user_defined(Volatility::Stable),
+        }
     }
 
-    fn detector(&self, shape: Shape, args: &[&str], first: Option<&ScalarValue>) -> Result<Arc<Detector>> {
+    fn detector(
+        &self,
+        shape: Shape,
+        args: &[&str],
+        first: Option<&ScalarValue>,
+    ) -> Result<Arc<Detector>> {
         // Lists of values carry no metric names worth comparing: position only.
         let metrics: Vec<_> = args[shape.first_metric..]
             .iter()
@@ -61,18 +69,42 @@ impl ScalarUDFImpl for ListFunction {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let types: Vec<_> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let types: Vec<_> = args
+            .arg_fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
         let shape = Shape::of_list_call(&self.function, &types)?;
-        let names: Vec<_> = args.arg_fields.iter().map(|field| field.name().as_str()).collect();
-        self.detector(shape, &names, args.scalar_arguments.first().copied().flatten())?;
+        let names: Vec<_> = args
+            .arg_fields
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        self.detector(
+            shape,
+            &names,
+            args.scalar_arguments.first().copied().flatten(),
+        )?;
         let is_nullable = true;
-        Ok(Arc::new(Field::new(self.name(), self.function.output.data_type(), is_nullable)))
+        Ok(Arc::new(Field::new(
+            self.name(),
+            self.function.output.data_type(),
+            is_nullable,
+        )))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let types: Vec<_> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let types: Vec<_> = args
+            .arg_fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
         let shape = Shape::of_list_call(&self.function, &types)?;
-        let names: Vec<_> = args.arg_fields.iter().map(|field| field.name().as_str()).collect();
+        let names: Vec<_> = args
+            .arg_fields
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
         let reference = match args.args.first() {
             Some(ColumnarValue::Scalar(value)) => Some(value),
             _ => None,
@@ -87,7 +119,9 @@ impl ScalarUDFImpl for ListFunction {
             None => (None, lists.as_slice()),
         };
         let scores = score_lists(self.name(), &detector, times, metrics, args.number_rows)?;
-        Ok(ColumnarValue::Array(self.function.output.array(&detector, &scores)))
+        Ok(ColumnarValue::Array(
+            self.function.output.array(&detector, &scores),
+        ))
     }
 }
 
@@ -102,7 +136,9 @@ fn to_lists(arg: &ColumnarValue, rows: usize) -> Result<ListArray> {
         | DataType::FixedSizeList(field, _) => Arc::clone(field),
         other => return internal_err!("expected a list, found {other}"),
     };
-    Ok(cast(&array, &DataType::List(element))?.as_list::<i32>().clone())
+    Ok(cast(&array, &DataType::List(element))?
+        .as_list::<i32>()
+        .clone())
 }
 
 /// One history: its times and its metrics.
@@ -134,7 +170,10 @@ fn score_lists(
             Some(list) => list_times(function, &list.value(row))?,
             None => undated(layout, length),
         };
-        if values.iter().any(|values| values.len() != window_start.len()) {
+        if values
+            .iter()
+            .any(|values| values.len() != window_start.len())
+        {
             return exec_err!(
                 "`{function}` expects lists of one length per row, found {} in row {row}",
                 std::iter::once(window_start.len())
@@ -153,7 +192,10 @@ fn score_lists(
     }
     let series: Vec<Rows<'_>> = histories
         .iter()
-        .map(|(window_start, metrics)| Rows { window_start, metrics })
+        .map(|(window_start, metrics)| Rows {
+            window_start,
+            metrics,
+        })
         .collect();
     let last = detector
         .score_last(&series, times.is_some())
@@ -170,7 +212,10 @@ fn list_times(function: &str, times: &ArrayRef) -> Result<Vec<i64>> {
     if known.len() == times.len() {
         Ok(known)
     } else {
-        exec_err!("`{function}` expects times without NULL, found {} NULL", times.len() - known.len())
+        exec_err!(
+            "`{function}` expects times without NULL, found {} NULL",
+            times.len() - known.len()
+        )
     }
 }
 
@@ -178,5 +223,8 @@ fn list_times(function: &str, times: &ArrayRef) -> Result<Vec<i64>> {
 /// comes from the windows right before it.
 fn undated(layout: &BlockLayout, length: usize) -> Vec<i64> {
     let last = layout.block as i64 - 1;
-    (0..length as i64).rev().map(|back| (last - back) * layout.step_micros).collect()
+    (0..length as i64)
+        .rev()
+        .map(|back| (last - back) * layout.step_micros)
+        .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array};
+use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{
     DataType, Field, FieldRef, Float64Type, TimeUnit, TimestampMicrosecondType,
@@ -38,7 +38,10 @@ pub(super) struct WindowFunction {
 impl WindowFunction {
     pub(super) fn new(function: AnomalyFunction) -> Self {
         // Not `Immutable`: constant folding must not call it, and promoting a detector changes it.
-        Self { function, signature: Signature::user_defined(Volatility::Stable) }
+        Self {
+            function,
+            signature: Signature::user_defined(Volatility::Stable),
+        }
     }
 
     /// Checks everything about a call that shows only in the whole expression, and finds its
@@ -79,7 +82,10 @@ impl WindowFunction {
             Some(Expr::Literal(value, _)) => Some(value),
             _ => None,
         };
-        let metrics: Vec<_> = params.args[shape.first_metric..].iter().map(logical_name).collect();
+        let metrics: Vec<_> = params.args[shape.first_metric..]
+            .iter()
+            .map(logical_name)
+            .collect();
         Ok((shape, self.function.detector(shape, reference, &metrics)?))
     }
 }
@@ -98,27 +104,47 @@ impl WindowUDFImpl for WindowFunction {
     }
 
     fn field(&self, args: WindowUDFFieldArgs<'_>) -> Result<FieldRef> {
-        let types: Vec<_> =
-            args.input_fields().iter().map(|field| field.data_type().clone()).collect();
+        let types: Vec<_> = args
+            .input_fields()
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
         Shape::of_window_call(&self.function, &types)?;
         let is_nullable = true;
-        Ok(Arc::new(Field::new(args.name(), self.function.output.data_type(), is_nullable)))
+        Ok(Arc::new(Field::new(
+            args.name(),
+            self.function.output.data_type(),
+            is_nullable,
+        )))
     }
 
     fn partition_evaluator(
         &self,
         args: PartitionEvaluatorArgs<'_>,
     ) -> Result<Box<dyn PartitionEvaluator>> {
-        let types: Vec<_> =
-            args.input_fields().iter().map(|field| field.data_type().clone()).collect();
+        let types: Vec<_> = args
+            .input_fields()
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
         let shape = Shape::of_window_call(&self.function, &types)?;
         let exprs = args.input_exprs();
-        let reference = exprs.first().and_then(|expr| expr.downcast_ref::<Literal>());
-        let metrics: Vec<_> = exprs[shape.first_metric..].iter().map(physical_name).collect();
+        let reference = exprs
+            .first()
+            .and_then(|expr| expr.downcast_ref::<Literal>());
+        let metrics: Vec<_> = exprs[shape.first_metric..]
+            .iter()
+            .map(physical_name)
+            .collect();
         let reference = reference.map(Literal::value);
         let detector = self.function.detector(shape, reference, &metrics)?;
         let function = self.function.name;
-        Ok(Box::new(SeriesEvaluator { function, output: self.function.output, shape, detector }))
+        Ok(Box::new(SeriesEvaluator {
+            function,
+            output: self.function.output,
+            shape,
+            detector,
+        }))
     }
 
     fn reverse_expr(&self) -> ReversedUDWF {
@@ -168,17 +194,25 @@ fn score_dated_rows(
     times: &[Option<i64>],
     metrics: &[Vec<f64>],
 ) -> Result<Vec<WindowScore>, ForecastError> {
-    let dated: Vec<usize> = (0..times.len()).filter(|&row| times[row].is_some()).collect();
+    let dated: Vec<usize> = (0..times.len())
+        .filter(|&row| times[row].is_some())
+        .collect();
     let window_start: Vec<i64> = times.iter().copied().flatten().collect();
     if dated.len() == times.len() {
-        return detector.score(Rows { window_start: &window_start, metrics });
+        return detector.score(Rows {
+            window_start: &window_start,
+            metrics,
+        });
     }
     let kept: Vec<Vec<f64>> = metrics
         .iter()
         .map(|values| dated.iter().map(|&row| values[row]).collect())
         .collect();
     let mut scores = vec![WindowScore::missing(Status::NullInput); times.len()];
-    let rows = Rows { window_start: &window_start, metrics: &kept };
+    let rows = Rows {
+        window_start: &window_start,
+        metrics: &kept,
+    };
     for (row, score) in dated.into_iter().zip(detector.score(rows)?) {
         scores[row] = score;
     }
@@ -194,7 +228,10 @@ const STRICT: CastOptions<'static> = CastOptions {
 pub(super) fn micros(times: &ArrayRef) -> Result<Vec<Option<i64>>> {
     let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let times = cast_with_options(times, &utc, &STRICT)?;
-    Ok(times.as_primitive::<TimestampMicrosecondType>().iter().collect())
+    Ok(times
+        .as_primitive::<TimestampMicrosecondType>()
+        .iter()
+        .collect())
 }
 
 /// A metric as detectors read it: NaN for NULL, infinite for NaN.
@@ -227,7 +264,9 @@ impl FunctionRewrite for ResolveDetectors {
         schema: &DFSchema,
         _config: &ConfigOptions,
     ) -> Result<Transformed<Expr>> {
-        let Expr::WindowFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
+        let Expr::WindowFunction(mut call) = expr else {
+            return Ok(Transformed::no(expr));
+        };
         let WindowFunctionDefinition::WindowUDF(udwf) = &call.fun else {
             return Ok(Transformed::no(Expr::WindowFunction(call)));
         };
