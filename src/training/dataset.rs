@@ -249,7 +249,7 @@ fn split(series: &[Series]) -> Option<Split> {
     let rows = times.len() as f64;
     let least = (MIN_CALIBRATION_WINDOWS + CALIBRATION_SPARE) as f64 / rows;
     let calibration = least.clamp(1.0 - FIT_SHARE - STOP_SHARE, MAX_CALIBRATION_SHARE);
-    let at = |share: f64| times[(rows * share) as usize];
+    let at = |share: f64| times[(rows * share).round() as usize];
     Some(Split {
         from,
         fit_until: at(1.0 - calibration - STOP_SHARE),

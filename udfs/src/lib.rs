@@ -15,6 +15,8 @@
 pub mod calibration;
 pub mod detector;
 pub mod features;
+#[cfg(test)]
+mod fixture;
 pub mod forecasting;
 pub mod functions;
 pub mod models;

@@ -95,3 +95,6 @@ pub fn register_all(registry: &mut dyn FunctionRegistry, store: &Arc<DetectorSto
     }
     registry.register_function_rewrite(Arc::new(window::ResolveDetectors))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! Detectors and traffic for tests: small, seeded, untrained.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+
+use crate::calibration::Calibration;
+use crate::detector::{
+    Detector, FORMAT_VERSION, Manifest, Objective, ThresholdPolicy, Training, Validation,
+};
+use crate::features::BlockLayout;
+use crate::models::{Architecture, init::initialise};
+
+pub(crate) const MINUTE: i64 = 60_000_000;
+
+/// A detector whose head is not zero, so that its scores depend on every weight.
+pub(crate) fn detector(name: &str, architecture: Architecture, metrics: &[&str]) -> Detector {
+    let manifest = manifest(name, architecture, metrics);
+    let mut weights = initialise(&manifest.forecaster_config(), 7).unwrap();
+    fill_head(&mut weights);
+    Detector::new(manifest, &weights).unwrap()
+}
+
+fn fill_head(weights: &mut HashMap<String, Tensor>) {
+    for (name, tensor) in weights.iter_mut() {
+        if name.starts_with("location.weight") {
+            let values: Vec<f32> = (0..tensor.elem_count()).map(|i| (i as f32).sin()).collect();
+            *tensor = Tensor::from_vec(values, tensor.shape(), &Device::Cpu).unwrap();
+        }
+    }
+}
+
+pub(crate) fn manifest(name: &str, architecture: Architecture, metrics: &[&str]) -> Manifest {
+    let sample: Vec<f64> = (1..2_000)
+        .map(|rank| -(f64::from(rank) / 2_000.0).ln())
+        .collect();
+    let layout = BlockLayout {
+        step_micros: MINUTE,
+        lookback: 24,
+        block: 12,
+        horizons: vec![1, 5],
+        scale_windows: 48,
+    };
+    Manifest {
+        format_version: FORMAT_VERSION,
+        name: name.to_owned(),
+        version: 1,
+        architecture,
+        objective: Objective::Forecast,
+        hidden_size: 8,
+        metrics: metrics.iter().map(|metric| (*metric).to_owned()).collect(),
+        layout,
+        normal_residual: vec![1.0; metrics.len()],
+        calibration: Calibration::fit(&sample).unwrap(),
+        threshold: ThresholdPolicy::default(),
+        training: Training {
+            from_micros: 0,
+            fit_until_micros: 0,
+            stop_until_micros: 0,
+            until_micros: 0,
+            series: 1,
+            rows: 1,
+            seed: 7,
+            steps: 0,
+            input_sha256: String::new(),
+        },
+        validation: Validation {
+            detector: 1.0,
+            trailing_median: 1.0,
+            previous_value: 1.0,
+            stop_loss: 1.0,
+            untrained_stop_loss: 1.0,
+        },
+        crate_version: env!("CARGO_PKG_VERSION").to_owned(),
+        weights_sha256: String::new(),
+    }
+}
+
+/// Traffic with a rhythm of 90 windows, a little noise and one spike.
+pub(crate) fn traffic(rows: usize, spike: usize) -> Vec<f64> {
+    (0..rows)
+        .map(|row| {
+            let angle = row as f64 / 90.0 * std::f64::consts::TAU;
+            let noise = (row * 7_919 % 13) as f64;
+            100.0 + 30.0 * angle.sin() + noise + if row == spike { 400.0 } else { 0.0 }
+        })
+        .map(f64::round)
+        .collect()
+}
+
+/// Consecutive minutes from an offset.
+pub(crate) fn minutes(first: i64, rows: usize) -> Vec<i64> {
+    (0..rows as i64).map(|row| (first + row) * MINUTE).collect()
+}
+
+/// A store with one `lstm` detector on `requests`.
+pub(crate) fn store() -> Arc<crate::detector::DetectorStore> {
+    let store = crate::detector::DetectorStore::default();
+    store.insert(detector("lstm", Architecture::Lstm, &["requests"]));
+    store.insert(detector(
+        "edge",
+        Architecture::Gru,
+        &["requests", "server_errors"],
+    ));
+    Arc::new(store)
+}

@@ -1,0 +1,338 @@
+//! Both forms through SQL, over partitions and batch sizes.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, StructArray,
+    TimestampMicrosecondArray,
+};
+use datafusion::arrow::compute::concat_batches;
+use datafusion::arrow::datatypes::Float64Type;
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::datasource::MemTable;
+use datafusion::error::Result;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::fixture::{minutes, store, traffic};
+use crate::register_all;
+
+const SCORES: &str = "SELECT site, window_start, \
+    lstm_score(window_start, requests) OVER w AS score, \
+    lstm_detect(window_start, requests) OVER w AS verdict, \
+    gru_score('edge', window_start, requests, server_errors) OVER w AS edge \
+    FROM traffic_windows \
+    WINDOW w AS (PARTITION BY site ORDER BY window_start) ORDER BY site, window_start";
+
+/// 14 hours of two sites; site `b` has a hole and NULLs.
+fn windows() -> RecordBatch {
+    let rows = 840;
+    let times = minutes(28_000_000, rows);
+    let requests = traffic(rows, 700);
+    let mut sites = Vec::new();
+    let mut window_start = Vec::new();
+    let mut counts = Vec::new();
+    let mut errors = Vec::new();
+    for site in ["a", "b"] {
+        for row in 0..rows {
+            if site == "b" && (300..320).contains(&row) {
+                continue;
+            }
+            sites.push(site);
+            window_start.push(times[row]);
+            counts.push((site == "a" || row % 50 != 3).then_some(requests[row] as i64));
+            errors.push(Some(if row % 9 == 0 {
+                f64::NAN
+            } else {
+                (row % 5) as f64
+            }));
+        }
+    }
+    let columns: [(&str, ArrayRef); 4] = [
+        ("site", Arc::new(StringArray::from(sites))),
+        (
+            "window_start",
+            Arc::new(TimestampMicrosecondArray::from(window_start).with_timezone("UTC")),
+        ),
+        ("requests", Arc::new(Int64Array::from(counts))),
+        ("server_errors", Arc::new(Float64Array::from(errors))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+fn context(partitions: usize, batch_size: usize) -> SessionContext {
+    let config = SessionConfig::new()
+        .with_target_partitions(partitions)
+        .with_batch_size(batch_size);
+    let mut context = SessionContext::new_with_config(config);
+    register_all(&mut context, &store()).unwrap();
+    let batch = windows();
+    let parts = (0..partitions)
+        .map(|part| {
+            let size = batch.num_rows().div_ceil(partitions);
+            let first = part * size;
+            vec![batch.slice(first, size.min(batch.num_rows() - first))]
+        })
+        .collect();
+    let table = MemTable::try_new(batch.schema(), parts).unwrap();
+    context
+        .register_table("traffic_windows", Arc::new(table))
+        .unwrap();
+    context
+}
+
+async fn query(context: &SessionContext, sql: &str) -> Result<RecordBatch> {
+    let frame = context.sql(sql).await?;
+    let schema = Arc::new(frame.schema().as_arrow().clone());
+    let batches = frame.collect().await?;
+    let schema = batches.first().map_or(schema, RecordBatch::schema);
+    Ok(concat_batches(&schema, &batches)?)
+}
+
+async fn error(sql: &str) -> String {
+    let error = query(&context(1, 8192), sql).await.unwrap_err();
+    error.strip_backtrace()
+}
+
+fn scores(batch: &RecordBatch, name: &str) -> Vec<Option<u64>> {
+    let column = batch
+        .column_by_name(name)
+        .unwrap()
+        .as_primitive::<Float64Type>();
+    column.iter().map(|score| score.map(f64::to_bits)).collect()
+}
+
+fn verdicts(batch: &RecordBatch) -> &StructArray {
+    batch.column_by_name("verdict").unwrap().as_struct()
+}
+
+fn statuses(batch: &RecordBatch) -> Vec<&str> {
+    let status = verdicts(batch).column_by_name("status").unwrap();
+    status.as_string::<i32>().iter().flatten().collect()
+}
+
+#[tokio::test]
+async fn scores_do_not_depend_on_partitions_or_batch_size() {
+    let expected = query(&context(1, 8192), SCORES).await.unwrap();
+    assert!(
+        scores(&expected, "score")
+            .iter()
+            .filter(|score| score.is_some())
+            .count()
+            > 1_500
+    );
+    for (partitions, batch_size) in [(1, 1), (4, 1), (4, 8192), (2, 100)] {
+        let found = query(&context(partitions, batch_size), SCORES)
+            .await
+            .unwrap();
+        assert_eq!(scores(&expected, "score"), scores(&found, "score"));
+        assert_eq!(scores(&expected, "edge"), scores(&found, "edge"));
+        assert_eq!(verdicts(&expected), verdicts(&found));
+    }
+}
+
+#[tokio::test]
+async fn an_ok_score_is_the_same_however_much_earlier_history_a_query_holds() {
+    let context = context(1, 8192);
+    let all = query(&context, SCORES).await.unwrap();
+    let later = SCORES.replace(
+        "FROM traffic_windows",
+        "FROM (SELECT * FROM traffic_windows \
+               WHERE window_start >= arrow_cast(28000200 * 60000000, 'Timestamp(Microsecond, Some(\"UTC\"))'))",
+    );
+    let later = query(&context, &later).await.unwrap();
+    let row_of = |batch: &RecordBatch, row: usize| {
+        let site = batch.column(0).as_string::<i32>().value(row).to_owned();
+        let time = batch
+            .column(1)
+            .as_primitive::<datafusion::arrow::datatypes::TimestampMicrosecondType>();
+        (site, time.value(row))
+    };
+    let by_row: std::collections::BTreeMap<_, _> = scores(&all, "score")
+        .into_iter()
+        .enumerate()
+        .map(|(row, score)| (row_of(&all, row), score))
+        .collect();
+    let mut compared = 0;
+    for (row, status) in statuses(&later).into_iter().enumerate() {
+        if status == "ok" {
+            assert_eq!(
+                by_row[&row_of(&later, row)],
+                scores(&later, "score")[row],
+                "row {row}"
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared > 500, "{compared} rows compared");
+}
+
+#[tokio::test]
+async fn the_spike_scores_highest_and_statuses_say_what_is_missing() {
+    let batch = query(&context(1, 8192), SCORES).await.unwrap();
+    let score = batch
+        .column_by_name("score")
+        .unwrap()
+        .as_primitive::<Float64Type>();
+    let statuses = statuses(&batch);
+    let best = (0..840)
+        .max_by(|&a, &b| score.value(a).total_cmp(&score.value(b)))
+        .unwrap();
+    assert_eq!(best, 700);
+    let verdicts = verdicts(&batch);
+    let text = |name: &str| {
+        verdicts
+            .column_by_name(name)
+            .unwrap()
+            .as_string::<i32>()
+            .value(700)
+            .to_owned()
+    };
+    assert_eq!(
+        (text("severity"), text("direction")),
+        ("high".to_owned(), "spike".to_owned())
+    );
+    assert_eq!(text("top_metric"), "requests");
+    assert!(statuses[..24].iter().all(|status| *status == "warmup"));
+    assert!(score.is_null(0), "a warm-up score is NULL");
+    assert!(
+        statuses[24..100]
+            .iter()
+            .all(|status| *status == "short_history")
+    );
+    assert!(statuses[200..840].iter().all(|status| *status == "ok"));
+    assert_eq!(statuses[840 + 3], "no_data");
+    assert!(score.is_null(840 + 3));
+}
+
+#[tokio::test]
+async fn the_scalar_form_scores_the_last_window_like_the_window_form() {
+    let context = context(1, 8192);
+    let windows = query(&context, SCORES).await.unwrap();
+    let lists = query(
+        &context,
+        "SELECT lstm_score(times, history) AS score, lstm_detect('lstm', times, history) AS verdict \
+         FROM (SELECT array_agg(window_start ORDER BY window_start) AS times, \
+                      array_agg(requests ORDER BY window_start) AS history \
+               FROM traffic_windows WHERE site = 'a')",
+    )
+    .await
+    .unwrap();
+    assert_eq!(scores(&windows, "score")[839], scores(&lists, "score")[0]);
+    assert_eq!(statuses(&lists), ["ok"]);
+}
+
+#[tokio::test]
+async fn the_scalar_form_needs_no_times_and_says_what_is_missing() {
+    let batch = query(
+        &context(1, 8192),
+        "SELECT lstm_score(history) AS score, lstm_detect(history) AS verdict FROM (VALUES \
+            (range(1, 300)), (range(1, 3)), (make_array()::bigint[]), (NULL::bigint[]), \
+            (array_append(range(1, 300), NULL))) AS t(history)",
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        statuses(&batch),
+        [
+            "short_history",
+            "warmup",
+            "no_data",
+            "null_input",
+            "no_data"
+        ]
+    );
+    let present: Vec<_> = scores(&batch, "score")
+        .iter()
+        .map(Option::is_some)
+        .collect();
+    assert_eq!(present, [true, false, false, false, false]);
+}
+
+#[tokio::test]
+async fn nan_and_partly_missing_input() {
+    let batch = query(
+        &context(1, 8192),
+        "SELECT anomaly_detect('edge', window_start, requests, server_errors) OVER \
+           (PARTITION BY site ORDER BY window_start) AS verdict \
+         FROM traffic_windows WHERE site = 'a' ORDER BY window_start",
+    )
+    .await
+    .unwrap();
+    assert_eq!(statuses(&batch)[207], "null_input");
+    assert_eq!(statuses(&batch)[208], "ok");
+    let score = verdicts(&batch).column_by_name("anomaly_score").unwrap();
+    assert!(score.is_valid(207), "scored by the other metric");
+}
+
+#[tokio::test]
+async fn one_row_and_no_rows() {
+    let one = "SELECT lstm_detect(window_start, requests) OVER (ORDER BY window_start) AS verdict \
+               FROM (SELECT * FROM traffic_windows WHERE site = 'a' LIMIT";
+    let batch = query(&context(1, 8192), &format!("{one} 1)"))
+        .await
+        .unwrap();
+    assert_eq!(statuses(&batch), ["warmup"]);
+    let batch = query(&context(1, 8192), &format!("{one} 0)"))
+        .await
+        .unwrap();
+    assert_eq!(batch.num_rows(), 0);
+}
+
+#[tokio::test]
+async fn explain_names_the_version_that_answers() {
+    let plan = query(&context(1, 8192), &format!("EXPLAIN {SCORES}"))
+        .await
+        .unwrap();
+    let text = pretty_format_batches(&[plan]).unwrap().to_string();
+    assert!(text.contains("lstm@1") && text.contains("edge@1"), "{text}");
+}
+
+#[tokio::test]
+async fn a_forgotten_series_key_is_an_error() {
+    let message =
+        error("SELECT lstm_score(window_start, requests) OVER (ORDER BY window_start) FROM traffic_windows").await;
+    insta::assert_snapshot!(message, @"");
+}
+
+/// One wrong call per rule, with its message.
+#[tokio::test]
+async fn wrong_calls_are_planning_errors_that_say_what_would_be_right() {
+    let over = "OVER (PARTITION BY site ORDER BY window_start) FROM traffic_windows";
+    let mut messages = String::new();
+    for call in [
+        "lstm_score()",
+        "lstm_score(window_start)",
+        "lstm_score(requests, window_start)",
+        "lstm_score(window_start, site)",
+        "lstm_score(window_start, server_errors)",
+        "lstm_score(window_start, requests, server_errors)",
+        "gru_score('edge', window_start, server_errors, requests)",
+        "lstm_score('edge', window_start, requests, server_errors)",
+        "lstm_score('nope', window_start, requests)",
+        "lstm_score('lstm@9', window_start, requests)",
+        "lstm_score('lstm@x', window_start, requests)",
+        "lstm_score(site, window_start, requests)",
+        "clstm_score(window_start, requests)",
+    ] {
+        let message = error(&format!("SELECT {call} {over}")).await;
+        messages.push_str(&format!("-- {call}\n{message}\n"));
+    }
+    for over in [
+        "OVER (PARTITION BY site)",
+        "OVER (PARTITION BY site ORDER BY requests)",
+        "OVER (PARTITION BY site ORDER BY window_start DESC)",
+        "OVER (PARTITION BY site ORDER BY window_start ROWS BETWEEN 5 PRECEDING AND CURRENT ROW)",
+    ] {
+        let sql = format!("SELECT lstm_score(window_start, requests) {over} FROM traffic_windows");
+        messages.push_str(&format!("-- {over}\n{}\n", error(&sql).await));
+    }
+    for call in [
+        "lstm_score(requests)",
+        "lstm_score(make_array('a'))",
+        "lstm_score('nope', make_array(1))",
+    ] {
+        let message = error(&format!("SELECT {call} FROM traffic_windows")).await;
+        messages.push_str(&format!("-- {call}\n{message}\n"));
+    }
+    insta::assert_snapshot!(messages, @"");
+}
