@@ -3,6 +3,8 @@
 //! Invariants: anomalies start and end on full minutes, lie at least two hours apart on one site,
 //! and leave the beginning of the range clean, so that detectors have normal traffic to learn.
 
+use std::net::Ipv4Addr;
+
 use super::random::{Purpose, Random, exp};
 use super::site::{Address, DAY, OLD_BROWSER, RouteId, SCANNER, SCRIPT, Site};
 
@@ -158,9 +160,9 @@ const LEAST_SCAN: f64 = 30.0;
 pub(super) enum Source {
     /// Nobody in particular.
     Visitors,
-    Client(Address),
+    Client(Ipv4Addr),
     /// The /24 around this address.
-    Network(Address),
+    Network(Ipv4Addr),
     Botnet {
         key: u64,
         members: u32,
@@ -282,14 +284,10 @@ impl Anomaly {
 
     /// The client, network or path that causes it, as root-cause analysis should name it.
     pub(super) fn culprit(&self, site: &Site) -> Option<String> {
-        let octets = |address: Address| match address {
-            Address::V4(bits) => std::net::Ipv4Addr::from_bits(bits),
-            Address::V6(_) => unreachable!("attackers have IPv4 addresses"),
-        };
         match self.source {
-            Source::Client(address) => Some(octets(address).to_string()),
+            Source::Client(address) => Some(address.to_string()),
             Source::Network(address) => {
-                let [a, b, c, _] = octets(address).octets();
+                let [a, b, c, _] = address.octets();
                 Some(format!("{a}.{b}.{c}.0/24"))
             }
             Source::Visitors | Source::Botnet { .. } => self

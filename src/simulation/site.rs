@@ -1,5 +1,7 @@
 //! A site's profile: how much traffic it has when, what it serves, and who comes to it.
 
+use std::net::Ipv4Addr;
+
 use super::format::Format;
 use super::random::{Purpose, Random, cos_turn, exp, scramble};
 
@@ -222,13 +224,13 @@ impl Address {
     }
 
     /// An attacker with one address or network, in 203.0.113.0/24 or 198.51.100.0/24.
-    pub(super) const fn of_attacker(bits: u64) -> Self {
+    pub(super) const fn of_attacker(bits: u64) -> Ipv4Addr {
         let network = if bits & 0x100 == 0 {
             0xcb00_7100
         } else {
             0xc633_6400
         };
-        Self::V4(network | (bits as u32 & 0xff))
+        Ipv4Addr::from_bits(network | (bits as u32 & 0xff))
     }
 }
 
@@ -478,7 +480,9 @@ fn daily_profile(random: &mut Random) -> Vec<f64> {
         })
         .collect();
     let mean = profile.iter().sum::<f64>() / profile.len() as f64;
-    profile.iter_mut().for_each(|value| *value /= mean);
+    for value in &mut profile {
+        *value /= mean;
+    }
     profile
 }
 
