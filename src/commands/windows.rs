@@ -10,18 +10,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use datafusion::arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use chrono::{DateTime, SecondsFormat, Utc};
+use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
-use datafusion::error::DataFusionError;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::metadata::SortingColumn;
 use datafusion::parquet::file::properties::WriterProperties;
 use futures::StreamExt;
 use indicatif::ProgressBar;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Settings;
 use crate::cli::WindowsArgs;
@@ -101,14 +100,20 @@ pub struct WindowsSummary {
     /// Rows whose time no log covers.
     pub unobserved: usize,
     /// Start of the first window.
+    #[serde(serialize_with = "rfc_3339")]
     pub first_window: DateTime<Utc>,
     /// Start of the last window.
+    #[serde(serialize_with = "rfc_3339")]
     pub last_window: DateTime<Utc>,
+}
+
+fn rfc_3339<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
 impl fmt::Display for WindowsSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = |time: DateTime<Utc>| time.format("%Y-%m-%dT%H:%MZ").to_string();
+        let format = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
         write!(
             f,
             "wrote {} windows of {} for {} series, {} to {}, {} of them not observed",
@@ -224,8 +229,11 @@ struct DateFile {
 impl TableWriter {
     fn create(folder: PathBuf) -> Result<Self> {
         std::fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
-        let sorted =
-            [SITE, WINDOW_START].map(|column| SortingColumn::new(column as i32, false, false));
+        let sorted = [SITE, WINDOW_START].map(|column| SortingColumn {
+            column_idx: column as i32,
+            descending: false,
+            nulls_first: false,
+        });
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_sorting_columns(Some(sorted.to_vec()))

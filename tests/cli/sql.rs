@@ -1,0 +1,123 @@
+//! `anomalog sql`.
+
+use std::process::Stdio;
+
+use crate::Workplace;
+
+#[test]
+fn an_empty_warehouse_answers() {
+    let work = Workplace::new();
+    insta::assert_snapshot!(work.run(&["sql", "SELECT site, status FROM access_logs"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", "SELECT count(*) AS n FROM traffic_windows"]), @"");
+    assert!(
+        !work.path().join("warehouse").exists(),
+        "a query writes nothing"
+    );
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let work = Workplace::new();
+    insta::assert_snapshot!(work.run(&["sql", "SELECT * FROM visits"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", "SELECT reqests FROM traffic_windows"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", "SELECT cuont(1)"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", "SELEC 1"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", "SELECT CAST('x' AS INT)"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", ";"]), @"");
+    insta::assert_snapshot!(work.run(&["sql"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", "-f", "missing.sql"]), @"");
+}
+
+#[test]
+fn statements_that_write_are_refused() {
+    let work = Workplace::new();
+    for statement in [
+        "CREATE TABLE t AS SELECT 1",
+        "DROP TABLE access_logs",
+        "INSERT INTO log_files SELECT * FROM log_files",
+        "COPY (SELECT 1) TO 'out.parquet'",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO 'out.parquet'",
+        "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'x'",
+    ] {
+        let text = work.run(&["sql", statement]);
+        assert!(
+            text.contains("error: `anomalog sql` only reads"),
+            "{statement}: {text}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(work.path()).unwrap().count(), 0);
+    insta::assert_snapshot!(work.run(&["sql", "CREATE TABLE t AS SELECT 1"]), @"");
+}
+
+const ROWS: &str = "SELECT * FROM (VALUES (1, 'a,\"b'), (2, NULL)) AS t(n, text) ORDER BY n";
+
+#[test]
+fn every_format() {
+    let work = Workplace::new();
+    insta::assert_snapshot!(work.run(&["sql", ROWS]), @"");
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--format", "csv"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--format", "json"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--json"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--format", "ndjson"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--format", "parquet"]), @"");
+}
+
+#[test]
+fn results_go_to_files() {
+    let work = Workplace::new();
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--out", "rows.csv"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--out", "rows.parquet", "--json"]), @"");
+    assert_eq!(work.run(&["sql", ROWS, "--out", "table", "--quiet"]), "");
+    let table = std::fs::read_to_string(work.path().join("table")).unwrap();
+    assert_eq!(table, work.run(&["sql", ROWS]));
+    let csv = std::fs::read_to_string(work.path().join("rows.csv")).unwrap();
+    assert_eq!(csv, work.run(&["sql", ROWS, "--format", "csv"]));
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--out", "no/such/folder.csv"]), @"");
+}
+
+#[test]
+fn several_statements() {
+    let work = Workplace::new();
+    std::fs::write(
+        work.path().join("report.sql"),
+        "-- a report\nSET datafusion.execution.batch_size = 1;\nSELECT 1 AS a;\nSELECT 2 AS b;\n",
+    )
+    .unwrap();
+    insta::assert_snapshot!(work.run(&["sql", "-f", "report.sql"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", "-f", "report.sql", "--format", "csv"]), @"");
+}
+
+#[test]
+fn explain_shows_the_plan() {
+    let text = Workplace::new().run(&["sql", "EXPLAIN SELECT count(*) FROM access_logs"]);
+    assert!(text.contains("physical_plan"), "{text}");
+}
+
+#[test]
+fn log_content_does_not_reach_the_terminal_as_control_characters() {
+    let work = Workplace::new();
+    let text = work.run(&["sql", "SELECT chr(27) || '[2J' AS path"]);
+    insta::assert_snapshot!(text, @"");
+    let text = work.run(&["sql", "SELECT CAST(chr(27) || '[2J' AS INT)"]);
+    assert!(!text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let work = Workplace::new();
+    let mut child = work
+        .command(&[
+            "sql",
+            "SELECT * FROM generate_series(1, 1000000)",
+            "--format",
+            "csv",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
