@@ -12,6 +12,7 @@ use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 
 use crate::schema::Table;
+use crate::session::TABLES;
 use crate::sources::SourceError;
 
 /// The result of everything that a command does.
@@ -48,9 +49,12 @@ pub enum Error {
         /// Why it does not do.
         source: Box<DataFusionError>,
     },
-    /// A statement that would write.
-    #[error("`anomalog sql` only reads: {}", QueryMessage::of(.0).message)]
-    ReadOnly(Box<DataFusionError>),
+    /// A statement that would define or change a table.
+    #[error("`anomalog sql` only reads, and does not run `{statement}`")]
+    ReadOnly {
+        /// The statement, shortened.
+        statement: String,
+    },
     /// More results than a format can hold.
     #[error("this format holds the result of one statement, and the query has {statements}")]
     ManyResults {
@@ -131,7 +135,7 @@ impl Error {
         match self {
             Self::Query(source) => QueryMessage::of(source).hint,
             Self::SeriesKey { source, .. } => QueryMessage::of(source).hint,
-            Self::ReadOnly(_) => Some("write a result to a file with `--out FILE`".to_owned()),
+            Self::ReadOnly { .. } => Some("write a result to a file with `--out FILE`".to_owned()),
             Self::ManyResults { .. } => {
                 Some("run the statements one by one, or use `--format table`".to_owned())
             }

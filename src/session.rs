@@ -4,7 +4,7 @@
 //! A table that has no files yet is registered all the same and has no rows. A session sees the
 //! files that are there when a query is planned; it keeps no listing.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -41,6 +41,16 @@ const LINKED_LOGS: &str = "linked_logs";
 const LOG_COVERAGE: &str = "log_coverage";
 /// `access_logs` and the `series` of each request.
 const SERIES_REQUESTS: &str = "series_requests";
+
+/// The tables and views that queries may read, in the order of the data flow.
+pub const TABLES: [&str; 6] = [
+    Table::AccessLogs.name(),
+    Table::LogFiles.name(),
+    LOG_COVERAGE,
+    Table::Quarantine.name(),
+    Table::TrafficWindows.name(),
+    Table::ScoredWindows.name(),
+];
 
 /// What a session may use.
 #[derive(Debug, Clone, Copy, Default)]
@@ -262,7 +272,7 @@ impl Session {
         let url = if source.path.is_dir() {
             folder_url(&source.path)?
         } else {
-            ListingTableUrl::parse(source.path.to_string_lossy())?
+            ListingTableUrl::parse(file_url(&source.path))?
         };
         // The files of a single link need not end in `.parquet`.
         let extension = if source.path.is_dir() { ".parquet" } else { "" };
@@ -333,7 +343,20 @@ fn listing_options() -> ListingOptions {
 /// The URL of a folder; the slash at the end makes it one.
 fn folder_url(folder: &Path) -> Result<ListingTableUrl> {
     let folder = std::path::absolute(folder)?;
-    ListingTableUrl::parse(format!("{}/", folder.display()))
+    ListingTableUrl::parse(format!("{}/", file_url(&folder)))
+}
+
+/// The URL of an absolute path. A path as such would be searched for `*`, `?` and `[`.
+fn file_url(path: &Path) -> String {
+    let mut url = "file://".to_owned();
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+    url
 }
 
 /// The columns of `linked_logs`.

@@ -363,8 +363,12 @@ impl Source {
     /// # Errors
     /// When a link is damaged, or what it points to is gone or has changed its columns.
     pub fn load_all(warehouse: &Warehouse) -> Result<Vec<Self>, SourceError> {
-        list(&links(warehouse), "json")?
+        list(&links(warehouse))?
             .iter()
+            .filter(|link| {
+                link.extension()
+                    .is_some_and(|extension| extension == "json")
+            })
             .map(|link| Self::load(link))
             .collect()
     }
@@ -442,17 +446,31 @@ fn links(warehouse: &Warehouse) -> PathBuf {
     warehouse.root().join("sources")
 }
 
-/// The file itself, or the Parquet files of a folder, sorted.
+/// The file itself, or the Parquet files of a folder and its `key=value` folders, sorted.
 fn parquet_files(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
-    if path.is_dir() {
-        list(path, "parquet")
-    } else {
-        Ok(vec![path.to_owned()])
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
     }
+    let mut files = Vec::new();
+    for entry in list(path)? {
+        let is_partition = entry.is_dir()
+            && entry
+                .file_name()
+                .is_some_and(|name| name.as_encoded_bytes().contains(&b'='));
+        if is_partition {
+            files.extend(parquet_files(&entry)?);
+        } else if entry
+            .extension()
+            .is_some_and(|extension| extension == "parquet")
+        {
+            files.push(entry);
+        }
+    }
+    Ok(files)
 }
 
-/// The files of a folder with one ending, sorted; none if there is no such folder.
-fn list(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, SourceError> {
+/// What lies in a folder, sorted; nothing if there is no such folder.
+fn list(folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let read_error = |source| SourceError::Read {
         path: folder.to_owned(),
         source,
@@ -462,15 +480,12 @@ fn list(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, SourceError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(read_error(error)),
     };
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(read_error)?.path();
-        if path.extension().is_some_and(|found| found == extension) {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<Vec<_>>>()
+        .map_err(read_error)?;
+    paths.sort();
+    Ok(paths)
 }
 
 fn read_schema(file: &Path) -> Result<Schema, SourceError> {
@@ -492,4 +507,135 @@ fn stem(path: &Path) -> String {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+    use datafusion::parquet::arrow::ArrowWriter;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn write_log(path: &Path) {
+        let text = || Arc::new(StringArray::from(vec!["x"])) as ArrayRef;
+        let number = || Arc::new(Int64Array::from(vec![200])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("timestamp", number()),
+            ("client_ip", text()),
+            ("path", text()),
+            ("code", number()),
+        ])
+        .unwrap();
+        let file = File::create(path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
+
+    /// The messages and the hint, without the temporary folder.
+    fn report(folder: &TempDir, error: &SourceError) -> String {
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        let hint = error
+            .hint()
+            .map(|hint| format!("\nhint: {hint}"))
+            .unwrap_or_default();
+        let canonical = folder.path().canonicalize().unwrap();
+        format!("{text}{hint}")
+            .replace(canonical.to_str().unwrap(), "")
+            .replace('/', "")
+    }
+
+    #[test]
+    fn a_linked_source_is_found_again() {
+        let folder = TempDir::new().unwrap();
+        let warehouse = Warehouse::new(folder.path().join("warehouse"));
+        let log = folder.path().join("access log.parquet");
+        write_log(&log);
+        assert_eq!(Source::load_all(&warehouse).unwrap(), []);
+
+        let mapping = ["status=code".parse().unwrap()];
+        let source = Source::link(&log, &mapping, None).unwrap();
+        assert_eq!(source.site.as_deref(), Some("access log"));
+        source.save(&warehouse).unwrap();
+        assert_eq!(Source::load_all(&warehouse).unwrap(), [source]);
+
+        let replaced = Source::link(&log, &mapping, Some("shop")).unwrap();
+        replaced.save(&warehouse).unwrap();
+        assert_eq!(Source::load_all(&warehouse).unwrap(), [replaced]);
+
+        std::fs::remove_file(&log).unwrap();
+        assert!(matches!(
+            Source::load_all(&warehouse),
+            Err(SourceError::Read { .. })
+        ));
+    }
+
+    #[test]
+    fn a_folder_is_read_with_its_partitions() {
+        let folder = TempDir::new().unwrap();
+        let empty = Source::link(folder.path(), &[], None);
+        assert!(matches!(empty, Err(SourceError::EmptyFolder { .. })));
+
+        let partition = folder.path().join("date=2026-11-01");
+        std::fs::create_dir(&partition).unwrap();
+        write_log(&partition.join("a.parquet"));
+        let mapping = ["status=code".parse().unwrap()];
+        assert!(Source::link(folder.path(), &mapping, None).is_ok());
+
+        // Every file is checked, not only the first.
+        std::fs::write(folder.path().join("z.parquet"), "PAR1").unwrap();
+        let error = Source::link(folder.path(), &mapping, None).unwrap_err();
+        assert!(matches!(error, SourceError::NotParquet { .. }), "{error}");
+    }
+
+    #[test]
+    fn faults_name_the_file_and_what_it_holds() {
+        let folder = TempDir::new().unwrap();
+        let log = folder.path().join("log.parquet");
+        write_log(&log);
+        let error = Source::link(&log, &[], None).unwrap_err();
+        insta::assert_snapshot!(report(&folder, &error), @"");
+        let error = Source::link(&log, &["status=path".parse().unwrap()], None);
+        assert!(error.is_ok(), "text may hold numbers");
+        let error = Source::link(
+            &log,
+            &[
+                "status=code".parse().unwrap(),
+                "method=code".parse().unwrap(),
+            ],
+            None,
+        );
+        insta::assert_snapshot!(report(&folder, &error.unwrap_err()), @"");
+
+        let bytes = std::fs::read(&log).unwrap();
+        std::fs::write(&log, &bytes[..bytes.len() / 2]).unwrap();
+        let error = Source::link(&log, &[], None).unwrap_err();
+        insta::assert_snapshot!(report(&folder, &error), @"");
+        std::fs::write(&log, "10.0.0.1 - - [01/Nov/2026] \"GET /\" 200\n").unwrap();
+        let error = Source::link(&log, &[], None).unwrap_err();
+        insta::assert_snapshot!(report(&folder, &error), @"");
+    }
+
+    #[test]
+    fn mappings_are_ours_and_theirs() {
+        let mapping: ColumnMapping = "client_ip = remote addr".parse().unwrap();
+        assert_eq!(
+            mapping,
+            ColumnMapping {
+                ours: LogColumn::ClientIp,
+                theirs: "remote addr".into()
+            }
+        );
+        for text in ["status", "status=", "=x", "code=status"] {
+            assert!(text.parse::<ColumnMapping>().is_err(), "{text}");
+        }
+    }
 }

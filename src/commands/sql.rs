@@ -125,10 +125,11 @@ async fn plan(context: &SessionContext, text: &str) -> Result<Vec<DataFrame>> {
         .with_allow_dml(false);
     let mut results = Vec::new();
     for statement in DFParser::parse_sql(text)? {
+        let written = statement.to_string();
         let plan = context.state().statement_to_plan(statement).await?;
-        reads
-            .verify_plan(&plan)
-            .map_err(|source| Error::ReadOnly(Box::new(source)))?;
+        reads.verify_plan(&plan).map_err(|_| Error::ReadOnly {
+            statement: shorten(&written),
+        })?;
         let has_result = !matches!(plan, LogicalPlan::Statement(_));
         let result = context.execute_logical_plan(plan).await?;
         if has_result {
@@ -139,6 +140,15 @@ async fn plan(context: &SessionContext, text: &str) -> Result<Vec<DataFrame>> {
         return Err(Error::EmptyQuery);
     }
     Ok(results)
+}
+
+/// The start of a statement, enough to find it by.
+fn shorten(statement: &str) -> String {
+    const LENGTH: usize = 60;
+    match statement.char_indices().nth(LENGTH) {
+        Some((end, _)) => format!("{}…", &statement[..end]),
+        None => statement.to_owned(),
+    }
 }
 
 async fn print_table(printer: Printer, result: DataFrame) -> Result<()> {
@@ -177,6 +187,8 @@ async fn write_file(result: DataFrame, format: ResultFormat, path: &Path) -> Res
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
+    // The error of a temporary file names that file, which means nothing to the user.
+    std::fs::metadata(folder).map_err(write_error())?;
     let mut file = NamedTempFile::new_in(folder).map_err(write_error())?;
     let rows = if format == ResultFormat::Parquet {
         write_parquet(result, path, file.as_file_mut()).await?
