@@ -1,6 +1,38 @@
 //! anomalog: web-traffic anomaly detection as SQL.
+//!
+//! ```text
+//! access logs ──ingest──▶ access_logs        one row per request
+//! Parquet logs ───link──▶    │  queries/traffic_windows.sql
+//!                            ▼
+//!                        traffic_windows     one row per series and window, gaps filled
+//!                            │       ╲──train──▶ detectors/<name>/<version>/
+//!                            │                      │
+//!                            ▼                      ▼
+//!                        scored_windows      scores as columns ──▶ Parquet, SQL
+//! ```
+//!
+//! Data goes one way. Each step reads what stands above it and writes what stands below, and can
+//! be run alone.
+//!
+//! Invariants:
+//! - The same input gives the same output: nothing depends on the clock, on the order of files or
+//!   on the number of threads.
+//! - A file of the warehouse appears complete or not at all ([`warehouse`]).
+//! - "No traffic" and "no log" are different facts: zero and NULL ([`schema`]).
+//! - SQL that defines a table lies in `queries/`, never in a Rust string ([`queries`]).
+//! - Only [`session`] builds a query context; only [`printer`] writes to the terminal.
+//! - [`cli`] is arguments as written; [`commands`] resolves them and calls the rest.
 
+pub mod cli;
+pub mod commands;
+pub mod error;
+pub mod printer;
+pub mod queries;
+pub mod results;
 pub mod schema;
 pub mod simulation;
 pub mod training;
+pub mod session;
+pub mod sources;
+pub mod units;
 pub mod warehouse;

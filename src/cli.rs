@@ -1,0 +1,402 @@
+//! The command line: clap types only.
+//!
+//! These are the arguments as written. What a command does with them, and which defaults depend
+//! on the warehouse, is resolved in [`crate::commands`].
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::session::SeriesKey;
+use crate::sources::ColumnMapping;
+use crate::units::{ByteSize, WindowStep, parse_instant};
+
+/// Finds anomalies in web traffic: access logs in, anomaly scores as SQL columns out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "anomalog",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(after_help = "\
+Examples:
+  anomalog ingest /var/log/nginx/access.log*.gz --site shop
+  anomalog train
+  anomalog score --out scored.parquet
+  anomalog sql 'SELECT site, count(*) FROM access_logs GROUP BY site'
+
+Exit status: 0 success, 1 the data or the query has a fault, 2 the command line has.")]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// Folder that holds the tables and the detectors.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "ANOMALOG_WAREHOUSE",
+        default_value = "warehouse",
+        hide_env_values = true
+    )]
+    pub warehouse: PathBuf,
+
+    /// Print the command's summary as one JSON object on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Print nothing but data and errors.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+
+    /// Memory that queries may use before they spill to disk, such as `1GB` [default: no limit].
+    #[arg(long, global = true, value_name = "SIZE")]
+    pub memory_limit: Option<ByteSize>,
+
+    /// Threads that work at once [default: one per core].
+    #[arg(long, global = true, value_name = "N", value_parser = at_least_one())]
+    pub threads: Option<u32>,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read access logs into the warehouse, or link Parquet logs in place.
+    Ingest(IngestArgs),
+    /// Count traffic per series and time window, gaps filled.
+    Windows(WindowsArgs),
+    /// Train detectors on the traffic windows.
+    Train(TrainArgs),
+    /// Score every traffic window.
+    Score(ScoreArgs),
+    /// Query the warehouse.
+    Sql(SqlArgs),
+    /// List the detectors, or show one.
+    Detectors(DetectorsArgs),
+    /// Write made-up access logs with labelled anomalies.
+    Simulate(SimulateArgs),
+    /// Simulate, ingest, train and score a small site, as a tour.
+    Demo(DemoArgs),
+}
+
+/// Arguments of `anomalog ingest`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reading a log again changes nothing, so a nightly job may name every log it finds. Lines that are \
+no requests go to the table `quarantine`. Afterwards the traffic windows are rebuilt.
+
+Examples:
+  anomalog ingest access.log access.log.1.gz --site shop
+  anomalog ingest --format tsv --columns timestamp=time,client_ip=host,status=response log.tsv
+  anomalog ingest --columns timestamp=ts,status=code requests.parquet")]
+pub struct IngestArgs {
+    /// Log files (plain, gzip or zstd), folders of them, Parquet files, or `-` for standard input.
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+
+    /// How the logs are written.
+    #[arg(long, value_enum, default_value_t = LogFormatArg::Auto)]
+    pub format: LogFormatArg,
+
+    /// Site of logs that do not name one [default: the file's name].
+    #[arg(long, value_name = "NAME")]
+    pub site: Option<String>,
+
+    /// Which column of the input holds which of ours, such as `timestamp=ts,status=code`.
+    #[arg(long, value_name = "OURS=THEIRS", value_delimiter = ',')]
+    pub columns: Vec<ColumnMapping>,
+
+    /// Character between two columns of a CSV or TSV log.
+    #[arg(long, value_name = "CHARACTER")]
+    pub delimiter: Option<char>,
+
+    /// How to cut traffic windows.
+    #[command(flatten)]
+    pub windows: WindowsArgs,
+
+    /// Leave the traffic windows as they are.
+    #[arg(long)]
+    pub no_windows: bool,
+}
+
+/// How a log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatArg {
+    /// Told from the first lines of each file.
+    Auto,
+    /// Apache's common log format.
+    Common,
+    /// Apache's and nginx's combined log format.
+    Combined,
+    /// One JSON object a line.
+    Json,
+    /// Tab-separated columns with a header.
+    Tsv,
+    /// Comma-separated columns with a header.
+    Csv,
+}
+
+/// Arguments of `anomalog windows`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Both options are remembered in the warehouse and hold for later builds.
+
+Examples:
+  anomalog windows
+  anomalog windows --step 5m
+  anomalog windows --series-key \"site || ' ' || CAST(status / 100 AS VARCHAR) || 'xx'\"")]
+pub struct WindowsArgs {
+    /// Length of a window, such as `30s`, `1m`, `5m` or `1h` [default: the last build's, or 1m].
+    #[arg(long, value_name = "DURATION")]
+    pub step: Option<WindowStep>,
+
+    /// SQL expression over `access_logs` that names a request's series [default: the last build's,
+    /// or site].
+    #[arg(long, value_name = "EXPRESSION")]
+    pub series_key: Option<SeriesKey>,
+}
+
+/// A recurrent architecture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ArchitectureArg {
+    /// Plain recurrent network (Elman).
+    Rnn,
+    /// Long short-term memory.
+    Lstm,
+    /// Gated recurrent unit.
+    Gru,
+    /// Causal convolution in front of an LSTM.
+    Clstm,
+}
+
+/// Arguments of `anomalog train`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each architecture becomes one detector, a new version each time. The end of the training range is \
+held back to calibrate the scores.
+
+Examples:
+  anomalog train
+  anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
+  anomalog train --windows metrics.parquet --series-column host --metrics value --name hosts")]
+pub struct TrainArgs {
+    /// Architectures to train.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "rnn,lstm,gru,clstm"
+    )]
+    pub arch: Vec<ArchitectureArg>,
+
+    /// Columns to learn.
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        value_delimiter = ',',
+        default_value = "requests"
+    )]
+    pub metrics: Vec<String>,
+
+    /// Learn only from windows before this date or RFC 3339 time.
+    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
+    pub until: Option<DateTime<Utc>>,
+
+    /// Seed of every random choice.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Optimiser steps per detector [default: chosen by the amount of data].
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pub steps: Option<u32>,
+
+    /// Name of the detector; with several architectures, theirs is added [default: the
+    /// architecture].
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Hidden units of each recurrent layer [default: the architecture's].
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pub hidden: Option<u32>,
+
+    /// Where the windows come from.
+    #[command(flatten)]
+    pub input: WindowsInputArgs,
+}
+
+/// Windows that lie outside the warehouse.
+#[derive(Debug, Args)]
+pub struct WindowsInputArgs {
+    /// Parquet file or folder of windows to use instead of `traffic_windows`.
+    #[arg(long, value_name = "FILE|FOLDER")]
+    pub windows: Option<PathBuf>,
+
+    /// Column of `--windows` that names the series.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "windows",
+        default_value = "site"
+    )]
+    pub series_column: String,
+}
+
+/// Arguments of `anomalog score`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes the table `scored_windows`; `--out` writes the same rows to one Parquet file instead.
+
+Examples:
+  anomalog score
+  anomalog score --since 2026-11-01 --out scored.parquet
+  anomalog score --windows metrics.parquet --series-column host --detector hosts --out out.parquet")]
+pub struct ScoreArgs {
+    /// Where the windows come from.
+    #[command(flatten)]
+    pub input: WindowsInputArgs,
+
+    /// Parquet file to write instead of the warehouse's table.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// Detector that decides `is_anomaly`, as `name` or `name@version` [default: the best one].
+    #[arg(long, value_name = "DETECTOR")]
+    pub detector: Option<String>,
+
+    /// Score only windows from this date or RFC 3339 time on.
+    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
+    pub since: Option<DateTime<Utc>>,
+
+    /// Score only windows before this date or RFC 3339 time.
+    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Arguments of `anomalog sql`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Queries only read. Several statements are separated by `;` and run in order; `table` prints every \
+result, the other formats hold one. `--json` without `--out` means `--format json`.
+
+Examples:
+  anomalog sql 'SHOW TABLES'
+  anomalog sql --format csv 'SELECT * FROM traffic_windows ORDER BY site, window_start'
+  anomalog sql -f report.sql --out report.parquet
+  echo 'SELECT count(*) FROM access_logs' | anomalog sql -f -")]
+pub struct SqlArgs {
+    /// The query.
+    #[arg(value_name = "QUERY", required_unless_present = "file")]
+    pub query: Option<String>,
+
+    /// Read the query from a file, `-` for standard input.
+    #[arg(long, short, value_name = "FILE", conflicts_with = "query")]
+    pub file: Option<PathBuf>,
+
+    /// How to write the result [default: by the ending of --out, else table].
+    #[arg(long, value_enum)]
+    pub format: Option<ResultFormat>,
+
+    /// File to write the result to.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// How a query result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ResultFormat {
+    /// A table for people.
+    Table,
+    /// Comma-separated values with a header.
+    Csv,
+    /// One JSON array of objects.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+    /// Parquet; needs --out.
+    Parquet,
+}
+
+/// Arguments of `anomalog detectors`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  anomalog detectors list
+  anomalog detectors show lstm
+  anomalog detectors show lstm@3")]
+pub struct DetectorsArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: DetectorsCommand,
+}
+
+/// The subcommands of `anomalog detectors`.
+#[derive(Debug, Subcommand)]
+pub enum DetectorsCommand {
+    /// List every detector and version.
+    List,
+    /// Show how one detector was trained, and how good it is.
+    Show {
+        /// The detector, as `name` (its current version) or `name@version`.
+        #[arg(value_name = "NAME[@VERSION]")]
+        detector: String,
+    },
+}
+
+/// Arguments of `anomalog simulate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The same arguments write the same bytes.
+
+Examples:
+  anomalog simulate --out sample --days 14 --sites 3 --seed 7 --start 2026-11-01
+  anomalog simulate --out busy --days 1 --sites 1 --seed 1 --start 2026-11-01 --scale 20")]
+pub struct SimulateArgs {
+    /// Folder to write the logs and labels to.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+
+    /// Days of traffic.
+    #[arg(long, value_name = "N", default_value_t = 14, value_parser = at_least_one())]
+    pub days: u32,
+
+    /// Number of sites.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_one())]
+    pub sites: u32,
+
+    /// Seed of every random choice.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// First day, UTC.
+    #[arg(long, value_name = "DATE", default_value = "2026-01-05")]
+    pub start: NaiveDate,
+
+    /// Traffic in proportion to the default.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub scale: f64,
+}
+
+/// Arguments of `anomalog demo`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  anomalog demo --warehouse /tmp/demo")]
+pub struct DemoArgs {}
+
+/// Accepts whole numbers from one.
+fn at_least_one() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..)
+}

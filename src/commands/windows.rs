@@ -1,0 +1,361 @@
+//! `anomalog windows`: builds `traffic_windows` from `access_logs`.
+//!
+//! The table is written beside the old one, one file per UTC date, and then takes its place as a
+//! whole: no query sees windows of two builds. Rows stream from the query to the files.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::TimestampMicrosecondType;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::file::metadata::SortingColumn;
+use datafusion::parquet::file::properties::WriterProperties;
+use futures::StreamExt;
+use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::Settings;
+use crate::cli::WindowsArgs;
+use crate::error::{Error, Result};
+use crate::queries;
+use crate::schema::{DATE_PARTITION, TRAFFIC_WINDOWS, Table};
+use crate::session::{SeriesKey, Session};
+use crate::units::WindowStep;
+use crate::warehouse::Warehouse;
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// Places of two columns in [`TRAFFIC_WINDOWS`].
+const SITE: usize = 0;
+const WINDOW_START: usize = 1;
+
+/// How windows are cut; kept with the table, and used again by the next build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowSettings {
+    /// Length of a window.
+    pub step: WindowStep,
+    /// What names the series of a request.
+    pub series_key: SeriesKey,
+}
+
+impl Default for WindowSettings {
+    fn default() -> Self {
+        Self {
+            step: WindowStep::MINUTE,
+            series_key: SeriesKey::default(),
+        }
+    }
+}
+
+impl WindowSettings {
+    /// The settings of the last build, or the defaults before the first.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn load(warehouse: &Warehouse) -> Result<Self> {
+        let path = settings_path(&warehouse.table(Table::TrafficWindows));
+        match std::fs::read(&path) {
+            Ok(text) => {
+                serde_json::from_slice(&text).map_err(|source| Error::Settings { path, source })
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Error::io("read", &path)(error)),
+        }
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        let path = settings_path(folder);
+        let text = serde_json::to_vec_pretty(self).map_err(|source| Error::Settings {
+            path: path.clone(),
+            source,
+        })?;
+        std::fs::write(&path, text).map_err(Error::io("write", &path))
+    }
+}
+
+fn settings_path(table: &Path) -> PathBuf {
+    table.join("settings.json")
+}
+
+/// What a build wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WindowsSummary {
+    /// Length of a window.
+    pub step: WindowStep,
+    /// What names the series of a request.
+    pub series_key: SeriesKey,
+    /// Number of series.
+    pub series: usize,
+    /// Number of rows.
+    pub windows: usize,
+    /// Rows whose time no log covers.
+    pub unobserved: usize,
+    /// Start of the first window.
+    #[serde(serialize_with = "rfc_3339")]
+    pub first_window: DateTime<Utc>,
+    /// Start of the last window.
+    #[serde(serialize_with = "rfc_3339")]
+    pub last_window: DateTime<Utc>,
+}
+
+fn rfc_3339<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&time.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+impl fmt::Display for WindowsSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+        write!(
+            f,
+            "wrote {} windows of {} for {} series, {} to {}, {} of them not observed",
+            self.windows,
+            self.step,
+            self.series,
+            format(self.first_window),
+            format(self.last_window),
+            self.unobserved
+        )
+    }
+}
+
+/// Runs `anomalog windows`.
+///
+/// # Errors
+/// As [`build`].
+pub async fn run(settings: &Settings, args: WindowsArgs) -> Result<()> {
+    let session = settings.open().await?;
+    let progress = settings.printer.progress("building traffic_windows", None);
+    let summary = build(&session, args, &progress).await?;
+    progress.finish_and_clear();
+    settings.printer.summary(&summary)
+}
+
+/// Builds `traffic_windows`, with the settings of the last build where `args` leaves them open.
+///
+/// # Errors
+/// When there are no access logs, the series key does not fit them, or a file cannot be written.
+pub async fn build(
+    session: &Session,
+    args: WindowsArgs,
+    progress: &ProgressBar,
+) -> Result<WindowsSummary> {
+    let warehouse = session.warehouse();
+    let remembered = WindowSettings::load(warehouse)?;
+    let settings = WindowSettings {
+        step: args.step.unwrap_or(remembered.step),
+        series_key: args.series_key.unwrap_or(remembered.series_key),
+    };
+    session
+        .register_series_requests(&settings.series_key)
+        .await?;
+    let windows = queries::traffic_windows(session.context(), settings.step).await?;
+    let mut rows = windows.execute_stream().await?;
+
+    let staging = warehouse
+        .staging()
+        .map_err(Error::io("write", warehouse.root()))?;
+    let mut table = TableWriter::create(staging.path().join("new"))?;
+    while let Some(batch) = rows.next().await {
+        let batch = table.write(&batch?)?;
+        progress.inc(batch as u64);
+    }
+    let Some(written) = table.finish()? else {
+        return Err(Error::NoLogs {
+            warehouse: warehouse.root().to_owned(),
+        });
+    };
+    settings.save(&staging.path().join("new"))?;
+    replace(&warehouse.table(Table::TrafficWindows), staging.path())?;
+    Ok(WindowsSummary {
+        step: settings.step,
+        series_key: settings.series_key,
+        series: written.series.len(),
+        windows: written.windows,
+        unobserved: written.unobserved,
+        first_window: time(written.first_window),
+        last_window: time(written.last_window),
+    })
+}
+
+/// Puts `staging/new` in the place of `table`.
+///
+/// A reader finds the old table, for an instant none, and then the new one, never a mixture.
+fn replace(table: &Path, staging: &Path) -> Result<()> {
+    if table.exists() {
+        std::fs::rename(table, staging.join("old")).map_err(Error::io("replace", table))?;
+    }
+    std::fs::rename(staging.join("new"), table).map_err(Error::io("replace", table))
+}
+
+fn time(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(micros)
+        .expect("a window starts at or before a timestamp, and those are read as dates")
+}
+
+/// What has been written so far.
+#[derive(Debug)]
+struct Written {
+    series: BTreeSet<String>,
+    windows: usize,
+    unobserved: usize,
+    first_window: i64,
+    last_window: i64,
+}
+
+/// Writes rows that come ordered by date to one file per date.
+struct TableWriter {
+    folder: PathBuf,
+    properties: WriterProperties,
+    current: Option<DateFile>,
+    written: Option<Written>,
+}
+
+/// The file of one date while it is written.
+struct DateFile {
+    day: i64,
+    path: PathBuf,
+    writer: ArrowWriter<File>,
+}
+
+impl TableWriter {
+    fn create(folder: PathBuf) -> Result<Self> {
+        std::fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
+        let sorted = [SITE, WINDOW_START].map(|column| SortingColumn {
+            column_idx: column as i32,
+            descending: false,
+            nulls_first: false,
+        });
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_sorting_columns(Some(sorted.to_vec()))
+            .build();
+        Ok(Self {
+            folder,
+            properties,
+            current: None,
+            written: None,
+        })
+    }
+
+    /// Writes a batch and returns its number of rows.
+    fn write(&mut self, batch: &RecordBatch) -> Result<usize> {
+        let batch = conform(batch)?;
+        for (day, rows) in days(&batch) {
+            let part = batch.slice(rows.start, rows.len());
+            let file = self.file(day)?;
+            file.writer.write(&part).map_err(|source| Error::Parquet {
+                path: file.path.clone(),
+                source,
+            })?;
+        }
+        self.count(&batch);
+        Ok(batch.num_rows())
+    }
+
+    /// The file of a date, which becomes the current one.
+    fn file(&mut self, day: i64) -> Result<&mut DateFile> {
+        if self.current.as_ref().is_none_or(|file| file.day != day) {
+            self.close()?;
+            let date = time(day * MICROS_PER_DAY).date_naive();
+            let folder = self.folder.join(format!("{DATE_PARTITION}={date}"));
+            std::fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
+            let path = folder.join("windows.parquet");
+            let file = File::create(&path).map_err(Error::io("write", &path))?;
+            let writer =
+                ArrowWriter::try_new(file, TRAFFIC_WINDOWS.clone(), Some(self.properties.clone()))
+                    .map_err(|source| Error::Parquet {
+                        path: path.clone(),
+                        source,
+                    })?;
+            self.current = Some(DateFile { day, path, writer });
+        }
+        Ok(self.current.as_mut().expect("set above if it was not"))
+    }
+
+    fn close(&mut self) -> Result<()> {
+        let Some(DateFile { path, writer, .. }) = self.current.take() else {
+            return Ok(());
+        };
+        let file = writer.into_inner().map_err(|source| Error::Parquet {
+            path: path.clone(),
+            source,
+        })?;
+        file.sync_all().map_err(Error::io("write", &path))
+    }
+
+    fn count(&mut self, batch: &RecordBatch) {
+        let starts = starts(batch);
+        let (Some(first), Some(last)) = (starts.iter().min(), starts.iter().max()) else {
+            return;
+        };
+        let written = self.written.get_or_insert(Written {
+            series: BTreeSet::new(),
+            windows: 0,
+            unobserved: 0,
+            first_window: *first,
+            last_window: *last,
+        });
+        written.first_window = written.first_window.min(*first);
+        written.last_window = written.last_window.max(*last);
+        written.windows += batch.num_rows();
+        written.unobserved += observed(batch).false_count();
+        let mut previous = None;
+        for series in batch.column(SITE).as_string::<i32>().iter() {
+            if series != previous {
+                written.series.extend(series.map(str::to_owned));
+            }
+            previous = series;
+        }
+    }
+
+    /// Completes the last file; nothing was written if there were no rows.
+    fn finish(mut self) -> Result<Option<Written>> {
+        self.close()?;
+        Ok(self.written)
+    }
+}
+
+/// Gives a batch of the query the exact types of the table, and checks its null rules.
+fn conform(batch: &RecordBatch) -> Result<RecordBatch> {
+    let columns = TRAFFIC_WINDOWS
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, column)| cast(column, field.data_type()))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(RecordBatch::try_new(Arc::clone(&TRAFFIC_WINDOWS), columns)?)
+}
+
+fn starts(batch: &RecordBatch) -> &[i64] {
+    batch
+        .column(WINDOW_START)
+        .as_primitive::<TimestampMicrosecondType>()
+        .values()
+}
+
+fn observed(batch: &RecordBatch) -> &BooleanArray {
+    let last = batch.num_columns() - 1;
+    batch.column(last).as_boolean()
+}
+
+/// The runs of rows that have one date, as days since the epoch.
+fn days(batch: &RecordBatch) -> Vec<(i64, Range<usize>)> {
+    let mut runs: Vec<(i64, Range<usize>)> = Vec::new();
+    for (row, start) in starts(batch).iter().enumerate() {
+        let day = start.div_euclid(MICROS_PER_DAY);
+        match runs.last_mut() {
+            Some((current, rows)) if *current == day => rows.end = row + 1,
+            _ => runs.push((day, row..row + 1)),
+        }
+    }
+    runs
+}

@@ -1,0 +1,289 @@
+//! What goes wrong, in the user's words, and the exit status it leads to.
+//!
+//! A message says what was expected and what was found; the hint says what to do about it.
+
+use std::error::Error as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use datafusion::arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+use datafusion::parquet::errors::ParquetError;
+
+use crate::schema::Table;
+use crate::session::TABLES;
+use crate::sources::SourceError;
+
+/// The result of everything that a command does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Everything asked for was done; also when the reader of standard output went away.
+    Success = 0,
+    /// The data, the query or the machine stood in the way.
+    Failure = 1,
+    /// The command line was not understood; nothing was done.
+    Usage = 2,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(status as u8)
+    }
+}
+
+/// Any failure of a command.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A query that cannot be planned or run.
+    #[error("{}", QueryMessage::of(.0).message)]
+    Query(Box<DataFusionError>),
+    /// A series key that is no expression over a request.
+    #[error("series key `{expression}`: {}", QueryMessage::of(.source).message)]
+    SeriesKey {
+        /// The expression.
+        expression: String,
+        /// Why it does not do.
+        source: Box<DataFusionError>,
+    },
+    /// A statement that would define or change a table.
+    #[error("`anomalog sql` only reads, and does not run `{statement}`")]
+    ReadOnly {
+        /// The statement, shortened.
+        statement: String,
+    },
+    /// More results than a format can hold.
+    #[error("this format holds the result of one statement, and the query has {statements}")]
+    ManyResults {
+        /// How many statements give a result.
+        statements: usize,
+    },
+    /// A query without any statement.
+    #[error("the query is empty")]
+    EmptyQuery,
+    /// Parquet was asked for without a file to put it in.
+    #[error("a Parquet result needs a file")]
+    ParquetToTerminal,
+    /// Nothing to count.
+    #[error("the warehouse `{}` has no access logs", .warehouse.display())]
+    NoLogs {
+        /// The warehouse.
+        warehouse: PathBuf,
+    },
+    /// A linked source.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Settings of the warehouse that cannot be read back.
+    #[error("`{}` is damaged", .path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The threads that a command works with.
+    #[error("cannot start worker threads")]
+    Runtime(#[source] io::Error),
+    /// Writing a result to standard output.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+    /// A file or folder.
+    #[error("cannot {action} `{}`", .path.display())]
+    Io {
+        /// What was tried, as a verb: `read`, `write`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// A Parquet file that cannot be written.
+    #[error("cannot write `{}`", .path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ParquetError,
+    },
+    /// A value that a format cannot express.
+    #[error(transparent)]
+    Arrow(#[from] ArrowError),
+    /// A command that is not part of this build.
+    #[error("this build of anomalog lacks the command `{0}`")]
+    Unavailable(&'static str),
+}
+
+impl Error {
+    /// Turns an I/O error on a file into an [`Error`]: `.map_err(Error::io("read", path))`.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Query(source) => QueryMessage::of(source).hint,
+            Self::SeriesKey { source, .. } => QueryMessage::of(source).hint,
+            Self::ReadOnly { .. } => Some("write a result to a file with `--out FILE`".to_owned()),
+            Self::ManyResults { .. } => {
+                Some("run the statements one by one, or use `--format table`".to_owned())
+            }
+            Self::ParquetToTerminal => Some("name one with `--out FILE`".to_owned()),
+            Self::NoLogs { .. } => Some(
+                "read some with `anomalog ingest FILE…`, or name another warehouse with \
+                 `--warehouse PATH`"
+                    .to_owned(),
+            ),
+            Self::Source(error) => error.hint(),
+            Self::Settings { path, .. } => Some(format!(
+                "remove `{}` and run `anomalog windows` again",
+                path.display()
+            )),
+            Self::EmptyQuery
+            | Self::Runtime(_)
+            | Self::Output(_)
+            | Self::Io { .. }
+            | Self::Parquet { .. }
+            | Self::Arrow(_)
+            | Self::Unavailable(_) => None,
+        }
+    }
+
+    /// The message and those of its causes, in one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        // A query's message already is that of its innermost cause.
+        if matches!(
+            self,
+            Self::Query(_) | Self::SeriesKey { .. } | Self::ReadOnly(_)
+        ) {
+            return text;
+        }
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+
+    /// Whether the reader of standard output went away, as `head` does: no failure.
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<DataFusionError> for Error {
+    fn from(error: DataFusionError) -> Self {
+        Self::Query(Box::new(error))
+    }
+}
+
+/// What a [`DataFusionError`] says, without the wrapping, split into message and hint.
+struct QueryMessage {
+    message: String,
+    hint: Option<String>,
+}
+
+impl QueryMessage {
+    fn of(error: &DataFusionError) -> Self {
+        let error = innermost(error);
+        let text = match error {
+            DataFusionError::Plan(text)
+            | DataFusionError::Execution(text)
+            | DataFusionError::NotImplemented(text)
+            | DataFusionError::ResourcesExhausted(text) => text.clone(),
+            DataFusionError::SQL(parser, _) => {
+                parser.to_string().replacen("sql parser error: ", "", 1)
+            }
+            DataFusionError::SchemaError(schema, _) => schema.to_string(),
+            DataFusionError::ArrowError(arrow, _) => arrow.to_string(),
+            DataFusionError::ParquetError(parquet) => parquet.to_string(),
+            DataFusionError::External(external) => external.to_string(),
+            other => other.strip_backtrace(),
+        };
+        let text = text
+            .split(DataFusionError::BACK_TRACE_SEP)
+            .next()
+            .unwrap_or_default();
+        if let Some(table) = unknown_table(text) {
+            let tables = Table::ALL
+                .map(|table| format!("`{}`", table.name()))
+                .join(", ");
+            return Self {
+                message: format!("no table `{table}`"),
+                hint: Some(format!("the tables are {tables}")),
+            };
+        }
+        // DataFusion appends its suggestions to the message.
+        let end = [text.find(". Did you mean"), text.find('\n')]
+            .into_iter()
+            .flatten()
+            .min();
+        let (message, rest) = text.split_at(end.unwrap_or(text.len()));
+        let suggestion = rest.trim_start_matches(['.', ' ', '\n']).lines().next();
+        let hint = match error {
+            DataFusionError::ResourcesExhausted(_) => {
+                Some("raise `--memory-limit`, or lower `--threads`".to_owned())
+            }
+            _ => suggestion.filter(|line| !line.is_empty()).map(sentence),
+        };
+        Self {
+            message: sentence(message),
+            hint,
+        }
+    }
+}
+
+/// Unwraps what only adds context.
+fn innermost(error: &DataFusionError) -> &DataFusionError {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
+            innermost(inner)
+        }
+        DataFusionError::Shared(inner) => innermost(inner),
+        DataFusionError::Collection(errors) => errors.first().map_or(error, innermost),
+        DataFusionError::External(inner) => inner
+            .downcast_ref::<DataFusionError>()
+            .map_or(error, innermost),
+        DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
+            ArrowError::ExternalError(inner) => inner
+                .downcast_ref::<DataFusionError>()
+                .map_or(error, innermost),
+            _ => error,
+        },
+        _ => error,
+    }
+}
+
+/// The name in `table 'datafusion.public.x' not found`.
+fn unknown_table(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("table '")?.strip_suffix("' not found")?;
+    Some(name.strip_prefix("datafusion.public.").unwrap_or(name))
+}
+
+/// Our style of message: no capital at the start unless it begins a name, no full stop.
+fn sentence(text: &str) -> String {
+    let text = text.trim().trim_end_matches('.');
+    let mut characters = text.chars();
+    match (characters.next(), characters.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            first.to_lowercase().chain(text.chars().skip(1)).collect()
+        }
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,220 @@
+//! The only writer of standard output and standard error.
+//!
+//! Data goes to standard output, everything else to standard error. Log content is written by
+//! whoever sends requests: no control character of it reaches a terminal as such. Formats for
+//! machines (CSV, JSON, Parquet) keep data as it is.
+
+use std::fmt::{Display, Write as _};
+use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// Writes what a command has to say, in the way the user asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Printer {
+    json: bool,
+    quiet: bool,
+}
+
+impl Printer {
+    /// With `json`, summaries are JSON on standard output; with `quiet`, only data and errors are
+    /// written.
+    #[must_use]
+    pub const fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet }
+    }
+
+    /// Whether summaries are JSON.
+    #[must_use]
+    pub const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Standard output, for data.
+    #[must_use]
+    pub fn data(self) -> StdoutLock<'static> {
+        io::stdout().lock()
+    }
+
+    /// Writes what a command did: a line for people on standard error, or with `--json` one object
+    /// on standard output.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn summary<S: Display + Serialize>(self, summary: &S) -> Result<()> {
+        if self.json {
+            let mut output = self.data();
+            serde_json::to_writer(&mut output, summary)
+                .map_err(|error| Error::Output(error.into()))?;
+            return writeln!(output).map_err(Error::Output);
+        }
+        self.note(summary);
+        Ok(())
+    }
+
+    /// Writes rows as a table for people.
+    ///
+    /// # Errors
+    /// When a value cannot be formatted or standard output not be written.
+    pub fn table(self, batches: &[RecordBatch]) -> Result<()> {
+        writeln!(self.data(), "{}", format_table(batches)?).map_err(Error::Output)
+    }
+
+    /// Writes a line of text for people on standard output: the answer of a command that has no
+    /// table to show.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn line(self, text: impl Display) -> Result<()> {
+        writeln!(self.data(), "{}", escape_controls(&text.to_string())).map_err(Error::Output)
+    }
+
+    /// Tells something that is neither data nor a fault.
+    pub fn note(self, text: impl Display) {
+        if !self.quiet {
+            report(&text.to_string());
+        }
+    }
+
+    /// Tells of something that may be a fault but did not stop the command.
+    pub fn warning(self, text: impl Display) {
+        if !self.quiet {
+            report(&format!("warning: {text}"));
+        }
+    }
+
+    /// Tells why a command failed, and what to do about it.
+    pub fn error(self, error: &Error) {
+        report(&format!("error: {}", error.chain()));
+        if let Some(hint) = error.hint() {
+            report(&format!("hint: {hint}"));
+        }
+    }
+
+    /// Shows that work is under way, on a terminal only; `total` is the amount of work, if known.
+    #[must_use]
+    pub fn progress(self, message: &'static str, total: Option<u64>) -> ProgressBar {
+        if self.quiet || self.json || !io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let (bar, template) = match total {
+            Some(total) => (
+                ProgressBar::new(total),
+                "{msg} {wide_bar} {human_pos}/{human_len} {eta}",
+            ),
+            None => (
+                ProgressBar::new_spinner(),
+                "{spinner} {msg} {human_pos} {elapsed}",
+            ),
+        };
+        let style = ProgressStyle::with_template(template)
+            .expect("both templates above name only keys that indicatif has");
+        bar.set_style(style);
+        bar.set_message(message);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar
+    }
+}
+
+/// Writes a line to standard error. There is nowhere to report a failure of that.
+fn report(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", escape_lines(text));
+}
+
+/// Formats rows as a table; NULL is written out, to differ from empty text.
+///
+/// # Errors
+/// When a value cannot be formatted.
+pub fn format_table(batches: &[RecordBatch]) -> Result<String, ArrowError> {
+    let texts: Vec<RecordBatch> = batches.iter().map(text_batch).collect::<Result<_, _>>()?;
+    Ok(pretty_format_batches(&texts)?.to_string())
+}
+
+/// The same rows as text without control characters.
+fn text_batch(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let options = FormatOptions::new()
+        .with_null("NULL")
+        .with_display_error(true);
+    let mut fields = Vec::with_capacity(batch.num_columns());
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(batch.num_columns());
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let formatter = ArrayFormatter::try_new(column, &options)?;
+        let texts = (0..batch.num_rows())
+            .map(|row| {
+                Ok(Some(escape_controls(
+                    &formatter.value(row).try_to_string()?,
+                )))
+            })
+            .collect::<Result<StringArray, ArrowError>>()?;
+        fields.push(Field::new(
+            escape_controls(field.name()),
+            DataType::Utf8,
+            false,
+        ));
+        columns.push(Arc::new(texts));
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
+/// Escapes what a terminal would obey, except line ends.
+fn escape_lines(text: &str) -> String {
+    text.split('\n')
+        .map(escape_controls)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Writes out control characters, and those that reorder or hide text, as `\u{1b}`.
+fn escape_controls(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_invisible(character) {
+            let _ = write!(escaped, "{}", character.escape_unicode());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+/// Zero-width and direction characters (Unicode category Cf, and line separators).
+const fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{ad}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_holds_no_control_characters() {
+        let paths = StringArray::from(vec![Some("/\u{1b}[2Jx\r\n\u{202e}"), None, Some("")]);
+        let batch =
+            RecordBatch::try_from_iter([("pa\u{7}th", Arc::new(paths) as ArrayRef)]).unwrap();
+        insta::assert_snapshot!(format_table(&[batch]).unwrap(), @"");
+    }
+
+    #[test]
+    fn messages_keep_their_lines() {
+        assert_eq!(
+            escape_lines("one\ntwo\t\u{1b}[31m"),
+            "one\ntwo\\u{9}\\u{1b}[31m"
+        );
+    }
+}

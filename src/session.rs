@@ -1,0 +1,459 @@
+//! The only builder of a [`SessionContext`]: memory, threads and tables in one place, so that a
+//! query means the same in every command.
+//!
+//! A table that has no files yet is registered all the same and has no rows. A session sees the
+//! files that are there when a query is planned; it keeps no listing.
+
+use std::fmt::{self, Write as _};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{
+    ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
+};
+use datafusion::error::Result;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::functions::core::expr_fn::coalesce;
+use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
+use datafusion::prelude::{
+    DataFrame, Expr, SessionConfig, SessionContext, cast, col, ident, lit, when,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::queries;
+use crate::schema::{self, ACCESS_LOGS, DATE_PARTITION, Table};
+use crate::sources::{LogColumn, Source};
+use crate::units::ByteSize;
+use crate::warehouse::Warehouse;
+
+/// Requests written by `anomalog ingest`.
+const INGESTED_LOGS: &str = "ingested_logs";
+/// Requests of sources linked in place, and the `source` of each.
+const LINKED_LOGS: &str = "linked_logs";
+/// For which time there are logs of which site.
+const LOG_COVERAGE: &str = "log_coverage";
+/// `access_logs` and the `series` of each request.
+const SERIES_REQUESTS: &str = "series_requests";
+
+/// The tables and views that queries may read, in the order of the data flow.
+pub const TABLES: [&str; 6] = [
+    Table::AccessLogs.name(),
+    Table::LogFiles.name(),
+    LOG_COVERAGE,
+    Table::Quarantine.name(),
+    Table::TrafficWindows.name(),
+    Table::ScoredWindows.name(),
+];
+
+/// What a session may use.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SessionOptions {
+    /// Memory that queries may use before they spill to disk; no limit if absent.
+    pub memory_limit: Option<ByteSize>,
+    /// Threads of one query; one per core if absent.
+    pub threads: Option<u32>,
+}
+
+/// The expression that names the series of a request, as SQL over `access_logs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SeriesKey(String);
+
+impl SeriesKey {
+    /// The SQL text.
+    #[must_use]
+    pub fn as_sql(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for SeriesKey {
+    /// One series per site.
+    fn default() -> Self {
+        Self("site".to_owned())
+    }
+}
+
+impl fmt::Display for SeriesKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for SeriesKey {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A context with the tables of one warehouse.
+pub struct Session {
+    context: SessionContext,
+    warehouse: Warehouse,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("warehouse", &self.warehouse)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Opens a warehouse, which need not exist yet.
+    ///
+    /// # Errors
+    /// When a linked source is gone, or no longer what it was when it was linked.
+    pub async fn open(
+        warehouse: &Warehouse,
+        options: &SessionOptions,
+    ) -> std::result::Result<Self, Error> {
+        let session = Self {
+            context: context(options)?,
+            warehouse: warehouse.clone(),
+        };
+        session.register_tables().await?;
+        Ok(session)
+    }
+
+    /// The context, to run queries in.
+    #[must_use]
+    pub fn context(&self) -> &SessionContext {
+        &self.context
+    }
+
+    /// The warehouse whose tables these are.
+    #[must_use]
+    pub fn warehouse(&self) -> &Warehouse {
+        &self.warehouse
+    }
+
+    /// Registers the view `series_requests`: `access_logs` and the `series` of each request.
+    ///
+    /// # Errors
+    /// When the key is not an expression over one request that gives text.
+    pub async fn register_series_requests(
+        &self,
+        key: &SeriesKey,
+    ) -> std::result::Result<(), Error> {
+        let frame = self
+            .series_requests(key)
+            .await
+            .map_err(|source| Error::SeriesKey {
+                expression: key.to_string(),
+                source: Box::new(source),
+            })?;
+        self.context.deregister_table(SERIES_REQUESTS)?;
+        self.context
+            .register_table(SERIES_REQUESTS, frame.into_view())?;
+        Ok(())
+    }
+
+    async fn series_requests(&self, key: &SeriesKey) -> Result<DataFrame> {
+        let requests = self.context.table(Table::AccessLogs.name()).await?;
+        let expression = self
+            .context
+            .parse_sql_expr(key.as_sql(), requests.schema())?;
+        require_row_expression(&expression)?;
+        // A request whose key is NULL must not vanish from the counts.
+        let series = coalesce(vec![cast(expression, DataType::Utf8), lit("")]).alias("series");
+        let mut columns: Vec<Expr> = requests
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| ident(field.name()))
+            .collect();
+        columns.push(series);
+        let frame = requests.select(columns)?;
+        // Types are checked by the analyzer; here the message can still name the key.
+        self.context.state().optimize(frame.logical_plan())?;
+        Ok(frame)
+    }
+
+    async fn register_tables(&self) -> std::result::Result<(), Error> {
+        for table in Table::ALL {
+            let (name, schema) = match table {
+                Table::AccessLogs => (INGESTED_LOGS, &*ACCESS_LOGS),
+                Table::LogFiles => (table.name(), &*schema::LOG_FILES),
+                Table::Quarantine => (table.name(), &*schema::QUARANTINE),
+                Table::TrafficWindows => (table.name(), &*schema::TRAFFIC_WINDOWS),
+                // Its columns depend on the detectors that wrote it.
+                Table::ScoredWindows => {
+                    self.register_scored_windows().await?;
+                    continue;
+                }
+            };
+            self.register_folder(name, &self.warehouse.table(table), Arc::clone(schema))?;
+        }
+        self.register_linked_logs().await?;
+        let logs = queries::access_logs(&self.context).await?;
+        self.context
+            .register_table(Table::AccessLogs.name(), logs.into_view())?;
+        let coverage = queries::log_coverage(&self.context).await?;
+        self.context
+            .register_table(LOG_COVERAGE, coverage.into_view())?;
+        Ok(())
+    }
+
+    /// Registers a folder of Parquet files, or an empty table where there is no folder.
+    fn register_folder(&self, name: &str, folder: &Path, schema: SchemaRef) -> Result<()> {
+        let mut options = listing_options();
+        if name == INGESTED_LOGS {
+            options = options
+                .with_table_partition_cols(vec![(DATE_PARTITION.to_owned(), DataType::Date32)]);
+        }
+        if folder.is_dir() {
+            let config = ListingTableConfig::new(folder_url(folder)?)
+                .with_listing_options(options)
+                .with_schema(schema);
+            self.context
+                .register_table(name, Arc::new(ListingTable::try_new(config)?))?;
+        } else {
+            let partitions = options
+                .table_partition_cols
+                .into_iter()
+                .map(|(name, data_type)| Field::new(name, data_type, false));
+            let fields = schema.fields().iter().map(|field| field.as_ref().clone());
+            let schema = Schema::new(fields.chain(partitions).collect::<Vec<_>>());
+            let empty = self.empty_frame(&schema)?;
+            self.context.register_table(name, empty.into_view())?;
+        }
+        Ok(())
+    }
+
+    async fn register_scored_windows(&self) -> Result<()> {
+        let folder = self.warehouse.table(Table::ScoredWindows);
+        if !folder.is_dir() {
+            return Ok(());
+        }
+        let config = ListingTableConfig::new(folder_url(&folder)?)
+            .with_listing_options(listing_options())
+            .infer_schema(&self.context.state())
+            .await?;
+        self.context.register_table(
+            Table::ScoredWindows.name(),
+            Arc::new(ListingTable::try_new(config)?),
+        )?;
+        Ok(())
+    }
+
+    async fn register_linked_logs(&self) -> std::result::Result<(), Error> {
+        let mut linked: Option<DataFrame> = None;
+        for source in Source::load_all(&self.warehouse)? {
+            let requests = self.linked_requests(&source).await?;
+            linked = Some(match linked {
+                Some(others) => others.union(requests)?,
+                None => requests,
+            });
+        }
+        let linked = match linked {
+            Some(linked) => linked,
+            None => self.empty_frame(&linked_schema())?,
+        };
+        self.context
+            .register_table(LINKED_LOGS, linked.into_view())?;
+        Ok(())
+    }
+
+    /// The requests of one linked source, in the columns of [`linked_schema`].
+    ///
+    /// Rows without a timestamp or status are no requests and are left out.
+    async fn linked_requests(&self, source: &Source) -> Result<DataFrame> {
+        let url = if source.path.is_dir() {
+            folder_url(&source.path)?
+        } else {
+            ListingTableUrl::parse(file_url(&source.path))?
+        };
+        // The files of a single link need not end in `.parquet`.
+        let extension = if source.path.is_dir() { ".parquet" } else { "" };
+        let config = ListingTableConfig::new(url)
+            .with_listing_options(listing_options().with_file_extension(extension))
+            .infer_schema(&self.context.state())
+            .await?;
+        let table = self
+            .context
+            .read_table(Arc::new(ListingTable::try_new(config)?))?;
+        let mut columns = Vec::new();
+        for field in ACCESS_LOGS.fields() {
+            columns.push(linked_column(source, field, table.schema())?.alias(field.name()));
+        }
+        let columns_and_date = {
+            let date = cast(col("timestamp"), DataType::Date32).alias(DATE_PARTITION);
+            let names = ACCESS_LOGS.fields().iter().map(|field| ident(field.name()));
+            names
+                .chain([date, lit(source.name()).alias("source")])
+                .collect::<Vec<_>>()
+        };
+        table
+            .select(columns)?
+            .filter(
+                col("timestamp")
+                    .is_not_null()
+                    .and(col("status").is_not_null()),
+            )?
+            .select(columns_and_date)
+    }
+
+    /// A relation without rows, which the optimizer drops from unions.
+    fn empty_frame(&self, schema: &Schema) -> Result<DataFrame> {
+        let schema = Arc::new(DFSchema::try_from(schema.clone())?);
+        let plan = LogicalPlan::EmptyRelation(EmptyRelation {
+            produce_one_row: false,
+            schema,
+        });
+        Ok(DataFrame::new(self.context.state(), plan))
+    }
+}
+
+fn context(options: &SessionOptions) -> Result<SessionContext> {
+    let mut config = SessionConfig::new()
+        .with_information_schema(true)
+        .with_collect_statistics(true)
+        .with_parquet_pruning(true)
+        .set_bool("datafusion.execution.parquet.pushdown_filters", true)
+        .set_str("datafusion.execution.time_zone", "UTC");
+    if let Some(threads) = options.threads {
+        config = config.with_target_partitions(threads as usize);
+    }
+    // A command may read a table that it has just written.
+    let mut runtime = RuntimeEnvBuilder::new().with_object_list_cache_limit(0);
+    if let Some(limit) = options.memory_limit {
+        runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(limit.bytes() as usize)));
+    }
+    Ok(SessionContext::new_with_config_rt(
+        config,
+        runtime.build_arc()?,
+    ))
+}
+
+fn listing_options() -> ListingOptions {
+    ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension(".parquet")
+}
+
+/// The URL of a folder; the slash at the end makes it one.
+fn folder_url(folder: &Path) -> Result<ListingTableUrl> {
+    let folder = std::path::absolute(folder)?;
+    ListingTableUrl::parse(format!("{}/", file_url(&folder)))
+}
+
+/// The URL of an absolute path. A path as such would be searched for `*`, `?` and `[`.
+fn file_url(path: &Path) -> String {
+    let mut url = "file://".to_owned();
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+    url
+}
+
+/// The columns of `linked_logs`.
+fn linked_schema() -> Schema {
+    let fields = ACCESS_LOGS
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone());
+    let added = [
+        Field::new(DATE_PARTITION, DataType::Date32, false),
+        Field::new("source", DataType::Utf8, false),
+    ];
+    Schema::new(fields.chain(added).collect::<Vec<_>>())
+}
+
+/// Reads one column of `access_logs` from a linked source.
+fn linked_column(source: &Source, field: &Field, found: &DFSchema) -> Result<Expr> {
+    let theirs = |ours: LogColumn| source.columns.get(&ours).map(ident);
+    let name = field.name().as_str();
+    let value = match name {
+        "timestamp" => theirs(LogColumn::Timestamp)
+            .map(|column| timestamp(column, found))
+            .transpose()?,
+        "site" => theirs(LogColumn::Site).or_else(|| source.site.as_deref().map(lit)),
+        "latency_ms" => theirs(LogColumn::LatencyMs)
+            .or_else(|| theirs(LogColumn::LatencyS).map(|seconds| as_double(seconds) * lit(1e3)))
+            .or_else(|| theirs(LogColumn::LatencyUs).map(|micros| as_double(micros) / lit(1e3))),
+        _ => name.parse().ok().and_then(theirs),
+    };
+    let is_text = field.data_type() == &DataType::Utf8;
+    let absent = if is_text && !field.is_nullable() {
+        lit("")
+    } else {
+        lit(ScalarValue::Null)
+    };
+    let value = cast(
+        value.unwrap_or_else(|| absent.clone()),
+        field.data_type().clone(),
+    );
+    Ok(if is_text && !field.is_nullable() {
+        coalesce(vec![value, absent])
+    } else {
+        value
+    })
+}
+
+fn as_double(column: Expr) -> Expr {
+    cast(column, DataType::Float64)
+}
+
+/// A point in time from a timestamp, RFC 3339 text, or a number since 1970.
+///
+/// The unit of a number is told by its size: from 1973 to the year 5138, seconds, milliseconds,
+/// microseconds and nanoseconds since 1970 do not overlap.
+fn timestamp(column: Expr, found: &DFSchema) -> Result<Expr> {
+    use datafusion::logical_expr::ExprSchemable;
+
+    let data_type = column.get_type(found)?;
+    if !data_type.is_numeric() {
+        return Ok(column);
+    }
+    if data_type.is_floating() {
+        // Fractions of seconds; coarser than a microsecond anyway.
+        return Ok(cast(column * lit(1e6), DataType::Int64));
+    }
+    let number = cast(column, DataType::Int64);
+    when(
+        number.clone().lt(lit(100_000_000_000_i64)),
+        number.clone() * lit(1_000_000_i64),
+    )
+    .when(
+        number.clone().lt(lit(100_000_000_000_000_i64)),
+        number.clone() * lit(1_000_i64),
+    )
+    .when(
+        number.clone().lt(lit(100_000_000_000_000_000_i64)),
+        number.clone(),
+    )
+    .otherwise(number / lit(1_000_i64))
+}
+
+/// Refuses a series key that is not a function of one request alone.
+fn require_row_expression(expression: &Expr) -> Result<()> {
+    let beyond_row = expression.exists(|node| {
+        Ok(matches!(
+            node,
+            Expr::AggregateFunction(_)
+                | Expr::WindowFunction(_)
+                | Expr::ScalarSubquery(_)
+                | Expr::InSubquery(_)
+                | Expr::Exists(_)
+        ))
+    })?;
+    if beyond_row || expression.is_volatile() {
+        return datafusion::common::plan_err!(
+            "expected an expression over the columns of one request"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,502 @@
+//! What each command says of itself, and how faulty command lines are met.
+
+use crate::Workplace;
+
+fn help(command: &str) -> String {
+    let all = Workplace::new().run(&[command, "--help"]);
+    // The global options are the same everywhere.
+    let (own, rest) = all.split_once("Global options:").unwrap();
+    let (_, notes) = rest.split_once("[default: one per core]\n\n").unwrap();
+    format!("{own}{notes}")
+}
+
+#[test]
+fn top_level() {
+    insta::assert_snapshot!(Workplace::new().run(&["--help"]), @"
+    Finds anomalies in web traffic: access logs in, anomaly scores as SQL columns out
+
+    Usage: anomalog [OPTIONS] <COMMAND>
+
+    Commands:
+      ingest     Read access logs into the warehouse, or link Parquet logs in place
+      windows    Count traffic per series and time window, gaps filled
+      train      Train detectors on the traffic windows
+      score      Score every traffic window
+      sql        Query the warehouse
+      detectors  List the detectors, or show one
+      simulate   Write made-up access logs with labelled anomalies
+      demo       Simulate, ingest, train and score a small site, as a tour
+      help       Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Global options:
+          --warehouse <PATH>     Folder that holds the tables and the detectors [env:
+                                 ANOMALOG_WAREHOUSE] [default: warehouse]
+          --json                 Print the command's summary as one JSON object on standard output
+      -q, --quiet                Print nothing but data and errors
+          --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
+                                 [default: no limit]
+          --threads <N>          Threads that work at once [default: one per core]
+
+    Examples:
+      anomalog ingest /var/log/nginx/access.log*.gz --site shop
+      anomalog train
+      anomalog score --out scored.parquet
+      anomalog sql 'SELECT site, count(*) FROM access_logs GROUP BY site'
+
+    Exit status: 0 success, 1 the data or the query has a fault, 2 the command line has.
+    ");
+}
+
+#[test]
+fn ingest() {
+    insta::assert_snapshot!(help("ingest"), @"
+    Read access logs into the warehouse, or link Parquet logs in place
+
+    Usage: anomalog ingest [OPTIONS] <INPUT>...
+
+    Arguments:
+      <INPUT>...
+              Log files (plain, gzip or zstd), folders of them, Parquet files, or `-` for standard input
+
+    Options:
+          --format <FORMAT>
+              How the logs are written
+
+              Possible values:
+              - auto:     Told from the first lines of each file
+              - common:   Apache's common log format
+              - combined: Apache's and nginx's combined log format
+              - json:     One JSON object a line
+              - tsv:      Tab-separated columns with a header
+              - csv:      Comma-separated columns with a header
+              
+              [default: auto]
+
+          --site <NAME>
+              Site of logs that do not name one [default: the file's name]
+
+          --columns <OURS=THEIRS>
+              Which column of the input holds which of ours, such as `timestamp=ts,status=code`
+
+          --delimiter <CHARACTER>
+              Character between two columns of a CSV or TSV log
+
+          --step <DURATION>
+              Length of a window, such as `30s`, `1m`, `5m` or `1h` [default: the last build's, or 1m]
+
+          --series-key <EXPRESSION>
+              SQL expression over `access_logs` that names a request's series [default: the last
+              build's, or site]
+
+          --no-windows
+              Leave the traffic windows as they are
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+
+    Global options:
+          --warehouse <PATH>
+              Folder that holds the tables and the detectors
+              
+              [env: ANOMALOG_WAREHOUSE]
+              [default: warehouse]
+
+          --json
+              Print the command's summary as one JSON object on standard output
+
+      -q, --quiet
+              Print nothing but data and errors
+
+          --memory-limit <SIZE>
+              Memory that queries may use before they spill to disk, such as `1GB` [default: no limit]
+
+          --threads <N>
+              Threads that work at once [default: one per core]
+
+    Reading a log again changes nothing, so a nightly job may name every log it finds. Lines that are no
+    requests go to the table `quarantine`. Afterwards the traffic windows are rebuilt.
+
+    Examples:
+      anomalog ingest access.log access.log.1.gz --site shop
+      anomalog ingest --format tsv --columns timestamp=time,client_ip=host,status=response log.tsv
+      anomalog ingest --columns timestamp=ts,status=code requests.parquet
+    ");
+}
+
+#[test]
+fn windows() {
+    insta::assert_snapshot!(help("windows"), @r#"
+    Count traffic per series and time window, gaps filled
+
+    Usage: anomalog windows [OPTIONS]
+
+    Options:
+          --step <DURATION>          Length of a window, such as `30s`, `1m`, `5m` or `1h` [default: the
+                                     last build's, or 1m]
+          --series-key <EXPRESSION>  SQL expression over `access_logs` that names a request's series
+                                     [default: the last build's, or site]
+      -h, --help                     Print help
+      -V, --version                  Print version
+
+
+    Global options:
+          --warehouse <PATH>     Folder that holds the tables and the detectors [env:
+                                 ANOMALOG_WAREHOUSE] [default: warehouse]
+          --json                 Print the command's summary as one JSON object on standard output
+      -q, --quiet                Print nothing but data and errors
+          --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
+                                 [default: no limit]
+          --threads <N>          Threads that work at once [default: one per core]
+
+    Both options are remembered in the warehouse and hold for later builds.
+
+    Examples:
+      anomalog windows
+      anomalog windows --step 5m
+      anomalog windows --series-key "site || ' ' || CAST(status / 100 AS VARCHAR) || 'xx'"
+    "#);
+}
+
+#[test]
+fn train() {
+    insta::assert_snapshot!(help("train"), @"
+    Train detectors on the traffic windows
+
+    Usage: anomalog train [OPTIONS]
+
+    Options:
+          --arch <NAME>
+              Architectures to train
+
+              Possible values:
+              - rnn:   Plain recurrent network (Elman)
+              - lstm:  Long short-term memory
+              - gru:   Gated recurrent unit
+              - clstm: Causal convolution in front of an LSTM
+              
+              [default: rnn,lstm,gru,clstm]
+
+          --metrics <COLUMN>
+              Columns to learn
+              
+              [default: requests]
+
+          --until <TIMESTAMP>
+              Learn only from windows before this date or RFC 3339 time
+
+          --seed <N>
+              Seed of every random choice
+              
+              [default: 0]
+
+          --steps <N>
+              Optimiser steps per detector [default: chosen by the amount of data]
+
+          --name <NAME>
+              Name of the detector; with several architectures, theirs is added [default: the
+              architecture]
+
+          --hidden <N>
+              Hidden units of each recurrent layer [default: the architecture's]
+
+          --windows <FILE|FOLDER>
+              Parquet file or folder of windows to use instead of `traffic_windows`
+
+          --series-column <NAME>
+              Column of `--windows` that names the series
+              
+              [default: site]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+
+    Global options:
+          --warehouse <PATH>
+              Folder that holds the tables and the detectors
+              
+              [env: ANOMALOG_WAREHOUSE]
+              [default: warehouse]
+
+          --json
+              Print the command's summary as one JSON object on standard output
+
+      -q, --quiet
+              Print nothing but data and errors
+
+          --memory-limit <SIZE>
+              Memory that queries may use before they spill to disk, such as `1GB` [default: no limit]
+
+          --threads <N>
+              Threads that work at once [default: one per core]
+
+    Each architecture becomes one detector, a new version each time. The end of the training range is
+    held back to calibrate the scores.
+
+    Examples:
+      anomalog train
+      anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
+      anomalog train --windows metrics.parquet --series-column host --metrics value --name hosts
+    ");
+}
+
+#[test]
+fn score() {
+    insta::assert_snapshot!(help("score"), @"
+    Score every traffic window
+
+    Usage: anomalog score [OPTIONS]
+
+    Options:
+          --windows <FILE|FOLDER>  Parquet file or folder of windows to use instead of `traffic_windows`
+          --series-column <NAME>   Column of `--windows` that names the series [default: site]
+          --out <FILE>             Parquet file to write instead of the warehouse's table
+          --detector <DETECTOR>    Detector that decides `is_anomaly`, as `name` or `name@version`
+                                   [default: the best one]
+          --since <TIMESTAMP>      Score only windows from this date or RFC 3339 time on
+          --until <TIMESTAMP>      Score only windows before this date or RFC 3339 time
+      -h, --help                   Print help
+      -V, --version                Print version
+
+
+    Global options:
+          --warehouse <PATH>     Folder that holds the tables and the detectors [env:
+                                 ANOMALOG_WAREHOUSE] [default: warehouse]
+          --json                 Print the command's summary as one JSON object on standard output
+      -q, --quiet                Print nothing but data and errors
+          --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
+                                 [default: no limit]
+          --threads <N>          Threads that work at once [default: one per core]
+
+    Writes the table `scored_windows`; `--out` writes the same rows to one Parquet file instead.
+
+    Examples:
+      anomalog score
+      anomalog score --since 2026-11-01 --out scored.parquet
+      anomalog score --windows metrics.parquet --series-column host --detector hosts --out out.parquet
+    ");
+}
+
+#[test]
+fn sql() {
+    insta::assert_snapshot!(help("sql"), @"
+    Query the warehouse
+
+    Usage: anomalog sql [OPTIONS] [QUERY]
+
+    Arguments:
+      [QUERY]
+              The query
+
+    Options:
+      -f, --file <FILE>
+              Read the query from a file, `-` for standard input
+
+          --format <FORMAT>
+              How to write the result [default: by the ending of --out, else table]
+
+              Possible values:
+              - table:   A table for people
+              - csv:     Comma-separated values with a header
+              - json:    One JSON array of objects
+              - ndjson:  One JSON object a line
+              - parquet: Parquet; needs --out
+
+          --out <FILE>
+              File to write the result to
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+
+    Global options:
+          --warehouse <PATH>
+              Folder that holds the tables and the detectors
+              
+              [env: ANOMALOG_WAREHOUSE]
+              [default: warehouse]
+
+          --json
+              Print the command's summary as one JSON object on standard output
+
+      -q, --quiet
+              Print nothing but data and errors
+
+          --memory-limit <SIZE>
+              Memory that queries may use before they spill to disk, such as `1GB` [default: no limit]
+
+          --threads <N>
+              Threads that work at once [default: one per core]
+
+    Queries only read. Several statements are separated by `;` and run in order; `table` prints every
+    result, the other formats hold one. `--json` without `--out` means `--format json`.
+
+    Examples:
+      anomalog sql 'SHOW TABLES'
+      anomalog sql --format csv 'SELECT * FROM traffic_windows ORDER BY site, window_start'
+      anomalog sql -f report.sql --out report.parquet
+      echo 'SELECT count(*) FROM access_logs' | anomalog sql -f -
+    ");
+}
+
+#[test]
+fn detectors() {
+    insta::assert_snapshot!(help("detectors"), @"
+    List the detectors, or show one
+
+    Usage: anomalog detectors [OPTIONS] <COMMAND>
+
+    Commands:
+      list  List every detector and version
+      show  Show how one detector was trained, and how good it is
+      help  Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+
+    Global options:
+          --warehouse <PATH>     Folder that holds the tables and the detectors [env:
+                                 ANOMALOG_WAREHOUSE] [default: warehouse]
+          --json                 Print the command's summary as one JSON object on standard output
+      -q, --quiet                Print nothing but data and errors
+          --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
+                                 [default: no limit]
+          --threads <N>          Threads that work at once [default: one per core]
+
+    Examples:
+      anomalog detectors list
+      anomalog detectors show lstm
+      anomalog detectors show lstm@3
+    ");
+}
+
+#[test]
+fn simulate() {
+    insta::assert_snapshot!(help("simulate"), @"
+    Write made-up access logs with labelled anomalies
+
+    Usage: anomalog simulate [OPTIONS] --out <FOLDER>
+
+    Options:
+          --out <FOLDER>    Folder to write the logs and labels to
+          --days <N>        Days of traffic [default: 14]
+          --sites <N>       Number of sites [default: 3]
+          --seed <N>        Seed of every random choice [default: 0]
+          --start <DATE>    First day, UTC [default: 2026-01-05]
+          --scale <FACTOR>  Traffic in proportion to the default [default: 1]
+      -h, --help            Print help
+      -V, --version         Print version
+
+
+    Global options:
+          --warehouse <PATH>     Folder that holds the tables and the detectors [env:
+                                 ANOMALOG_WAREHOUSE] [default: warehouse]
+          --json                 Print the command's summary as one JSON object on standard output
+      -q, --quiet                Print nothing but data and errors
+          --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
+                                 [default: no limit]
+          --threads <N>          Threads that work at once [default: one per core]
+
+    The same arguments write the same bytes.
+
+    Examples:
+      anomalog simulate --out sample --days 14 --sites 3 --seed 7 --start 2026-11-01
+      anomalog simulate --out busy --days 1 --sites 1 --seed 1 --start 2026-11-01 --scale 20
+    ");
+}
+
+#[test]
+fn demo() {
+    insta::assert_snapshot!(help("demo"), @"
+    Simulate, ingest, train and score a small site, as a tour
+
+    Usage: anomalog demo [OPTIONS]
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+
+    Global options:
+          --warehouse <PATH>     Folder that holds the tables and the detectors [env:
+                                 ANOMALOG_WAREHOUSE] [default: warehouse]
+          --json                 Print the command's summary as one JSON object on standard output
+      -q, --quiet                Print nothing but data and errors
+          --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
+                                 [default: no limit]
+          --threads <N>          Threads that work at once [default: one per core]
+
+    Example:
+      anomalog demo --warehouse /tmp/demo
+    ");
+}
+
+#[test]
+fn no_command() {
+    let text = Workplace::new().run(&[]);
+    assert!(text.ends_with("--- exit 2\n"), "{text}");
+}
+
+#[test]
+fn unknown_command() {
+    insta::assert_snapshot!(Workplace::new().run(&["windos"]), @"
+    --- stderr
+    error: unrecognized subcommand 'windos'
+
+      tip: a similar subcommand exists: 'windows'
+
+    Usage: anomalog [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    --- exit 2
+    ");
+}
+
+#[test]
+fn sizes_and_counts() {
+    let work = Workplace::new();
+    insta::assert_snapshot!(work.run(&["sql", "SELECT 1", "--memory-limit", "lots"]), @"
+    --- stderr
+    error: invalid value 'lots' for '--memory-limit <SIZE>': expected a number and a unit, such as `512MB` or `4GB`
+
+    For more information, try '--help'.
+    --- exit 2
+    ");
+    insta::assert_snapshot!(work.run(&["sql", "SELECT 1", "--threads", "0"]), @"
+    --- stderr
+    error: invalid value '0' for '--threads <N>': 0 is not in 1..=4294967295
+
+    For more information, try '--help'.
+    --- exit 2
+    ");
+    insta::assert_snapshot!(work.run(&["score", "--since", "yesterday"]), @"
+    --- stderr
+    error: invalid value 'yesterday' for '--since <TIMESTAMP>': expected a date or an RFC 3339 time, such as `2026-11-01` or `2026-11-01T06:30:00Z`
+
+    For more information, try '--help'.
+    --- exit 2
+    ");
+    insta::assert_snapshot!(work.run(&["ingest", "x", "--columns", "time=ts"]), @"
+    --- stderr
+    error: invalid value 'time=ts' for '--columns <OURS=THEIRS>': no column `time` in access logs; they have `timestamp`, `site`, `client_ip`, `method`, `path`, `query`, `protocol`, `status`, `bytes`, `latency_ms`, `latency_s`, `latency_us`, `referer`, `user_agent`
+
+    For more information, try '--help'.
+    --- exit 2
+    ");
+}

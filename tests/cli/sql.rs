@@ -1,0 +1,227 @@
+//! `anomalog sql`.
+
+use std::process::Stdio;
+
+use crate::Workplace;
+
+#[test]
+fn an_empty_warehouse_answers() {
+    let work = Workplace::new();
+    insta::assert_snapshot!(work.run(&["sql", "SELECT site, status FROM access_logs"]), @"
+    +------+--------+
+    | site | status |
+    +------+--------+
+    +------+--------+
+    ");
+    insta::assert_snapshot!(work.run(&["sql", "SELECT count(*) AS n FROM traffic_windows"]), @"
+    +---+
+    | n |
+    +---+
+    | 0 |
+    +---+
+    ");
+    assert!(
+        !work.path().join("warehouse").exists(),
+        "a query writes nothing"
+    );
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let work = Workplace::new();
+    insta::assert_snapshot!(work.run(&["sql", "SELECT * FROM visits"]), @"
+    --- stderr
+    error: no table `visits`
+    hint: the tables are `access_logs`, `log_files`, `quarantine`, `traffic_windows`, `scored_windows`
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["sql", "SELECT reqests FROM traffic_windows"]), @"
+    --- stderr
+    error: no field named reqests
+    hint: did you mean 'traffic_windows.requests'?
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["sql", "SELECT cuont(1)"]), @"
+    --- stderr
+    error: invalid function 'cuont'
+    hint: did you mean 'cot'?
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["sql", "SELEC 1"]), @"
+    --- stderr
+    error: expected: an SQL statement, found: SELEC at Line: 1, Column: 1
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["sql", "SELECT CAST('x' AS INT)"]), @"
+    --- stderr
+    error: cast error: Cannot cast string 'x' to value of Int32 type
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["sql", ";"]), @"
+    --- stderr
+    error: the query is empty
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["sql"]), @"
+    --- stderr
+    error: the following required arguments were not provided:
+      <QUERY>
+
+    Usage: anomalog sql <QUERY>
+
+    For more information, try '--help'.
+    --- exit 2
+    ");
+    insta::assert_snapshot!(work.run(&["sql", "-f", "missing.sql"]), @"
+    --- stderr
+    error: cannot read `missing.sql`: No such file or directory (os error 2)
+    --- exit 1
+    ");
+}
+
+#[test]
+fn statements_that_write_are_refused() {
+    let work = Workplace::new();
+    for statement in [
+        "CREATE TABLE t AS SELECT 1",
+        "DROP TABLE access_logs",
+        "INSERT INTO log_files SELECT * FROM log_files",
+        "COPY (SELECT 1) TO 'out.parquet'",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO 'out.parquet'",
+        "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'x'",
+    ] {
+        let text = work.run(&["sql", statement]);
+        assert!(
+            text.contains("error: `anomalog sql` only reads"),
+            "{statement}: {text}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(work.path()).unwrap().count(), 0);
+    insta::assert_snapshot!(work.run(&["sql", "CREATE TABLE t AS SELECT 1"]), @"
+    --- stderr
+    error: `anomalog sql` only reads: DDL not supported: CreateMemoryTable
+    hint: write a result to a file with `--out FILE`
+    --- exit 1
+    ");
+}
+
+const ROWS: &str = "SELECT * FROM (VALUES (1, 'a,\"b'), (2, NULL)) AS t(n, text) ORDER BY n";
+
+#[test]
+fn every_format() {
+    let work = Workplace::new();
+    insta::assert_snapshot!(work.run(&["sql", ROWS]), @r#"
+    +---+------+
+    | n | text |
+    +---+------+
+    | 1 | a,"b |
+    | 2 | NULL |
+    +---+------+
+    "#);
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--format", "csv"]), @r#"
+    n,text
+    1,"a,""b"
+    2,
+    "#);
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--format", "json"]), @r#"[{"n":1,"text":"a,\"b"},{"n":2,"text":null}]"#);
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--json"]), @r#"[{"n":1,"text":"a,\"b"},{"n":2,"text":null}]"#);
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--format", "ndjson"]), @r#"
+    {"n":1,"text":"a,\"b"}
+    {"n":2,"text":null}
+    "#);
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--format", "parquet"]), @"
+    --- stderr
+    error: a Parquet result needs a file
+    hint: name one with `--out FILE`
+    --- exit 1
+    ");
+}
+
+#[test]
+fn results_go_to_files() {
+    let work = Workplace::new();
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--out", "rows.csv"]), @"
+    --- stderr
+    wrote 2 rows to `rows.csv`
+    ");
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--out", "rows.parquet", "--json"]), @r#"{"file":"rows.parquet","rows":2}"#);
+    assert_eq!(work.run(&["sql", ROWS, "--out", "table", "--quiet"]), "");
+    let table = std::fs::read_to_string(work.path().join("table")).unwrap();
+    assert_eq!(table, work.run(&["sql", ROWS]));
+    let csv = std::fs::read_to_string(work.path().join("rows.csv")).unwrap();
+    assert_eq!(csv, work.run(&["sql", ROWS, "--format", "csv"]));
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--out", "no/such/folder.csv"]), @r#"
+    --- stderr
+    error: cannot write `no/such/folder.csv`: No such file or directory (os error 2) at path "/tmp/.tmplznV6h/no/such/.tmpT7ZPsj"
+    --- exit 1
+    "#);
+}
+
+#[test]
+fn several_statements() {
+    let work = Workplace::new();
+    std::fs::write(
+        work.path().join("report.sql"),
+        "-- a report\nSET datafusion.execution.batch_size = 1;\nSELECT 1 AS a;\nSELECT 2 AS b;\n",
+    )
+    .unwrap();
+    insta::assert_snapshot!(work.run(&["sql", "-f", "report.sql"]), @"
+    +---+
+    | a |
+    +---+
+    | 1 |
+    +---+
+    +---+
+    | b |
+    +---+
+    | 2 |
+    +---+
+    ");
+    insta::assert_snapshot!(work.run(&["sql", "-f", "report.sql", "--format", "csv"]), @"
+    --- stderr
+    error: this format holds the result of one statement, and the query has 2
+    hint: run the statements one by one, or use `--format table`
+    --- exit 1
+    ");
+}
+
+#[test]
+fn explain_shows_the_plan() {
+    let text = Workplace::new().run(&["sql", "EXPLAIN SELECT count(*) FROM access_logs"]);
+    assert!(text.contains("physical_plan"), "{text}");
+}
+
+#[test]
+fn log_content_does_not_reach_the_terminal_as_control_characters() {
+    let work = Workplace::new();
+    let text = work.run(&["sql", "SELECT chr(27) || '[2J' AS path"]);
+    insta::assert_snapshot!(text, @r#"
+    +-----------+
+    | path      |
+    +-----------+
+    | \u{1b}[2J |
+    +-----------+
+    "#);
+    let text = work.run(&["sql", "SELECT CAST(chr(27) || '[2J' AS INT)"]);
+    assert!(!text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let work = Workplace::new();
+    let mut child = work
+        .command(&[
+            "sql",
+            "SELECT * FROM generate_series(1, 1000000)",
+            "--format",
+            "csv",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
