@@ -120,16 +120,19 @@ fn client(before: &str) -> Option<(Option<&str>, &str)> {
     if rest.trim_ascii_end() == "- -" {
         return Some((None, present(first).unwrap_or_default()));
     }
-    let (second, third) = token(rest);
-    let is_site =
-        !third.is_empty() && !is_address(first) && (is_address(second) || ends_in_port(first))
-            || is_address(second) && ends_in_port(first) && !is_address(first);
-    if is_site && !second.is_empty() {
-        return Some((Some(first), present(second).unwrap_or_default()));
-    }
     // The first of a list of forwarded addresses is the client.
-    let first = first.trim_end_matches(',');
-    Some((None, present(first).unwrap_or_default()))
+    if let Some(first) = first.strip_suffix(',') {
+        return Some((None, first));
+    }
+    let (second, third) = token(rest);
+    let is_site = !is_address(first)
+        && (ends_in_port(first) && !second.is_empty() || is_address(second) && !third.is_empty());
+    let (site, client) = if is_site {
+        (Some(first), second)
+    } else {
+        (None, first)
+    };
+    Some((site, present(client).unwrap_or_default()))
 }
 
 fn is_address(text: &str) -> bool {
@@ -425,7 +428,7 @@ mod tests {
     #[test]
     fn odd_but_readable_lines() {
         let wrapped = r#""192.168.4.25 - - [22/Dec/2016:16:30:52 +0300] "POST / HTTP/1.1" 303 382 "http://a/" "UA""#;
-        for line in [format!("{wrapped}\"\""), format!("{wrapped}\"")] {
+        for line in [format!("{wrapped}\""), wrapped.to_owned()] {
             let request = read(&line).unwrap();
             assert_eq!(request.client_ip, "192.168.4.25");
             assert_eq!(request.user_agent.as_deref(), Some("UA"));

@@ -37,7 +37,7 @@ pub enum IngestError {
         file: String,
     },
     /// A file is packed in a way that is not supported.
-    #[error("`{file}` is a {kind} file, expected plain text, gzip or zstd")]
+    #[error("`{file}` is in {kind} format, expected plain text, gzip or zstd")]
     Unsupported {
         /// The file.
         file: String,
@@ -136,7 +136,7 @@ impl IngestError {
                 "name a folder that holds log files, or the files themselves".to_owned()
             }
             Self::NoLogs { skipped, .. } => {
-                format!("{skipped} files were passed over; name one of them itself to see why")
+                format!("all {skipped} files there were passed over; name one itself to see why")
             }
             Self::Empty { .. } => "leave the file out, or name its folder: empty logs in a folder \
                 are passed over"

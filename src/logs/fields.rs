@@ -730,7 +730,10 @@ mod tests {
             read(&fields, "").map(|_| ()),
             Err(Reject::TimestampOutOfRange)
         );
-        assert_eq!(read(&fields[..2], "").map(|_| ()), Err(Reject::NoStatus));
+        assert_eq!(
+            read(&fields[1..2], "timestamp=at").map(|_| ()),
+            Err(Reject::NoStatus)
+        );
     }
 
     #[test]

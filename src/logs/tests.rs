@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -301,26 +301,53 @@ fn bad_input_is_refused_with_reason_and_hint() {
     let error = |name: &str, bytes: &[u8]| {
         place.error(&place.write(name, bytes), &IngestOptions::default())
     };
-    insta::assert_snapshot!(error("empty.log", b""), @"");
-    insta::assert_snapshot!(error("blank.log", b"\n \n"), @"");
-    insta::assert_snapshot!(error("app.log", b"hello \x1b[31mworld\n"), @"");
-    insta::assert_snapshot!(error("a.csv", b"timestamp,requests\n1,2\n"), @"");
-    insta::assert_snapshot!(error("a.xz", b"\xFD7zXZ\0"), @"");
-    insta::assert_snapshot!(error("a.parquet", b"PAR1"), @"");
+    insta::assert_snapshot!(error("empty.log", b""), @r"
+    `empty.log` is empty, expected at least one line
+    hint: leave the file out, or name its folder: empty logs in a folder are passed over
+    ");
+    insta::assert_snapshot!(error("blank.log", b"\n \n"), @r"
+    `blank.log` is empty, expected at least one line
+    hint: leave the file out, or name its folder: empty logs in a folder are passed over
+    ");
+    insta::assert_snapshot!(error("app.log", b"hello \x1b[31mworld\n"), @r"
+    cannot tell the log format of `app.log` from its first lines, which begin `hello \u{1b}[31mworld`
+    hint: say it with `--format common|combined|json|tsv|csv`; JSON must be one object per line
+    ");
+    insta::assert_snapshot!(error("a.csv", b"timestamp,requests\n1,2\n"), @r"
+    `a.csv` has no field for `path`, `status`; its fields are `timestamp`, `requests`
+    hint: say which field it is, as in `--columns path=FIELD`
+    ");
+    insta::assert_snapshot!(error("a.xz", b"\xFD7zXZ\0"), @r"
+    `a.xz` is in xz format, expected plain text, gzip or zstd
+    hint: unpack it and pipe it in, as in `xz -dc access.log.xz | anomalog ingest -`
+    ");
+    insta::assert_snapshot!(error("a.parquet", b"PAR1"), @r"
+    `a.parquet` is in Parquet format, expected plain text, gzip or zstd
+    hint: Parquet logs need no ingest: name them in the job, with a column map
+    ");
     insta::assert_snapshot!(
-        place.error(&place.folder.path().join("logs/none.log"), &IngestOptions::default()), @"");
+        place.error(&place.folder.path().join("logs/none.log"), &IngestOptions::default()), @r"
+    cannot open `none.log`: No such file or directory (os error 2)
+    hint: check the path
+    ");
     let options = IngestOptions {
         columns: "timestamp=at".parse().unwrap(),
         ..IngestOptions::default()
     };
     let path = place.write("b.tsv", "time\turl\tstatus\n");
-    insta::assert_snapshot!(place.error(&path, &options), @"");
+    insta::assert_snapshot!(place.error(&path, &options), @r"
+    `b.tsv` has no field `at` to fill `timestamp` with; its fields are `time`, `url`, `status`
+    hint: correct the name in `--columns`; keys of nested JSON objects are joined by dots
+    ");
     let path = place
         .write("folder/README.md", "")
         .parent()
         .unwrap()
         .to_owned();
-    insta::assert_snapshot!(place.error(&path, &IngestOptions::default()), @"");
+    insta::assert_snapshot!(place.error(&path, &IngestOptions::default()), @r"
+    no logs found in `folder`
+    hint: all 1 files there were passed over; name one itself to see why
+    ");
     assert_eq!(place.files(), []);
 }
 
