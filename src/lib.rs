@@ -29,6 +29,7 @@ pub mod error;
 pub mod printer;
 pub mod queries;
 pub mod results;
+pub mod logs;
 pub mod schema;
 pub mod simulation;
 pub mod training;

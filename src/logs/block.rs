@@ -1,0 +1,301 @@
+//! Parses a block of lines into rows and rejected lines.
+//!
+//! The result depends on the block and the layout of its file only, so blocks can be parsed on any
+//! thread in any order. Every line is exactly one of: a row, rejected, blank, or the header.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use super::access_line::AccessLineReader;
+use super::detect::Layout;
+use super::json_line;
+use super::lines::{KEPT_OF_LONG_LINE, MAX_LINE, lines};
+use super::request::{Reject, Request};
+use super::rows::{Rows, RowsBuilder};
+
+/// What a block holds.
+#[derive(Debug)]
+pub(super) struct ParsedBlock {
+    pub(super) rows: Rows,
+    pub(super) rejected: Vec<Rejected>,
+    pub(super) lines: u64,
+    pub(super) blank: u64,
+    pub(super) header: u64,
+}
+
+/// A line that is no request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Rejected {
+    /// Its number within the block, from 0.
+    pub(super) line: u64,
+    pub(super) reason: Reject,
+    /// Its bytes without line end; of a very long line the first ones.
+    pub(super) raw: Vec<u8>,
+}
+
+/// How the blocks of one file are parsed.
+#[derive(Debug)]
+pub(super) struct BlockParser {
+    pub(super) layout: Layout,
+    /// The site of every row, whatever the lines say.
+    pub(super) forced_site: Option<String>,
+    /// The site of rows whose line names none.
+    pub(super) default_site: String,
+}
+
+impl BlockParser {
+    /// Parses one block. `is_first` says that no block with text came before: the header of a
+    /// delimited file is in it.
+    pub(super) fn parse(&self, block: &[u8], is_first: bool) -> ParsedBlock {
+        let mut header_expected = is_first && matches!(self.layout, Layout::Delimited(_));
+        let mut parsed = Builder::new(block.len());
+        let mut reader = LineReader::default();
+        let mut repaired = String::new();
+        for line in lines(block) {
+            if line.len() > MAX_LINE {
+                parsed.reject(Reject::TooLong, &line[..KEPT_OF_LONG_LINE]);
+            } else if line.trim_ascii().is_empty() {
+                parsed.blank += 1;
+            } else if header_expected {
+                header_expected = false;
+                parsed.header += 1;
+            } else {
+                let text = self.text(clean(line), &mut repaired);
+                match reader.read(text, &self.layout) {
+                    Ok(request) => parsed.rows.push(&request, self.site(&request)),
+                    Err(reason) => parsed.reject(reason, line),
+                }
+            }
+            parsed.lines += 1;
+        }
+        parsed.finish()
+    }
+
+    fn site<'a>(&'a self, request: &'a Request<'_>) -> &'a str {
+        match (&self.forced_site, &request.site) {
+            (Some(site), _) => site,
+            (None, Some(site)) => site,
+            (None, None) => &self.default_site,
+        }
+    }
+
+    /// A line as text; bytes that are not UTF-8 are replaced by `\xHH`.
+    fn text<'a>(&self, line: &'a [u8], repaired: &'a mut String) -> &'a str {
+        if let Ok(text) = std::str::from_utf8(line) {
+            return text;
+        }
+        // In JSON a backslash must itself be escaped.
+        let escape = if matches!(self.layout, Layout::Json(_)) {
+            "\\\\x"
+        } else {
+            "\\x"
+        };
+        repaired.clear();
+        for chunk in line.utf8_chunks() {
+            repaired.push_str(chunk.valid());
+            for byte in chunk.invalid() {
+                let _ = write!(repaired, "{escape}{byte:02X}");
+            }
+        }
+        repaired
+    }
+}
+
+/// A line without what is no part of it: a byte order mark, or the zero bytes that a log starts
+/// with after it was truncated under its writer.
+pub(super) fn clean(line: &[u8]) -> &[u8] {
+    match line.first() {
+        Some(0) => {
+            let zeros = line.iter().take_while(|byte| **byte == 0).count();
+            &line[zeros..]
+        }
+        Some(0xEF) => line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line),
+        _ => line,
+    }
+}
+
+/// Reads single lines; keeps what is worth keeping between them.
+#[derive(Debug, Default)]
+struct LineReader {
+    access: AccessLineReader,
+    path: String,
+}
+
+impl LineReader {
+    fn read<'a>(&mut self, line: &'a str, layout: &Layout) -> Result<Request<'a>, Reject> {
+        match layout {
+            Layout::Access => self.access.read(line),
+            Layout::Json(index) => json_line::read(line, index, &mut self.path),
+            Layout::Delimited(header) => header.read(line),
+        }
+    }
+}
+
+struct Builder {
+    rows: RowsBuilder,
+    rejected: Vec<Rejected>,
+    lines: u64,
+    blank: u64,
+    header: u64,
+}
+
+impl Builder {
+    fn new(bytes: usize) -> Self {
+        Self {
+            rows: RowsBuilder::for_block(bytes),
+            rejected: Vec::new(),
+            lines: 0,
+            blank: 0,
+            header: 0,
+        }
+    }
+
+    fn reject(&mut self, reason: Reject, raw: &[u8]) {
+        self.rejected.push(Rejected {
+            line: self.lines,
+            reason,
+            raw: raw.to_vec(),
+        });
+    }
+
+    fn finish(self) -> ParsedBlock {
+        let Self {
+            rows,
+            rejected,
+            lines,
+            blank,
+            header,
+        } = self;
+        ParsedBlock {
+            rows: rows.finish(),
+            rejected,
+            lines,
+            blank,
+            header,
+        }
+    }
+}
+
+/// The site named by a file, for lines that name none.
+pub(super) fn site_of_name(name: &str) -> Cow<'_, str> {
+    let stem = name
+        .split('.')
+        .find(|part| !part.is_empty())
+        .unwrap_or(name);
+    let site = stem.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_'));
+    Cow::Borrowed(if site.is_empty() { stem } else { site })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::logs::delimited_line::Header;
+    use crate::logs::fields::{FieldIndex, FieldMap};
+
+    fn parser(layout: Layout) -> BlockParser {
+        BlockParser {
+            layout,
+            forced_site: None,
+            default_site: "site".to_owned(),
+        }
+    }
+
+    fn layouts() -> [Layout; 3] {
+        let index = FieldIndex::new(&FieldMap::default());
+        let names = ["time", "url", "status"].map(str::to_owned);
+        let header = Header::new(&names, b',', &index);
+        [
+            Layout::Access,
+            Layout::Json(index),
+            Layout::Delimited(header),
+        ]
+    }
+
+    #[test]
+    fn every_kind_of_line_is_counted_once() {
+        let long = [&vec![b'x'; MAX_LINE + 1][..], b"\n"].concat();
+        let block = [
+            b"\n  \r\ntime,url,status\n1611280025,/,200\n1611280025,/\n" as &[u8],
+            &long,
+            b"\0\0\x001611280025,/\xff,404",
+        ]
+        .concat();
+        let [.., layout] = layouts();
+        let parsed = parser(layout).parse(&block, true);
+        assert_eq!(
+            (parsed.lines, parsed.blank, parsed.header, parsed.rows.len()),
+            (7, 2, 1, 2)
+        );
+        let rejected: Vec<_> = parsed
+            .rejected
+            .iter()
+            .map(|r| (r.line, r.reason, r.raw.len()))
+            .collect();
+        assert_eq!(
+            rejected,
+            [
+                (4, Reject::FieldCount, 12),
+                (5, Reject::TooLong, KEPT_OF_LONG_LINE)
+            ]
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_written_out() {
+        let line = b"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET /caf\xe9 HTTP/1.1\" 200 1\n";
+        let parsed = parser(Layout::Access).parse(line, true);
+        assert_eq!(parsed.rows.text("path", 0), "/caf\\xE9");
+        let [_, json, _] = layouts();
+        let line = b"{\"ts\":1611280025,\"status\":200,\"uri\":\"/caf\xe9\"}\n";
+        assert_eq!(
+            parser(json).parse(line, true).rows.text("path", 0),
+            "/caf\\xE9"
+        );
+    }
+
+    #[test]
+    fn the_site_is_forced_named_or_the_default() {
+        let block =
+            b"a.example 1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n\
+            1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n";
+        let mut parser = parser(Layout::Access);
+        assert_eq!(
+            parser.parse(block, true).rows.sites(),
+            ["a.example", "site"]
+        );
+        parser.forced_site = Some("shop".to_owned());
+        assert_eq!(parser.parse(block, true).rows.sites(), ["shop"]);
+    }
+
+    #[test]
+    fn file_names_name_sites() {
+        for (name, site) in [
+            ("access-2026-01-01.log", "access"),
+            ("access.log.1.gz", "access"),
+            ("nasa_19950801.tsv", "nasa"),
+            ("shop2_access.log", "shop2_access"),
+            ("20260101.log", "20260101"),
+            (".hidden.log", "hidden"),
+        ] {
+            assert_eq!(site_of_name(name), site, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_of_any_bytes_is_accounted_for(
+            bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'\n'), Just(b'"')], 0..400),
+            is_first: bool,
+        ) {
+            for layout in layouts() {
+                let parsed = parser(layout).parse(&bytes, is_first);
+                prop_assert_eq!(parsed.lines, lines(&bytes).count() as u64);
+                let sum = parsed.rows.len() as u64
+                    + parsed.rejected.len() as u64 + parsed.blank + parsed.header;
+                prop_assert_eq!(parsed.lines, sum);
+            }
+        }
+    }
+}

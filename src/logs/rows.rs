@@ -1,0 +1,165 @@
+//! Requests of one block in Arrow arrays.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    ArrayRef, Float64Builder, Int32Array, Int64Builder, StringBuilder, TimestampMicrosecondArray,
+};
+
+use super::request::Request;
+
+/// Bytes of text per row that the builders reserve; lines of real logs are longer.
+const SHORT_LINE: usize = 200;
+
+/// Requests in the order of their lines.
+#[derive(Debug)]
+pub(super) struct Rows {
+    /// The columns of [`crate::schema::ACCESS_LOGS`] in its order, without `site`.
+    pub(super) columns: Vec<ArrayRef>,
+    pub(super) timestamps: Vec<i64>,
+    /// For each row an index into `sites`.
+    pub(super) site_of_row: Vec<u32>,
+    sites: Vec<String>,
+    /// Bytes of memory held.
+    pub(super) size: usize,
+}
+
+impl Rows {
+    pub(super) fn len(&self) -> usize {
+        self.timestamps.len()
+    }
+
+    /// The distinct sites.
+    pub(super) fn sites(&self) -> &[String] {
+        &self.sites
+    }
+
+    /// Value of a text column.
+    #[cfg(test)]
+    pub(super) fn text(&self, column: &str, row: usize) -> &str {
+        use datafusion::arrow::array::AsArray;
+        let schema = &crate::schema::ACCESS_LOGS;
+        let index = schema.index_of(column).unwrap();
+        assert!(index != SITE, "`site` is kept apart");
+        let index = index - usize::from(index > SITE);
+        self.columns[index].as_string::<i32>().value(row)
+    }
+}
+
+/// Position of `site` in [`crate::schema::ACCESS_LOGS`].
+pub(super) const SITE: usize = 1;
+
+/// Collects requests into [`Rows`].
+#[derive(Debug)]
+pub(super) struct RowsBuilder {
+    timestamps: Vec<i64>,
+    sites: Sites,
+    client_ip: StringBuilder,
+    method: StringBuilder,
+    path: StringBuilder,
+    query: StringBuilder,
+    protocol: StringBuilder,
+    status: Vec<i32>,
+    bytes: Int64Builder,
+    latency_ms: Float64Builder,
+    referer: StringBuilder,
+    user_agent: StringBuilder,
+}
+
+impl RowsBuilder {
+    /// Reserves room for the requests of a block of so many bytes.
+    pub(super) fn for_block(bytes: usize) -> Self {
+        let rows = bytes / SHORT_LINE;
+        let text = |per_row: usize| StringBuilder::with_capacity(rows, rows * per_row);
+        Self {
+            timestamps: Vec::with_capacity(rows),
+            sites: Sites::default(),
+            client_ip: text(16),
+            method: text(4),
+            path: text(40),
+            query: text(16),
+            protocol: text(8),
+            status: Vec::with_capacity(rows),
+            bytes: Int64Builder::with_capacity(rows),
+            latency_ms: Float64Builder::with_capacity(rows),
+            referer: text(32),
+            user_agent: text(100),
+        }
+    }
+
+    pub(super) fn push(&mut self, request: &Request<'_>, site: &str) {
+        self.timestamps.push(request.timestamp);
+        self.sites.push(site);
+        self.client_ip.append_value(&request.client_ip);
+        self.method.append_value(&request.method);
+        self.path.append_value(&request.path);
+        self.query.append_value(&request.query);
+        self.protocol.append_value(&request.protocol);
+        self.status.push(request.status);
+        self.bytes.append_option(request.bytes);
+        self.latency_ms.append_option(request.latency_ms);
+        self.referer.append_option(request.referer.as_deref());
+        self.user_agent.append_option(request.user_agent.as_deref());
+    }
+
+    pub(super) fn finish(mut self) -> Rows {
+        let timestamps = TimestampMicrosecondArray::from(self.timestamps.clone());
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(timestamps.with_timezone("UTC")),
+            Arc::new(self.client_ip.finish()),
+            Arc::new(self.method.finish()),
+            Arc::new(self.path.finish()),
+            Arc::new(self.query.finish()),
+            Arc::new(self.protocol.finish()),
+            Arc::new(Int32Array::from(self.status)),
+            Arc::new(self.bytes.finish()),
+            Arc::new(self.latency_ms.finish()),
+            Arc::new(self.referer.finish()),
+            Arc::new(self.user_agent.finish()),
+        ];
+        let size = columns
+            .iter()
+            .map(|column| column.get_buffer_memory_size())
+            .sum();
+        Rows {
+            columns,
+            timestamps: self.timestamps,
+            site_of_row: self.sites.of_row,
+            sites: self.sites.names,
+            size,
+        }
+    }
+}
+
+/// Distinct sites in order of appearance, and the site of each row.
+#[derive(Debug, Default)]
+struct Sites {
+    names: Vec<String>,
+    index: HashMap<String, u32>,
+    of_row: Vec<u32>,
+    last: u32,
+}
+
+impl Sites {
+    fn push(&mut self, site: &str) {
+        if self
+            .names
+            .get(self.last as usize)
+            .is_none_or(|last| last != site)
+        {
+            self.last = match self.index.get(site) {
+                Some(index) => *index,
+                None => self.add(site),
+            };
+        }
+        self.of_row.push(self.last);
+    }
+
+    fn add(&mut self, site: &str) -> u32 {
+        let index = self.names.len() as u32;
+        self.names.push(site.to_owned());
+        self.index.insert(site.to_owned(), index);
+        index
+    }
+}

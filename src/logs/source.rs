@@ -1,0 +1,151 @@
+//! Opens a log: plain, gzip or zstd, told by its first bytes and not by its name.
+//!
+//! The digest is taken of the bytes as they are stored, while they are read.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flate2::bufread::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+use super::summary::IngestProgress;
+
+/// Bytes of compressed input read at once.
+const BUFFER: usize = 256 << 10;
+
+/// A log being read.
+pub(super) struct Source<'p> {
+    /// The text.
+    pub(super) reader: Box<dyn Read + Send + 'p>,
+    /// What has been read of the stored bytes.
+    pub(super) tally: Arc<Mutex<Tally>>,
+}
+
+/// Digest and number of stored bytes that have been read.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl Tally {
+    /// Reads the tally that a source shares.
+    pub(super) fn read<T>(tally: &Mutex<Self>, read: impl FnOnce(&Self) -> T) -> T {
+        // A panic in between cannot leave the tally in a state worth avoiding.
+        read(&tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The digest in hexadecimal digits.
+    pub(super) fn sha256(&self) -> String {
+        hex(&self.digest.clone().finalize())
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// Why a log cannot be opened.
+#[derive(Debug)]
+pub(super) enum OpenError {
+    Io(io::Error),
+    /// Compressed or packed in a way that is not supported; with its name.
+    Unsupported(&'static str),
+}
+
+/// Starts reading a log.
+pub(super) fn open<'p>(
+    raw: impl Read + Send + 'p,
+    progress: &'p dyn IngestProgress,
+) -> Result<Source<'p>, OpenError> {
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    let mut raw = Counted {
+        raw,
+        tally: tally.clone(),
+        progress,
+    };
+    let mut magic = Vec::with_capacity(6);
+    (&mut raw)
+        .take(6)
+        .read_to_end(&mut magic)
+        .map_err(OpenError::Io)?;
+    let kind = Compression::of(&magic);
+    let raw = Cursor::new(magic).chain(raw);
+    let reader: Box<dyn Read + Send + 'p> = match kind.map_err(OpenError::Unsupported)? {
+        Compression::None => Box::new(raw),
+        Compression::Gzip => Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, raw))),
+        Compression::Zstd => {
+            let raw = BufReader::with_capacity(BUFFER, raw);
+            Box::new(zstd::stream::read::Decoder::with_buffer(raw).map_err(OpenError::Io)?)
+        }
+    };
+    Ok(Source { reader, tally })
+}
+
+/// The digest of a whole file.
+pub(super) fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut digest = Sha256::new();
+    let mut reader = BufReader::with_capacity(BUFFER, File::open(path)?);
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(hex(&digest.finalize()));
+        }
+        digest.update(bytes);
+        let length = bytes.len();
+        reader.consume(length);
+    }
+}
+
+enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    fn of(magic: &[u8]) -> Result<Self, &'static str> {
+        Ok(match magic {
+            [0x1F, 0x8B, ..] => Self::Gzip,
+            // A frame, or a skippable frame, as parallel compressors write first.
+            [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Self::Zstd,
+            [b'B', b'Z', b'h', ..] => return Err("bzip2"),
+            [0xFD, b'7', b'z', b'X', b'Z', ..] => return Err("xz"),
+            [b'P', b'K', 3, 4, ..] => return Err("zip"),
+            [b'P', b'A', b'R', b'1', ..] => return Err("Parquet"),
+            [0x04, 0x22, 0x4D, 0x18, ..] => return Err("lz4"),
+            _ => Self::None,
+        })
+    }
+}
+
+/// Counts and digests what passes through.
+struct Counted<'p, R> {
+    raw: R,
+    tally: Arc<Mutex<Tally>>,
+    progress: &'p dyn IngestProgress,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.raw.read(buffer)?;
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.digest.update(&buffer[..read]);
+        tally.bytes += read as u64;
+        drop(tally);
+        self.progress.advance(read as u64);
+        Ok(read)
+    }
+}

@@ -1,0 +1,125 @@
+//! What ingesting did, for people and for programs, and how it tells of its progress.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::timestamp::Timestamp;
+
+/// What ingesting did: every file that was named or found is in `files` or in `skipped`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct IngestSummary {
+    /// The logs, in the order in which they were read.
+    pub files: Vec<FileSummary>,
+    /// Files found in folders that are no logs.
+    pub skipped: Vec<Skipped>,
+    /// Sums over `files`.
+    pub totals: Totals,
+}
+
+/// What was read of one log: `lines` = `rows` + `rejected` + `blank` + `header`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileSummary {
+    /// The path as given, or `stdin`.
+    pub file: String,
+    /// Name of the format; empty if the file was ingested before.
+    pub format: String,
+    /// Digest of the stored bytes.
+    pub sha256: String,
+    /// Whether something was written.
+    pub status: FileStatus,
+    /// Lines read.
+    pub lines: u64,
+    /// Lines that became rows of `access_logs`.
+    pub rows: u64,
+    /// Lines that went to the quarantine.
+    pub rejected: u64,
+    /// Lines without text.
+    pub blank: u64,
+    /// Header lines.
+    pub header: u64,
+    /// Time of the first request.
+    pub first_timestamp: Option<Timestamp>,
+    /// Time of the last request.
+    pub last_timestamp: Option<Timestamp>,
+    /// Rows per site.
+    pub sites: BTreeMap<String, u64>,
+    /// Rejected lines per reason.
+    pub reasons: BTreeMap<String, u64>,
+    /// What a reader should know, such as that no line could be read.
+    pub warnings: Vec<String>,
+}
+
+/// Whether a log was written to the warehouse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileStatus {
+    /// It was.
+    Ingested,
+    /// The warehouse held the same bytes before, so nothing changed.
+    AlreadyIngested,
+}
+
+/// A file that was passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Its path.
+    pub file: String,
+    /// Why it is no log.
+    pub reason: String,
+}
+
+/// Sums over the files of a summary.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Files ingested.
+    pub ingested: u64,
+    /// Files that had been ingested before.
+    pub already_ingested: u64,
+    /// Lines read.
+    pub lines: u64,
+    /// Lines that became rows.
+    pub rows: u64,
+    /// Lines that went to the quarantine.
+    pub rejected: u64,
+    /// Lines without text.
+    pub blank: u64,
+    /// Header lines.
+    pub header: u64,
+}
+
+impl IngestSummary {
+    pub(super) fn add(&mut self, file: FileSummary) {
+        let totals = &mut self.totals;
+        match file.status {
+            FileStatus::Ingested => totals.ingested += 1,
+            FileStatus::AlreadyIngested => totals.already_ingested += 1,
+        }
+        totals.lines += file.lines;
+        totals.rows += file.rows;
+        totals.rejected += file.rejected;
+        totals.blank += file.blank;
+        totals.header += file.header;
+        self.files.push(file);
+    }
+}
+
+/// Is told how far reading has come.
+pub trait IngestProgress: Sync {
+    /// A log is opened; `bytes` is its stored size, if known.
+    fn start(&self, file: &str, bytes: Option<u64>);
+    /// So many stored bytes more have been read.
+    fn advance(&self, bytes: u64);
+    /// The log is done.
+    fn finish(&self);
+}
+
+/// Tells no one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProgress;
+
+impl IngestProgress for NoProgress {
+    fn start(&self, _file: &str, _bytes: Option<u64>) {}
+    fn advance(&self, _bytes: u64) {}
+    fn finish(&self) {}
+}

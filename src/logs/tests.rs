@@ -1,0 +1,471 @@
+//! Ingesting as a whole.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::compute::concat_batches;
+use datafusion::arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use tempfile::TempDir;
+
+use super::*;
+use crate::schema::{ACCESS_LOGS, LOG_FILES, QUARANTINE, Table};
+
+/// A folder with logs and a warehouse.
+struct Place {
+    folder: TempDir,
+    warehouse: Warehouse,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = Warehouse::new(folder.path().join("warehouse"));
+        Self { folder, warehouse }
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.folder.path().join("logs").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn ingest(&self, path: &Path) -> Result<IngestSummary, IngestError> {
+        self.ingest_with(path, &IngestOptions::default())
+    }
+
+    fn ingest_with(
+        &self,
+        path: &Path,
+        options: &IngestOptions,
+    ) -> Result<IngestSummary, IngestError> {
+        ingest(&[path.to_owned()], options, &self.warehouse, &NoProgress)
+    }
+
+    /// The error of ingesting, with its causes and hint, and without this folder's name.
+    fn error(&self, path: &Path, options: &IngestOptions) -> String {
+        let error = self.ingest_with(path, options).unwrap_err();
+        let folder = format!("{}/logs/", self.folder.path().display());
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            text.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        if let Some(hint) = error.hint() {
+            text.push_str(&format!("\nhint: {hint}"));
+        }
+        text.replace(&folder, "")
+    }
+
+    /// Every file of the warehouse with its bytes, but for what is left of staging.
+    fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.warehouse.root().to_owned()];
+        while let Some(folder) = folders.pop() {
+            let Ok(entries) = fs::read_dir(&folder) else {
+                continue;
+            };
+            for path in entries.map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(self.warehouse.root()).unwrap();
+                    files.push((name.display().to_string(), fs::read(&path).unwrap()));
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    /// The rows of a table, file after file.
+    fn table(&self, table: Table) -> RecordBatch {
+        let schema = match table {
+            Table::AccessLogs => &ACCESS_LOGS,
+            Table::LogFiles => &LOG_FILES,
+            _ => &QUARANTINE,
+        };
+        let mut batches = Vec::new();
+        for (name, bytes) in self.files() {
+            if name.starts_with(&format!("{}/", table.name())) {
+                drop(bytes);
+                let file = fs::File::open(self.warehouse.root().join(&name)).unwrap();
+                let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+                assert_eq!(reader.schema().fields(), schema.fields(), "{name}");
+                batches.extend(reader.build().unwrap().map(Result::unwrap));
+            }
+        }
+        concat_batches(schema, &batches).unwrap()
+    }
+
+    fn column(&self, table: Table, column: &str) -> Vec<String> {
+        let batch = self.table(table);
+        let column = datafusion::arrow::compute::cast(
+            batch.column_by_name(column).unwrap(),
+            &datafusion::arrow::datatypes::DataType::Utf8,
+        )
+        .unwrap();
+        let text = column.as_string::<i32>();
+        text.iter()
+            .map(|value| value.unwrap_or("NULL").to_owned())
+            .collect()
+    }
+}
+
+fn line(client: &str, time: &str, path: &str) -> String {
+    format!("{client} - - [{time} +0000] \"GET {path} HTTP/1.1\" 200 5 \"-\" \"ua\"\n")
+}
+
+fn small_log() -> String {
+    [
+        &*line("1.1.1.2", "22/Jan/2021:23:59:59", "/b"),
+        "garbage \u{1b}[0m\n",
+        "\n",
+        &line("1.1.1.1", "23/Jan/2021:00:00:01", "/d"),
+        &line("1.1.1.1", "22/Jan/2021:23:59:58", "/a"),
+        &line("1.1.1.3", "22/Jan/2021:23:59:59", "/c"),
+    ]
+    .concat()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+fn assert_counts_add_up(summary: &IngestSummary) {
+    for file in &summary.files {
+        assert_eq!(
+            file.lines,
+            file.rows + file.rejected + file.blank + file.header,
+            "{file:?}"
+        );
+        assert_eq!(
+            file.rejected,
+            file.reasons.values().sum::<u64>(),
+            "{file:?}"
+        );
+        assert_eq!(file.rows, file.sites.values().sum::<u64>(), "{file:?}");
+    }
+    assert_eq!(
+        summary.totals.lines,
+        summary.files.iter().map(|file| file.lines).sum::<u64>()
+    );
+}
+
+#[test]
+fn a_log_becomes_sorted_files_by_date_a_quarantine_and_a_marker() {
+    let place = Place::new();
+    let path = place.write("access-2021.log", small_log());
+    let summary = place.ingest(&path).unwrap();
+    assert_counts_add_up(&summary);
+    let file = &summary.files[0];
+    assert_eq!(
+        (file.lines, file.rows, file.rejected, file.blank),
+        (6, 4, 1, 1)
+    );
+    assert_eq!(
+        file.first_timestamp.unwrap().to_string(),
+        "2021-01-22T23:59:58Z"
+    );
+    assert_eq!(
+        file.last_timestamp.unwrap().to_string(),
+        "2021-01-23T00:00:01Z"
+    );
+    let digest = &file.sha256[..16];
+    let names: Vec<_> = place.files().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        [
+            format!("access_logs/date=2021-01-22/{digest}-00000.parquet"),
+            format!("access_logs/date=2021-01-23/{digest}-00001.parquet"),
+            format!("log_files/{digest}.parquet"),
+            format!("quarantine/{digest}.parquet"),
+        ]
+    );
+    assert_eq!(
+        place.column(Table::AccessLogs, "path"),
+        ["/a", "/b", "/c", "/d"]
+    );
+    assert_eq!(place.column(Table::AccessLogs, "site"), ["access"; 4]);
+    assert_eq!(place.column(Table::AccessLogs, "referer"), ["NULL"; 4]);
+    let quarantine = place.table(Table::Quarantine);
+    let numbers = quarantine.column(1).as_primitive::<Int64Type>();
+    assert_eq!(numbers.values(), &[2]);
+    assert_eq!(
+        quarantine.column(3).as_binary::<i32>().value(0),
+        b"garbage \x1b[0m"
+    );
+    let marker = place.table(Table::LogFiles);
+    assert_eq!(marker.num_rows(), 1);
+    let from = marker.column(7).as_primitive::<TimestampMicrosecondType>();
+    assert_eq!(from.value(0), file.first_timestamp.unwrap().micros());
+    assert_eq!(place.column(Table::LogFiles, "lines"), ["6"]);
+    assert!(
+        fs::read_dir(place.warehouse.root().join(".staging"))
+            .unwrap()
+            .next()
+            .is_none()
+    );
+}
+
+#[test]
+fn ingesting_again_changes_nothing() {
+    let place = Place::new();
+    let path = place.write("a.log", small_log());
+    place.ingest(&path).unwrap();
+    let before = place.files();
+    let copy = place.write("copy.log", small_log());
+    for path in [path, copy] {
+        let again = place.ingest(&path).unwrap();
+        assert_eq!(again.files[0].status, FileStatus::AlreadyIngested);
+        assert_eq!(
+            (again.totals.already_ingested, again.totals.ingested),
+            (1, 0)
+        );
+    }
+    assert_eq!(place.files(), before);
+}
+
+#[test]
+fn a_log_that_a_crash_left_half_published_is_completed() {
+    let place = Place::new();
+    let path = place.write("a.log", small_log());
+    let digest = place.ingest(&path).unwrap().files[0].sha256[..16].to_owned();
+    let complete = place.files();
+    let root = place.warehouse.root();
+    fs::remove_file(root.join(format!("log_files/{digest}.parquet"))).unwrap();
+    let remains = root.join(format!(
+        "access_logs/date=2021-01-23/{digest}-00007.parquet"
+    ));
+    fs::write(remains, "rows of an earlier version").unwrap();
+    fs::write(root.join(format!(".staging/publishing-{digest}")), "").unwrap();
+    place.ingest(&path).unwrap();
+    assert_eq!(place.files(), complete);
+}
+
+#[test]
+fn compressed_logs_are_told_by_their_bytes() {
+    let log = small_log();
+    let (first, second) = log.as_bytes().split_at(log.len() / 2);
+    let members = [gzip(first), gzip(second)].concat();
+    let frames = [
+        zstd::encode_all(first, 1).unwrap(),
+        zstd::encode_all(second, 1).unwrap(),
+    ]
+    .concat();
+    for stored in [members, frames] {
+        let place = Place::new();
+        let path = place.write("access.log", stored);
+        let summary = place.ingest(&path).unwrap();
+        assert_counts_add_up(&summary);
+        assert_eq!((summary.totals.lines, summary.totals.rows), (6, 4));
+    }
+}
+
+#[test]
+fn a_cut_off_or_damaged_file_leaves_nothing() {
+    let log = small_log().repeat(2000);
+    let gz = gzip(log.as_bytes());
+    let zst = zstd::encode_all(log.as_bytes(), 1).unwrap();
+    for (name, stored) in [
+        ("cut.gz", &gz[..gz.len() - 9]),
+        ("cut.zst", &zst[..zst.len() / 2]),
+    ] {
+        let place = Place::new();
+        let path = place.write(name, stored);
+        let error = place.ingest(&path).unwrap_err();
+        let IngestError::Truncated { file, bytes, .. } = &error else {
+            panic!("{name}: {error:?}");
+        };
+        assert!(file.ends_with(name));
+        assert_eq!(*bytes, stored.len() as u64);
+        assert_eq!(place.files(), [], "{name}");
+    }
+    let place = Place::new();
+    let mut damaged = gz.clone();
+    damaged[gz.len() - 6] ^= 1;
+    let path = place.write("damaged.gz", damaged);
+    assert!(matches!(place.ingest(&path), Err(IngestError::Read { .. })));
+    assert_eq!(place.files(), []);
+}
+
+#[test]
+fn bad_input_is_refused_with_reason_and_hint() {
+    let place = Place::new();
+    let error = |name: &str, bytes: &[u8]| {
+        place.error(&place.write(name, bytes), &IngestOptions::default())
+    };
+    insta::assert_snapshot!(error("empty.log", b""), @r"
+    `empty.log` is empty, expected at least one line
+    hint: leave the file out, or name its folder: empty logs in a folder are passed over
+    ");
+    insta::assert_snapshot!(error("blank.log", b"\n \n"), @r"
+    `blank.log` is empty, expected at least one line
+    hint: leave the file out, or name its folder: empty logs in a folder are passed over
+    ");
+    insta::assert_snapshot!(error("app.log", b"hello \x1b[31mworld\n"), @r"
+    cannot tell the log format of `app.log` from its first lines, which begin `hello \u{1b}[31mworld`
+    hint: say it with `--format common|combined|json|tsv|csv`; JSON must be one object per line
+    ");
+    insta::assert_snapshot!(error("a.csv", b"timestamp,requests\n1,2\n"), @r"
+    `a.csv` has no field for `path`, `status`; its fields are `timestamp`, `requests`
+    hint: say which field it is, as in `--columns path=FIELD`
+    ");
+    insta::assert_snapshot!(error("a.xz", b"\xFD7zXZ\0"), @r"
+    `a.xz` is in xz format, expected plain text, gzip or zstd
+    hint: unpack it and pipe it in, as in `xz -dc access.log.xz | anomalog ingest -`
+    ");
+    insta::assert_snapshot!(error("a.parquet", b"PAR1"), @r"
+    `a.parquet` is in Parquet format, expected plain text, gzip or zstd
+    hint: Parquet logs need no ingest: name them in the job, with a column map
+    ");
+    insta::assert_snapshot!(
+        place.error(&place.folder.path().join("logs/none.log"), &IngestOptions::default()), @r"
+    cannot open `none.log`: No such file or directory (os error 2)
+    hint: check the path
+    ");
+    let options = IngestOptions {
+        columns: "timestamp=at".parse().unwrap(),
+        ..IngestOptions::default()
+    };
+    let path = place.write("b.tsv", "time\turl\tstatus\n");
+    insta::assert_snapshot!(place.error(&path, &options), @r"
+    `b.tsv` has no field `at` to fill `timestamp` with; its fields are `time`, `url`, `status`
+    hint: correct the name in `--columns`; keys of nested JSON objects are joined by dots
+    ");
+    let path = place
+        .write("folder/README.md", "")
+        .parent()
+        .unwrap()
+        .to_owned();
+    insta::assert_snapshot!(place.error(&path, &IngestOptions::default()), @r"
+    no logs found in `folder`
+    hint: all 1 files there were passed over; name one itself to see why
+    ");
+    assert_eq!(place.files(), []);
+}
+
+#[test]
+fn a_folder_is_read_and_what_is_no_log_passed_over() {
+    let place = Place::new();
+    place.write("shop/access.log", small_log());
+    place.write(
+        "api/access.log",
+        line("2.2.2.2", "22/Jan/2021:00:00:00", "/"),
+    );
+    place.write("error.log", "something else\n");
+    place.write("empty.log", "");
+    let summary = place.ingest(&place.folder.path().join("logs")).unwrap();
+    assert_counts_add_up(&summary);
+    assert_eq!(summary.totals.ingested, 2);
+    assert_eq!(summary.skipped.len(), 2);
+    assert!(summary.skipped[0].file.ends_with("empty.log"));
+    assert_eq!(
+        place
+            .column(Table::AccessLogs, "site")
+            .iter()
+            .filter(|s| *s == "api")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_log_of_rejected_lines_only_is_kept_in_the_quarantine() {
+    let place = Place::new();
+    let path = place.write("a.log", "one\ntwo\n");
+    let options = IngestOptions {
+        format: Some(Format::Combined),
+        ..IngestOptions::default()
+    };
+    let summary = place.ingest_with(&path, &options).unwrap();
+    assert_counts_add_up(&summary);
+    assert_eq!((summary.totals.rows, summary.totals.rejected), (0, 2));
+    assert_eq!(
+        summary.files[0].warnings,
+        ["no line could be read as a request"]
+    );
+    assert_eq!(place.table(Table::LogFiles).num_rows(), 0);
+    assert_eq!(place.ingest(&path).unwrap().totals.already_ingested, 1);
+}
+
+#[test]
+fn long_lines_are_quarantined_by_their_first_bytes() {
+    let place = Place::new();
+    let mut log = line("1.1.1.1", "22/Jan/2021:00:00:00", "/").into_bytes();
+    for length in [(1 << 20) + 1, 5 << 20] {
+        log.extend(vec![b'x'; length]);
+        log.push(b'\n');
+    }
+    log.extend(line("1.1.1.1", "22/Jan/2021:00:00:01", "/").into_bytes());
+    let path = place.write("a.log", log);
+    let summary = place.ingest(&path).unwrap();
+    assert_counts_add_up(&summary);
+    assert_eq!((summary.totals.lines, summary.totals.rows), (4, 2));
+    assert_eq!(summary.files[0].reasons["line longer than 1 MiB"], 2);
+    assert_eq!(place.column(Table::Quarantine, "line_number"), ["2", "3"]);
+    let raw = place.table(Table::Quarantine);
+    assert!(
+        raw.column(3)
+            .as_binary::<i32>()
+            .iter()
+            .all(|raw| raw.unwrap().len() == 4096)
+    );
+}
+
+/// What a real log must yield: format, lines, rows, rejected, header lines.
+fn real(name: &str, expected: (&str, u64, u64, u64, u64)) {
+    let shared = std::env::var_os("ANOMALOG_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    let path = shared.join("data/weblogs").join(name);
+    if !path.exists() {
+        eprintln!("skipped: `{}` is not here", path.display());
+        return;
+    }
+    let place = Place::new();
+    let summary = place.ingest(&path).unwrap();
+    assert_counts_add_up(&summary);
+    let file = &summary.files[0];
+    let found = (
+        &*file.format,
+        file.lines,
+        file.rows,
+        file.rejected,
+        file.header,
+    );
+    assert_eq!(found, expected, "{file:#?}");
+    assert_eq!(place.table(Table::AccessLogs).num_rows() as u64, file.rows);
+}
+
+/// The first line is one of `newsyslog`; 13 requests are odd, and rows.
+#[test]
+fn a_real_nginx_log() {
+    real("rhit_nginx_access.log", ("combined", 33_467, 33_466, 1, 0));
+}
+
+/// Line 8899 is cut off in its user agent, and a row.
+#[test]
+fn a_real_apache_log() {
+    real(
+        "elastic_apache_logs.log",
+        ("combined", 10_000, 10_000, 0, 0),
+    );
+}
+
+#[test]
+fn a_real_scan_with_lines_in_quotes() {
+    real("scan_acunetix.log", ("combined", 6539, 6539, 0, 0));
+}
+
+#[test]
+fn a_real_tab_separated_log() {
+    real("nasa_19950801.tsv", ("tsv", 30_970, 30_969, 0, 1));
+}
