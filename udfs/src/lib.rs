@@ -19,6 +19,7 @@ pub mod features;
 mod fixture;
 pub mod forecasting;
 pub mod functions;
+pub mod kernels;
 pub mod models;
 pub mod scoring;
 pub mod series;

@@ -6,6 +6,7 @@ use candle_nn::VarBuilder;
 use candle_nn::ops::sigmoid;
 
 use super::recurrent::{RecurrentWeights, project, step};
+use crate::kernels::{Isa, lstm_sequence};
 
 /// Gates in the order input, forget, cell, output; from `h = c = 0`:
 ///
@@ -36,6 +37,19 @@ impl Lstm {
     /// # Errors
     /// When `inputs` has another shape, or another type than the weights.
     pub fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
+        if self.weights.is_fused(inputs) {
+            lstm_sequence(inputs, self.weights.as_layer(), Isa::best())
+        } else {
+            self.forward_reference(inputs)
+        }
+    }
+
+    /// [`Self::forward`] operation by operation: what the kernel is tested against, and the form
+    /// for other devices and types.
+    ///
+    /// # Errors
+    /// As for [`Self::forward`].
+    pub fn forward_reference(&self, inputs: &Tensor) -> Result<Tensor> {
         let w = &self.weights;
         let projected = project(inputs, &w.weight_ih, &(&w.bias_ih + &w.bias_hh)?)?;
         let recurrent = w.weight_hh.t()?;

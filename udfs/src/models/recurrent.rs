@@ -1,7 +1,9 @@
 //! The parameters that the recurrent cells have in common.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
+
+use crate::kernels::LayerTensors;
 
 /// Weights and biases of one recurrent layer of `gates` gates.
 #[derive(Clone, Debug)]
@@ -34,6 +36,23 @@ impl RecurrentWeights {
             bias_hh: vb.get_with_hints(rows, "bias_hh_l0", init)?,
             hidden_size,
         })
+    }
+
+    /// Whether the kernels take these inputs: `f32` on the CPU.
+    pub(crate) fn is_fused(&self, inputs: &Tensor) -> bool {
+        [inputs, &self.weight_ih]
+            .iter()
+            .all(|tensor| tensor.device().is_cpu() && tensor.dtype() == DType::F32)
+    }
+
+    /// The parameters as the kernels take them.
+    pub(crate) fn as_layer(&self) -> LayerTensors<'_> {
+        LayerTensors {
+            weight_ih: &self.weight_ih,
+            weight_hh: &self.weight_hh,
+            bias_ih: &self.bias_ih,
+            bias_hh: &self.bias_hh,
+        }
     }
 
     /// The state that every row starts from: zeros, `[batch_size, hidden_size]`.

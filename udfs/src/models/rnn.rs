@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::recurrent::{RecurrentWeights, project, step};
+use crate::kernels::{Isa, rnn_sequence};
 
 /// `h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh)`, from `h = 0`.
 #[derive(Clone, Debug)]
@@ -27,6 +28,19 @@ impl Rnn {
     /// # Errors
     /// When `inputs` has another shape, or another type than the weights.
     pub fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
+        if self.weights.is_fused(inputs) {
+            rnn_sequence(inputs, self.weights.as_layer(), Isa::best())
+        } else {
+            self.forward_reference(inputs)
+        }
+    }
+
+    /// [`Self::forward`] operation by operation: what the kernel is tested against, and the form
+    /// for other devices and types.
+    ///
+    /// # Errors
+    /// As for [`Self::forward`].
+    pub fn forward_reference(&self, inputs: &Tensor) -> Result<Tensor> {
         let w = &self.weights;
         let projected = project(inputs, &w.weight_ih, &(&w.bias_ih + &w.bias_hh)?)?;
         let recurrent = w.weight_hh.t()?;
