@@ -26,14 +26,14 @@
 pub mod cli;
 pub mod commands;
 pub mod error;
+pub mod logs;
 pub mod printer;
 pub mod queries;
 pub mod results;
-pub mod logs;
 pub mod schema;
-pub mod simulation;
-pub mod training;
 pub mod session;
+pub mod simulation;
 pub mod sources;
+pub mod training;
 pub mod units;
 pub mod warehouse;
