@@ -9,6 +9,7 @@
 //! What a call means is decided in one place, [`call`]; the forms only fetch values.
 
 mod call;
+mod planning;
 mod result;
 mod scalar;
 mod window;
@@ -20,6 +21,10 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{ScalarUDF, WindowUDF};
 
 pub use result::verdict_fields;
+
+use planning::CallPlanner;
+use scalar::ListFunction;
+use window::{ResolveDetectors, WindowFunction};
 
 use crate::detector::{ArchitectureFilter, DetectorStore};
 use crate::models::Architecture;
@@ -85,15 +90,18 @@ fn functions(store: &Arc<DetectorStore>) -> Vec<AnomalyFunction> {
 /// # Errors
 /// When the registry cannot take functions.
 pub fn register_all(registry: &mut dyn FunctionRegistry, store: &Arc<DetectorStore>) -> Result<()> {
+    let mut planner = CallPlanner::default();
     for function in functions(store) {
-        registry.register_udf(Arc::new(ScalarUDF::new_from_impl(
-            scalar::ListFunction::new(function.clone()),
-        )))?;
-        registry.register_udwf(Arc::new(WindowUDF::new_from_impl(
-            window::WindowFunction::new(function),
-        )))?;
+        let name = function.name;
+        let scalar = Arc::new(ScalarUDF::new_from_impl(ListFunction::new(
+            function.clone(),
+        )));
+        let window = Arc::new(WindowUDF::new_from_impl(WindowFunction::new(function)));
+        registry.register_udwf(Arc::clone(&window))?;
+        registry.register_udaf(planner.add(name, scalar, window))?;
     }
-    registry.register_function_rewrite(Arc::new(window::ResolveDetectors))
+    registry.register_expr_planner(Arc::new(planner))?;
+    registry.register_function_rewrite(Arc::new(ResolveDetectors))
 }
 
 #[cfg(test)]
