@@ -165,10 +165,7 @@ impl Error {
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         // A query's message already is that of its innermost cause.
-        if matches!(
-            self,
-            Self::Query(_) | Self::SeriesKey { .. } | Self::ReadOnly(_)
-        ) {
+        if matches!(self, Self::Query(_) | Self::SeriesKey { .. }) {
             return text;
         }
         let mut cause = self.source();
@@ -221,12 +218,15 @@ impl QueryMessage {
             .next()
             .unwrap_or_default();
         if let Some(table) = unknown_table(text) {
-            let tables = Table::ALL
-                .map(|table| format!("`{}`", table.name()))
-                .join(", ");
+            let hint = if table == Table::ScoredWindows.name() {
+                "run `anomalog score` first".to_owned()
+            } else {
+                let tables = TABLES.map(|table| format!("`{table}`")).join(", ");
+                format!("the tables are {tables}")
+            };
             return Self {
                 message: format!("no table `{table}`"),
-                hint: Some(format!("the tables are {tables}")),
+                hint: Some(hint),
             };
         }
         // DataFusion appends its suggestions to the message.

@@ -207,7 +207,15 @@ mod tests {
         let paths = StringArray::from(vec![Some("/\u{1b}[2Jx\r\n\u{202e}"), None, Some("")]);
         let batch =
             RecordBatch::try_from_iter([("pa\u{7}th", Arc::new(paths) as ArrayRef)]).unwrap();
-        insta::assert_snapshot!(format_table(&[batch]).unwrap(), @"");
+        insta::assert_snapshot!(format_table(&[batch]).unwrap(), @r#"
+    +-------------------------------+
+    | pa\u{7}th                     |
+    +-------------------------------+
+    | /\u{1b}[2Jx\u{d}\u{a}\u{202e} |
+    | NULL                          |
+    |                               |
+    +-------------------------------+
+    "#);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The only builder of a [`SessionContext`]: memory, threads and tables in one place, so that a
 //! query means the same in every command.
 //!
-//! A table that has no files yet is registered all the same and has no rows. A session sees the
-//! files that are there when a query is planned; it keeps no listing.
+//! A table that has no files yet is registered all the same and has no rows. Files are listed when
+//! a query is planned, so a session sees what its own command has written. Linked sources and
+//! `scored_windows`, whose columns are read from files, are as they were when it was opened.
 
 use std::fmt::{self, Write as _};
 use std::path::Path;
@@ -205,29 +206,18 @@ impl Session {
         Ok(())
     }
 
-    /// Registers a folder of Parquet files, or an empty table where there is no folder.
+    /// Registers a folder of Parquet files. One that does not exist has no files.
     fn register_folder(&self, name: &str, folder: &Path, schema: SchemaRef) -> Result<()> {
         let mut options = listing_options();
         if name == INGESTED_LOGS {
             options = options
                 .with_table_partition_cols(vec![(DATE_PARTITION.to_owned(), DataType::Date32)]);
         }
-        if folder.is_dir() {
-            let config = ListingTableConfig::new(folder_url(folder)?)
-                .with_listing_options(options)
-                .with_schema(schema);
-            self.context
-                .register_table(name, Arc::new(ListingTable::try_new(config)?))?;
-        } else {
-            let partitions = options
-                .table_partition_cols
-                .into_iter()
-                .map(|(name, data_type)| Field::new(name, data_type, false));
-            let fields = schema.fields().iter().map(|field| field.as_ref().clone());
-            let schema = Schema::new(fields.chain(partitions).collect::<Vec<_>>());
-            let empty = self.empty_frame(&schema)?;
-            self.context.register_table(name, empty.into_view())?;
-        }
+        let config = ListingTableConfig::new(folder_url(folder)?)
+            .with_listing_options(options)
+            .with_schema(schema);
+        self.context
+            .register_table(name, Arc::new(ListingTable::try_new(config)?))?;
         Ok(())
     }
 

@@ -602,7 +602,10 @@ mod tests {
         let log = folder.path().join("log.parquet");
         write_log(&log);
         let error = Source::link(&log, &[], None).unwrap_err();
-        insta::assert_snapshot!(report(&folder, &error), @"");
+        insta::assert_snapshot!(report(&folder, &error), @"
+    `log.parquet` has no column `status` to read `status` from
+    hint: the file has `timestamp`, `client_ip`, `path`, `code`; name one with `--columns status=…`
+    ");
         let error = Source::link(&log, &["status=path".parse().unwrap()], None);
         assert!(error.is_ok(), "text may hold numbers");
         let error = Source::link(
@@ -613,15 +616,21 @@ mod tests {
             ],
             None,
         );
-        insta::assert_snapshot!(report(&folder, &error.unwrap_err()), @"");
+        insta::assert_snapshot!(report(&folder, &error.unwrap_err()), @"column `code` of `log.parquet` holds Int64; `method` needs text");
 
         let bytes = std::fs::read(&log).unwrap();
         std::fs::write(&log, &bytes[..bytes.len() / 2]).unwrap();
         let error = Source::link(&log, &[], None).unwrap_err();
-        insta::assert_snapshot!(report(&folder, &error), @"");
+        insta::assert_snapshot!(report(&folder, &error), @"
+    `log.parquet` is not a complete Parquet file: Parquet error: Invalid Parquet file. Corrupt footer
+    hint: was it still being written, or only partly copied?
+    ");
         std::fs::write(&log, "10.0.0.1 - - [01/Nov/2026] \"GET /\" 200\n").unwrap();
         let error = Source::link(&log, &[], None).unwrap_err();
-        insta::assert_snapshot!(report(&folder, &error), @"");
+        insta::assert_snapshot!(report(&folder, &error), @"
+    `log.parquet` is not a complete Parquet file: Parquet error: Invalid Parquet file. Corrupt footer
+    hint: was it still being written, or only partly copied?
+    ");
     }
 
     #[test]

@@ -101,26 +101,6 @@ fn ingest() {
       -V, --version
               Print version
 
-
-    Global options:
-          --warehouse <PATH>
-              Folder that holds the tables and the detectors
-              
-              [env: ANOMALOG_WAREHOUSE]
-              [default: warehouse]
-
-          --json
-              Print the command's summary as one JSON object on standard output
-
-      -q, --quiet
-              Print nothing but data and errors
-
-          --memory-limit <SIZE>
-              Memory that queries may use before they spill to disk, such as `1GB` [default: no limit]
-
-          --threads <N>
-              Threads that work at once [default: one per core]
-
     Reading a log again changes nothing, so a nightly job may name every log it finds. Lines that are no
     requests go to the table `quarantine`. Afterwards the traffic windows are rebuilt.
 
@@ -145,16 +125,6 @@ fn windows() {
                                      [default: the last build's, or site]
       -h, --help                     Print help
       -V, --version                  Print version
-
-
-    Global options:
-          --warehouse <PATH>     Folder that holds the tables and the detectors [env:
-                                 ANOMALOG_WAREHOUSE] [default: warehouse]
-          --json                 Print the command's summary as one JSON object on standard output
-      -q, --quiet                Print nothing but data and errors
-          --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
-                                 [default: no limit]
-          --threads <N>          Threads that work at once [default: one per core]
 
     Both options are remembered in the warehouse and hold for later builds.
 
@@ -221,26 +191,6 @@ fn train() {
       -V, --version
               Print version
 
-
-    Global options:
-          --warehouse <PATH>
-              Folder that holds the tables and the detectors
-              
-              [env: ANOMALOG_WAREHOUSE]
-              [default: warehouse]
-
-          --json
-              Print the command's summary as one JSON object on standard output
-
-      -q, --quiet
-              Print nothing but data and errors
-
-          --memory-limit <SIZE>
-              Memory that queries may use before they spill to disk, such as `1GB` [default: no limit]
-
-          --threads <N>
-              Threads that work at once [default: one per core]
-
     Each architecture becomes one detector, a new version each time. The end of the training range is
     held back to calibrate the scores.
 
@@ -268,16 +218,6 @@ fn score() {
           --until <TIMESTAMP>      Score only windows before this date or RFC 3339 time
       -h, --help                   Print help
       -V, --version                Print version
-
-
-    Global options:
-          --warehouse <PATH>     Folder that holds the tables and the detectors [env:
-                                 ANOMALOG_WAREHOUSE] [default: warehouse]
-          --json                 Print the command's summary as one JSON object on standard output
-      -q, --quiet                Print nothing but data and errors
-          --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
-                                 [default: no limit]
-          --threads <N>          Threads that work at once [default: one per core]
 
     Writes the table `scored_windows`; `--out` writes the same rows to one Parquet file instead.
 
@@ -322,26 +262,6 @@ fn sql() {
       -V, --version
               Print version
 
-
-    Global options:
-          --warehouse <PATH>
-              Folder that holds the tables and the detectors
-              
-              [env: ANOMALOG_WAREHOUSE]
-              [default: warehouse]
-
-          --json
-              Print the command's summary as one JSON object on standard output
-
-      -q, --quiet
-              Print nothing but data and errors
-
-          --memory-limit <SIZE>
-              Memory that queries may use before they spill to disk, such as `1GB` [default: no limit]
-
-          --threads <N>
-              Threads that work at once [default: one per core]
-
     Queries only read. Several statements are separated by `;` and run in order; `table` prints every
     result, the other formats hold one. `--json` without `--out` means `--format json`.
 
@@ -369,16 +289,6 @@ fn detectors() {
       -h, --help     Print help
       -V, --version  Print version
 
-
-    Global options:
-          --warehouse <PATH>     Folder that holds the tables and the detectors [env:
-                                 ANOMALOG_WAREHOUSE] [default: warehouse]
-          --json                 Print the command's summary as one JSON object on standard output
-      -q, --quiet                Print nothing but data and errors
-          --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
-                                 [default: no limit]
-          --threads <N>          Threads that work at once [default: one per core]
-
     Examples:
       anomalog detectors list
       anomalog detectors show lstm
@@ -403,16 +313,6 @@ fn simulate() {
       -h, --help            Print help
       -V, --version         Print version
 
-
-    Global options:
-          --warehouse <PATH>     Folder that holds the tables and the detectors [env:
-                                 ANOMALOG_WAREHOUSE] [default: warehouse]
-          --json                 Print the command's summary as one JSON object on standard output
-      -q, --quiet                Print nothing but data and errors
-          --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
-                                 [default: no limit]
-          --threads <N>          Threads that work at once [default: one per core]
-
     The same arguments write the same bytes.
 
     Examples:
@@ -431,16 +331,6 @@ fn demo() {
     Options:
       -h, --help     Print help
       -V, --version  Print version
-
-
-    Global options:
-          --warehouse <PATH>     Folder that holds the tables and the detectors [env:
-                                 ANOMALOG_WAREHOUSE] [default: warehouse]
-          --json                 Print the command's summary as one JSON object on standard output
-      -q, --quiet                Print nothing but data and errors
-          --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
-                                 [default: no limit]
-          --threads <N>          Threads that work at once [default: one per core]
 
     Example:
       anomalog demo --warehouse /tmp/demo
