@@ -236,7 +236,8 @@ impl Reading<'_> {
                 Ok(Some(Block::LongLine(head))) => self.long_line(&head)?,
                 Ok(None) => break,
                 Err(source) => {
-                    return Err(self.unreadable(Tally::read(&tally, Tally::bytes), source));
+                    let lines = self.counts.lines + blocks.unfinished_lines();
+                    return Err(self.unreadable(lines, Tally::read(&tally, Tally::bytes), source));
                 }
             }
         }
@@ -244,8 +245,8 @@ impl Reading<'_> {
         Ok(Tally::read(&tally, Tally::sha256))
     }
 
-    fn unreadable(&self, bytes: u64, source: io::Error) -> IngestError {
-        let (file, lines) = (self.name.to_owned(), self.counts.lines);
+    fn unreadable(&self, lines: u64, bytes: u64, source: io::Error) -> IngestError {
+        let file = self.name.to_owned();
         if source.kind() == io::ErrorKind::UnexpectedEof {
             IngestError::Truncated {
                 file,

@@ -28,6 +28,7 @@ pub(super) struct Blocks<R> {
     reader: R,
     size: usize,
     carried: Vec<u8>,
+    unfinished_lines: u64,
 }
 
 impl<R: Read> Blocks<R> {
@@ -38,6 +39,7 @@ impl<R: Read> Blocks<R> {
             reader,
             size,
             carried: Vec::new(),
+            unfinished_lines: 0,
         }
     }
 
@@ -45,7 +47,13 @@ impl<R: Read> Blocks<R> {
     pub(super) fn next(&mut self) -> io::Result<Option<Block>> {
         let mut block = Vec::with_capacity(self.size);
         block.append(&mut self.carried);
-        let is_full = self.fill(&mut block)?;
+        let is_full = match self.fill(&mut block) {
+            Ok(is_full) => is_full,
+            Err(error) => {
+                self.unfinished_lines = memchr::memchr_iter(b'\n', &block).count() as u64;
+                return Err(error);
+            }
+        };
         if block.is_empty() {
             return Ok(None);
         }
@@ -58,6 +66,11 @@ impl<R: Read> Blocks<R> {
         self.carried.extend_from_slice(&block[end + 1..]);
         block.truncate(end + 1);
         Ok(Some(Block::Lines(block)))
+    }
+
+    /// Whole lines that had been read of the block in which reading failed.
+    pub(super) const fn unfinished_lines(&self) -> u64 {
+        self.unfinished_lines
     }
 
     /// Reads until the block is full or the stream ends; says whether it is full.

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
 
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, StringArray, UInt32Array};
 use datafusion::arrow::compute::{interleave, take};
@@ -26,7 +28,7 @@ use crate::schema::{ACCESS_LOGS, DATE_PARTITION};
 /// Rows of a chunk. Half a million requests make a file of some ten megabytes.
 const CHUNK_ROWS: usize = 512 << 10;
 /// Memory of a chunk, which fills first where lines are long.
-const CHUNK_BYTES: usize = 192 << 20;
+const CHUNK_BYTES: usize = 128 << 20;
 /// Rows of a row group: small enough to be skipped and read in parallel.
 const ROW_GROUP_ROWS: usize = 128 << 10;
 /// Rows put in order at once.
@@ -41,36 +43,37 @@ pub(super) struct Part {
     pub(super) number: usize,
 }
 
-/// Collects rows of one log file.
+/// Collects rows of one log file, and writes full chunks on a thread of its own.
+///
+/// There are at most two chunks at a time: one that gathers, and one that is written.
 #[derive(Debug)]
 pub(super) struct AccessLogWriter {
-    staging: PathBuf,
-    properties: WriterProperties,
     chunk: Vec<Rows>,
     chunk_rows: usize,
     chunk_bytes: usize,
-    parts: Vec<Part>,
+    /// [`None`] once the thread is to end.
+    chunks: Option<SyncSender<Vec<Rows>>>,
+    thread: Option<JoinHandle<Result<Vec<Part>, WriteError>>>,
 }
 
 impl AccessLogWriter {
     /// Writes into the folder `staging`.
     pub(super) fn new(staging: &Path) -> Self {
-        let sorting = [SITE as i32, 0].map(|column_idx| SortingColumn {
-            column_idx,
-            descending: false,
-            nulls_first: false,
+        let mut writer = ChunkWriter::new(staging);
+        // Without room for a waiting chunk: sending waits until the one before is written.
+        let (chunks, received) = std::sync::mpsc::sync_channel::<Vec<Rows>>(0);
+        let thread = std::thread::spawn(move || {
+            received
+                .into_iter()
+                .try_for_each(|chunk| writer.write(chunk))?;
+            Ok(writer.parts)
         });
-        let properties = properties()
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_sorting_columns(Some(sorting.to_vec()))
-            .build();
         Self {
-            staging: staging.to_owned(),
-            properties,
             chunk: Vec::new(),
             chunk_rows: 0,
             chunk_bytes: 0,
-            parts: Vec::new(),
+            chunks: Some(chunks),
+            thread: Some(thread),
         }
     }
 
@@ -83,20 +86,81 @@ impl AccessLogWriter {
         self.chunk_bytes += rows.size;
         self.chunk.push(rows);
         if self.chunk_rows >= CHUNK_ROWS || self.chunk_bytes >= CHUNK_BYTES {
-            self.write_chunk()?;
+            self.send_chunk()?;
         }
         Ok(())
     }
 
     /// Writes what is left and returns the finished files.
     pub(super) fn finish(mut self) -> Result<Vec<Part>, WriteError> {
-        self.write_chunk()?;
-        Ok(self.parts)
+        self.send_chunk()?;
+        self.join()
     }
 
-    fn write_chunk(&mut self) -> Result<(), WriteError> {
-        let chunk = Chunk::new(std::mem::take(&mut self.chunk));
+    fn send_chunk(&mut self) -> Result<(), WriteError> {
+        let chunk = std::mem::take(&mut self.chunk);
         (self.chunk_rows, self.chunk_bytes) = (0, 0);
+        let sent = self
+            .chunks
+            .as_ref()
+            .is_some_and(|chunks| chunks.send(chunk).is_ok());
+        // The thread ends early only with an error.
+        if sent {
+            Ok(())
+        } else {
+            self.join().map(|_| ())
+        }
+    }
+
+    /// Waits for the thread to end.
+    fn join(&mut self) -> Result<Vec<Part>, WriteError> {
+        self.chunks = None;
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Drop for AccessLogWriter {
+    /// Waits for the thread, so that nobody writes into a folder being removed.
+    fn drop(&mut self) {
+        self.chunks = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Writes chunks into files.
+#[derive(Debug)]
+struct ChunkWriter {
+    staging: PathBuf,
+    properties: WriterProperties,
+    parts: Vec<Part>,
+}
+
+impl ChunkWriter {
+    fn new(staging: &Path) -> Self {
+        let sorting = [SITE as i32, 0].map(|column_idx| SortingColumn {
+            column_idx,
+            descending: false,
+            nulls_first: false,
+        });
+        let properties = properties()
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_sorting_columns(Some(sorting.to_vec()))
+            .build();
+        Self {
+            staging: staging.to_owned(),
+            properties,
+            parts: Vec::new(),
+        }
+    }
+
+    fn write(&mut self, chunk: Vec<Rows>) -> Result<(), WriteError> {
+        let chunk = Chunk::new(chunk);
         for keys in chunk.keys.chunk_by(|a, b| a.date == b.date) {
             let Date { year, month, day } = Date::from_days(i64::from(keys[0].date));
             let number = self.parts.len();
@@ -206,5 +270,54 @@ impl Chunk {
         let ranks = UInt32Array::from_iter_values(keys.iter().map(|key| key.site));
         columns.insert(SITE, take(&self.sites, &ranks, None)?);
         Ok(RecordBatch::try_new(ACCESS_LOGS.clone(), columns)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::block::BlockParser;
+    use crate::logs::detect::Layout;
+
+    fn rows() -> Rows {
+        let parser = BlockParser {
+            layout: Layout::Access,
+            forced_site: None,
+            default_site: "site".to_owned(),
+        };
+        let line = b"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n";
+        parser.parse(line, true).rows
+    }
+
+    #[test]
+    fn a_failing_disk_is_reported_by_push_or_finish() {
+        let staging = tempfile::tempdir().unwrap();
+        let mut writer = AccessLogWriter::new(&staging.path().join("missing"));
+        writer.push(rows()).unwrap();
+        assert!(matches!(writer.finish(), Err(WriteError::File { .. })));
+        let mut writer = AccessLogWriter::new(&staging.path().join("missing"));
+        let outcome = (0..3).try_for_each(|_| {
+            writer.push(rows())?;
+            writer.send_chunk()
+        });
+        assert!(matches!(outcome, Err(WriteError::File { .. })));
+    }
+
+    #[test]
+    fn every_chunk_makes_files_and_none_is_lost() {
+        let staging = tempfile::tempdir().unwrap();
+        let mut writer = AccessLogWriter::new(staging.path());
+        for _ in 0..3 {
+            writer.push(rows()).unwrap();
+            writer.send_chunk().unwrap();
+        }
+        writer.push(rows()).unwrap();
+        let parts = writer.finish().unwrap();
+        assert_eq!(
+            parts.iter().map(|part| part.number).collect::<Vec<_>>(),
+            [0, 1, 2, 3]
+        );
+        assert!(parts.iter().all(|part| part.partition == "date=2021-01-22"));
+        assert!(parts.iter().all(|part| part.staged.exists()));
     }
 }
