@@ -22,11 +22,17 @@ pub mod activation;
 mod buffer;
 mod cell;
 mod cells;
+mod convolution;
 mod op;
 mod product;
 mod sequence;
 mod simd;
 mod threads;
 
-pub(crate) use op::{LayerTensors, gru_sequence, lstm_sequence, rnn_sequence};
+pub(crate) use op::{
+    LayerTensors, gru_sequence, linear, lstm_sequence, pooled_convolution, rnn_sequence,
+};
 pub use simd::Isa;
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ mod head;
 pub mod init;
 pub mod likelihood;
 mod lstm;
-mod recurrent;
+pub(crate) mod recurrent;
 mod rnn;
 
 use std::fmt;
