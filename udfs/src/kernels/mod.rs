@@ -24,6 +24,7 @@ mod cell;
 mod cells;
 mod convolution;
 mod op;
+mod predictor;
 mod product;
 mod sequence;
 mod simd;
@@ -32,6 +33,7 @@ mod threads;
 pub(crate) use op::{
     LayerTensors, gru_sequence, linear, lstm_sequence, pooled_convolution, rnn_sequence,
 };
+pub(crate) use predictor::{CellKind, ForecasterValues, PackedForecaster, Sequences};
 pub use simd::Isa;
 
 #[cfg(test)]

@@ -110,3 +110,44 @@ fn scratch() {
         })
     );
 }
+
+#[test]
+#[ignore = "scratch"]
+#[expect(clippy::print_stderr, reason = "a measurement for people")]
+fn scratch2() {
+    for architecture in Architecture::ALL
+        .into_iter()
+        .filter(|a| std::env::var("ARCH").map_or(true, |v| v == a.name()))
+    {
+        let config = ForecasterConfig {
+            architecture,
+            features: 8,
+            hidden_size: 64,
+            targets: 3,
+        };
+        let weights = crate::models::init::initialise(&config, 1).unwrap();
+        let vb = VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
+        let forecaster = Forecaster::new(&config, vb).unwrap();
+        let predictor = crate::models::Predictor::new(&forecaster).unwrap();
+        for (rows, threads) in [(48, 1), (512, 1), (512, 2)] {
+            let x: Vec<f32> = (0..rows * 120 * 8)
+                .map(|i| (i as f32 * 0.7).sin())
+                .collect();
+            let d = shortest(|| {
+                predictor.forecast(&x, 120, 60, threads).unwrap();
+            });
+            let steps = rows as f64 * 120.0 / d.as_secs_f64();
+            let flop = match architecture {
+                Architecture::Rnn => 2.0 * 64.0 * 72.0,
+                Architecture::Lstm => 8.0 * 64.0 * 72.0,
+                Architecture::Gru => 6.0 * 64.0 * 72.0,
+                Architecture::Clstm => 8.0 * 64.0 * 128.0 + 2.0 * 64.0 * 5.0 * 72.0,
+            };
+            eprintln!(
+                "{architecture} {rows} rows, {threads} threads: {:.2} M steps/s, {:.0} GFLOP/s",
+                steps / 1e6,
+                steps * flop / 1e9
+            );
+        }
+    }
+}

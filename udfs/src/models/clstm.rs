@@ -18,8 +18,8 @@ pub const CLSTM_KERNEL_SIZE: usize = 5;
 /// `lstm(pool(tanh(conv2(pool(tanh(conv1(x)))))))`, both convolutions of width `hidden_size`.
 #[derive(Clone, Debug)]
 pub struct Clstm {
-    convolutions: [PooledConvolution; 2],
-    lstm: Lstm,
+    pub(super) convolutions: [PooledConvolution; 2],
+    pub(super) lstm: Lstm,
 }
 
 impl Clstm {
@@ -63,7 +63,7 @@ impl Clstm {
 /// `max(tanh y_{t−1}, tanh y_t)` of `y_t = b + Σ_k W_k x_{t−4+k}`, steps before the first being
 /// zero.
 #[derive(Clone, Debug)]
-struct PooledConvolution {
+pub(super) struct PooledConvolution {
     /// `[channels_out, channels_in, kernel_size]`, as `nn.Conv1d` has it.
     weight: Tensor,
     /// `[channels_out]`
@@ -78,6 +78,11 @@ impl PooledConvolution {
             weight: vb.get_with_hints(shape, "weight", init)?,
             bias: vb.get_with_hints(channels_out, "bias", init)?,
         })
+    }
+
+    /// Weight and bias.
+    pub(super) fn parameters(&self) -> [&Tensor; 2] {
+        [&self.weight, &self.bias]
     }
 
     /// `[batch_size, seq_len, channels_in]` to `[batch_size, seq_len, channels_out]`.

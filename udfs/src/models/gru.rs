@@ -17,7 +17,7 @@ use crate::kernels::{Isa, gru_sequence};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Gru {
-    weights: RecurrentWeights,
+    pub(super) weights: RecurrentWeights,
 }
 
 impl Gru {

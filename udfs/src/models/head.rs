@@ -29,6 +29,11 @@ impl Head {
         })
     }
 
+    /// Weight and bias of the location, then of the log scale.
+    pub(super) fn parameters(&self) -> [[&Tensor; 2]; 2] {
+        [&self.location, &self.log_scale].map(|linear| [&linear.weight, &linear.bias])
+    }
+
     /// `[batch_size, seq_len, hidden_size]` to `[batch_size, seq_len, targets]`, twice.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use crate::kernels::{Isa, lstm_sequence};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Lstm {
-    weights: RecurrentWeights,
+    pub(super) weights: RecurrentWeights,
 }
 
 impl Lstm {

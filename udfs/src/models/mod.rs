@@ -20,6 +20,7 @@ mod head;
 pub mod init;
 pub mod likelihood;
 mod lstm;
+mod predictor;
 pub(crate) mod recurrent;
 mod rnn;
 
@@ -34,6 +35,7 @@ pub use clstm::{CLSTM_KERNEL_SIZE, Clstm};
 pub use gru::Gru;
 pub use head::Head;
 pub use lstm::Lstm;
+pub use predictor::{ForecastValues, Predictor};
 pub use rnn::Rnn;
 
 /// The backbone of a forecaster.

@@ -9,7 +9,7 @@ use crate::kernels::{Isa, rnn_sequence};
 /// `h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh)`, from `h = 0`.
 #[derive(Clone, Debug)]
 pub struct Rnn {
-    weights: RecurrentWeights,
+    pub(super) weights: RecurrentWeights,
 }
 
 impl Rnn {
