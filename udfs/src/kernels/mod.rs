@@ -31,7 +31,7 @@ mod simd;
 mod threads;
 
 pub(crate) use op::{
-    LayerTensors, gru_sequence, linear, lstm_sequence, pooled_convolution, rnn_sequence,
+    Execution, LayerTensors, gru_sequence, linear, lstm_sequence, pooled_convolution, rnn_sequence,
 };
 pub(crate) use predictor::{CellKind, ForecasterValues, PackedForecaster, Sequences};
 pub use simd::Isa;

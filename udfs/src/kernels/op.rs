@@ -20,6 +20,23 @@ use super::threads;
 /// it decides the order of summation; small, because it is what threads share.
 const CHUNK: usize = 32;
 
+/// How an operation runs. Results do not depend on the number of threads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Execution {
+    pub(crate) isa: Isa,
+    pub(crate) threads: usize,
+}
+
+impl Execution {
+    /// As fast as this machine can.
+    pub(crate) fn best() -> Self {
+        Self {
+            isa: Isa::best(),
+            threads: threads::available(),
+        }
+    }
+}
+
 /// The parameters of a recurrent layer, as the models hold them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LayerTensors<'a> {
@@ -30,21 +47,37 @@ pub(crate) struct LayerTensors<'a> {
 }
 
 /// The fused form of [`crate::models::Rnn::forward_reference`].
-pub(crate) fn rnn_sequence(inputs: &Tensor, layer: LayerTensors<'_>, isa: Isa) -> Result<Tensor> {
-    sequence::<RnnCell>(inputs, layer, isa)
+pub(crate) fn rnn_sequence(
+    inputs: &Tensor,
+    layer: LayerTensors<'_>,
+    execution: Execution,
+) -> Result<Tensor> {
+    sequence::<RnnCell>(inputs, layer, execution)
 }
 
 /// The fused form of [`crate::models::Lstm::forward_reference`].
-pub(crate) fn lstm_sequence(inputs: &Tensor, layer: LayerTensors<'_>, isa: Isa) -> Result<Tensor> {
-    sequence::<LstmCell>(inputs, layer, isa)
+pub(crate) fn lstm_sequence(
+    inputs: &Tensor,
+    layer: LayerTensors<'_>,
+    execution: Execution,
+) -> Result<Tensor> {
+    sequence::<LstmCell>(inputs, layer, execution)
 }
 
 /// The fused form of [`crate::models::Gru::forward_reference`].
-pub(crate) fn gru_sequence(inputs: &Tensor, layer: LayerTensors<'_>, isa: Isa) -> Result<Tensor> {
-    sequence::<GruCell>(inputs, layer, isa)
+pub(crate) fn gru_sequence(
+    inputs: &Tensor,
+    layer: LayerTensors<'_>,
+    execution: Execution,
+) -> Result<Tensor> {
+    sequence::<GruCell>(inputs, layer, execution)
 }
 
-fn sequence<C: Cell>(inputs: &Tensor, layer: LayerTensors<'_>, isa: Isa) -> Result<Tensor> {
+fn sequence<C: Cell>(
+    inputs: &Tensor,
+    layer: LayerTensors<'_>,
+    execution: Execution,
+) -> Result<Tensor> {
     let LayerTensors {
         weight_ih,
         weight_hh,
@@ -70,8 +103,8 @@ fn sequence<C: Cell>(inputs: &Tensor, layer: LayerTensors<'_>, isa: Isa) -> Resu
         0,
     )?;
     let op = SequenceOp::<C> {
-        layout: Layout::new::<C>(isa.lanes(), features, hidden),
-        isa,
+        layout: Layout::new::<C>(execution.isa.lanes(), features, hidden),
+        execution,
         save: inputs.track_op() || parameters.track_op(),
         d_inputs: inputs.track_op(),
         saved: Mutex::default(),
@@ -87,7 +120,7 @@ fn sequence<C: Cell>(inputs: &Tensor, layer: LayerTensors<'_>, isa: Isa) -> Resu
 
 struct SequenceOp<C> {
     layout: Layout,
-    isa: Isa,
+    execution: Execution,
     save: bool,
     /// Whether the gradient of the inputs is wanted.
     d_inputs: bool,
@@ -100,7 +133,7 @@ impl<C: Cell> fmt::Debug for SequenceOp<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(C::NAME)
             .field("layout", &self.layout)
-            .field("isa", &self.isa)
+            .field("execution", &self.execution)
             .finish_non_exhaustive()
     }
 }
@@ -207,8 +240,8 @@ impl<C: Cell> CustomOp2 for SequenceOp<C> {
             .chunks(CHUNK * seq_len * features)
             .zip(output.chunks_mut(CHUNK * seq_len * hidden))
             .collect();
-        let saved = threads::map(chunks, threads::available(), |(inputs, output)| {
-            self.isa.run(Forward::<C> {
+        let saved = threads::map(chunks, self.execution.threads, |(inputs, output)| {
+            self.execution.isa.run(Forward::<C> {
                 weights: &weights,
                 inputs,
                 rows: output.len() / (seq_len * hidden),
@@ -260,9 +293,9 @@ impl<C: Cell> CustomOp2 for SequenceOp<C> {
                         .collect();
                     Ok(threads::map(
                         chunks,
-                        threads::available(),
+                        self.execution.threads,
                         |((((inputs, output), d_output), saved), d_inputs)| {
-                            self.isa.run(Backward::<C> {
+                            self.execution.isa.run(Backward::<C> {
                                 layout: self.layout,
                                 recurrent: &recurrent,
                                 input: input.as_ref(),
@@ -291,16 +324,21 @@ impl<C: Cell> CustomOp2 for SequenceOp<C> {
 }
 
 /// `inputs · weightᵀ + bias` for every step of `[batch_size, seq_len, features]`.
-pub(crate) fn linear(inputs: &Tensor, weight: &Tensor, bias: &Tensor, isa: Isa) -> Result<Tensor> {
+pub(crate) fn linear(
+    inputs: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    execution: Execution,
+) -> Result<Tensor> {
     let (outputs, features) = weight.dims2()?;
     let convolution = Convolution {
         taps: 1,
         features,
         outputs,
-        lanes: isa.lanes(),
+        lanes: execution.isa.lanes(),
         pooled: false,
     };
-    convolve(inputs, weight, bias, convolution, isa)
+    convolve(inputs, weight, bias, convolution, execution)
 }
 
 /// The maximum over two steps of tanh of a causal convolution, `weight` being
@@ -309,17 +347,17 @@ pub(crate) fn pooled_convolution(
     inputs: &Tensor,
     weight: &Tensor,
     bias: &Tensor,
-    isa: Isa,
+    execution: Execution,
 ) -> Result<Tensor> {
     let (outputs, features, taps) = weight.dims3()?;
     let convolution = Convolution {
         taps,
         features,
         outputs,
-        lanes: isa.lanes(),
+        lanes: execution.isa.lanes(),
         pooled: true,
     };
-    convolve(inputs, weight, bias, convolution, isa)
+    convolve(inputs, weight, bias, convolution, execution)
 }
 
 fn convolve(
@@ -327,7 +365,7 @@ fn convolve(
     weight: &Tensor,
     bias: &Tensor,
     convolution: Convolution,
-    isa: Isa,
+    execution: Execution,
 ) -> Result<Tensor> {
     let features = convolution.features;
     if inputs.dims3()?.2 != features {
@@ -343,7 +381,7 @@ fn convolve(
     );
     let op = ConvolutionOp {
         convolution,
-        isa,
+        execution,
         save: inputs.track_op() || weight.track_op() || bias.track_op(),
         d_inputs: inputs.track_op(),
         saved: Mutex::default(),
@@ -358,7 +396,7 @@ fn convolve(
 #[derive(Debug)]
 struct ConvolutionOp {
     convolution: Convolution,
-    isa: Isa,
+    execution: Execution,
     save: bool,
     /// Whether the gradient of the inputs is wanted.
     d_inputs: bool,
@@ -394,8 +432,8 @@ impl CustomOp3 for ConvolutionOp {
             .chunks(CHUNK * seq_len * features)
             .zip(output.chunks_mut(CHUNK * seq_len * outputs))
             .collect();
-        let saved = threads::map(chunks, threads::available(), |(inputs, output)| {
-            self.isa.run(convolution::Forward {
+        let saved = threads::map(chunks, self.execution.threads, |(inputs, output)| {
+            self.execution.isa.run(convolution::Forward {
                 convolution: self.convolution,
                 weight: &weight,
                 inputs,
@@ -448,9 +486,9 @@ impl CustomOp3 for ConvolutionOp {
                     .collect();
                 Ok(threads::map(
                     chunks,
-                    threads::available(),
+                    self.execution.threads,
                     |(((inputs, d_output), saved), d_inputs)| {
-                        self.isa.run(convolution::Backward {
+                        self.execution.isa.run(convolution::Backward {
                             convolution: self.convolution,
                             transposed: transposed.as_ref(),
                             inputs,

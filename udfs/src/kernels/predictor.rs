@@ -145,7 +145,7 @@ impl PackedForecaster {
         let mut location = vec![0.0; batch_size * forecast_len];
         let mut log_scale = location.clone();
         // Small batches are shared evenly; how they are cut does not change any row.
-        let rows = CHUNK.min(batch_size.div_ceil(threads.max(1)));
+        let rows = batch_size.div_ceil(threads.max(1)).clamp(1, CHUNK);
         let chunks = inputs
             .chunks(rows * row_len)
             .zip(location.chunks_mut(rows * forecast_len))
@@ -249,9 +249,7 @@ impl<C: Cell> Task for Chunk<'_, C> {
         for t in 0..seq_len {
             for row in 0..rows {
                 let at = (row * seq_len + t) * features;
-                state
-                    .input_mut(row)
-                    .copy_from_slice(&inputs[at..at + features]);
+                simd.copy(&inputs[at..at + features], state.input_mut(row));
             }
             state.advance::<C, S, ROWS, false>(simd, cell, &mut []);
             if t < skip {

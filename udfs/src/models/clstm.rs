@@ -10,7 +10,7 @@ use candle_nn::VarBuilder;
 
 use super::Lstm;
 use super::recurrent::{is_fused, project, uniform};
-use crate::kernels::{Isa, pooled_convolution};
+use crate::kernels::{Execution, pooled_convolution};
 
 /// Steps that one convolution sees: the current one and the four before (Kim & Cho: 5).
 pub const CLSTM_KERNEL_SIZE: usize = 5;
@@ -88,24 +88,34 @@ impl PooledConvolution {
     /// `[batch_size, seq_len, channels_in]` to `[batch_size, seq_len, channels_out]`.
     fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
         if is_fused(inputs, &self.weight) {
-            pooled_convolution(inputs, &self.weight, &self.bias, Isa::best())
+            pooled_convolution(inputs, &self.weight, &self.bias, Execution::best())
         } else {
             self.forward_reference(inputs)
         }
     }
-
-    /// The last five steps side by side make it one matrix product: candle's `conv1d` wants
-    /// channels before steps, and its backward pass convolves once per batch row.
     fn forward_reference(&self, inputs: &Tensor) -> Result<Tensor> {
-        let seq_len = inputs.dim(1)?;
-        let padded = inputs.pad_with_zeros(1, CLSTM_KERNEL_SIZE - 1, 0)?;
-        let shifted = (0..CLSTM_KERNEL_SIZE)
-            .map(|k| padded.narrow(1, k, seq_len))
-            .collect::<Result<Vec<_>>>()?;
-        let side_by_side = Tensor::cat(&shifted, 2)?;
-        let weight = self.weight.transpose(1, 2)?.flatten_from(1)?;
-        causal_maximum(&project(&side_by_side, &weight, &self.bias)?.tanh()?)
+        pooled_convolution_reference(inputs, &self.weight, &self.bias)
     }
+}
+
+/// A pooled convolution operation by operation.
+///
+/// The last five steps side by side make it one matrix product: candle's `conv1d` wants channels
+/// before steps, and its backward pass convolves once per batch row.
+pub(crate) fn pooled_convolution_reference(
+    inputs: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+) -> Result<Tensor> {
+    let seq_len = inputs.dim(1)?;
+    let taps = weight.dim(2)?;
+    let padded = inputs.pad_with_zeros(1, taps - 1, 0)?;
+    let shifted = (0..taps)
+        .map(|k| padded.narrow(1, k, seq_len))
+        .collect::<Result<Vec<_>>>()?;
+    let side_by_side = Tensor::cat(&shifted, 2)?;
+    let weight = weight.transpose(1, 2)?.flatten_from(1)?;
+    causal_maximum(&project(&side_by_side, &weight, bias)?.tanh()?)
 }
 
 /// Maximum of each step of `[batch_size, seq_len, channels]` and the step before it.

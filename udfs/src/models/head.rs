@@ -6,7 +6,7 @@ use candle_nn::init::ZERO;
 
 use super::Forecast;
 use super::recurrent::{is_fused, project};
-use crate::kernels::{Isa, linear};
+use crate::kernels::{Execution, linear};
 
 /// Two linear maps of the hidden state: to the location and to the log scale of each target.
 ///
@@ -44,7 +44,7 @@ impl Head {
         }
         let weight = Tensor::cat(&[&self.location.weight, &self.log_scale.weight], 0)?;
         let bias = Tensor::cat(&[&self.location.bias, &self.log_scale.bias], 0)?;
-        let both = linear(hidden, &weight, &bias, Isa::best())?;
+        let both = linear(hidden, &weight, &bias, Execution::best())?;
         let targets = self.location.bias.dim(0)?;
         Ok(Forecast {
             location: both.narrow(2, 0, targets)?.contiguous()?,

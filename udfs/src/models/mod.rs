@@ -31,6 +31,8 @@ use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+pub(crate) use clstm::pooled_convolution_reference;
 pub use clstm::{CLSTM_KERNEL_SIZE, Clstm};
 pub use gru::Gru;
 pub use head::Head;
