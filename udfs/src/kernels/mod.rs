@@ -23,11 +23,19 @@ pub mod activation;
 mod buffer;
 mod cell;
 mod cells;
+mod convolution;
 mod op;
+mod predictor;
 mod product;
 mod sequence;
 mod simd;
 mod threads;
 
-pub(crate) use op::{LayerTensors, gru_sequence, lstm_sequence, rnn_sequence};
+pub(crate) use op::{
+    Execution, LayerTensors, gru_sequence, linear, lstm_sequence, pooled_convolution, rnn_sequence,
+};
+pub(crate) use predictor::{CellKind, ForecasterValues, PackedForecaster, Sequences};
 pub use simd::Isa;
+
+#[cfg(test)]
+mod tests;

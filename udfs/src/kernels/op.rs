@@ -1,14 +1,17 @@
-//! The recurrent layers as candle operations with a hand-written backward pass.
+//! The layers as candle operations with a hand-written backward pass.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp2, Layout as TensorLayout, Result, Shape, Storage, Tensor};
+use candle_core::{
+    CpuStorage, CustomOp2, CustomOp3, Layout as TensorLayout, Result, Shape, Storage, Tensor,
+};
 
 use super::buffer::Buffer;
 use super::cell::{Cell, Layout, PackedCell, Parameters, pack_input, pack_recurrent};
 use super::cells::{GruCell, LstmCell, RnnCell};
+use super::convolution::{self, Convolution};
 use super::sequence::{Backward, Forward, WeightGradients};
 use super::simd::Isa;
 use super::threads;
@@ -16,6 +19,23 @@ use super::threads;
 /// Rows whose weight gradients are summed before those of other rows are added. Fixed, because
 /// it decides the order of summation; small, because it is what threads share.
 const CHUNK: usize = 32;
+
+/// How an operation runs. Results do not depend on the number of threads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Execution {
+    pub(crate) isa: Isa,
+    pub(crate) threads: usize,
+}
+
+impl Execution {
+    /// As fast as this machine can.
+    pub(crate) fn best() -> Self {
+        Self {
+            isa: Isa::best(),
+            threads: threads::available(),
+        }
+    }
+}
 
 /// The parameters of a recurrent layer, as the models hold them.
 #[derive(Clone, Copy, Debug)]
@@ -27,21 +47,37 @@ pub(crate) struct LayerTensors<'a> {
 }
 
 /// The fused form of [`crate::models::Rnn::forward_reference`].
-pub(crate) fn rnn_sequence(inputs: &Tensor, layer: LayerTensors<'_>, isa: Isa) -> Result<Tensor> {
-    sequence::<RnnCell>(inputs, layer, isa)
+pub(crate) fn rnn_sequence(
+    inputs: &Tensor,
+    layer: LayerTensors<'_>,
+    execution: Execution,
+) -> Result<Tensor> {
+    sequence::<RnnCell>(inputs, layer, execution)
 }
 
 /// The fused form of [`crate::models::Lstm::forward_reference`].
-pub(crate) fn lstm_sequence(inputs: &Tensor, layer: LayerTensors<'_>, isa: Isa) -> Result<Tensor> {
-    sequence::<LstmCell>(inputs, layer, isa)
+pub(crate) fn lstm_sequence(
+    inputs: &Tensor,
+    layer: LayerTensors<'_>,
+    execution: Execution,
+) -> Result<Tensor> {
+    sequence::<LstmCell>(inputs, layer, execution)
 }
 
 /// The fused form of [`crate::models::Gru::forward_reference`].
-pub(crate) fn gru_sequence(inputs: &Tensor, layer: LayerTensors<'_>, isa: Isa) -> Result<Tensor> {
-    sequence::<GruCell>(inputs, layer, isa)
+pub(crate) fn gru_sequence(
+    inputs: &Tensor,
+    layer: LayerTensors<'_>,
+    execution: Execution,
+) -> Result<Tensor> {
+    sequence::<GruCell>(inputs, layer, execution)
 }
 
-fn sequence<C: Cell>(inputs: &Tensor, layer: LayerTensors<'_>, isa: Isa) -> Result<Tensor> {
+fn sequence<C: Cell>(
+    inputs: &Tensor,
+    layer: LayerTensors<'_>,
+    execution: Execution,
+) -> Result<Tensor> {
     let LayerTensors {
         weight_ih,
         weight_hh,
@@ -67,8 +103,8 @@ fn sequence<C: Cell>(inputs: &Tensor, layer: LayerTensors<'_>, isa: Isa) -> Resu
         0,
     )?;
     let op = SequenceOp::<C> {
-        layout: Layout::new::<C>(isa.lanes(), features, hidden),
-        isa,
+        layout: Layout::new::<C>(execution.isa.lanes(), features, hidden),
+        execution,
         save: inputs.track_op() || parameters.track_op(),
         d_inputs: inputs.track_op(),
         saved: Mutex::default(),
@@ -84,7 +120,7 @@ fn sequence<C: Cell>(inputs: &Tensor, layer: LayerTensors<'_>, isa: Isa) -> Resu
 
 struct SequenceOp<C> {
     layout: Layout,
-    isa: Isa,
+    execution: Execution,
     save: bool,
     /// Whether the gradient of the inputs is wanted.
     d_inputs: bool,
@@ -97,7 +133,7 @@ impl<C: Cell> fmt::Debug for SequenceOp<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(C::NAME)
             .field("layout", &self.layout)
-            .field("isa", &self.isa)
+            .field("execution", &self.execution)
             .finish_non_exhaustive()
     }
 }
@@ -204,8 +240,8 @@ impl<C: Cell> CustomOp2 for SequenceOp<C> {
             .chunks(CHUNK * seq_len * features)
             .zip(output.chunks_mut(CHUNK * seq_len * hidden))
             .collect();
-        let saved = threads::map(chunks, threads::available(), |(inputs, output)| {
-            self.isa.run(Forward::<C> {
+        let saved = threads::map(chunks, self.execution.threads, |(inputs, output)| {
+            self.execution.isa.run(Forward::<C> {
                 weights: &weights,
                 inputs,
                 rows: output.len() / (seq_len * hidden),
@@ -257,9 +293,9 @@ impl<C: Cell> CustomOp2 for SequenceOp<C> {
                         .collect();
                     Ok(threads::map(
                         chunks,
-                        threads::available(),
+                        self.execution.threads,
                         |((((inputs, output), d_output), saved), d_inputs)| {
-                            self.isa.run(Backward::<C> {
+                            self.execution.isa.run(Backward::<C> {
                                 layout: self.layout,
                                 recurrent: &recurrent,
                                 input: input.as_ref(),
@@ -284,5 +320,201 @@ impl<C: Cell> CustomOp2 for SequenceOp<C> {
             .then(|| Tensor::from_vec(d_inputs, (batch_size, seq_len, features), device))
             .transpose()?;
         Ok((d_inputs, Some(d_parameters)))
+    }
+}
+
+/// `inputs · weightᵀ + bias` for every step of `[batch_size, seq_len, features]`.
+pub(crate) fn linear(
+    inputs: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    execution: Execution,
+) -> Result<Tensor> {
+    let (outputs, features) = weight.dims2()?;
+    let convolution = Convolution {
+        taps: 1,
+        features,
+        outputs,
+        lanes: execution.isa.lanes(),
+        pooled: false,
+    };
+    convolve(inputs, weight, bias, convolution, execution)
+}
+
+/// The maximum over two steps of tanh of a causal convolution, `weight` being
+/// `[outputs, features, taps]`.
+pub(crate) fn pooled_convolution(
+    inputs: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    execution: Execution,
+) -> Result<Tensor> {
+    let (outputs, features, taps) = weight.dims3()?;
+    let convolution = Convolution {
+        taps,
+        features,
+        outputs,
+        lanes: execution.isa.lanes(),
+        pooled: true,
+    };
+    convolve(inputs, weight, bias, convolution, execution)
+}
+
+fn convolve(
+    inputs: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    convolution: Convolution,
+    execution: Execution,
+) -> Result<Tensor> {
+    let features = convolution.features;
+    if inputs.dims3()?.2 != features {
+        candle_core::bail!(
+            "expected inputs of shape [batch_size, seq_len, {features}], found {:?}",
+            inputs.dims()
+        );
+    }
+    let (inputs, weight, bias) = (
+        inputs.contiguous()?,
+        weight.contiguous()?,
+        bias.contiguous()?,
+    );
+    let op = ConvolutionOp {
+        convolution,
+        execution,
+        save: inputs.track_op() || weight.track_op() || bias.track_op(),
+        d_inputs: inputs.track_op(),
+        saved: Mutex::default(),
+    };
+    if op.save {
+        inputs.apply_op3(&weight, &bias, op)
+    } else {
+        inputs.apply_op3_no_bwd(&weight, &bias, &op)
+    }
+}
+
+#[derive(Debug)]
+struct ConvolutionOp {
+    convolution: Convolution,
+    execution: Execution,
+    save: bool,
+    /// Whether the gradient of the inputs is wanted.
+    d_inputs: bool,
+    /// What the forward pass saved, by chunk.
+    saved: Mutex<Vec<Buffer>>,
+}
+
+impl CustomOp3 for ConvolutionOp {
+    fn name(&self) -> &'static str {
+        "causal-convolution"
+    }
+
+    fn cpu_fwd(
+        &self,
+        inputs: &CpuStorage,
+        inputs_layout: &TensorLayout,
+        weight: &CpuStorage,
+        weight_layout: &TensorLayout,
+        bias: &CpuStorage,
+        bias_layout: &TensorLayout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let Convolution {
+            features, outputs, ..
+        } = self.convolution;
+        let (batch_size, seq_len, _) = inputs_layout.shape().dims3()?;
+        let inputs = contiguous(inputs, inputs_layout)?;
+        let weight = self.convolution.pack(
+            contiguous(weight, weight_layout)?,
+            contiguous(bias, bias_layout)?,
+        );
+        let mut output = vec![0.0; batch_size * seq_len * outputs];
+        let chunks = inputs
+            .chunks(CHUNK * seq_len * features)
+            .zip(output.chunks_mut(CHUNK * seq_len * outputs))
+            .collect();
+        let saved = threads::map(chunks, self.execution.threads, |(inputs, output)| {
+            self.execution.isa.run(convolution::Forward {
+                convolution: self.convolution,
+                weight: &weight,
+                inputs,
+                output,
+                seq_len,
+                save: self.save,
+            })
+        });
+        *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = saved;
+        let shape = Shape::from((batch_size, seq_len, outputs));
+        Ok((CpuStorage::F32(output), shape))
+    }
+
+    fn bwd(
+        &self,
+        inputs: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _output: &Tensor,
+        d_output: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let Convolution {
+            features, outputs, ..
+        } = self.convolution;
+        let seq_len = inputs.dims3()?.1;
+        let transposed = if self.d_inputs {
+            Some(with_values(weight, |weight| {
+                Ok(self.convolution.pack_transposed(weight))
+            })?)
+        } else {
+            None
+        };
+        let mut d_inputs = vec![
+            0.0;
+            if self.d_inputs {
+                inputs.elem_count()
+            } else {
+                0
+            }
+        ];
+        let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let gradients = with_values(inputs, |inputs| {
+            with_values(d_output, |d_output| {
+                let mut d_inputs = d_inputs.chunks_mut(CHUNK * seq_len * features);
+                let chunks = inputs
+                    .chunks(CHUNK * seq_len * features)
+                    .zip(d_output.chunks(CHUNK * seq_len * outputs))
+                    .zip(saved.iter())
+                    .map(|chunk| (chunk, d_inputs.next().unwrap_or_default()))
+                    .collect();
+                Ok(threads::map(
+                    chunks,
+                    self.execution.threads,
+                    |(((inputs, d_output), saved), d_inputs)| {
+                        self.execution.isa.run(convolution::Backward {
+                            convolution: self.convolution,
+                            transposed: transposed.as_ref(),
+                            inputs,
+                            d_output,
+                            saved,
+                            d_inputs,
+                            seq_len,
+                        })
+                    },
+                ))
+            })
+        })?;
+        let mut d_weight = vec![0.0; weight.elem_count()];
+        let mut d_bias = vec![0.0; outputs];
+        for chunk in &gradients {
+            chunk.add_to(self.convolution, &mut d_weight, &mut d_bias);
+        }
+        let device = inputs.device();
+        let d_inputs = self
+            .d_inputs
+            .then(|| Tensor::from_vec(d_inputs, inputs.dims(), device))
+            .transpose()?;
+        Ok((
+            d_inputs,
+            Some(Tensor::from_vec(d_weight, weight.dims(), device)?),
+            Some(Tensor::from_vec(d_bias, bias.dims(), device)?),
+        ))
     }
 }

@@ -31,11 +31,16 @@ pub(super) unsafe fn accumulate<S: Simd, const ROWS: usize, const VECS: usize>(
     for k in 0..depth {
         // SAFETY: `k < depth`, and the caller's promise.
         unsafe {
-            let weights: [S::V; VECS] = load(simd, panel.add(k * VECS * S::LANES));
-            for row in 0..ROWS {
-                let value = simd.splat(*rows.add(row * stride + k));
-                for v in 0..VECS {
-                    sums[row][v] = simd.mul_add(value, weights[v], sums[row][v]);
+            // All rows' values and one vector of weights at a time: with the sums of 3 × 4 vectors
+            // that is all of AVX2's 16 registers.
+            let mut values = [simd.zero(); ROWS];
+            for (row, value) in values.iter_mut().enumerate() {
+                *value = simd.splat(*rows.add(row * stride + k));
+            }
+            for v in 0..VECS {
+                let weight = simd.load(panel.add((k * VECS + v) * S::LANES));
+                for row in 0..ROWS {
+                    sums[row][v] = simd.mul_add(values[row], weight, sums[row][v]);
                 }
             }
         }

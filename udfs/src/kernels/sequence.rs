@@ -153,9 +153,7 @@ impl<C: Cell> Task for Forward<'_, C> {
         for t in 0..self.seq_len {
             for row in 0..self.rows {
                 let at = (row * self.seq_len + t) * features;
-                state
-                    .input_mut(row)
-                    .copy_from_slice(&self.inputs[at..at + features]);
+                simd.copy(&self.inputs[at..at + features], state.input_mut(row));
             }
             if self.save {
                 let saved = &mut saved[t * step_len..][..step_len];
@@ -165,7 +163,7 @@ impl<C: Cell> Task for Forward<'_, C> {
             }
             for row in 0..self.rows {
                 let at = (row * self.seq_len + t) * hidden;
-                self.output[at..at + hidden].copy_from_slice(state.hidden(row));
+                simd.copy(state.hidden(row), &mut self.output[at..at + hidden]);
             }
         }
         saved
@@ -246,7 +244,11 @@ impl<C: Cell> Task for Backward<'_, C> {
         };
         for t in (0..self.seq_len).rev() {
             let slot = t % GATHERED;
-            self.gather_state(t, &mut work.states[slot * rows * stride..][..rows * stride]);
+            self.gather_state(
+                simd,
+                t,
+                &mut work.states[slot * rows * stride..][..rows * stride],
+            );
             self.deltas(simd, t, rows, slot, &mut work);
             self.through_weights::<S, ROWS>(simd, t, rows, slot, &mut work);
             if slot == 0 {
@@ -268,7 +270,7 @@ impl<C: Cell> Task for Backward<'_, C> {
 impl<C: Cell> Backward<'_, C> {
     /// `[h_{t−1} | x_t]` of every row.
     #[inline(always)]
-    fn gather_state(&self, t: usize, states: &mut [f32]) {
+    fn gather_state<S: Simd>(&self, simd: S, t: usize, states: &mut [f32]) {
         let Layout {
             features,
             hidden,
@@ -279,12 +281,17 @@ impl<C: Cell> Backward<'_, C> {
         for row in 0..self.rows {
             let state = &mut states[row * stride..][..stride];
             let at = row * self.seq_len + t;
-            state[padded..padded + features]
-                .copy_from_slice(&self.inputs[at * features..][..features]);
+            simd.copy(
+                &self.inputs[at * features..][..features],
+                &mut state[padded..padded + features],
+            );
             if t == 0 {
                 state[..hidden].fill(0.0);
             } else {
-                state[..hidden].copy_from_slice(&self.output[(at - 1) * hidden..][..hidden]);
+                simd.copy(
+                    &self.output[(at - 1) * hidden..][..hidden],
+                    &mut state[..hidden],
+                );
             }
         }
     }
@@ -380,8 +387,10 @@ impl<C: Cell> Backward<'_, C> {
                     Start::Bias,
                 );
                 for row in 0..self.rows {
-                    self.d_inputs[(row * self.seq_len + t) * features..][..features]
-                        .copy_from_slice(&work.d_inputs[row * input.width()..][..features]);
+                    simd.copy(
+                        &work.d_inputs[row * input.width()..][..features],
+                        &mut self.d_inputs[(row * self.seq_len + t) * features..][..features],
+                    );
                 }
             }
         }

@@ -141,6 +141,29 @@ pub(crate) trait Simd: Copy {
     fn zero(self) -> Self::V {
         self.splat(0.0)
     }
+
+    /// `to.copy_from_slice(from)` without the call, which costs more than a short row.
+    #[inline(always)]
+    fn copy(self, from: &[f32], to: &mut [f32]) {
+        let len = to.len();
+        assert_eq!(from.len(), len, "copied between rows of different lengths");
+        if len < Self::LANES {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = *from;
+            }
+            return;
+        }
+        // Whole vectors; the last one may overlap the one before it.
+        let mut at = 0;
+        loop {
+            // SAFETY: `at + LANES ≤ len`.
+            unsafe { self.store(to.as_mut_ptr().add(at), self.load(from.as_ptr().add(at))) };
+            if at + Self::LANES == len {
+                return;
+            }
+            at = (at + Self::LANES).min(len - Self::LANES);
+        }
+    }
 }
 
 /// Four lanes as plain Rust, which compilers turn into the baseline's vectors.

@@ -9,7 +9,8 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::Lstm;
-use super::recurrent::{project, uniform};
+use super::recurrent::{is_fused, project, uniform};
+use crate::kernels::{Execution, pooled_convolution};
 
 /// Steps that one convolution sees: the current one and the four before (Kim & Cho: 5).
 pub const CLSTM_KERNEL_SIZE: usize = 5;
@@ -17,8 +18,8 @@ pub const CLSTM_KERNEL_SIZE: usize = 5;
 /// `lstm(pool(tanh(conv2(pool(tanh(conv1(x)))))))`, both convolutions of width `hidden_size`.
 #[derive(Clone, Debug)]
 pub struct Clstm {
-    convolutions: [CausalConvolution; 2],
-    lstm: Lstm,
+    pub(super) convolutions: [PooledConvolution; 2],
+    pub(super) lstm: Lstm,
 }
 
 impl Clstm {
@@ -30,8 +31,8 @@ impl Clstm {
         let conv = vb.pp("convolutions");
         Ok(Self {
             convolutions: [
-                CausalConvolution::new(features, hidden_size, &conv.pp("conv1"))?,
-                CausalConvolution::new(hidden_size, hidden_size, &conv.pp("conv2"))?,
+                PooledConvolution::new(features, hidden_size, &conv.pp("conv1"))?,
+                PooledConvolution::new(hidden_size, hidden_size, &conv.pp("conv2"))?,
             ],
             lstm: Lstm::new(hidden_size, hidden_size, &vb.pp("recurrent"))?,
         })
@@ -44,22 +45,32 @@ impl Clstm {
     /// When `inputs` has another shape, or another type than the weights.
     pub fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
         let [first, second] = &self.convolutions;
-        let pooled = causal_maximum(&first.forward(inputs)?.tanh()?)?;
-        let pooled = causal_maximum(&second.forward(&pooled)?.tanh()?)?;
-        self.lstm.forward(&pooled)
+        self.lstm.forward(&second.forward(&first.forward(inputs)?)?)
+    }
+
+    /// [`Self::forward`] operation by operation: what the kernels are tested against, and the
+    /// form for other devices and types.
+    ///
+    /// # Errors
+    /// As for [`Self::forward`].
+    pub fn forward_reference(&self, inputs: &Tensor) -> Result<Tensor> {
+        let [first, second] = &self.convolutions;
+        let pooled = second.forward_reference(&first.forward_reference(inputs)?)?;
+        self.lstm.forward_reference(&pooled)
     }
 }
 
-/// `y_t = b + Σ_k W_k x_{t−4+k}`, steps before the first being zero.
+/// `max(tanh y_{t−1}, tanh y_t)` of `y_t = b + Σ_k W_k x_{t−4+k}`, steps before the first being
+/// zero.
 #[derive(Clone, Debug)]
-struct CausalConvolution {
+pub(super) struct PooledConvolution {
     /// `[channels_out, channels_in, kernel_size]`, as `nn.Conv1d` has it.
     weight: Tensor,
     /// `[channels_out]`
     bias: Tensor,
 }
 
-impl CausalConvolution {
+impl PooledConvolution {
     fn new(channels_in: usize, channels_out: usize, vb: &VarBuilder) -> Result<Self> {
         let shape = (channels_out, channels_in, CLSTM_KERNEL_SIZE);
         let init = uniform(channels_in * CLSTM_KERNEL_SIZE);
@@ -69,20 +80,42 @@ impl CausalConvolution {
         })
     }
 
-    /// `[batch_size, seq_len, channels_in]` to `[batch_size, seq_len, channels_out]`.
-    ///
-    /// The last five steps side by side make it one matrix product: candle's `conv1d` wants
-    /// channels before steps, and its backward pass convolves once per batch row.
-    fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
-        let seq_len = inputs.dim(1)?;
-        let padded = inputs.pad_with_zeros(1, CLSTM_KERNEL_SIZE - 1, 0)?;
-        let shifted = (0..CLSTM_KERNEL_SIZE)
-            .map(|k| padded.narrow(1, k, seq_len))
-            .collect::<Result<Vec<_>>>()?;
-        let side_by_side = Tensor::cat(&shifted, 2)?;
-        let weight = self.weight.transpose(1, 2)?.flatten_from(1)?;
-        project(&side_by_side, &weight, &self.bias)
+    /// Weight and bias.
+    pub(super) fn parameters(&self) -> [&Tensor; 2] {
+        [&self.weight, &self.bias]
     }
+
+    /// `[batch_size, seq_len, channels_in]` to `[batch_size, seq_len, channels_out]`.
+    fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
+        if is_fused(inputs, &self.weight) {
+            pooled_convolution(inputs, &self.weight, &self.bias, Execution::best())
+        } else {
+            self.forward_reference(inputs)
+        }
+    }
+    fn forward_reference(&self, inputs: &Tensor) -> Result<Tensor> {
+        pooled_convolution_reference(inputs, &self.weight, &self.bias)
+    }
+}
+
+/// A pooled convolution operation by operation.
+///
+/// The last five steps side by side make it one matrix product: candle's `conv1d` wants channels
+/// before steps, and its backward pass convolves once per batch row.
+pub(crate) fn pooled_convolution_reference(
+    inputs: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+) -> Result<Tensor> {
+    let seq_len = inputs.dim(1)?;
+    let taps = weight.dim(2)?;
+    let padded = inputs.pad_with_zeros(1, taps - 1, 0)?;
+    let shifted = (0..taps)
+        .map(|k| padded.narrow(1, k, seq_len))
+        .collect::<Result<Vec<_>>>()?;
+    let side_by_side = Tensor::cat(&shifted, 2)?;
+    let weight = weight.transpose(1, 2)?.flatten_from(1)?;
+    causal_maximum(&project(&side_by_side, &weight, bias)?.tanh()?)
 }
 
 /// Maximum of each step of `[batch_size, seq_len, channels]` and the step before it.

@@ -6,7 +6,7 @@ use candle_nn::VarBuilder;
 use candle_nn::ops::sigmoid;
 
 use super::recurrent::{RecurrentWeights, project, step};
-use crate::kernels::{Isa, gru_sequence};
+use crate::kernels::{Execution, gru_sequence};
 
 /// Gates in the order reset, update, new; from `h = 0`:
 ///
@@ -17,7 +17,7 @@ use crate::kernels::{Isa, gru_sequence};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Gru {
-    weights: RecurrentWeights,
+    pub(super) weights: RecurrentWeights,
 }
 
 impl Gru {
@@ -37,7 +37,7 @@ impl Gru {
     /// When `inputs` has another shape, or another type than the weights.
     pub fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
         if self.weights.is_fused(inputs) {
-            gru_sequence(inputs, self.weights.as_layer(), Isa::best())
+            gru_sequence(inputs, self.weights.as_layer(), Execution::best())
         } else {
             self.forward_reference(inputs)
         }

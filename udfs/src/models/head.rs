@@ -5,7 +5,8 @@ use candle_nn::VarBuilder;
 use candle_nn::init::ZERO;
 
 use super::Forecast;
-use super::recurrent::project;
+use super::recurrent::{is_fused, project};
+use crate::kernels::{Execution, linear};
 
 /// Two linear maps of the hidden state: to the location and to the log scale of each target.
 ///
@@ -28,11 +29,35 @@ impl Head {
         })
     }
 
+    /// Weight and bias of the location, then of the log scale.
+    pub(super) fn parameters(&self) -> [[&Tensor; 2]; 2] {
+        [&self.location, &self.log_scale].map(|linear| [&linear.weight, &linear.bias])
+    }
+
     /// `[batch_size, seq_len, hidden_size]` to `[batch_size, seq_len, targets]`, twice.
     ///
     /// # Errors
     /// When `hidden` has another shape, or another type than the weights.
     pub fn forward(&self, hidden: &Tensor) -> Result<Forecast> {
+        if !is_fused(hidden, &self.location.weight) {
+            return self.forward_reference(hidden);
+        }
+        let weight = Tensor::cat(&[&self.location.weight, &self.log_scale.weight], 0)?;
+        let bias = Tensor::cat(&[&self.location.bias, &self.log_scale.bias], 0)?;
+        let both = linear(hidden, &weight, &bias, Execution::best())?;
+        let targets = self.location.bias.dim(0)?;
+        Ok(Forecast {
+            location: both.narrow(2, 0, targets)?.contiguous()?,
+            log_scale: both.narrow(2, targets, targets)?.contiguous()?,
+        })
+    }
+
+    /// [`Self::forward`] operation by operation: what the kernel is tested against, and the form
+    /// for other devices and types.
+    ///
+    /// # Errors
+    /// As for [`Self::forward`].
+    pub fn forward_reference(&self, hidden: &Tensor) -> Result<Forecast> {
         Ok(Forecast {
             location: project(hidden, &self.location.weight, &self.location.bias)?,
             log_scale: project(hidden, &self.log_scale.weight, &self.log_scale.bias)?,

@@ -6,7 +6,7 @@ use candle_nn::VarBuilder;
 use candle_nn::ops::sigmoid;
 
 use super::recurrent::{RecurrentWeights, project, step};
-use crate::kernels::{Isa, lstm_sequence};
+use crate::kernels::{Execution, lstm_sequence};
 
 /// Gates in the order input, forget, cell, output; from `h = c = 0`:
 ///
@@ -18,7 +18,7 @@ use crate::kernels::{Isa, lstm_sequence};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Lstm {
-    weights: RecurrentWeights,
+    pub(super) weights: RecurrentWeights,
 }
 
 impl Lstm {
@@ -38,7 +38,7 @@ impl Lstm {
     /// When `inputs` has another shape, or another type than the weights.
     pub fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
         if self.weights.is_fused(inputs) {
-            lstm_sequence(inputs, self.weights.as_layer(), Isa::best())
+            lstm_sequence(inputs, self.weights.as_layer(), Execution::best())
         } else {
             self.forward_reference(inputs)
         }

@@ -20,7 +20,8 @@ mod head;
 pub mod init;
 pub mod likelihood;
 mod lstm;
-mod recurrent;
+mod predictor;
+pub(crate) mod recurrent;
 mod rnn;
 
 use std::fmt;
@@ -30,10 +31,13 @@ use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+pub(crate) use clstm::pooled_convolution_reference;
 pub use clstm::{CLSTM_KERNEL_SIZE, Clstm};
 pub use gru::Gru;
 pub use head::Head;
 pub use lstm::Lstm;
+pub use predictor::{ForecastValues, Predictor};
 pub use rnn::Rnn;
 
 /// The backbone of a forecaster.

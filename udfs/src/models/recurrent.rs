@@ -40,9 +40,7 @@ impl RecurrentWeights {
 
     /// Whether the kernels take these inputs: `f32` on the CPU.
     pub(crate) fn is_fused(&self, inputs: &Tensor) -> bool {
-        [inputs, &self.weight_ih]
-            .iter()
-            .all(|tensor| tensor.device().is_cpu() && tensor.dtype() == DType::F32)
+        is_fused(inputs, &self.weight_ih)
     }
 
     /// The parameters as the kernels take them.
@@ -63,6 +61,13 @@ impl RecurrentWeights {
             inputs.device(),
         )
     }
+}
+
+/// Whether the kernels take these inputs and this weight: `f32` on the CPU.
+pub(crate) fn is_fused(inputs: &Tensor, weight: &Tensor) -> bool {
+    [inputs, weight]
+        .iter()
+        .all(|tensor| tensor.device().is_cpu() && tensor.dtype() == DType::F32)
 }
 
 /// Uniform between ∓1/√`fan_in`.

@@ -4,12 +4,12 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::recurrent::{RecurrentWeights, project, step};
-use crate::kernels::{Isa, rnn_sequence};
+use crate::kernels::{Execution, rnn_sequence};
 
 /// `h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh)`, from `h = 0`.
 #[derive(Clone, Debug)]
 pub struct Rnn {
-    weights: RecurrentWeights,
+    pub(super) weights: RecurrentWeights,
 }
 
 impl Rnn {
@@ -29,7 +29,7 @@ impl Rnn {
     /// When `inputs` has another shape, or another type than the weights.
     pub fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
         if self.weights.is_fused(inputs) {
-            rnn_sequence(inputs, self.weights.as_layer(), Isa::best())
+            rnn_sequence(inputs, self.weights.as_layer(), Execution::best())
         } else {
             self.forward_reference(inputs)
         }

@@ -1,0 +1,278 @@
+//! Forecasts without autograd: weights packed once, one pass over a chunk of rows from inputs to
+//! forecasts, nothing kept between steps but the state.
+
+#![expect(
+    unsafe_code,
+    reason = "products take pointers into buffers whose sizes are fixed here"
+)]
+
+use std::marker::PhantomData;
+
+use super::buffer::Buffer;
+use super::cell::{Cell, Layout, PackedCell, Parameters};
+use super::cells::{GruCell, LstmCell, RnnCell};
+use super::convolution::{self, Convolution};
+use super::product::{Matrix, Start};
+use super::sequence::State;
+use super::simd::{Isa, Simd, Task};
+use super::threads;
+
+/// Rows that go through a step together: few enough that their state stays in the first-level
+/// cache beside one tile's weights, and a multiple of every tile height.
+const CHUNK: usize = 48;
+
+/// A recurrent cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CellKind {
+    Rnn,
+    Lstm,
+    Gru,
+}
+
+/// The parameters of a forecaster as numbers, each row-major as in `PyTorch`.
+#[derive(Clone, Debug)]
+pub(crate) struct ForecasterValues {
+    pub(crate) cell: CellKind,
+    pub(crate) features: usize,
+    pub(crate) hidden: usize,
+    pub(crate) targets: usize,
+    /// Weight and bias of each pooled convolution in front, all `hidden` wide.
+    pub(crate) convolutions: Vec<[Vec<f32>; 2]>,
+    pub(crate) taps: usize,
+    pub(crate) weight_ih: Vec<f32>,
+    pub(crate) weight_hh: Vec<f32>,
+    pub(crate) bias_ih: Vec<f32>,
+    pub(crate) bias_hh: Vec<f32>,
+    /// Weight and bias of the location, then of the log scale.
+    pub(crate) head: [[Vec<f32>; 2]; 2],
+}
+
+/// A forecaster whose weights are packed for an instruction set.
+#[derive(Clone, Debug)]
+pub(crate) struct PackedForecaster {
+    isa: Isa,
+    features: usize,
+    targets: usize,
+    convolutions: Vec<(Convolution, Matrix)>,
+    kind: CellKind,
+    cell: PackedCell,
+    head: Matrix,
+}
+
+/// What to forecast from: `[batch_size, seq_len, features]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sequences<'a> {
+    pub(crate) inputs: &'a [f32],
+    pub(crate) seq_len: usize,
+    /// Steps at the start whose forecasts are not wanted.
+    pub(crate) skip: usize,
+}
+
+impl PackedForecaster {
+    pub(crate) fn pack(values: &ForecasterValues, isa: Isa) -> Self {
+        let &ForecasterValues {
+            cell: kind,
+            features,
+            hidden,
+            targets,
+            taps,
+            ref convolutions,
+            ref weight_ih,
+            ref weight_hh,
+            ref bias_ih,
+            ref bias_hh,
+            head: ref heads,
+        } = values;
+        let parameters = Parameters {
+            weight_ih,
+            weight_hh,
+            bias_ih,
+            bias_hh,
+        };
+        let lanes = isa.lanes();
+        let width = if convolutions.is_empty() {
+            features
+        } else {
+            hidden
+        };
+        let cell = match kind {
+            CellKind::Rnn => pack_cell::<RnnCell>(lanes, width, hidden, parameters),
+            CellKind::Lstm => pack_cell::<LstmCell>(lanes, width, hidden, parameters),
+            CellKind::Gru => pack_cell::<GruCell>(lanes, width, hidden, parameters),
+        };
+        let convolutions = convolutions
+            .iter()
+            .enumerate()
+            .map(|(layer, [weight, bias])| {
+                let convolution = Convolution {
+                    taps,
+                    features: if layer == 0 { features } else { hidden },
+                    outputs: hidden,
+                    lanes,
+                    pooled: true,
+                };
+                (convolution, convolution.pack(weight, bias))
+            });
+        Self {
+            isa,
+            features,
+            targets,
+            convolutions: convolutions.collect(),
+            kind,
+            cell,
+            head: Matrix::pack(
+                lanes,
+                2 * targets,
+                1,
+                hidden,
+                |output, _, k| heads[output / targets][0][output % targets * hidden + k],
+                |output| heads[output / targets][1][output % targets],
+            ),
+        }
+    }
+
+    /// Location and log scale, each `[batch_size, seq_len − skip, targets]`, on up to `threads`
+    /// threads.
+    pub(crate) fn forecast(&self, sequences: Sequences<'_>, threads: usize) -> [Vec<f32>; 2] {
+        let Sequences {
+            inputs,
+            seq_len,
+            skip,
+        } = sequences;
+        let row_len = seq_len * self.features;
+        let batch_size = inputs.len() / row_len;
+        let forecast_len = (seq_len - skip) * self.targets;
+        let mut location = vec![0.0; batch_size * forecast_len];
+        let mut log_scale = location.clone();
+        // Small batches are shared evenly; how they are cut does not change any row.
+        let rows = batch_size.div_ceil(threads.max(1)).clamp(1, CHUNK);
+        let chunks = inputs
+            .chunks(rows * row_len)
+            .zip(location.chunks_mut(rows * forecast_len))
+            .zip(log_scale.chunks_mut(rows * forecast_len))
+            .collect();
+        threads::map(chunks, threads, |((inputs, location), log_scale)| {
+            let sequences = Sequences {
+                inputs,
+                ..sequences
+            };
+            match self.kind {
+                CellKind::Rnn => self.chunk::<RnnCell>(sequences, location, log_scale),
+                CellKind::Lstm => self.chunk::<LstmCell>(sequences, location, log_scale),
+                CellKind::Gru => self.chunk::<GruCell>(sequences, location, log_scale),
+            }
+        });
+        [location, log_scale]
+    }
+
+    fn chunk<C: Cell>(
+        &self,
+        sequences: Sequences<'_>,
+        location: &mut [f32],
+        log_scale: &mut [f32],
+    ) {
+        let mut convolved = Vec::new();
+        for (convolution, weight) in &self.convolutions {
+            let inputs = if convolved.is_empty() {
+                sequences.inputs
+            } else {
+                &convolved
+            };
+            let steps = inputs.len() / convolution.features;
+            let mut output = vec![0.0; steps * convolution.outputs];
+            self.isa.run(convolution::Forward {
+                convolution: *convolution,
+                weight,
+                inputs,
+                output: &mut output,
+                seq_len: sequences.seq_len,
+                save: false,
+            });
+            convolved = output;
+        }
+        let sequences = Sequences {
+            inputs: if self.convolutions.is_empty() {
+                sequences.inputs
+            } else {
+                &convolved
+            },
+            ..sequences
+        };
+        self.isa.run(Chunk::<C> {
+            forecaster: self,
+            sequences,
+            location,
+            log_scale,
+            cell: PhantomData,
+        });
+    }
+}
+
+fn pack_cell<C: Cell>(
+    lanes: usize,
+    features: usize,
+    hidden: usize,
+    parameters: Parameters<'_>,
+) -> PackedCell {
+    PackedCell::pack::<C>(Layout::new::<C>(lanes, features, hidden), parameters)
+}
+
+struct Chunk<'a, C> {
+    forecaster: &'a PackedForecaster,
+    sequences: Sequences<'a>,
+    location: &'a mut [f32],
+    log_scale: &'a mut [f32],
+    cell: PhantomData<C>,
+}
+
+impl<C: Cell> Task for Chunk<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize>(self, simd: S) {
+        let Sequences {
+            inputs,
+            seq_len,
+            skip,
+        } = self.sequences;
+        let PackedForecaster {
+            targets,
+            ref cell,
+            ref head,
+            ..
+        } = *self.forecaster;
+        let layout = cell.layout;
+        let features = layout.features;
+        let rows = inputs.len() / (seq_len * features);
+        let mut state = State::new(layout, rows.next_multiple_of(ROWS));
+        let mut forecasts = Buffer::zeros(state.rows * head.width());
+        for t in 0..seq_len {
+            for row in 0..rows {
+                let at = (row * seq_len + t) * features;
+                simd.copy(&inputs[at..at + features], state.input_mut(row));
+            }
+            state.advance::<C, S, ROWS, false>(simd, cell, &mut []);
+            if t < skip {
+                continue;
+            }
+            // SAFETY: `state` has `state.rows` rows of `hidden` values and more, and `forecasts`
+            // as many of the width of the product.
+            unsafe {
+                head.multiply::<S, ROWS>(
+                    simd,
+                    state.rows,
+                    &[state.as_ptr()],
+                    layout.stride,
+                    forecasts.as_mut_ptr(),
+                    head.width(),
+                    Start::Bias,
+                );
+            }
+            for (row, forecast) in forecasts.chunks_exact(head.width()).take(rows).enumerate() {
+                let at = (row * (seq_len - skip) + t - skip) * targets;
+                self.location[at..at + targets].copy_from_slice(&forecast[..targets]);
+                self.log_scale[at..at + targets].copy_from_slice(&forecast[targets..2 * targets]);
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Scoring: a forecaster whose weights are final.
+
+use candle_core::{Result, Tensor};
+
+use super::{CLSTM_KERNEL_SIZE, Forecaster, ForecasterConfig};
+use crate::kernels::{CellKind, ForecasterValues, Isa, PackedForecaster, Sequences};
+
+/// A copy of a forecaster's weights, packed to forecast from plain numbers.
+///
+/// Forecasts of a row depend on that row and the weights only, to the last bit: not on the other
+/// rows, the row's place in the batch, the size of the batch or the number of threads.
+#[derive(Clone, Debug)]
+pub struct Predictor {
+    config: ForecasterConfig,
+    packed: PackedForecaster,
+}
+
+/// The forecasts of a batch, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForecastValues {
+    /// The median, `[batch_size, seq_len − skip, targets]`, in units of the scaled series.
+    pub location: Vec<f32>,
+    /// Natural logarithm of the mean absolute deviation, same shape, not clamped.
+    pub log_scale: Vec<f32>,
+}
+
+impl Predictor {
+    /// Packs the present weights of `forecaster` for this CPU.
+    ///
+    /// # Errors
+    /// When the weights cannot be read as `f32` on the CPU.
+    pub fn new(forecaster: &Forecaster) -> Result<Self> {
+        Self::with_isa(forecaster, Isa::best())
+    }
+
+    /// The same for a given instruction set; forecasting panics on a CPU without it.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn with_isa(forecaster: &Forecaster, isa: Isa) -> Result<Self> {
+        Ok(Self {
+            config: forecaster.config.clone(),
+            packed: PackedForecaster::pack(&forecaster.values()?, isa),
+        })
+    }
+
+    /// The sizes of the forecaster.
+    #[must_use]
+    pub fn config(&self) -> &ForecasterConfig {
+        &self.config
+    }
+
+    /// Forecasts from `inputs`, `[batch_size, seq_len, features]`, every row starting from the
+    /// zero state, on up to `threads` threads. Forecasts of the first `skip` steps, the burn-in,
+    /// are left out. NaN in the inputs of a row makes its forecasts from that step on NaN.
+    ///
+    /// # Errors
+    /// When `inputs` is no whole number of rows, or `skip` is not less than `seq_len`.
+    pub fn forecast(
+        &self,
+        inputs: &[f32],
+        seq_len: usize,
+        skip: usize,
+        threads: usize,
+    ) -> Result<ForecastValues> {
+        let features = self.config.features;
+        if skip >= seq_len {
+            candle_core::bail!(
+                "expected `skip` less than `seq_len`, found {skip} of {seq_len} steps"
+            );
+        }
+        if !inputs.len().is_multiple_of(seq_len * features) {
+            candle_core::bail!(
+                "expected rows of {seq_len} steps of {features} features, found {} numbers",
+                inputs.len()
+            );
+        }
+        let sequences = Sequences {
+            inputs,
+            seq_len,
+            skip,
+        };
+        let [location, log_scale] = self.packed.forecast(sequences, threads);
+        Ok(ForecastValues {
+            location,
+            log_scale,
+        })
+    }
+}
+
+impl Forecaster {
+    /// All parameters as numbers.
+    fn values(&self) -> Result<ForecasterValues> {
+        let ForecasterConfig {
+            features,
+            hidden_size: hidden,
+            targets,
+            ..
+        } = self.config;
+        let numbers = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+        let (cell, recurrent, convolutions) = self.backbone.parts();
+        let convolutions = convolutions
+            .iter()
+            .map(|convolution| {
+                let [weight, bias] = convolution.parameters();
+                Ok([numbers(weight)?, numbers(bias)?])
+            })
+            .collect::<Result<_>>()?;
+        let [location, log_scale] = self
+            .head
+            .parameters()
+            .map(|[weight, bias]| Ok::<_, candle_core::Error>([numbers(weight)?, numbers(bias)?]));
+        Ok(ForecasterValues {
+            cell,
+            features,
+            hidden,
+            targets,
+            convolutions,
+            taps: CLSTM_KERNEL_SIZE,
+            weight_ih: numbers(&recurrent.weight_ih)?,
+            weight_hh: numbers(&recurrent.weight_hh)?,
+            bias_ih: numbers(&recurrent.bias_ih)?,
+            bias_hh: numbers(&recurrent.bias_hh)?,
+            head: [location?, log_scale?],
+        })
+    }
+}
+
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Predictor>();
+};
+
+impl super::Backbone {
+    /// The cell, its weights, and the convolutions in front.
+    fn parts(
+        &self,
+    ) -> (
+        CellKind,
+        &super::recurrent::RecurrentWeights,
+        &[super::clstm::PooledConvolution],
+    ) {
+        match self {
+            Self::Rnn(rnn) => (CellKind::Rnn, &rnn.weights, &[]),
+            Self::Lstm(lstm) => (CellKind::Lstm, &lstm.weights, &[]),
+            Self::Gru(gru) => (CellKind::Gru, &gru.weights, &[]),
+            Self::Clstm(clstm) => (CellKind::Lstm, &clstm.lstm.weights, &clstm.convolutions),
+        }
+    }
+}
