@@ -5,11 +5,12 @@
 
 use std::path::PathBuf;
 
+use anomalog_udfs::models::Architecture;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::logs::FieldMap;
 use crate::session::SeriesKey;
-use crate::sources::ColumnMapping;
 use crate::units::{ByteSize, WindowStep, parse_instant};
 
 /// Finds anomalies in web traffic: access logs in, anomaly scores as SQL columns out.
@@ -42,16 +43,16 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// Folder that holds the tables and the detectors.
+    /// Folder that holds the tables and the detectors [default: `warehouse`, for the demo
+    /// `target/demo`].
     #[arg(
         long,
         global = true,
         value_name = "PATH",
         env = "ANOMALOG_WAREHOUSE",
-        default_value = "warehouse",
         hide_env_values = true
     )]
-    pub warehouse: PathBuf,
+    pub warehouse: Option<PathBuf>,
 
     /// Print the command's summary as one JSON object on standard output.
     #[arg(long, global = true)]
@@ -87,8 +88,11 @@ pub enum Command {
     Detectors(DetectorsArgs),
     /// Write made-up access logs with labelled anomalies.
     Simulate(SimulateArgs),
-    /// Simulate, ingest, train and score a small site, as a tour.
-    Demo(DemoArgs),
+    /// Ingest, train and score a sample of simulated logs, and show what was found.
+    #[command(after_help = "\
+Example:
+  anomalog demo --warehouse /tmp/demo")]
+    Demo,
 }
 
 /// Arguments of `anomalog ingest`.
@@ -115,8 +119,8 @@ pub struct IngestArgs {
     pub site: Option<String>,
 
     /// Which column of the input holds which of ours, such as `timestamp=ts,status=code`.
-    #[arg(long, value_name = "OURS=THEIRS", value_delimiter = ',')]
-    pub columns: Vec<ColumnMapping>,
+    #[arg(long, value_name = "OURS=THEIRS,…")]
+    pub columns: Option<FieldMap>,
 
     /// Character between two columns of a CSV or TSV log.
     #[arg(long, value_name = "CHARACTER")]
@@ -146,6 +150,8 @@ pub enum LogFormatArg {
     Tsv,
     /// Comma-separated columns with a header.
     Csv,
+    /// Parquet, one row per request: linked in place, not copied.
+    Parquet,
 }
 
 /// Arguments of `anomalog windows`.
@@ -181,11 +187,27 @@ pub enum ArchitectureArg {
     Clstm,
 }
 
+impl ArchitectureArg {
+    /// Every architecture, simplest first.
+    pub const ALL: [Self; 4] = [Self::Rnn, Self::Lstm, Self::Gru, Self::Clstm];
+}
+
+impl From<ArchitectureArg> for Architecture {
+    fn from(arg: ArchitectureArg) -> Self {
+        match arg {
+            ArchitectureArg::Rnn => Self::Rnn,
+            ArchitectureArg::Lstm => Self::Lstm,
+            ArchitectureArg::Gru => Self::Gru,
+            ArchitectureArg::Clstm => Self::Clstm,
+        }
+    }
+}
+
 /// Arguments of `anomalog train`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each architecture becomes one detector, a new version each time. The end of the training range is \
-held back to calibrate the scores.
+Each architecture becomes one detector over all series; one that comes out other than the current \
+version becomes a new one. The end of the training range is held back to calibrate the scores.
 
 Examples:
   anomalog train
@@ -219,7 +241,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
-    /// Optimiser steps per detector [default: chosen by the amount of data].
+    /// Optimiser steps per detector at most [default: 300].
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub steps: Option<u32>,
 
@@ -228,7 +250,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Hidden units of each recurrent layer [default: the architecture's].
+    /// Width of the recurrent state [default: 48].
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub hidden: Option<u32>,
 
@@ -257,7 +279,8 @@ pub struct WindowsInputArgs {
 /// Arguments of `anomalog score`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes the table `scored_windows`; `--out` writes the same rows to one Parquet file instead.
+Writes the table `scored_windows`, replacing whole UTC dates; `--out` writes the rows of exactly \
+the range asked for to one Parquet file instead.
 
 Examples:
   anomalog score
@@ -272,7 +295,8 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
-    /// Detector that decides `is_anomaly`, as `name` or `name@version` [default: the best one].
+    /// Detector that decides `is_anomaly`, as `name` or `name@version` [default: the one with the
+    /// most metrics, then the best forecast].
     #[arg(long, value_name = "DETECTOR")]
     pub detector: Option<String>,
 
@@ -388,13 +412,6 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub scale: f64,
 }
-
-/// Arguments of `anomalog demo`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Example:
-  anomalog demo --warehouse /tmp/demo")]
-pub struct DemoArgs {}
 
 /// Accepts whole numbers from one.
 fn at_least_one() -> clap::builder::RangedI64ValueParser<u32> {

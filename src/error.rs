@@ -7,13 +7,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anomalog_udfs::DetectorError;
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 
+use crate::logs::IngestError;
 use crate::schema::Table;
 use crate::session::TABLES;
+use crate::simulation::SimulationError;
 use crate::sources::SourceError;
+use crate::training::TrainingError;
 
 /// The result of everything that a command does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -114,9 +118,91 @@ pub enum Error {
     /// A value that a format cannot express.
     #[error(transparent)]
     Arrow(#[from] ArrowError),
-    /// A command that is not part of this build.
-    #[error("this build of anomalog lacks the command `{0}`")]
-    Unavailable(&'static str),
+    /// Raw logs that cannot be ingested.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// A simulation that cannot be made.
+    #[error(transparent)]
+    Simulation(#[from] SimulationError),
+    /// A detector that cannot be found, read or written.
+    #[error(transparent)]
+    Detector(#[from] DetectorError),
+    /// A training run.
+    #[error(transparent)]
+    Training(#[from] TrainingError),
+    /// A delimiter that is no single byte.
+    #[error("`--delimiter` must be one ASCII character, found `{found}`")]
+    Delimiter {
+        /// What was given.
+        found: char,
+    },
+    /// A name that cannot be a folder.
+    #[error("`{found}` cannot name a detector: use ASCII letters, digits, `_`, `-` and `.`")]
+    DetectorName {
+        /// What was given.
+        found: String,
+    },
+    /// A file that should be Parquet.
+    #[error("cannot read `{}` as Parquet: {}", .path.display(), QueryMessage::of(.source).message)]
+    NotParquet {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: Box<DataFusionError>,
+    },
+    /// A column that windows need.
+    #[error("`{}` has no column `{column}`, only {}", .path.display(), list(.found))]
+    MissingColumn {
+        /// The file or folder.
+        path: PathBuf,
+        /// The column needed.
+        column: String,
+        /// The columns there.
+        found: Vec<String>,
+    },
+    /// A column of a type that does not do.
+    #[error(
+        "column `{column}` of `{}` must be {expected}, found {found}",
+        .path.display()
+    )]
+    ColumnType {
+        /// The file or folder.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// What it must be.
+        expected: &'static str,
+        /// Its type.
+        found: String,
+    },
+    /// A metric that is no number column of the windows.
+    #[error("`{}` has no numeric column `{metric}`, only {}", .path.display(), list(.found))]
+    UnknownMetric {
+        /// The metric asked for.
+        metric: String,
+        /// The file or folder.
+        path: PathBuf,
+        /// The numeric columns there.
+        found: Vec<String>,
+    },
+    /// No detector fits the columns of the windows.
+    #[error("no detector reads the columns of these windows: {}", list(.columns))]
+    NoDetectors {
+        /// The numeric columns there.
+        columns: Vec<String>,
+    },
+    /// Windows of the user's were scored without a place for the result.
+    #[error("scores of `--windows` need a file to go to")]
+    NoScoreOutput,
+}
+
+/// Names in backticks.
+fn list(names: &[String]) -> String {
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 impl Error {
@@ -150,13 +236,30 @@ impl Error {
                 "remove `{}` and run `anomalog windows` again",
                 path.display()
             )),
-            Self::EmptyQuery
+            Self::Ingest(error) => error.hint(),
+            Self::Simulation(error) => error.hint(),
+            Self::Detector(error) => error.hint(),
+            Self::Training(error) => error.hint(),
+            Self::MissingColumn { .. } => {
+                Some("name the column of the series key with `--series-column`; the time must be `window_start`".to_owned())
+            }
+            Self::UnknownMetric { .. } => {
+                Some("choose metrics with `--metrics`, separated by commas".to_owned())
+            }
+            Self::NoDetectors { .. } => {
+                Some("train some with `anomalog train`; `anomalog detectors list` shows which exist".to_owned())
+            }
+            Self::NoScoreOutput => Some("name one with `--out FILE`".to_owned()),
+            Self::Delimiter { .. }
+            | Self::DetectorName { .. }
+            | Self::NotParquet { .. }
+            | Self::ColumnType { .. }
+            | Self::EmptyQuery
             | Self::Runtime(_)
             | Self::Output(_)
             | Self::Io { .. }
             | Self::Parquet { .. }
-            | Self::Arrow(_)
-            | Self::Unavailable(_) => None,
+            | Self::Arrow(_) => None,
         }
     }
 

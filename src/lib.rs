@@ -25,6 +25,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod detectors;
 pub mod error;
 pub mod logs;
 pub mod printer;
@@ -34,6 +35,7 @@ pub mod schema;
 pub mod session;
 pub mod simulation;
 pub mod sources;
+pub mod table_files;
 pub mod training;
 pub mod units;
 pub mod warehouse;

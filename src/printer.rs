@@ -62,6 +62,18 @@ impl Printer {
         Ok(())
     }
 
+    /// Writes what a command was asked for: text for people or with `--json` one object, both on
+    /// standard output.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn answer<S: Display + Serialize>(self, answer: &S) -> Result<()> {
+        if self.json {
+            return self.summary(answer);
+        }
+        writeln!(self.data(), "{}", escape_lines(&answer.to_string())).map_err(Error::Output)
+    }
+
     /// Writes rows as a table for people.
     ///
     /// # Errors

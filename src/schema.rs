@@ -30,16 +30,19 @@ pub enum Table {
     TrafficWindows,
     /// One row per series and window, with anomaly scores.
     ScoredWindows,
+    /// One row per known anomaly.
+    Labels,
 }
 
 impl Table {
     /// Every table, in the order of the data flow.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::AccessLogs,
         Self::LogFiles,
         Self::Quarantine,
         Self::TrafficWindows,
         Self::ScoredWindows,
+        Self::Labels,
     ];
 
     /// The name in SQL, and of the folder in the warehouse.
@@ -51,6 +54,7 @@ impl Table {
             Self::Quarantine => "quarantine",
             Self::TrafficWindows => "traffic_windows",
             Self::ScoredWindows => "scored_windows",
+            Self::Labels => "labels",
         }
     }
 }
@@ -119,5 +123,20 @@ pub static TRAFFIC_WINDOWS: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("latency_p50", DataType::Float64, true),
         Field::new("latency_p95", DataType::Float64, true),
         Field::new("is_observed", DataType::Boolean, false),
+    ]))
+});
+
+/// `labels`: one row per known anomaly, from `start` to before `end`.
+///
+/// `metric` is the column of `traffic_windows` that shows it best, `culprit` the client, network
+/// or path that causes it.
+pub static LABELS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("site", DataType::Utf8, false),
+        Field::new("start", timestamp_type(), false),
+        Field::new("end", timestamp_type(), false),
+        Field::new("kind", DataType::Utf8, false),
+        Field::new("metric", DataType::Utf8, false),
+        Field::new("culprit", DataType::Utf8, true),
     ]))
 });

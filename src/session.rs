@@ -10,6 +10,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use anomalog_udfs::DetectorStore;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, ScalarValue};
@@ -44,13 +45,14 @@ const LOG_COVERAGE: &str = "log_coverage";
 const SERIES_REQUESTS: &str = "series_requests";
 
 /// The tables and views that queries may read, in the order of the data flow.
-pub const TABLES: [&str; 6] = [
+pub const TABLES: [&str; 7] = [
     Table::AccessLogs.name(),
     Table::LogFiles.name(),
     LOG_COVERAGE,
     Table::Quarantine.name(),
     Table::TrafficWindows.name(),
     Table::ScoredWindows.name(),
+    Table::Labels.name(),
 ];
 
 /// What a session may use.
@@ -100,6 +102,7 @@ impl FromStr for SeriesKey {
 pub struct Session {
     context: SessionContext,
     warehouse: Warehouse,
+    detectors: Arc<DetectorStore>,
 }
 
 impl fmt::Debug for Session {
@@ -119,9 +122,13 @@ impl Session {
         warehouse: &Warehouse,
         options: &SessionOptions,
     ) -> std::result::Result<Self, Error> {
+        let mut context = context(options)?;
+        let detectors = Arc::new(DetectorStore::open(warehouse.detectors()));
+        anomalog_udfs::register_all(&mut context, &detectors)?;
         let session = Self {
-            context: context(options)?,
+            context,
             warehouse: warehouse.clone(),
+            detectors,
         };
         session.register_tables().await?;
         Ok(session)
@@ -137,6 +144,35 @@ impl Session {
     #[must_use]
     pub fn warehouse(&self) -> &Warehouse {
         &self.warehouse
+    }
+
+    /// The detectors that the SQL functions find.
+    #[must_use]
+    pub fn detectors(&self) -> &DetectorStore {
+        &self.detectors
+    }
+
+    /// Opens a Parquet file of the user's, or a folder of them.
+    ///
+    /// # Errors
+    /// When it does not exist or is not Parquet.
+    pub async fn parquet(&self, path: &Path) -> std::result::Result<DataFrame, Error> {
+        let (url, extension) = parquet_url(path)?;
+        let options = listing_options().with_file_extension(extension);
+        let table = async {
+            let config = ListingTableConfig::new(url)
+                .with_listing_options(options)
+                .infer_schema(&self.context.state())
+                .await?;
+            self.context
+                .read_table(Arc::new(ListingTable::try_new(config)?))
+        };
+        // The file's own name says more than the store's.
+        std::fs::metadata(path).map_err(Error::io("read", path))?;
+        table.await.map_err(|source| Error::NotParquet {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
     }
 
     /// Registers the view `series_requests`: `access_logs` and the `series` of each request.
@@ -188,6 +224,7 @@ impl Session {
                 Table::LogFiles => (table.name(), &*schema::LOG_FILES),
                 Table::Quarantine => (table.name(), &*schema::QUARANTINE),
                 Table::TrafficWindows => (table.name(), &*schema::TRAFFIC_WINDOWS),
+                Table::Labels => (table.name(), &*schema::LABELS),
                 // Its columns depend on the detectors that wrote it.
                 Table::ScoredWindows => {
                     self.register_scored_windows().await?;
@@ -259,13 +296,7 @@ impl Session {
     ///
     /// Rows without a timestamp or status are no requests and are left out.
     async fn linked_requests(&self, source: &Source) -> Result<DataFrame> {
-        let url = if source.path.is_dir() {
-            folder_url(&source.path)?
-        } else {
-            ListingTableUrl::parse(file_url(&source.path))?
-        };
-        // The files of a single link need not end in `.parquet`.
-        let extension = if source.path.is_dir() { ".parquet" } else { "" };
+        let (url, extension) = parquet_url(&source.path)?;
         let config = ListingTableConfig::new(url)
             .with_listing_options(listing_options().with_file_extension(extension))
             .infer_schema(&self.context.state())
@@ -328,6 +359,17 @@ fn context(options: &SessionOptions) -> Result<SessionContext> {
 
 fn listing_options() -> ListingOptions {
     ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension(".parquet")
+}
+
+/// The URL of a Parquet file or folder, and how the names of its files end: that of a single file
+/// need not be `.parquet`.
+fn parquet_url(path: &Path) -> Result<(ListingTableUrl, &'static str)> {
+    if path.is_dir() {
+        Ok((folder_url(path)?, ".parquet"))
+    } else {
+        let path = std::path::absolute(path)?;
+        Ok((ListingTableUrl::parse(path.to_string_lossy())?, ""))
+    }
 }
 
 /// The URL of a folder; the slash at the end makes it one.

@@ -1,11 +1,22 @@
 //! One module per subcommand: from arguments to settings, and from settings to calls. What a
 //! command computes lives elsewhere.
 
+pub mod demo;
+pub mod detectors;
+pub mod ingest;
+pub mod score;
+pub mod simulate;
 pub mod sql;
+pub mod train;
 pub mod windows;
+mod windows_input;
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, SecondsFormat};
 
 use crate::cli::{Cli, Command, GlobalArgs};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::printer::Printer;
 use crate::session::{Session, SessionOptions};
 use crate::warehouse::Warehouse;
@@ -22,9 +33,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    fn resolve(global: GlobalArgs) -> Self {
+    fn resolve(global: GlobalArgs, command: &Command) -> Self {
+        let warehouse = global
+            .warehouse
+            .unwrap_or_else(|| default_warehouse(command));
         Self {
-            warehouse: Warehouse::new(global.warehouse),
+            warehouse: Warehouse::new(warehouse),
             session: SessionOptions {
                 memory_limit: global.memory_limit,
                 threads: global.threads,
@@ -42,20 +56,36 @@ impl Settings {
     }
 }
 
+/// The demo has a warehouse of its own.
+fn default_warehouse(command: &Command) -> PathBuf {
+    PathBuf::from(match command {
+        Command::Demo => "target/demo",
+        _ => "warehouse",
+    })
+}
+
 /// Runs the command that was asked for.
 ///
 /// # Errors
 /// What went wrong in it.
 pub async fn run(cli: Cli) -> Result<()> {
-    let settings = Settings::resolve(cli.global);
+    let settings = Settings::resolve(cli.global, &cli.command);
     match cli.command {
+        Command::Ingest(args) => ingest::run(&settings, args).await,
         Command::Windows(args) => windows::run(&settings, args).await,
+        Command::Train(args) => train::run(&settings, args).await,
+        Command::Score(args) => score::run(&settings, args).await,
         Command::Sql(args) => sql::run(&settings, args).await,
-        Command::Ingest(_) => Err(Error::Unavailable("ingest")),
-        Command::Train(_) => Err(Error::Unavailable("train")),
-        Command::Score(_) => Err(Error::Unavailable("score")),
-        Command::Detectors(_) => Err(Error::Unavailable("detectors")),
-        Command::Simulate(_) => Err(Error::Unavailable("simulate")),
-        Command::Demo(_) => Err(Error::Unavailable("demo")),
+        Command::Detectors(args) => detectors::run(&settings, args),
+        Command::Simulate(args) => simulate::run(&settings, args),
+        Command::Demo => demo::run(&settings).await,
     }
+}
+
+/// A point in time in microseconds since the epoch as RFC 3339, in seconds.
+fn rfc_3339(micros: i64) -> String {
+    DateTime::from_timestamp_micros(micros).map_or_else(
+        || format!("{micros} µs"),
+        |time| time.to_rfc3339_opts(SecondsFormat::Secs, true),
+    )
 }

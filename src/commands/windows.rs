@@ -5,19 +5,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
-use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
-use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::basic::{Compression, ZstdLevel};
-use datafusion::parquet::file::metadata::SortingColumn;
-use datafusion::parquet::file::properties::WriterProperties;
 use futures::StreamExt;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize, Serializer};
@@ -26,12 +19,11 @@ use super::Settings;
 use crate::cli::WindowsArgs;
 use crate::error::{Error, Result};
 use crate::queries;
-use crate::schema::{DATE_PARTITION, TRAFFIC_WINDOWS, Table};
+use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::session::{SeriesKey, Session};
+use crate::table_files::DatedTableWriter;
 use crate::units::WindowStep;
 use crate::warehouse::Warehouse;
-
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// Places of two columns in [`TRAFFIC_WINDOWS`].
 const SITE: usize = 0;
@@ -163,12 +155,16 @@ pub async fn build(
     let staging = warehouse
         .staging()
         .map_err(Error::io("write", warehouse.root()))?;
-    let mut table = TableWriter::create(staging.path().join("new"))?;
+    let schema = Arc::clone(&TRAFFIC_WINDOWS);
+    let mut table = DatedTableWriter::create(staging.path().join("new"), schema, WINDOW_START)?;
+    let mut written = None;
     while let Some(batch) = rows.next().await {
         let batch = table.write(&batch?)?;
-        progress.inc(batch as u64);
+        Written::count(&mut written, &batch);
+        progress.inc(batch.num_rows() as u64);
     }
-    let Some(written) = table.finish()? else {
+    table.finish()?;
+    let Some(written) = written else {
         return Err(Error::NoLogs {
             warehouse: warehouse.root().to_owned(),
         });
@@ -211,93 +207,17 @@ struct Written {
     last_window: i64,
 }
 
-/// Writes rows that come ordered by date to one file per date.
-struct TableWriter {
-    folder: PathBuf,
-    properties: WriterProperties,
-    current: Option<DateFile>,
-    written: Option<Written>,
-}
-
-/// The file of one date while it is written.
-struct DateFile {
-    day: i64,
-    path: PathBuf,
-    writer: ArrowWriter<File>,
-}
-
-impl TableWriter {
-    fn create(folder: PathBuf) -> Result<Self> {
-        std::fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
-        let sorted = [SITE, WINDOW_START].map(|column| SortingColumn {
-            column_idx: column as i32,
-            descending: false,
-            nulls_first: false,
-        });
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_sorting_columns(Some(sorted.to_vec()))
-            .build();
-        Ok(Self {
-            folder,
-            properties,
-            current: None,
-            written: None,
-        })
-    }
-
-    /// Writes a batch and returns its number of rows.
-    fn write(&mut self, batch: &RecordBatch) -> Result<usize> {
-        let batch = conform(batch)?;
-        for (day, rows) in days(&batch) {
-            let part = batch.slice(rows.start, rows.len());
-            let file = self.file(day)?;
-            file.writer.write(&part).map_err(|source| Error::Parquet {
-                path: file.path.clone(),
-                source,
-            })?;
-        }
-        self.count(&batch);
-        Ok(batch.num_rows())
-    }
-
-    /// The file of a date, which becomes the current one.
-    fn file(&mut self, day: i64) -> Result<&mut DateFile> {
-        if self.current.as_ref().is_none_or(|file| file.day != day) {
-            self.close()?;
-            let date = time(day * MICROS_PER_DAY).date_naive();
-            let folder = self.folder.join(format!("{DATE_PARTITION}={date}"));
-            std::fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
-            let path = folder.join("windows.parquet");
-            let file = File::create(&path).map_err(Error::io("write", &path))?;
-            let writer =
-                ArrowWriter::try_new(file, TRAFFIC_WINDOWS.clone(), Some(self.properties.clone()))
-                    .map_err(|source| Error::Parquet {
-                        path: path.clone(),
-                        source,
-                    })?;
-            self.current = Some(DateFile { day, path, writer });
-        }
-        Ok(self.current.as_mut().expect("set above if it was not"))
-    }
-
-    fn close(&mut self) -> Result<()> {
-        let Some(DateFile { path, writer, .. }) = self.current.take() else {
-            return Ok(());
-        };
-        let file = writer.into_inner().map_err(|source| Error::Parquet {
-            path: path.clone(),
-            source,
-        })?;
-        file.sync_all().map_err(Error::io("write", &path))
-    }
-
-    fn count(&mut self, batch: &RecordBatch) {
-        let starts = starts(batch);
+impl Written {
+    /// Counts a batch in.
+    fn count(written: &mut Option<Self>, batch: &RecordBatch) {
+        let starts = batch
+            .column(WINDOW_START)
+            .as_primitive::<TimestampMicrosecondType>()
+            .values();
         let (Some(first), Some(last)) = (starts.iter().min(), starts.iter().max()) else {
             return;
         };
-        let written = self.written.get_or_insert(Written {
+        let written = written.get_or_insert(Self {
             series: BTreeSet::new(),
             windows: 0,
             unobserved: 0,
@@ -316,46 +236,9 @@ impl TableWriter {
             previous = series;
         }
     }
-
-    /// Completes the last file; nothing was written if there were no rows.
-    fn finish(mut self) -> Result<Option<Written>> {
-        self.close()?;
-        Ok(self.written)
-    }
-}
-
-/// Gives a batch of the query the exact types of the table, and checks its null rules.
-fn conform(batch: &RecordBatch) -> Result<RecordBatch> {
-    let columns = TRAFFIC_WINDOWS
-        .fields()
-        .iter()
-        .zip(batch.columns())
-        .map(|(field, column)| cast(column, field.data_type()))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(RecordBatch::try_new(Arc::clone(&TRAFFIC_WINDOWS), columns)?)
-}
-
-fn starts(batch: &RecordBatch) -> &[i64] {
-    batch
-        .column(WINDOW_START)
-        .as_primitive::<TimestampMicrosecondType>()
-        .values()
 }
 
 fn observed(batch: &RecordBatch) -> &BooleanArray {
     let last = batch.num_columns() - 1;
     batch.column(last).as_boolean()
-}
-
-/// The runs of rows that have one date, as days since the epoch.
-fn days(batch: &RecordBatch) -> Vec<(i64, Range<usize>)> {
-    let mut runs: Vec<(i64, Range<usize>)> = Vec::new();
-    for (row, start) in starts(batch).iter().enumerate() {
-        let day = start.div_euclid(MICROS_PER_DAY);
-        match runs.last_mut() {
-            Some((current, rows)) if *current == day => rows.end = row + 1,
-            _ => runs.push((day, row..row + 1)),
-        }
-    }
-    runs
 }

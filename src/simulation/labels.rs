@@ -7,14 +7,13 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     Array as _, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::basic::Compression;
 use datafusion::parquet::errors::{ParquetError, Result};
 use datafusion::parquet::file::properties::WriterProperties;
 
-use crate::schema::timestamp_type;
+use crate::schema::LABELS;
 
 /// One anomaly: from `start` (inclusive) to `end` (exclusive), in microseconds since the Unix
 /// epoch, UTC.
@@ -34,19 +33,6 @@ pub struct Label {
     pub culprit: Option<String>,
 }
 
-/// The columns of a file of labels.
-#[must_use]
-pub fn schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        Field::new("site", DataType::Utf8, false),
-        Field::new("start", timestamp_type(), false),
-        Field::new("end", timestamp_type(), false),
-        Field::new("kind", DataType::Utf8, false),
-        Field::new("metric", DataType::Utf8, false),
-        Field::new("culprit", DataType::Utf8, true),
-    ]))
-}
-
 /// Writes labels, replacing the file.
 ///
 /// # Errors
@@ -61,7 +47,7 @@ pub fn write(path: &Path, labels: &[Label]) -> Result<()> {
     };
     let culprits = labels.iter().map(|label| label.culprit.as_deref());
     let batch = RecordBatch::try_new(
-        schema(),
+        Arc::clone(&LABELS),
         vec![
             texts(|label| &label.site),
             times(|label| label.start),
@@ -74,7 +60,8 @@ pub fn write(path: &Path, labels: &[Label]) -> Result<()> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .build();
-    let mut writer = ArrowWriter::try_new(File::create(path)?, schema(), Some(properties))?;
+    let mut writer =
+        ArrowWriter::try_new(File::create(path)?, Arc::clone(&LABELS), Some(properties))?;
     writer.write(&batch)?;
     writer.close()?;
     Ok(())

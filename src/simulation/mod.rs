@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use anomalies::AnomalyKind;
 pub use format::Format;
-pub use labels::{Label, read as read_labels, schema as labels_schema, write as write_labels};
+pub use labels::{Label, read as read_labels, write as write_labels};
 
 use anomalies::{Anomaly, schedule};
 use format::{Compression, LineWriter};

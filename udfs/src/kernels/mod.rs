@@ -12,7 +12,6 @@
 //! - Gradients of weights are summed in an order that does not depend on the number of threads.
 //! - Activations are approximations whose largest error is stated and tested.
 
-#![allow(unsafe_code)]
 #![expect(
     clippy::inline_always,
     reason = "what is not inlined into a `target_feature` function is compiled without its \

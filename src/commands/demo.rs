@@ -1,0 +1,163 @@
+//! `anomalog demo`: the main job in one go, on the sample of simulated logs.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+
+use super::{Settings, ingest, score, train};
+use crate::cli::{
+    ArchitectureArg, IngestArgs, LogFormatArg, ScoreArgs, TrainArgs, WindowsArgs, WindowsInputArgs,
+};
+use crate::error::{Error, Result};
+use crate::queries::Query;
+use crate::schema::Table;
+use crate::simulation::{self, Simulation, simulate};
+
+/// The sample as it lies in the repository; elsewhere the same logs are simulated.
+const SAMPLE: &str = "data/sample";
+/// What the sample was made with: see `data/README.md`.
+const SAMPLE_START: DateTime<Utc> =
+    DateTime::from_timestamp(1_772_409_600, 0).expect("2026-03-02T00:00:00Z is a point in time");
+const SAMPLE_SEED: u64 = 7;
+const SAMPLE_SCALE: f64 = 0.32;
+/// The sample's first hours hold no anomaly: detectors learn from them alone.
+const QUIET: chrono::TimeDelta = chrono::TimeDelta::hours(43);
+/// What the simulated attacks show in.
+const METRICS: [&str; 4] = ["requests", "client_errors", "server_errors", "latency_p95"];
+
+/// Runs `anomalog demo`.
+///
+/// # Errors
+/// When a step fails.
+pub async fn run(settings: &Settings) -> Result<()> {
+    let printer = settings.printer;
+    let sample = sample(settings)?;
+    printer.note(format!("1. reading the logs in `{}`", sample.display()));
+    let ingested = ingest::ingest(settings, ingest_arguments(&sample)).await?;
+    printer.note(&ingested);
+    copy_labels(settings, &sample)?;
+
+    printer.note("\n2. training four detectors on the quiet days");
+    let trained = train::train(settings, train_arguments()).await?;
+    printer.note(&trained);
+
+    printer.note("\n3. scoring");
+    let scored = score::score(settings, score_arguments()).await?;
+    printer.note(&scored);
+
+    if printer.is_json() {
+        return printer.answer(&Demonstration {
+            ingested,
+            trained,
+            scored,
+        });
+    }
+    let session = settings.open().await?;
+    for (title, query) in [
+        (
+            "4. the strongest anomalies beside what was simulated (`nines`: 3 is a score of 0.999)",
+            Query::DemoEvents,
+        ),
+        (
+            "5. the simulated anomalies and the best score of each detector in them, in nines",
+            Query::DemoLabels,
+        ),
+    ] {
+        printer.note(format!("\n{title}\n{}", query.text().trim_end()));
+        let rows = session.context().sql(query.text()).await?.collect().await?;
+        printer.table(&rows)?;
+    }
+    printer.note(format!(
+        "\nThe scored windows lie in `{}`. Ask more of them:\n  anomalog --warehouse {} sql \
+         'SELECT * FROM scored_windows WHERE is_anomaly'",
+        scored.out.display(),
+        settings.warehouse.root().display()
+    ));
+    Ok(())
+}
+
+/// What the demo did, for programs.
+#[derive(Debug, serde::Serialize)]
+struct Demonstration {
+    ingested: ingest::Ingested,
+    trained: train::Trained,
+    scored: score::Scored,
+}
+
+impl std::fmt::Display for Demonstration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}\n{}\n{}", self.ingested, self.trained, self.scored)
+    }
+}
+
+/// The folder of the sample, simulated where it is not at hand.
+fn sample(settings: &Settings) -> Result<PathBuf> {
+    let folder = PathBuf::from(SAMPLE);
+    if folder.join(simulation::LABELS).is_file() {
+        return Ok(folder);
+    }
+    let folder = settings.warehouse.root().join("sample");
+    let simulation = Simulation {
+        days: 3,
+        sites: 3,
+        seed: SAMPLE_SEED,
+        start: SAMPLE_START.date_naive(),
+        scale: SAMPLE_SCALE,
+    };
+    simulate(&simulation, &folder, &mut |_, _| {})?;
+    Ok(folder)
+}
+
+fn copy_labels(settings: &Settings, sample: &Path) -> Result<()> {
+    let folder = settings.warehouse.table(Table::Labels);
+    let destination = folder.join(simulation::LABELS);
+    std::fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
+    std::fs::copy(sample.join(simulation::LABELS), &destination)
+        .map_err(Error::io("write", &destination))?;
+    Ok(())
+}
+
+fn ingest_arguments(sample: &Path) -> IngestArgs {
+    IngestArgs {
+        inputs: vec![sample.join(simulation::LOGS)],
+        format: LogFormatArg::Auto,
+        site: None,
+        columns: None,
+        delimiter: None,
+        windows: WindowsArgs {
+            step: None,
+            series_key: None,
+        },
+        no_windows: false,
+    }
+}
+
+fn train_arguments() -> TrainArgs {
+    TrainArgs {
+        arch: ArchitectureArg::ALL.to_vec(),
+        metrics: METRICS.map(str::to_owned).to_vec(),
+        until: Some(SAMPLE_START + QUIET),
+        seed: SAMPLE_SEED,
+        steps: None,
+        name: None,
+        hidden: None,
+        input: warehouse_windows(),
+    }
+}
+
+fn score_arguments() -> ScoreArgs {
+    ScoreArgs {
+        input: warehouse_windows(),
+        out: None,
+        detector: None,
+        since: None,
+        until: None,
+    }
+}
+
+fn warehouse_windows() -> WindowsInputArgs {
+    WindowsInputArgs {
+        windows: None,
+        series_column: "site".to_owned(),
+    }
+}

@@ -1,0 +1,188 @@
+//! `anomalog detectors`: what has been trained.
+
+use std::fmt;
+use std::sync::Arc;
+
+use anomalog_udfs::DetectorStore;
+use anomalog_udfs::detector::{Manifest, StoredDetector};
+use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
+use serde::Serialize;
+
+use super::Settings;
+use crate::cli::{DetectorsArgs, DetectorsCommand};
+use crate::error::Result;
+
+/// Runs `anomalog detectors`.
+///
+/// # Errors
+/// When detectors cannot be read, or the one named does not exist.
+pub fn run(settings: &Settings, args: DetectorsArgs) -> Result<()> {
+    let store = DetectorStore::open(settings.warehouse.detectors());
+    match args.command {
+        DetectorsCommand::List => list(settings, &store),
+        DetectorsCommand::Show { detector } => {
+            // Loading verifies digest and shapes.
+            let detector = store.get(&detector.parse()?)?;
+            settings.printer.answer(&Shown(detector.manifest()))
+        }
+    }
+}
+
+fn list(settings: &Settings, store: &DetectorStore) -> Result<()> {
+    let entries = store.list()?;
+    if settings.printer.is_json() {
+        let listed = entries.iter().map(Listed::of).collect();
+        return settings.printer.answer(&Listing { detectors: listed });
+    }
+    if entries.is_empty() {
+        settings
+            .printer
+            .note("no detectors yet: train some with `anomalog train`");
+        return Ok(());
+    }
+    settings.printer.table(&[table(&entries)?])
+}
+
+#[derive(Serialize)]
+struct Listing<'a> {
+    detectors: Vec<Listed<'a>>,
+}
+
+impl fmt::Display for Listing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} detectors", self.detectors.len())
+    }
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    name: &'a str,
+    version: u32,
+    is_current: bool,
+    architecture: Option<String>,
+    metrics: &'a [String],
+    fault: Option<String>,
+}
+
+impl<'a> Listed<'a> {
+    fn of(entry: &'a StoredDetector) -> Self {
+        let manifest = entry.manifest.as_ref();
+        Self {
+            name: &entry.name,
+            version: entry.version,
+            is_current: entry.is_current,
+            architecture: manifest
+                .ok()
+                .map(|manifest| manifest.architecture.to_string()),
+            metrics: manifest.map_or(&[], |manifest| &manifest.metrics),
+            fault: manifest.err().map(ToString::to_string),
+        }
+    }
+}
+
+fn table(entries: &[StoredDetector]) -> Result<RecordBatch> {
+    let text = |value: &dyn Fn(&Manifest) -> String| -> ArrayRef {
+        let values = entries.iter().map(|entry| match &entry.manifest {
+            Ok(manifest) => Some(value(manifest)),
+            Err(_) => None,
+        });
+        Arc::new(values.collect::<StringArray>())
+    };
+    let names = entries.iter().map(|entry| Some(&entry.name));
+    let versions = entries.iter().map(|entry| i64::from(entry.version));
+    let current = entries.iter().map(|entry| Some(entry.is_current));
+    let status = entries.iter().map(|entry| match &entry.manifest {
+        Ok(_) => Some("readable".to_owned()),
+        Err(error) => Some(error.to_string()),
+    });
+    let columns: [(&str, ArrayRef); 8] = [
+        ("name", Arc::new(names.collect::<StringArray>())),
+        ("version", Arc::new(versions.collect::<Int64Array>())),
+        ("current", Arc::new(current.collect::<BooleanArray>())),
+        (
+            "architecture",
+            text(&|manifest| manifest.architecture.to_string()),
+        ),
+        ("metrics", text(&|manifest| manifest.metrics.join(", "))),
+        (
+            "step",
+            text(&|manifest| format!("{} s", manifest.layout.step_micros / 1_000_000)),
+        ),
+        (
+            "error_vs_median",
+            text(&|manifest| {
+                let validation = &manifest.validation;
+                format!("{:.3}", validation.detector / validation.trailing_median)
+            }),
+        ),
+        ("status", Arc::new(status.collect::<StringArray>())),
+    ];
+    Ok(RecordBatch::try_from_iter(columns)?)
+}
+
+/// A manifest: JSON as stored, or the main facts for people.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Shown<'a>(&'a Manifest);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let manifest = self.0;
+        let time = |micros| super::rfc_3339(micros);
+        let (training, validation) = (&manifest.training, &manifest.validation);
+        writeln!(f, "detector        {}", manifest.id())?;
+        writeln!(
+            f,
+            "architecture    {}, hidden {}",
+            manifest.architecture, manifest.hidden_size
+        )?;
+        writeln!(f, "metrics         {}", manifest.metrics.join(", "))?;
+        writeln!(
+            f,
+            "window step     {} s",
+            manifest.layout.step_micros / 1_000_000
+        )?;
+        writeln!(
+            f,
+            "trained on      {} rows of {} series, {} to {}",
+            training.rows,
+            training.series,
+            time(training.from_micros),
+            time(training.until_micros)
+        )?;
+        writeln!(
+            f,
+            "  weights       until {}, {} steps, seed {}",
+            time(training.fit_until_micros),
+            training.steps,
+            training.seed
+        )?;
+        writeln!(
+            f,
+            "  stopping      until {}",
+            time(training.stop_until_micros)
+        )?;
+        writeln!(
+            f,
+            "  calibration   until {}, {} windows",
+            time(training.until_micros),
+            manifest.calibration.windows
+        )?;
+        writeln!(
+            f,
+            "stopping loss   {:.4} (untrained {:.4})",
+            validation.stop_loss, validation.untrained_stop_loss
+        )?;
+        writeln!(
+            f,
+            "mean error      {:.4} scales (trailing median {:.4}, previous value {:.4})",
+            validation.detector, validation.trailing_median, validation.previous_value
+        )?;
+        writeln!(
+            f,
+            "threshold       {} false alarms per series and week",
+            manifest.threshold.false_alarms_per_week
+        )?;
+        write!(f, "weights         sha256 {}", manifest.weights_sha256)
+    }
+}

@@ -1,0 +1,229 @@
+//! `anomalog ingest`: raw logs into the warehouse, Parquet logs linked in place.
+
+use std::fmt::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::Settings;
+use super::windows::{self, WindowsSummary};
+use crate::cli::{IngestArgs, LogFormatArg};
+use crate::error::{Error, Result};
+use crate::logs::{self, FileStatus, Format, IngestOptions, IngestProgress, IngestSummary};
+use crate::printer::Printer;
+use crate::sources::{ColumnMapping, Source};
+
+/// What was read and built.
+#[derive(Debug, Serialize)]
+pub struct Ingested {
+    /// The raw logs.
+    #[serde(flatten)]
+    pub logs: IngestSummary,
+    /// The Parquet logs that were linked.
+    pub linked: Vec<Source>,
+    /// The traffic windows, if they were rebuilt.
+    pub windows: Option<WindowsSummary>,
+}
+
+impl fmt::Display for Ingested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for file in &self.logs.files {
+            match file.status {
+                FileStatus::AlreadyIngested => {
+                    writeln!(f, "{}: already ingested, nothing changed", file.file)?;
+                }
+                FileStatus::Ingested => {
+                    let reasons = file.reasons.iter().fold(String::new(), |mut text, reason| {
+                        let _ = write!(text, "; {} × {}", reason.1, reason.0);
+                        text
+                    });
+                    writeln!(
+                        f,
+                        "{}: {} of {} lines are requests ({}), {} rejected{reasons}",
+                        file.file, file.rows, file.lines, file.format, file.rejected
+                    )?;
+                }
+            }
+            for warning in &file.warnings {
+                writeln!(f, "{}: {warning}", file.file)?;
+            }
+        }
+        for skipped in &self.logs.skipped {
+            writeln!(f, "{}: passed over: {}", skipped.file, skipped.reason)?;
+        }
+        for source in &self.linked {
+            writeln!(f, "{}: linked in place", source.path.display())?;
+        }
+        let totals = &self.logs.totals;
+        write!(
+            f,
+            "{} requests ingested, {} lines rejected",
+            totals.rows, totals.rejected
+        )?;
+        if totals.rejected > 0 {
+            f.write_str(" (see the table `quarantine`)")?;
+        }
+        if let Some(windows) = &self.windows {
+            write!(f, "\n{windows}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs `anomalog ingest`.
+///
+/// # Errors
+/// When an input cannot be read or linked, or the warehouse cannot be written.
+pub async fn run(settings: &Settings, args: IngestArgs) -> Result<()> {
+    let ingested = ingest(settings, args).await?;
+    settings.printer.summary(&ingested)
+}
+
+/// Reads all inputs, then rebuilds the traffic windows unless told not to.
+///
+/// # Errors
+/// As [`run`].
+pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
+    let (parquet, raw): (Vec<_>, Vec<_>) = args
+        .inputs
+        .iter()
+        .cloned()
+        .partition(|input| is_parquet(input, args.format));
+    let linked = link(settings, &args, &parquet)?;
+    let logs = if raw.is_empty() {
+        IngestSummary::default()
+    } else {
+        let options = options(&args)?;
+        let warehouse = settings.warehouse.clone();
+        let progress = Progress::new(settings.printer);
+        // Parsing is plain blocking work.
+        tokio::task::spawn_blocking(move || logs::ingest(&raw, &options, &warehouse, &progress))
+            .await
+            .map_err(|error| Error::Runtime(error.into()))??
+    };
+    let windows = if args.no_windows {
+        None
+    } else {
+        let session = settings.open().await?;
+        let progress = settings.printer.progress("building traffic_windows", None);
+        let summary = windows::build(&session, args.windows, &progress).await?;
+        progress.finish_and_clear();
+        Some(summary)
+    };
+    Ok(Ingested {
+        logs,
+        linked,
+        windows,
+    })
+}
+
+fn is_parquet(input: &Path, format: LogFormatArg) -> bool {
+    match format {
+        LogFormatArg::Parquet => true,
+        LogFormatArg::Auto => input
+            .extension()
+            .is_some_and(|extension| extension == "parquet"),
+        _ => false,
+    }
+}
+
+fn link(settings: &Settings, args: &IngestArgs, parquet: &[PathBuf]) -> Result<Vec<Source>> {
+    let mappings = args.columns.iter().flat_map(logs::FieldMap::iter);
+    let mappings = if parquet.is_empty() {
+        Vec::new()
+    } else {
+        mappings
+            .map(|(ours, theirs)| {
+                Ok(ColumnMapping {
+                    ours: ours.parse()?,
+                    theirs: theirs.to_owned(),
+                })
+            })
+            .collect::<Result<Vec<_>>>()?
+    };
+    // All are checked before the first is remembered: nothing is half linked.
+    let sources = parquet
+        .iter()
+        .map(|path| Ok(Source::link(path, &mappings, args.site.as_deref())?))
+        .collect::<Result<Vec<_>>>()?;
+    for source in &sources {
+        source.save(&settings.warehouse)?;
+    }
+    Ok(sources)
+}
+
+fn options(args: &IngestArgs) -> Result<IngestOptions> {
+    let delimiter = |default: u8| match args.delimiter {
+        None => Ok(default),
+        Some(given) => u8::try_from(given)
+            .ok()
+            .filter(u8::is_ascii)
+            .ok_or(Error::Delimiter { found: given }),
+    };
+    let format = match args.format {
+        LogFormatArg::Auto if args.delimiter.is_some() => Some(Format::Delimited {
+            delimiter: delimiter(b',')?,
+        }),
+        LogFormatArg::Auto | LogFormatArg::Parquet => None,
+        LogFormatArg::Common => Some(Format::Common),
+        LogFormatArg::Combined => Some(Format::Combined),
+        LogFormatArg::Json => Some(Format::Json),
+        LogFormatArg::Tsv => Some(Format::Delimited {
+            delimiter: delimiter(b'\t')?,
+        }),
+        LogFormatArg::Csv => Some(Format::Delimited {
+            delimiter: delimiter(b',')?,
+        }),
+    };
+    Ok(IngestOptions {
+        format,
+        site: args.site.clone(),
+        columns: args.columns.clone().unwrap_or_default(),
+    })
+}
+
+/// One bar per log.
+struct Progress {
+    printer: Printer,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Progress {
+    fn new(printer: Printer) -> Self {
+        Self {
+            printer,
+            bar: Mutex::new(None),
+        }
+    }
+
+    fn with(&self, act: impl FnOnce(&mut Option<ProgressBar>)) {
+        act(&mut self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+}
+
+impl IngestProgress for Progress {
+    fn start(&self, _file: &str, bytes: Option<u64>) {
+        self.with(|bar| *bar = Some(self.printer.progress("reading log bytes", bytes)));
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.with(|bar| {
+            if let Some(bar) = bar {
+                bar.inc(bytes);
+            }
+        });
+    }
+
+    fn finish(&self) {
+        self.with(|bar| {
+            if let Some(bar) = bar.take() {
+                bar.finish_and_clear();
+            }
+        });
+    }
+}

@@ -1,0 +1,355 @@
+//! `anomalog score`: writes `scored_windows`.
+//!
+//! In the warehouse whole UTC dates are replaced, so scoring a range again leaves no row twice.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anomalog_udfs::detector::{Manifest, hex_sha256};
+use anomalog_udfs::models::Architecture;
+use chrono::{DateTime, Duration, NaiveTime, Utc};
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{
+    DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+};
+use datafusion::common::ScalarValue;
+use datafusion::execution::FunctionRegistry;
+use datafusion::logical_expr::ExprFunctionExt;
+use datafusion::prelude::{DataFrame, Expr, ident, lit};
+use futures::StreamExt;
+use serde::Serialize;
+
+use super::windows_input::{self, SERIES, WINDOW_START, WindowsInput};
+use super::{Settings, rfc_3339};
+use crate::cli::ScoreArgs;
+use crate::detectors::{Selection, select};
+use crate::error::{Error, Result};
+use crate::queries::{self, ScoredWindows};
+use crate::schema::{Table, timestamp_type};
+use crate::session::Session;
+use crate::table_files::{DatedTableWriter, TableFileWriter, date_folder};
+
+/// What was scored.
+#[derive(Debug, Default, Serialize)]
+pub struct Scored {
+    /// The file or table written.
+    pub out: PathBuf,
+    /// Rows written.
+    pub windows: usize,
+    /// Rows that are anomalies.
+    pub anomalies: usize,
+    /// Rows per status.
+    pub statuses: BTreeMap<String, usize>,
+    /// The detectors behind each score column, and the one that decides.
+    pub detectors: BTreeMap<String, String>,
+    /// The detector that decides.
+    pub detector: String,
+    /// Rows that the deciding detector has seen in training.
+    pub in_sample: usize,
+    /// End of what it has seen, RFC 3339.
+    pub trained_until: String,
+    /// Digest of detectors and windows.
+    pub run_id: String,
+}
+
+impl fmt::Display for Scored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "scored {} windows with {}, {} of them anomalous by {}, to `{}`",
+            self.windows,
+            self.detectors
+                .values()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", "),
+            self.anomalies,
+            self.detector,
+            self.out.display()
+        )?;
+        for (status, windows) in &self.statuses {
+            write!(f, "\n  {status}: {windows}")?;
+        }
+        if self.in_sample > 0 {
+            write!(
+                f,
+                "\nwarning: {} windows lie before {}, where {} was trained: their scores say \
+                 nothing about how well it detects",
+                self.in_sample, self.trained_until, self.detector
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs `anomalog score`.
+///
+/// # Errors
+/// When there are no windows or no detectors, or the output cannot be written.
+pub async fn run(settings: &Settings, args: ScoreArgs) -> Result<()> {
+    let scored = score(settings, args).await?;
+    settings.printer.summary(&scored)
+}
+
+/// Scores windows with one detector per architecture.
+///
+/// # Errors
+/// As [`run`].
+pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
+    if args.input.windows.is_some() && args.out.is_none() {
+        return Err(Error::NoScoreOutput);
+    }
+    let session = settings.open().await?;
+    let input = windows_input::open(&session, &args.input).await?;
+    let selection = select(
+        session.detectors(),
+        &input.numbers,
+        args.detector.as_deref(),
+    )?
+    .ok_or_else(|| Error::NoDetectors {
+        columns: input.numbers.iter().cloned().collect(),
+    })?;
+    let run_id = run_id(&input, &selection)?;
+    let range = Range::of(&args);
+    let scores = with_scores(&session, &input, &selection)?;
+    session.context().deregister_table(queries::WINDOW_SCORES)?;
+    session
+        .context()
+        .register_table(queries::WINDOW_SCORES, scores.into_view())?;
+    let frame = queries::scored_windows(
+        session.context(),
+        ScoredWindows {
+            since: range.since.timestamp_micros(),
+            until: range.until.timestamp_micros(),
+            detector: &selection.chosen.name,
+            detector_version: selection.chosen.version,
+            run_id: &run_id,
+        },
+    )
+    .await?;
+    let mut scored = Scored {
+        detectors: selection
+            .by_architecture
+            .iter()
+            .map(|(architecture, manifest)| (format!("{architecture}_score"), manifest.id()))
+            .collect(),
+        detector: selection.chosen.id(),
+        trained_until: rfc_3339(selection.chosen.training.until_micros),
+        run_id,
+        ..Scored::default()
+    };
+    let until = selection.chosen.training.until_micros;
+    let progress = settings.printer.progress("scoring windows", None);
+    let mut count = |batch: &RecordBatch| {
+        progress.inc(batch.num_rows() as u64);
+        scored.count(batch, until);
+    };
+    scored.out = match &args.out {
+        Some(path) => write_file(frame, path, &mut count).await?,
+        None => write_table(&session, frame, &mut count).await?,
+    };
+    progress.finish_and_clear();
+    Ok(scored)
+}
+
+/// Windows from the one time to before the other.
+struct Range {
+    since: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+impl Range {
+    /// As asked for; widened to whole dates for the warehouse, whose files are dates.
+    fn of(args: &ScoreArgs) -> Self {
+        let since = args
+            .since
+            .unwrap_or(DateTime::<Utc>::MIN_UTC.max(far_past()));
+        let until = args.until.unwrap_or_else(far_future);
+        if args.out.is_some() {
+            return Self { since, until };
+        }
+        let midnight = |time: DateTime<Utc>| time.date_naive().and_time(NaiveTime::MIN).and_utc();
+        let floor = midnight(until);
+        Self {
+            since: midnight(since),
+            until: if floor == until {
+                until
+            } else {
+                floor + Duration::days(1)
+            },
+        }
+    }
+}
+
+/// The years 0 and 9999: inside what a timestamp in microseconds can hold.
+fn far_past() -> DateTime<Utc> {
+    DateTime::from_timestamp(-62_167_219_200, 0).unwrap_or_default()
+}
+
+fn far_future() -> DateTime<Utc> {
+    DateTime::from_timestamp(253_370_764_800, 0).unwrap_or_default()
+}
+
+impl Scored {
+    fn count(&mut self, batch: &RecordBatch, trained_until: i64) {
+        self.windows += batch.num_rows();
+        if let Some(anomalies) = batch.column_by_name("is_anomaly") {
+            self.anomalies += anomalies.as_boolean().true_count();
+        }
+        if let Some(statuses) = batch.column_by_name("status") {
+            for status in statuses.as_string::<i32>().iter().flatten() {
+                *self.statuses.entry(status.to_owned()).or_default() += 1;
+            }
+        }
+        if let Some(times) = batch.column_by_name(WINDOW_START) {
+            let times = times.as_primitive::<TimestampMicrosecondType>().values();
+            self.in_sample += times.iter().filter(|time| **time < trained_until).count();
+        }
+    }
+}
+
+/// The windows with one score column per architecture and the chosen detector's verdict.
+fn with_scores(
+    session: &Session,
+    input: &WindowsInput,
+    selection: &Selection,
+) -> Result<DataFrame> {
+    let columns = input.frame.schema().fields().iter();
+    let mut select: Vec<Expr> = columns.map(|field| ident(field.name())).collect();
+    for architecture in Architecture::ALL {
+        let manifest = selection
+            .by_architecture
+            .iter()
+            .find(|(found, _)| *found == architecture);
+        let score = match manifest {
+            Some((_, manifest)) => call(session, &format!("{architecture}_score"), manifest)?,
+            // The column stays, so that BI tools see one schema whatever was trained.
+            None => lit(ScalarValue::Float64(None)),
+        };
+        select.push(score.alias(format!("{architecture}_score")));
+    }
+    select.push(call(session, "anomaly_detect", &selection.chosen)?.alias("verdict"));
+    Ok(input.frame.clone().select(select)?)
+}
+
+/// `function('detector@version', window_start, metrics…) OVER (PARTITION BY site ORDER BY …)`.
+fn call(session: &Session, function: &str, manifest: &Manifest) -> Result<Expr> {
+    let function = session.context().udwf(function)?;
+    let metrics = manifest.metrics.iter().map(ident);
+    let args = [lit(manifest.id()), ident(WINDOW_START)]
+        .into_iter()
+        .chain(metrics)
+        .collect();
+    Ok(function
+        .call(args)
+        .partition_by(vec![ident(SERIES)])
+        .order_by(vec![ident(WINDOW_START).sort(true, false)])
+        .build()?)
+}
+
+/// First 16 digits of a digest over the detectors and the windows' files.
+fn run_id(input: &WindowsInput, selection: &Selection) -> Result<String> {
+    let mut text = String::new();
+    let manifests = selection
+        .by_architecture
+        .iter()
+        .map(|(_, manifest)| manifest);
+    for manifest in manifests.chain([&selection.chosen]) {
+        text.push_str(&manifest.id());
+        text.push_str(&manifest.weights_sha256);
+    }
+    for file in parquet_files(&input.path)? {
+        let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
+        text.push_str(&hex_sha256(&bytes));
+    }
+    Ok(hex_sha256(text.as_bytes())[..16].to_owned())
+}
+
+/// The Parquet files at or below a path, sorted.
+fn parquet_files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    let entries = std::fs::read_dir(path).map_err(Error::io("read", path))?;
+    for entry in entries {
+        let entry = entry.map_err(Error::io("read", path))?.path();
+        if entry.is_dir() {
+            files.extend(parquet_files(&entry)?);
+        } else if entry
+            .extension()
+            .is_some_and(|extension| extension == "parquet")
+        {
+            files.push(entry);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The schema of the output: types that every BI tool reads.
+fn exported(frame: &DataFrame) -> SchemaRef {
+    let fields = frame.schema().fields().iter().map(|field| {
+        let data_type = match field.data_type() {
+            DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 => {
+                DataType::Int32
+            }
+            DataType::UInt32 | DataType::UInt64 => DataType::Int64,
+            DataType::Float16 | DataType::Float32 => DataType::Float64,
+            DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => DataType::Utf8,
+            DataType::Timestamp(
+                TimeUnit::Nanosecond
+                | TimeUnit::Millisecond
+                | TimeUnit::Second
+                | TimeUnit::Microsecond,
+                _,
+            ) => timestamp_type(),
+            other => other.clone(),
+        };
+        Field::new(field.name(), data_type, field.is_nullable())
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+async fn write_file(
+    frame: DataFrame,
+    path: &Path,
+    count: &mut impl FnMut(&RecordBatch),
+) -> Result<PathBuf> {
+    let mut file = TableFileWriter::create(path, exported(&frame))?;
+    let mut rows = frame.execute_stream().await?;
+    while let Some(batch) = rows.next().await {
+        count(&file.write(&batch?)?);
+    }
+    file.finish()?;
+    Ok(path.to_owned())
+}
+
+async fn write_table(
+    session: &Session,
+    frame: DataFrame,
+    count: &mut impl FnMut(&RecordBatch),
+) -> Result<PathBuf> {
+    let warehouse = session.warehouse();
+    let table = warehouse.table(Table::ScoredWindows);
+    let schema = exported(&frame);
+    let staging = warehouse
+        .staging()
+        .map_err(Error::io("write", warehouse.root()))?;
+    let time_column = schema.index_of(WINDOW_START)?;
+    let mut staged = DatedTableWriter::create(staging.path().to_owned(), schema, time_column)?;
+    let mut rows = frame.execute_stream().await?;
+    while let Some(batch) = rows.next().await {
+        count(&staged.write(&batch?)?);
+    }
+    for date in staged.finish()? {
+        let file = date_folder(staging.path(), date).join("windows.parquet");
+        let destination = date_folder(&table, date).join("windows.parquet");
+        warehouse
+            .publish(&file, &destination)
+            .map_err(Error::io("write", &destination))?;
+    }
+    Ok(table)
+}

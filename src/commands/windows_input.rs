@@ -1,0 +1,110 @@
+//! The windows that `train` and `score` read: the warehouse's, or a Parquet file of the user's.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::prelude::{DataFrame, Expr, ident};
+
+use crate::cli::WindowsInputArgs;
+use crate::error::{Error, Result};
+use crate::schema::Table;
+use crate::session::Session;
+
+/// Column that names the series, in every table of windows.
+pub(super) const SERIES: &str = "site";
+/// Column that dates a window.
+pub(super) const WINDOW_START: &str = "window_start";
+
+/// Windows with the columns `site`, `window_start` and numbers.
+#[derive(Debug)]
+pub(super) struct WindowsInput {
+    pub(super) frame: DataFrame,
+    /// The files, for digests.
+    pub(super) path: PathBuf,
+    /// Names of the numeric columns.
+    pub(super) numbers: BTreeSet<String>,
+}
+
+/// Opens the windows and checks that they have a series key and a time.
+///
+/// # Errors
+/// When there are none, the file is not Parquet, or a column is missing or of a wrong type.
+pub(super) async fn open(session: &Session, args: &WindowsInputArgs) -> Result<WindowsInput> {
+    let (frame, path) = match &args.windows {
+        None => {
+            let path = session.warehouse().table(Table::TrafficWindows);
+            if !path.is_dir() {
+                return Err(Error::NoLogs {
+                    warehouse: session.warehouse().root().to_owned(),
+                });
+            }
+            (
+                session
+                    .context()
+                    .table(Table::TrafficWindows.name())
+                    .await?,
+                path,
+            )
+        }
+        Some(path) => (
+            renamed(session.parquet(path).await?, path, &args.series_column)?,
+            path.clone(),
+        ),
+    };
+    let numbers = frame
+        .schema()
+        .fields()
+        .iter()
+        .filter(|field| field.data_type().is_numeric())
+        .map(|field| field.name().clone())
+        .collect();
+    Ok(WindowsInput {
+        frame,
+        path,
+        numbers,
+    })
+}
+
+/// The frame with its series column first and called `site`.
+fn renamed(frame: DataFrame, path: &Path, series_column: &str) -> Result<DataFrame> {
+    let columns: Vec<String> = frame
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
+    for needed in [series_column, WINDOW_START] {
+        if !columns.iter().any(|column| column == needed) {
+            return Err(Error::MissingColumn {
+                path: path.to_owned(),
+                column: needed.to_owned(),
+                found: columns,
+            });
+        }
+    }
+    let time = frame
+        .schema()
+        .as_arrow()
+        .field_with_name(WINDOW_START)?
+        .data_type()
+        .clone();
+    if !matches!(time, DataType::Timestamp(..)) {
+        return Err(Error::ColumnType {
+            path: path.to_owned(),
+            column: WINDOW_START.to_owned(),
+            expected: "a timestamp",
+            found: time.to_string(),
+        });
+    }
+    let others = columns
+        .iter()
+        .filter(|column| ![series_column, WINDOW_START, SERIES].contains(&column.as_str()))
+        .map(ident);
+    let first: [Expr; 2] = [
+        datafusion::prelude::cast(ident(series_column), DataType::Utf8).alias(SERIES),
+        datafusion::prelude::cast(ident(WINDOW_START), crate::schema::timestamp_type())
+            .alias(WINDOW_START),
+    ];
+    Ok(frame.select(first.into_iter().chain(others).collect::<Vec<_>>())?)
+}
