@@ -6,8 +6,16 @@
 )]
 
 use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
 
 const LINE: usize = 16;
+
+/// Buffers of past training steps, for the next one: fresh memory of this size comes from the
+/// system page by page, which takes as long as a tenth of the step.
+static SPARE: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
+
+/// Most numbers kept in [`SPARE`]: 128 MiB.
+const SPARE_NUMBERS: usize = 1 << 25;
 
 /// One cache line, so that no vector load crosses into a second one.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +34,31 @@ impl Buffer {
         Self {
             lines: vec![Line([0.0; LINE]); len.div_ceil(LINE)],
             len,
+        }
+    }
+}
+
+impl Buffer {
+    /// A buffer whose numbers are to be overwritten before they are read: a spare one of this
+    /// length as it is, or a new one.
+    pub(super) fn spare(len: usize) -> Self {
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        match spare.iter().position(|buffer| buffer.len == len) {
+            Some(index) => spare.swap_remove(index),
+            None => {
+                drop(spare);
+                Self::zeros(len)
+            }
+        }
+    }
+
+    /// Keeps a buffer for [`Self::spare`]; the ones kept longest make room.
+    pub(super) fn recycle(self) {
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.push(self);
+        let mut kept = spare.iter().map(|buffer| buffer.len).sum::<usize>();
+        while kept > SPARE_NUMBERS {
+            kept -= spare.remove(0).len;
         }
     }
 }

@@ -129,6 +129,15 @@ struct SequenceOp<C> {
     cell: PhantomData<C>,
 }
 
+impl<C> Drop for SequenceOp<C> {
+    fn drop(&mut self) {
+        let saved = self.saved.get_mut();
+        for buffer in saved.unwrap_or_else(PoisonError::into_inner).drain(..) {
+            buffer.recycle();
+        }
+    }
+}
+
 impl<C: Cell> fmt::Debug for SequenceOp<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(C::NAME)

@@ -231,7 +231,7 @@ struct OutputTile {
 pub(super) struct OuterProduct {
     pub(super) left: *const f32,
     pub(super) left_stride: usize,
-    /// Rows of `sums`: a multiple of four.
+    /// Rows of `sums`: an even number.
     pub(super) height: usize,
     pub(super) right: *const f32,
     pub(super) right_stride: usize,
@@ -242,23 +242,37 @@ pub(super) struct OuterProduct {
     pub(super) sums_stride: usize,
 }
 
+/// Rows of a tile of an outer product, and most vectors: ten sums hide the latency of two
+/// multiply-adds a cycle, and with two values and a vector stay clear of AVX2's 16 registers.
+/// Four rows by three vectors, which need all 16, are spilled by the compiler and take twice as
+/// long.
+const OUTER_ROWS: usize = 2;
+const OUTER_VECTORS: usize = 5;
+
 impl OuterProduct {
     /// # Safety
     /// `depth` rows of `height` values of `left` and of `vectors` vectors of `right` can be read,
     /// `height` rows of `vectors` vectors of `sums` read and written.
     #[inline(always)]
     pub(super) unsafe fn add<S: Simd>(self, simd: S) {
-        debug_assert!(self.height.is_multiple_of(4));
-        for first in (0..self.vectors).step_by(3) {
-            for row in (0..self.height).step_by(4) {
+        debug_assert!(self.height.is_multiple_of(OUTER_ROWS));
+        for row in (0..self.height).step_by(OUTER_ROWS) {
+            let mut first = 0;
+            while first < self.vectors {
+                // Even shares: a last tile of one vector would wait for its own sums.
+                let rest = self.vectors - first;
+                let share = rest.div_ceil(rest.div_ceil(OUTER_VECTORS));
                 // SAFETY: the caller's promise, narrowed to a part of both matrices.
                 unsafe {
-                    match self.vectors - first {
-                        1 => self.tile::<S, 1>(simd, row, first),
+                    match share {
+                        5 => self.tile::<S, 5>(simd, row, first),
+                        4 => self.tile::<S, 4>(simd, row, first),
+                        3 => self.tile::<S, 3>(simd, row, first),
                         2 => self.tile::<S, 2>(simd, row, first),
-                        _ => self.tile::<S, 3>(simd, row, first),
+                        _ => self.tile::<S, 1>(simd, row, first),
                     }
                 }
+                first += share;
             }
         }
     }
@@ -267,21 +281,24 @@ impl OuterProduct {
     /// As for [`Self::add`].
     #[inline(always)]
     unsafe fn tile<S: Simd, const VECS: usize>(self, simd: S, row: usize, first: usize) {
-        // SAFETY: the caller's promise; `row + 4 ≤ height`, `first + VECS ≤ vectors`.
+        // SAFETY: the caller's promise; `row + OUTER_ROWS ≤ height`, `first + VECS ≤ vectors`.
         unsafe {
             let target = self.sums.add(row * self.sums_stride + first * S::LANES);
             let left = self.left.add(row);
             let right = self.right.add(first * S::LANES);
-            let mut sums = [[simd.zero(); VECS]; 4];
+            let mut sums = [[simd.zero(); VECS]; OUTER_ROWS];
             for (row, sums) in sums.iter_mut().enumerate() {
                 *sums = load(simd, target.add(row * self.sums_stride));
             }
             for k in 0..self.depth {
-                let vectors: [S::V; VECS] = load(simd, right.add(k * self.right_stride));
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let value = simd.splat(*left.add(k * self.left_stride + row));
-                    for v in 0..VECS {
-                        sums[v] = simd.mul_add(value, vectors[v], sums[v]);
+                let mut values = [simd.zero(); OUTER_ROWS];
+                for (row, value) in values.iter_mut().enumerate() {
+                    *value = simd.splat(*left.add(k * self.left_stride + row));
+                }
+                for v in 0..VECS {
+                    let vector = simd.load(right.add(k * self.right_stride + v * S::LANES));
+                    for row in 0..OUTER_ROWS {
+                        sums[row][v] = simd.mul_add(values[row], vector, sums[row][v]);
                     }
                 }
             }

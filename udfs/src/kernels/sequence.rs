@@ -145,11 +145,12 @@ impl<C: Cell> Task for Forward<'_, C> {
         } = self.weights.layout;
         let mut state = State::new(self.weights.layout, self.rows.next_multiple_of(ROWS));
         let step_len = state.rows * padded * C::SAVED;
-        let mut saved = Buffer::zeros(if self.save {
-            self.seq_len * step_len
+        // Every step saves all rows, the padded ones too.
+        let mut saved = if self.save {
+            Buffer::spare(self.seq_len * step_len)
         } else {
-            0
-        });
+            Buffer::default()
+        };
         for t in 0..self.seq_len {
             for row in 0..self.rows {
                 let at = (row * self.seq_len + t) * features;
@@ -202,14 +203,14 @@ pub(super) struct Backward<'a, C> {
 
 /// Steps whose deltas are gathered before the gradient of the weights takes them: its sums are
 /// read and written once per so many steps.
-const GATHERED: usize = 4;
+const GATHERED: usize = 2;
 
 /// What the backward pass works on.
 struct Workspace {
     /// Gradients of `h` and of the cell state, `[rows, padded]`.
     d_hidden: Buffer,
     d_carry: Buffer,
-    /// `[GATHERED, rows, DELTAS · padded]`
+    /// `[GATHERED, rows, DELTAS · padded]`, rows being `delta_stride` apart.
     deltas: Buffer,
     /// `[h | x]` of the same steps, `[GATHERED, rows, stride]`.
     states: Buffer,
@@ -238,7 +239,7 @@ impl<C: Cell> Task for Backward<'_, C> {
         let mut work = Workspace {
             d_hidden: Buffer::zeros(rows * padded),
             d_carry: Buffer::zeros(rows * padded),
-            deltas: Buffer::zeros(GATHERED * rows * C::DELTAS * padded),
+            deltas: Buffer::zeros(GATHERED * rows * Self::delta_stride(padded)),
             states: Buffer::zeros(GATHERED * rows * stride),
             d_inputs: Buffer::zeros(self.input.map_or(0, |input| rows * input.width())),
         };
@@ -268,6 +269,12 @@ impl<C: Cell> Task for Backward<'_, C> {
 }
 
 impl<C: Cell> Backward<'_, C> {
+    /// One cache line more than the deltas of a row: rows a power of two apart would share a few
+    /// sets of the cache, and the gradient of the weights reads down columns.
+    const fn delta_stride(padded: usize) -> usize {
+        C::DELTAS * padded + 16
+    }
+
     /// `[h_{t−1} | x_t]` of every row.
     #[inline(always)]
     fn gather_state<S: Simd>(&self, simd: S, t: usize, states: &mut [f32]) {
@@ -320,7 +327,7 @@ impl<C: Cell> Backward<'_, C> {
                 Some(&self.saved[((t - 1) * rows + row) * saved_len..][..saved_len])
             };
             let state = &work.states[(slot * rows + row) * stride..][..stride];
-            let deltas = &mut work.deltas[(slot * rows + row) * C::DELTAS * padded..];
+            let deltas = &mut work.deltas[(slot * rows + row) * Self::delta_stride(padded)..];
             let deltas = &mut deltas[..C::DELTAS * padded];
             let d_hidden = &mut work.d_hidden[row * padded..][..padded];
             let d_carry = &mut work.d_carry[row * padded..][..padded];
@@ -359,9 +366,9 @@ impl<C: Cell> Backward<'_, C> {
         let Layout {
             features, padded, ..
         } = self.layout;
-        let delta_len = C::DELTAS * padded;
-        let deltas = &work.deltas[slot * rows * delta_len..][..rows * delta_len];
-        // SAFETY: `deltas` has `rows` rows of `delta_len` values, of which the products take
+        let delta_stride = Self::delta_stride(padded);
+        let deltas = &work.deltas[slot * rows * delta_stride..][..rows * delta_stride];
+        // SAFETY: `deltas` has `rows` rows of `delta_stride` values, of which the products take
         // `HH` blocks from the first and `IH` blocks from `IH_START`; the results were allocated
         // for `rows` rows of the width of the product.
         unsafe {
@@ -370,7 +377,7 @@ impl<C: Cell> Backward<'_, C> {
                     simd,
                     rows,
                     &[deltas.as_ptr()],
-                    delta_len,
+                    delta_stride,
                     work.d_hidden.as_mut_ptr(),
                     padded,
                     Start::Output,
@@ -381,7 +388,7 @@ impl<C: Cell> Backward<'_, C> {
                     simd,
                     rows,
                     &[deltas.as_ptr().add(C::IH_START * padded)],
-                    delta_len,
+                    delta_stride,
                     work.d_inputs.as_mut_ptr(),
                     input.width(),
                     Start::Bias,
@@ -407,7 +414,7 @@ impl<C: Cell> Backward<'_, C> {
         gradients: &mut WeightGradients,
     ) {
         let Layout { padded, stride, .. } = layout;
-        let delta_len = C::DELTAS * padded;
+        let delta_stride = Self::delta_stride(padded);
         for block in 0..C::DELTAS {
             let by_state = block < C::HH.len();
             let by_input = (C::IH_START..C::IH_START + C::IH.len()).contains(&block);
@@ -418,7 +425,7 @@ impl<C: Cell> Backward<'_, C> {
             unsafe {
                 OuterProduct {
                     left: deltas.as_ptr().add(block * padded),
-                    left_stride: delta_len,
+                    left_stride: delta_stride,
                     height: padded,
                     right: states.as_ptr().add(from),
                     right_stride: stride,
@@ -433,7 +440,7 @@ impl<C: Cell> Backward<'_, C> {
                 .add(simd);
             }
         }
-        for row in deltas[..depth * delta_len].chunks_exact(delta_len) {
+        for row in deltas[..depth * delta_stride].chunks_exact(delta_stride) {
             for (sum, delta) in gradients.biases.iter_mut().zip(row) {
                 *sum += delta;
             }
