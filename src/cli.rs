@@ -241,7 +241,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
-    /// Optimiser steps per detector at most [default: 300].
+    /// Optimiser steps per detector at most [default: 200].
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub steps: Option<u32>,
 

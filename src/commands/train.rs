@@ -21,7 +21,7 @@ use crate::training::dataset::Series;
 use crate::training::{self, Dataset, SkippedSeries, TrainingSettings};
 
 /// Optimiser steps unless told otherwise; training stops before when nothing improves.
-const DEFAULT_STEPS: u32 = 300;
+const DEFAULT_STEPS: u32 = 200;
 /// Width of the recurrent state unless told otherwise (DESIGN §5a: 48 for many series).
 const DEFAULT_HIDDEN: u32 = 48;
 

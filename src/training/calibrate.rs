@@ -1,4 +1,4 @@
-//! Residuals on the held-back range: what is normal, and how the detector compares with forecasts
+//! Errors on the held-back range: what is normal, and how the detector compares with forecasts
 //! that need no model.
 
 use anomalog_udfs::calibration::{Calibration, MIN_CALIBRATION_WINDOWS};
@@ -6,14 +6,14 @@ use anomalog_udfs::detector::Validation;
 use anomalog_udfs::features::BlockLayout;
 use anomalog_udfs::forecasting::{MetricForecast, Scope, forecast};
 use anomalog_udfs::models::Forecaster;
-use anomalog_udfs::scoring::surprise;
+use anomalog_udfs::scoring::rarest_error;
 
 use super::TrainingError;
 use super::dataset::{Dataset, Series};
 
 /// What calibration adds to trained weights.
 pub(super) struct Calibrated {
-    pub(super) normal_residual: Vec<f64>,
+    pub(super) errors: Vec<Option<Calibration>>,
     pub(super) calibration: Calibration,
     /// All but the losses.
     pub(super) validation: Validation,
@@ -25,7 +25,7 @@ struct Held {
     previous: Vec<f64>,
 }
 
-/// Forecasts the calibration range as scoring would, and ranks the residuals.
+/// Forecasts the calibration range as scoring would, and ranks the errors.
 pub(super) fn calibrate(
     forecaster: &Forecaster,
     dataset: &Dataset,
@@ -35,14 +35,14 @@ pub(super) fn calibrate(
     for series in dataset.series() {
         held.extend(hold_back(forecaster, dataset, layout, series)?);
     }
-    let width = dataset.metrics().len();
-    let residual = |part: &MetricForecast| (part.value - part.expected).abs() / part.scale;
-    let normal_residual: Vec<f64> = (0..width)
-        .map(|metric| normal_residual(&held, metric, residual))
+    let horizons = layout.horizons.len();
+    let errors: Vec<Option<Calibration>> = (0..dataset.metrics().len())
+        .flat_map(|metric| (0..horizons).map(move |horizon| (metric, horizon)))
+        .map(|(metric, horizon)| Calibration::fit(&errors(&held, metric, horizon)))
         .collect();
     let sample: Vec<f64> = held
         .iter()
-        .filter_map(|row| surprise(&row.metrics, &normal_residual))
+        .filter_map(|row| Some(rarest_error(&row.metrics, &errors)?.surprise))
         .collect();
     let calibration = Calibration::fit(&sample).ok_or(TrainingError::TooLittleData {
         range: "calibration",
@@ -50,14 +50,14 @@ pub(super) fn calibrate(
         needed: MIN_CALIBRATION_WINDOWS,
     })?;
     let validation = Validation {
-        detector: mean_error(&held, |part, _| part.expected),
+        detector: mean_error(&held, |part, _| part.expected[0]),
         trailing_median: mean_error(&held, |part, _| part.baseline),
         previous_value: mean_error(&held, |_, previous| previous),
         stop_loss: f64::NAN,
         untrained_stop_loss: f64::NAN,
     };
     Ok(Calibrated {
-        normal_residual,
+        errors,
         calibration,
         validation,
     })
@@ -93,20 +93,11 @@ fn hold_back(
         .collect())
 }
 
-/// Mean residual of a metric, each clipped at the 99 % quantile so that anomalies in the range
-/// do not set what is normal; 1 where the metric never takes part or never errs.
-fn normal_residual(held: &[Held], metric: usize, residual: impl Fn(&MetricForecast) -> f64) -> f64 {
-    let mut residuals: Vec<f64> = held
-        .iter()
-        .filter_map(|row| row.metrics[metric].as_ref().map(&residual))
-        .collect();
-    if residuals.is_empty() {
-        return 1.0;
-    }
-    residuals.sort_unstable_by(f64::total_cmp);
-    let clip = residuals[(residuals.len() - 1) * 99 / 100];
-    let mean = residuals.iter().map(|value| value.min(clip)).sum::<f64>() / residuals.len() as f64;
-    if mean > 0.0 { mean } else { 1.0 }
+/// Absolute errors of a metric at a horizon, in scales; NaN where it has none.
+fn errors(held: &[Held], metric: usize, horizon: usize) -> Vec<f64> {
+    held.iter()
+        .filter_map(|row| Some(row.metrics[metric]?.error[horizon].abs()))
+        .collect()
 }
 
 /// Mean absolute error over all metrics and windows, in scales.

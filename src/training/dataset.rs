@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anomalog_udfs::calibration::MIN_CALIBRATION_WINDOWS;
 use anomalog_udfs::detector::hex_sha256;
+use anomalog_udfs::features::Transform;
 use anomalog_udfs::series::Rows;
 use serde::Serialize;
 
@@ -160,6 +161,25 @@ impl Dataset {
     #[must_use]
     pub fn metrics(&self) -> &[String] {
         &self.metrics
+    }
+
+    /// How each metric is read: metrics that are never negative, such as counts and latencies,
+    /// by their square root.
+    #[must_use]
+    pub fn transforms(&self) -> Vec<Transform> {
+        let is_negative = |metric: usize| {
+            let mut values = self
+                .series
+                .iter()
+                .flat_map(|series| &series.metrics[metric]);
+            values.any(|value| *value < 0.0)
+        };
+        (0..self.metrics.len())
+            .map(|metric| match is_negative(metric) {
+                true => Transform::Identity,
+                false => Transform::Sqrt,
+            })
+            .collect()
     }
 
     /// Length of a window.

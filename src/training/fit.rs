@@ -129,12 +129,7 @@ pub(super) fn fit(
 fn lay_out(dataset: &Dataset, layout: &BlockLayout) -> Result<Vec<SeriesGrid>, TrainingError> {
     let mut grids = Vec::new();
     for series in dataset.series() {
-        let stretches = lay_on_grid(
-            series.rows(),
-            layout.step_micros,
-            layout.reach(),
-            layout.lookback,
-        );
+        let stretches = lay_on_grid(series.rows(), layout);
         grids.extend(stretches.map_err(|error| TrainingError::Series {
             series: series.key.clone(),
             source: error.into(),

@@ -149,10 +149,10 @@ pub fn train(
     dataset: &Dataset,
     progress: &mut dyn FnMut(StepReport),
 ) -> Result<Detector, TrainingError> {
-    let layout = BlockLayout::for_step(dataset.step_micros());
+    let layout = BlockLayout::for_step(dataset.step_micros(), dataset.transforms());
     let config = ForecasterConfig {
         architecture: settings.architecture,
-        features: layout.features(dataset.metrics().len()),
+        features: layout.features(),
         hidden_size: settings.hidden_size,
         targets: dataset.metrics().len() * layout.horizons.len(),
     };
@@ -168,7 +168,7 @@ pub fn train(
         hidden_size: settings.hidden_size,
         metrics: dataset.metrics().to_vec(),
         layout,
-        normal_residual: calibrated.normal_residual,
+        errors: calibrated.errors,
         calibration: calibrated.calibration,
         threshold: settings.threshold,
         training: Training {

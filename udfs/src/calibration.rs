@@ -1,7 +1,7 @@
-//! From raw surprise to a calibrated score.
+//! From sizes to probabilities.
 //!
-//! A detector's surprise is a dimensionless residual: its size means nothing by itself. The score
-//! is 1 − p, where p is the share of held-back normal windows at least as surprising: a conformal
+//! How large a forecast error is means nothing by itself; how rare it is does. The score of a
+//! window is 1 − p, where p is the share of held-back normal windows at least as surprising: a conformal
 //! rank (Vovk, Gammerman & Shafer 2005) within the calibration sample. Beyond its upper 2 % the
 //! sample is too thin to rank, so p follows a generalised Pareto tail, peaks over threshold as in
 //! Siffer et al., "Anomaly Detection in Streams with Extreme Value Theory" (KDD 2017), fitted by
@@ -14,11 +14,11 @@ const TAIL_SHARE: f64 = 0.02;
 /// Fewest windows that give a usable tail: 10 peaks.
 pub const MIN_CALIBRATION_WINDOWS: usize = 500;
 /// Entries of the stored quantile table.
-const KNOTS: usize = 256;
+const KNOTS: usize = 128;
 /// The smallest p: below it `1 − p` could no longer be told from 1.
 const SMALLEST_P: f64 = 1e-15;
 
-/// Conformal table and tail of one detector.
+/// Conformal table and tail of one quantity that is large where it is rare.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {

@@ -4,7 +4,7 @@
 //! recent past, so one set of weights serves every series, whatever its level or unit. With
 //! `m11`, `m61` the trailing medians of 11 and 61 windows, `c` and `s` the level and scale of the
 //! history before the block, and `slog v = sign v · ln(1 + |v|)`, the inputs at window `t` are,
-//! per metric:
+//! per metric, all values read through the metric's [`Transform`]:
 //!
 //! | # | input |
 //! |---|---|
@@ -41,10 +41,49 @@ const LONG_MEDIAN: usize = 61;
 /// Width of the centred median around the same time yesterday.
 const YESTERDAY_MEDIAN: usize = 5;
 
+/// Most horizons a layout can have.
+pub const MAX_HORIZONS: usize = 4;
+
 /// Inputs of a metric besides one per horizon.
 const INPUTS_PER_METRIC: usize = 7;
 /// Sine and cosine of the time of day and of the time of week.
 const TIME_INPUTS: usize = 4;
+
+/// How the values of a metric are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transform {
+    /// As they are.
+    Identity,
+    /// `√(x + 3/8)`, which makes the spread of counts independent of their level (Anscombe 1948)
+    /// and that of latencies less dependent; continued linearly below 0.
+    Sqrt,
+}
+
+impl Transform {
+    const SHIFT: f64 = 0.375;
+
+    /// The transformed value; NaN and infinite values stay what they are. Increasing.
+    #[must_use]
+    pub fn apply(self, value: f64) -> f64 {
+        match self {
+            Self::Identity => value,
+            Self::Sqrt if value < 0.0 => Self::SHIFT.sqrt() + value / (2.0 * Self::SHIFT.sqrt()),
+            Self::Sqrt => (value + Self::SHIFT).sqrt(),
+        }
+    }
+
+    /// The value that was transformed.
+    #[must_use]
+    pub fn invert(self, transformed: f64) -> f64 {
+        let zero = Self::SHIFT.sqrt();
+        match self {
+            Self::Identity => transformed,
+            Self::Sqrt if transformed < zero => (transformed - zero) * 2.0 * zero,
+            Self::Sqrt => transformed * transformed - Self::SHIFT,
+        }
+    }
+}
 
 /// How a detector cuts series into blocks and how much history it reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,23 +95,30 @@ pub struct BlockLayout {
     pub lookback: usize,
     /// Windows scored per block; blocks start at multiples of this many windows since the epoch.
     pub block: usize,
-    /// Forecast horizons in windows, ascending; the first is the one that scores.
+    /// Forecast horizons in windows, ascending from 1; at most [`MAX_HORIZONS`].
     pub horizons: Vec<usize>,
+    /// Per horizon, the windows over which forecast errors are averaged before they are judged:
+    /// a long horizon with a wide average sees what lasts, the shortest what is sudden.
+    pub widths: Vec<usize>,
     /// Windows of history from which level and scale are taken.
     pub scale_windows: usize,
+    /// How each metric is read.
+    pub transforms: Vec<Transform>,
 }
 
 impl BlockLayout {
     /// The layout of a detector for windows of `step_micros`: blocks of 60 after 60 windows of
     /// burn-in, horizons 1, 10 and 30, scale from the day before (at least 360 windows).
     #[must_use]
-    pub fn for_step(step_micros: i64) -> Self {
+    pub fn for_step(step_micros: i64, transforms: Vec<Transform>) -> Self {
         let day = (DAY_MICROS / step_micros).clamp(360, 2_880) as usize;
         Self {
             step_micros,
             lookback: 60,
             block: 60,
             horizons: vec![1, 10, 30],
+            widths: vec![1, 5, 15],
+            transforms,
             scale_windows: day,
         }
     }
@@ -83,10 +129,16 @@ impl BlockLayout {
         self.lookback + self.block
     }
 
-    /// Inputs per step for so many metrics.
+    /// Number of metrics.
     #[must_use]
-    pub fn features(&self, metrics: usize) -> usize {
-        metrics * (INPUTS_PER_METRIC + self.horizons.len()) + TIME_INPUTS
+    pub fn metrics(&self) -> usize {
+        self.transforms.len()
+    }
+
+    /// Inputs per step.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.metrics() * (INPUTS_PER_METRIC + self.horizons.len()) + TIME_INPUTS
     }
 
     /// Windows in a day, if a day is a whole number of them and long enough for the horizons.
@@ -276,7 +328,7 @@ impl<'a> SeriesFeatures<'a> {
     /// Row `i` is the window `block_start − lookback − 1 + i`: the forecast made there at horizon
     /// 1 scores the window after it, so the last `block` rows score the block.
     pub fn write_inputs(&self, block_start: i64, scales: &[Option<Scale>], out: &mut [f32]) {
-        let width = self.layout.features(self.grid.metrics.len());
+        let width = self.layout.features();
         let origin = block_start - self.layout.lookback as i64 - 1;
         for (row, inputs) in out.chunks_exact_mut(width).enumerate() {
             self.write_window(origin + row as i64, scales, inputs);
@@ -446,6 +498,17 @@ mod tests {
 
     use super::*;
 
+    proptest! {
+        #[test]
+        fn transforms_increase_and_invert(a in -1e3..1e6f64, b in -1e3..1e6f64) {
+            for transform in [Transform::Identity, Transform::Sqrt] {
+                prop_assert_eq!(a < b, transform.apply(a) < transform.apply(b));
+                let back = transform.invert(transform.apply(a));
+                prop_assert!((back - a).abs() <= 1e-9 * a.abs().max(1.0));
+            }
+        }
+    }
+
     fn naive_median(values: &[f64]) -> f64 {
         let mut present: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();
         present.sort_by(f64::total_cmp);
@@ -468,13 +531,15 @@ mod tests {
             lookback: 8,
             block: 4,
             horizons: vec![1, 3],
+            widths: vec![1, 2],
+            transforms: vec![Transform::Identity],
             scale_windows: 24,
         }
     }
 
     fn block_inputs(layout: &BlockLayout, grid: &SeriesGrid, block: i64) -> Vec<f32> {
         let features = SeriesFeatures::new(layout, grid, true);
-        let mut out = vec![0.0; layout.sequence_length() * layout.features(1)];
+        let mut out = vec![0.0; layout.sequence_length() * layout.features()];
         features.write_inputs(block, &features.scales(block), &mut out);
         out
     }
@@ -519,7 +584,7 @@ mod tests {
         let scales = features.scales(96);
         let scale = scales[0].unwrap();
         let inputs = block_inputs(&layout, &grid, 96);
-        let width = layout.features(1);
+        let width = layout.features();
         let (row, t) = (9usize, 96);
         let at = &inputs[row * width..(row + 1) * width];
         let m11 = |t: usize| naive_median(&values[t - 10..=t]);

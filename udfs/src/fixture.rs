@@ -9,7 +9,7 @@ use crate::calibration::Calibration;
 use crate::detector::{
     Detector, FORMAT_VERSION, Manifest, Objective, ThresholdPolicy, Training, Validation,
 };
-use crate::features::BlockLayout;
+use crate::features::{BlockLayout, Transform};
 use crate::models::{Architecture, init::initialise};
 
 pub(crate) const MINUTE: i64 = 60_000_000;
@@ -40,6 +40,8 @@ pub(crate) fn manifest(name: &str, architecture: Architecture, metrics: &[&str])
         lookback: 24,
         block: 12,
         horizons: vec![1, 5],
+        widths: vec![1, 3],
+        transforms: vec![Transform::Sqrt; metrics.len()],
         scale_windows: 48,
     };
     Manifest {
@@ -51,7 +53,7 @@ pub(crate) fn manifest(name: &str, architecture: Architecture, metrics: &[&str])
         hidden_size: 8,
         metrics: metrics.iter().map(|metric| (*metric).to_owned()).collect(),
         layout,
-        normal_residual: vec![1.0; metrics.len()],
+        errors: vec![Calibration::fit(&sample); 2 * metrics.len()],
         calibration: Calibration::fit(&sample).unwrap(),
         threshold: ThresholdPolicy::default(),
         training: Training {

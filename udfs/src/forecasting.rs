@@ -8,7 +8,7 @@
 use candle_core::{Device, Tensor};
 use thiserror::Error;
 
-use crate::features::{BlockLayout, Scale, SeriesFeatures};
+use crate::features::{BlockLayout, MAX_HORIZONS, Scale, SeriesFeatures};
 use crate::models::Forecaster;
 use crate::series::{Rows, SeriesError, SeriesGrid, lay_on_grid};
 
@@ -70,17 +70,21 @@ impl Status {
     }
 }
 
-/// The forecast of one metric of one window, made one window before.
+/// The forecasts of one metric of one window, one per horizon of the layout; entries beyond are
+/// NaN. All values are transformed ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MetricForecast {
     /// What was seen.
     pub value: f64,
-    /// What was forecast, in the metric's unit.
-    pub expected: f64,
     /// Trailing median one window before: the forecast of an untrained forecaster.
     pub baseline: f64,
-    /// The series' scale, in the metric's unit; positive.
+    /// The series' scale; positive.
     pub scale: f64,
+    /// What was forecast, so many windows before.
+    pub expected: [f64; MAX_HORIZONS],
+    /// Mean signed error over the horizon's width, in scales; NaN where less than half of the
+    /// windows of the width have a value.
+    pub error: [f64; MAX_HORIZONS],
 }
 
 /// The forecasts of one series.
@@ -125,20 +129,19 @@ pub fn forecast(
     for (number, &rows) in series.iter().enumerate() {
         let mut forecast = SeriesForecast {
             status: vec![Status::Warmup; rows.window_start.len()],
-            metrics: vec![None; rows.window_start.len() * rows.metrics.len()],
+            metrics: vec![None; rows.window_start.len() * layout.metrics()],
         };
         prepare_series(layout, number, rows, scope, &mut forecast, &mut batch)?;
         forecasts.push(forecast);
     }
     batch.run()?;
-    for (window, locations) in batch.done.iter().zip(batch.locations.chunks(batch.metrics)) {
-        let first = window.row * batch.metrics;
-        let parts = &mut forecasts[window.series].metrics[first..first + batch.metrics];
-        for (part, location) in parts.iter_mut().zip(locations) {
-            if let Some(part) = part {
-                part.expected = part.baseline + part.scale * f64::from(*location);
-            }
-        }
+    for (window, parts) in batch
+        .done
+        .iter()
+        .zip(batch.results.chunks(layout.metrics()))
+    {
+        let first = window.row * layout.metrics();
+        forecasts[window.series].metrics[first..first + parts.len()].copy_from_slice(parts);
     }
     Ok(forecasts)
 }
@@ -152,7 +155,7 @@ fn prepare_series(
     forecast: &mut SeriesForecast,
     batch: &mut Batch<'_>,
 ) -> Result<(), ForecastError> {
-    let stretches = lay_on_grid(rows, layout.step_micros, layout.reach(), layout.lookback)?;
+    let stretches = lay_on_grid(rows, layout)?;
     let mut first_row = 0;
     for grid in &stretches {
         let features = SeriesFeatures::new(layout, grid, scope.knows_time);
@@ -166,11 +169,10 @@ fn prepare_series(
             let mut windows = Vec::new();
             while row < end_row && block.holds(index_of(grid, row - first_row)) {
                 let index = index_of(grid, row - first_row);
-                let (status, parts) = block.window(rows, row, index);
-                forecast.status[row] = status;
-                if let Some(parts) = parts {
-                    let first = row * rows.metrics.len();
-                    forecast.metrics[first..first + parts.len()].copy_from_slice(&parts);
+                forecast.status[row] = block.status(rows, row, index);
+                if block.takes_part(index).any(|takes_part| takes_part)
+                    && !matches!(forecast.status[row], Status::NoData | Status::Warmup)
+                {
                     windows.push(PendingWindow {
                         series,
                         row,
@@ -222,53 +224,68 @@ impl<'a> Block<'a> {
         self.layout.lookback + (index - self.start) as usize
     }
 
-    /// Status of a window, and what is known of its metrics if any can be forecast.
-    fn window(
-        &self,
-        rows: Rows<'_>,
-        row: usize,
-        index: i64,
-    ) -> (Status, Option<Vec<Option<MetricForecast>>>) {
+    /// Whether each metric takes part in a window: it has a value, a level one window before, a
+    /// warm lookback and a scale.
+    fn takes_part(&self, index: i64) -> impl Iterator<Item = bool> + '_ {
+        (0..self.scales.len()).map(move |metric| {
+            self.scales[metric].is_some()
+                && self.features.value(metric, index).is_finite()
+                && self.features.baseline(metric, index - 1).is_finite()
+                && self.features.is_warm(metric, index)
+        })
+    }
+
+    fn status(&self, rows: Rows<'_>, row: usize, index: i64) -> Status {
         let values = || rows.metrics.iter().map(|values| values[row]);
         if values().all(f64::is_nan) {
-            return (Status::NoData, None);
+            return Status::NoData;
         }
         if !values().any(f64::is_finite) {
-            return (Status::NullInput, None);
+            return Status::NullInput;
         }
-        let parts: Vec<_> = (0..self.scales.len())
-            .map(|metric| self.part(metric, index))
-            .collect();
-        if parts.iter().all(Option::is_none) {
-            return (Status::Warmup, None);
+        if !self.takes_part(index).any(|takes_part| takes_part) {
+            return Status::Warmup;
         }
-        let knows_yesterday = (0..parts.len())
-            .filter(|&metric| parts[metric].is_some())
-            .all(|metric| self.features.knows_yesterday(metric, index - 1));
-        let status = if !values().all(f64::is_finite) {
+        let knows_yesterday = self
+            .takes_part(index)
+            .enumerate()
+            .filter(|(_, takes_part)| *takes_part)
+            .all(|(metric, _)| self.features.knows_yesterday(metric, index - 1));
+        if !values().all(f64::is_finite) {
             Status::NullInput
         } else if knows_yesterday && self.features.has_full_reach(self.start) {
             Status::Ok
         } else {
             Status::ShortHistory
-        };
-        (status, Some(parts))
+        }
     }
 
-    /// A metric takes part where it has a value, a level one window before, a warm lookback and
-    /// a scale.
-    fn part(&self, metric: usize, index: i64) -> Option<MetricForecast> {
-        let value = self.features.value(metric, index);
-        let baseline = self.features.baseline(metric, index - 1);
-        let takes_part =
-            value.is_finite() && baseline.is_finite() && self.features.is_warm(metric, index);
-        let scale = self.scales[metric].filter(|_| takes_part)?.scale;
-        Some(MetricForecast {
-            value,
-            expected: baseline,
-            baseline,
-            scale,
-        })
+    /// What the forward pass leaves to be judged.
+    fn pending(&self, windows: Vec<PendingWindow>) -> PendingBlock {
+        let origin = self.start - self.layout.lookback as i64 - 1;
+        let steps = self.layout.sequence_length() as i64;
+        let metrics = 0..self.scales.len();
+        PendingBlock {
+            metrics: metrics
+                .map(|metric| PendingMetric {
+                    scale: self.scales[metric].map(|scale| scale.scale),
+                    is_warm: windows
+                        .iter()
+                        .map(|window| {
+                            self.features
+                                .is_warm(metric, origin + 1 + window.step as i64)
+                        })
+                        .collect(),
+                    values: (0..=steps)
+                        .map(|step| self.features.value(metric, origin + step))
+                        .collect(),
+                    baselines: (0..steps)
+                        .map(|step| self.features.baseline(metric, origin + step))
+                        .collect(),
+                })
+                .collect(),
+            windows,
+        }
     }
 }
 
@@ -280,31 +297,89 @@ struct PendingWindow {
     step: usize,
 }
 
+/// A block waiting for its forward pass.
+struct PendingBlock {
+    windows: Vec<PendingWindow>,
+    metrics: Vec<PendingMetric>,
+}
+
+/// What is known of a metric over the steps of a block's pass.
+struct PendingMetric {
+    scale: Option<f64>,
+    /// One per pending window.
+    is_warm: Vec<bool>,
+    /// The value at each step and the one after the last.
+    values: Vec<f64>,
+    /// The level at each step.
+    baselines: Vec<f64>,
+}
+
+impl PendingMetric {
+    /// The forecasts of the window after `step`. `location` gives the output of a step at a
+    /// horizon.
+    fn forecast(
+        &self,
+        layout: &BlockLayout,
+        step: usize,
+        location: impl Fn(usize, usize) -> f64,
+    ) -> Option<MetricForecast> {
+        let scale = self.scale?;
+        let (value, baseline) = (self.values[step + 1], self.baselines[step]);
+        if !value.is_finite() || !baseline.is_finite() {
+            return None;
+        }
+        let mut forecast = MetricForecast {
+            value,
+            baseline,
+            scale,
+            expected: [f64::NAN; MAX_HORIZONS],
+            error: [f64::NAN; MAX_HORIZONS],
+        };
+        for (number, (&horizon, &width)) in layout.horizons.iter().zip(&layout.widths).enumerate() {
+            let expected = |end: usize| {
+                let origin = end - horizon;
+                self.baselines[origin] + scale * location(origin, number)
+            };
+            let mut sum = 0.0;
+            let mut count = 0;
+            for back in 0..width {
+                let end = step + 1 - back;
+                let error = (self.values[end] - expected(end)) / scale;
+                if error.is_finite() {
+                    sum += error;
+                    count += 1;
+                }
+            }
+            forecast.expected[number] = expected(step + 1);
+            if 2 * count >= width {
+                forecast.error[number] = sum / f64::from(count as u32);
+            }
+        }
+        Some(forecast)
+    }
+}
+
 /// Blocks of any number of series, run in passes of [`BATCH_BLOCKS`].
 struct Batch<'a> {
     forecaster: &'a Forecaster,
     layout: &'a BlockLayout,
-    features: usize,
-    metrics: usize,
     inputs: Vec<f32>,
-    pending: Vec<Vec<PendingWindow>>,
+    pending: Vec<PendingBlock>,
     done: Vec<PendingWindow>,
-    /// One location per window of `done` and metric, at the first horizon.
-    locations: Vec<f32>,
+    /// One entry per window of `done` and metric.
+    results: Vec<Option<MetricForecast>>,
 }
 
 impl<'a> Batch<'a> {
     fn new(forecaster: &'a Forecaster, layout: &'a BlockLayout) -> Self {
-        let config = forecaster.config();
+        let block_inputs = layout.sequence_length() * layout.features();
         Self {
             forecaster,
             layout,
-            features: config.features,
-            metrics: config.targets / layout.horizons.len(),
-            inputs: Vec::with_capacity(BATCH_BLOCKS * layout.sequence_length() * config.features),
+            inputs: Vec::with_capacity(BATCH_BLOCKS * block_inputs),
             pending: Vec::with_capacity(BATCH_BLOCKS),
             done: Vec::new(),
-            locations: Vec::new(),
+            results: Vec::new(),
         }
     }
 
@@ -314,12 +389,12 @@ impl<'a> Batch<'a> {
         windows: Vec<PendingWindow>,
     ) -> Result<(), ForecastError> {
         let begin = self.inputs.len();
-        self.inputs
-            .resize(begin + self.layout.sequence_length() * self.features, 0.0);
+        let block_inputs = self.layout.sequence_length() * self.layout.features();
+        self.inputs.resize(begin + block_inputs, 0.0);
         block
             .features
             .write_inputs(block.start, &block.scales, &mut self.inputs[begin..]);
-        self.pending.push(windows);
+        self.pending.push(block.pending(windows));
         if self.pending.len() == BATCH_BLOCKS {
             self.run()
         } else {
@@ -332,10 +407,9 @@ impl<'a> Batch<'a> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let steps = self.layout.sequence_length();
-        self.inputs
-            .resize(BATCH_BLOCKS * steps * self.features, 0.0);
-        let shape = (BATCH_BLOCKS, steps, self.features);
+        let layout = self.layout;
+        let shape = (BATCH_BLOCKS, layout.sequence_length(), layout.features());
+        self.inputs.resize(shape.0 * shape.1 * shape.2, 0.0);
         let inputs = Tensor::from_slice(&self.inputs, shape, &Device::Cpu)?;
         let output: Vec<f32> = self
             .forecaster
@@ -343,14 +417,21 @@ impl<'a> Batch<'a> {
             .location
             .flatten_all()?
             .to_vec1()?;
-        let horizons = self.layout.horizons.len();
-        let targets = self.metrics * horizons;
-        for (block, windows) in self.pending.drain(..).enumerate() {
-            for window in windows {
-                let first = (block * steps + window.step) * targets;
-                let targets = &output[first..first + targets];
-                self.locations.extend(targets.iter().step_by(horizons));
-                self.done.push(window);
+        let horizons = layout.horizons.len();
+        let targets = layout.metrics() * horizons;
+        for (number, block) in self.pending.drain(..).enumerate() {
+            let output = &output[number * shape.1 * targets..];
+            for (place, window) in block.windows.iter().enumerate() {
+                self.results
+                    .extend(block.metrics.iter().enumerate().map(|(metric, pending)| {
+                        let location = |step: usize, horizon: usize| {
+                            f64::from(output[step * targets + metric * horizons + horizon])
+                        };
+                        pending.is_warm[place]
+                            .then(|| pending.forecast(layout, window.step, location))
+                            .flatten()
+                    }));
+                self.done.push(*window);
             }
         }
         self.inputs.clear();

@@ -1,9 +1,12 @@
 //! From forecasts to calibrated scores.
 //!
-//! The residual of a metric is `|x_t − x̂_t| / s`, in multiples of its mean on normal data.
-//! Surprise is the 4-norm mean over the metrics that take part: near the largest of them, yet
-//! higher where several move at once. The detector's calibration turns surprise into a score.
+//! Each metric has one forecast error per horizon: the shortest horizon sees what is sudden, the
+//! longest what lasts. Their sizes do not compare (an error in a metric that is nearly always
+//! zero, a tenth of the usual traffic missing), but their rarity does: each is ranked among the
+//! same errors on held-back normal data, and surprise is −ln p of the rarest. The detector's
+//! calibration ranks that in turn, which accounts for how many errors it is the rarest of.
 
+use crate::calibration::Calibration;
 use crate::detector::{Detector, Severity, ThresholdPolicy};
 use crate::forecasting::{ForecastError, MetricForecast, Scope, SeriesForecast, Status, forecast};
 use crate::series::Rows;
@@ -31,7 +34,7 @@ impl Direction {
 /// What a detector says of one window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
-    /// Residual over its normal mean; dimensionless, at least 0.
+    /// −ln p of the rarest forecast error; dimensionless, at least 0.
     pub surprise: f64,
     /// Calibrated, in [0, 1).
     pub anomaly_score: f64,
@@ -39,7 +42,8 @@ pub struct Verdict {
     pub is_anomaly: bool,
     /// How rare, if it is an anomaly.
     pub severity: Option<Severity>,
-    /// Index of the metric with the largest residual: the following are in its unit.
+    /// Index of the metric with the rarest error: the following are in its unit, at the horizon of
+    /// that error.
     pub top_metric: usize,
     /// Side of the forecast.
     pub direction: Direction,
@@ -71,34 +75,47 @@ impl WindowScore {
     }
 }
 
-/// Surprise of one window: the 4-norm mean of the residuals of the metrics that take part, each
-/// over its normal mean. `None` where no metric does.
-#[must_use]
-pub fn surprise(metrics: &[Option<MetricForecast>], normal_residual: &[f64]) -> Option<f64> {
-    let (sum, count) = residuals(metrics, normal_residual)
-        .fold((0.0, 0.0), |(sum, count), (_, residual, _)| {
-            (sum + residual.powi(4), count + 1.0)
-        });
-    (count > 0.0).then(|| f64::powf(sum / count, 0.25))
+/// The rarest forecast error of a window.
+#[derive(Debug, Clone, Copy)]
+pub struct RarestError {
+    /// −ln p: 0 for the most usual window.
+    pub surprise: f64,
+    metric: usize,
+    horizon: usize,
+    forecast: MetricForecast,
 }
 
-/// Index, signed residual in normal means, and forecast of each metric that takes part.
-fn residuals<'a>(
-    metrics: &'a [Option<MetricForecast>],
-    normal_residual: &'a [f64],
-) -> impl Iterator<Item = (usize, f64, MetricForecast)> + 'a {
-    metrics
-        .iter()
-        .zip(normal_residual)
-        .enumerate()
-        .filter_map(|(index, (part, normal))| {
-            let part = (*part)?;
-            Some((
-                index,
-                (part.value - part.expected) / (part.scale * normal),
-                part,
-            ))
-        })
+/// Finds the rarest error among `errors`, `metrics × horizons` calibrations, row-major, that were
+/// fitted to absolute errors. `None` where no metric takes part.
+#[must_use]
+pub fn rarest_error(
+    metrics: &[Option<MetricForecast>],
+    errors: &[Option<Calibration>],
+) -> Option<RarestError> {
+    let horizons = errors.len() / metrics.len().max(1);
+    let mut rarest: Option<(f64, usize, usize, MetricForecast)> = None;
+    for (metric, forecast) in metrics.iter().enumerate() {
+        let Some(forecast) = *forecast else { continue };
+        for horizon in 0..horizons {
+            let Some(calibration) = &errors[metric * horizons + horizon] else {
+                continue;
+            };
+            let error = forecast.error[horizon].abs();
+            if error.is_nan() {
+                continue;
+            }
+            let p_value = calibration.p_value(error);
+            if rarest.is_none_or(|(smallest, ..)| p_value < smallest) {
+                rarest = Some((p_value, metric, horizon, forecast));
+            }
+        }
+    }
+    rarest.map(|(p_value, metric, horizon, forecast)| RarestError {
+        surprise: -p_value.ln(),
+        metric,
+        horizon,
+        forecast,
+    })
 }
 
 impl Detector {
@@ -171,38 +188,32 @@ impl Detector {
 
     fn verdict(&self, metrics: &[Option<MetricForecast>]) -> Option<Verdict> {
         let manifest = self.manifest();
-        let surprise = surprise(metrics, &manifest.normal_residual)?;
-        let (top_metric, residual, top) =
-            residuals(metrics, &manifest.normal_residual).reduce(|top, next| {
-                if next.1.abs() > top.1.abs() {
-                    next
-                } else {
-                    top
-                }
-            })?;
-        let p_value = manifest.calibration.p_value(surprise);
+        let top = rarest_error(metrics, &manifest.errors)?;
+        let p_value = manifest.calibration.p_value(top.surprise);
         let anomaly_score = 1.0 - p_value;
         let is_anomaly = anomaly_score >= self.threshold();
-        let count = metrics.iter().flatten().count() as f64;
-        let margin = manifest.calibration.surprise_at(self.threshold_p_value())
-            * count.powf(0.25)
-            * top.scale
-            * manifest.normal_residual[top_metric];
+        let horizons = manifest.layout.horizons.len();
+        let errors = manifest.errors[top.metric * horizons + top.horizon].as_ref()?;
+        // The error at which this metric and horizon alone would reach the threshold.
+        let alarming = manifest.calibration.surprise_at(self.threshold_p_value());
+        let margin = errors.surprise_at((-alarming).exp()) * top.forecast.scale;
+        let transform = manifest.layout.transforms[top.metric];
+        let expected = top.forecast.expected[top.horizon];
         Some(Verdict {
-            surprise,
+            surprise: top.surprise,
             anomaly_score,
             is_anomaly,
             severity: is_anomaly
                 .then(|| ThresholdPolicy::severity(p_value, manifest.layout.step_micros)),
-            top_metric,
-            direction: if residual < 0.0 {
+            top_metric: top.metric,
+            direction: if top.forecast.error[top.horizon] < 0.0 {
                 Direction::Dip
             } else {
                 Direction::Spike
             },
-            expected_value: top.expected,
-            lower_bound: top.expected - margin,
-            upper_bound: top.expected + margin,
+            expected_value: transform.invert(expected),
+            lower_bound: transform.invert(expected - margin),
+            upper_bound: transform.invert(expected + margin),
         })
     }
 }

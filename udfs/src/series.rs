@@ -7,6 +7,8 @@
 
 use thiserror::Error;
 
+use crate::features::BlockLayout;
+
 /// Rows of one series, ascending in time: what a detector scores or learns from.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
@@ -109,28 +111,31 @@ impl SeriesGrid {
     }
 }
 
-/// Lays rows on the grid of `step_micros`, in stretches separated by holes longer than `reach`
-/// windows. Together the stretches hold every row once, in order.
+/// Lays rows on the grid of a layout, each metric read through its transform, in stretches
+/// separated by holes longer than the layout's reach. Together the stretches hold every row once,
+/// in order.
 ///
 /// # Errors
-/// When rows are unordered, two share a window, or there are at least `min_rows` rows and no two
-/// of them are one step apart.
-pub fn lay_on_grid(
-    rows: Rows<'_>,
-    step_micros: i64,
-    reach: usize,
-    min_rows: usize,
-) -> Result<Vec<SeriesGrid>, SeriesError> {
-    let indices = grid_indices(rows.window_start, step_micros, min_rows)?;
+/// When rows are unordered, two share a window, or there are at least as many rows as a lookback
+/// has windows and no two of them are one step apart.
+pub fn lay_on_grid(rows: Rows<'_>, layout: &BlockLayout) -> Result<Vec<SeriesGrid>, SeriesError> {
+    let indices = grid_indices(rows.window_start, layout.step_micros, layout.lookback)?;
     let Some(&series_first) = indices.first() else {
         return Ok(Vec::new());
     };
+    let reach = layout.reach() as i64;
     let mut stretches = Vec::new();
     let mut begin = 0;
     for row in 1..=indices.len() {
-        let is_break = row == indices.len() || indices[row] - indices[row - 1] > reach as i64;
+        let is_break = row == indices.len() || indices[row] - indices[row - 1] > reach;
         if is_break {
-            stretches.push(stretch(rows.metrics, &indices, begin..row, series_first));
+            stretches.push(stretch(
+                rows.metrics,
+                layout,
+                &indices,
+                begin..row,
+                series_first,
+            ));
             begin = row;
         }
     }
@@ -174,6 +179,7 @@ fn grid_indices(
 
 fn stretch(
     metrics: &[Vec<f64>],
+    layout: &BlockLayout,
     indices: &[i64],
     range: std::ops::Range<usize>,
     series_first: i64,
@@ -186,13 +192,14 @@ fn stretch(
         .collect();
     let metrics = metrics
         .iter()
-        .map(|values| {
+        .zip(&layout.transforms)
+        .map(|(values, transform)| {
             let mut slots = vec![f64::NAN; len];
             for (&slot, &value) in row_slots.iter().zip(&values[range.clone()]) {
-                // An infinite value is as unusable as a missing one.
-                // Adding zero turns -0.0, which sorts apart from 0.0, into 0.0.
+                // An infinite value is as unusable as a missing one. Adding zero turns -0.0,
+                // which sorts apart from 0.0, into 0.0.
                 slots[slot] = if value.is_finite() {
-                    value + 0.0
+                    transform.apply(value) + 0.0
                 } else {
                     f64::NAN
                 };
@@ -211,26 +218,36 @@ fn stretch(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::Transform;
 
     const MINUTE: i64 = 60_000_000;
 
     fn grid(times: &[i64], values: &[f64]) -> Result<Vec<SeriesGrid>, SeriesError> {
         let metrics = vec![values.to_vec()];
         let times: Vec<i64> = times.iter().map(|minute| minute * MINUTE).collect();
-        lay_on_grid(
-            Rows {
-                window_start: &times,
-                metrics: &metrics,
-            },
-            MINUTE,
-            10,
-            3,
-        )
+        let layout = BlockLayout {
+            step_micros: MINUTE,
+            lookback: 3,
+            block: 2,
+            horizons: vec![1],
+            widths: vec![1],
+            scale_windows: 6,
+            transforms: vec![Transform::Identity],
+        };
+        let rows = Rows {
+            window_start: &times,
+            metrics: &metrics,
+        };
+        lay_on_grid(rows, &layout)
     }
 
     #[test]
     fn holes_become_missing_slots_and_long_holes_split() {
-        let stretches = grid(&[5, 6, 9, 100, 101], &[1.0, 2.0, f64::INFINITY, 4.0, 5.0]).unwrap();
+        let stretches = grid(
+            &[5, 6, 9, 10_000, 10_001],
+            &[1.0, 2.0, f64::INFINITY, 4.0, 5.0],
+        )
+        .unwrap();
         assert_eq!(stretches.len(), 2);
         assert_eq!((stretches[0].first, stretches[0].len()), (5, 5));
         assert_eq!(stretches[0].row_slots, [0, 1, 4]);
@@ -240,7 +257,7 @@ mod tests {
                 .iter()
                 .all(|value| value.is_nan())
         );
-        assert_eq!((stretches[1].first, stretches[1].series_first), (100, 5));
+        assert_eq!((stretches[1].first, stretches[1].series_first), (10_000, 5));
     }
 
     #[test]

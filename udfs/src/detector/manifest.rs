@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
-use crate::features::BlockLayout;
+use crate::features::{BlockLayout, MAX_HORIZONS};
 use crate::models::{Architecture, ForecasterConfig};
 
 /// The format this build writes and the newest it reads.
@@ -37,9 +37,9 @@ pub struct Manifest {
     pub metrics: Vec<String>,
     /// Window step, lookback, block, horizons and scale history.
     pub layout: BlockLayout,
-    /// Mean absolute residual of each metric on the calibration range, in scales: surprise is
-    /// measured in multiples of it.
-    pub normal_residual: Vec<f64>,
+    /// How large absolute forecast errors are on the calibration range, in scales,
+    /// `metrics × horizons`, row-major; `None` for a metric that has too few values there.
+    pub errors: Vec<Option<Calibration>>,
     /// From surprise to score.
     pub calibration: Calibration,
     /// When a score is an anomaly.
@@ -60,7 +60,7 @@ impl Manifest {
     pub fn forecaster_config(&self) -> ForecasterConfig {
         ForecasterConfig {
             architecture: self.architecture,
-            features: self.layout.features(self.metrics.len()),
+            features: self.layout.features(),
             hidden_size: self.hidden_size,
             targets: self.metrics.len() * self.layout.horizons.len(),
         }
@@ -77,17 +77,26 @@ impl Manifest {
         let layout = &self.layout;
         if self.metrics.is_empty() {
             Some("it has no metrics")
-        } else if self.normal_residual.len() != self.metrics.len() {
-            Some("`normal_residual` has not one value per metric")
-        } else if !self.normal_residual.iter().all(|residual| *residual > 0.0) {
-            Some("`normal_residual` is not positive")
+        } else if layout.transforms.len() != self.metrics.len() {
+            Some("`layout.transforms` has not one entry per metric")
+        } else if self.errors.len() != self.metrics.len() * layout.horizons.len() {
+            Some("`errors` has not one entry per metric and horizon")
+        } else if layout.horizons.len() > MAX_HORIZONS
+            || layout.widths.len() != layout.horizons.len()
+            || (layout.horizons.iter().zip(&layout.widths))
+                .any(|(h, w)| h + w > layout.lookback + 1)
+        {
+            Some("`layout` needs one width per horizon, at most 4, together within the lookback")
         } else if layout.step_micros <= 0
             || layout.block == 0
             || layout.horizons.first() != Some(&1)
         {
             Some("`layout` needs a positive step, a positive block and a first horizon of 1")
         } else {
-            self.calibration.defect()
+            let errors = self.errors.iter().flatten();
+            errors
+                .chain([&self.calibration])
+                .find_map(Calibration::defect)
         }
     }
 }
