@@ -3,6 +3,11 @@
 //! A tile is a few rows by the gates of a few units. Its sums never leave the registers between
 //! the matrix product and the gates.
 
+#![expect(
+    unsafe_code,
+    reason = "tiles read and write rows without bounds checks"
+)]
+
 use super::buffer::Buffer;
 use super::product::Matrix;
 use super::simd::Simd;
