@@ -43,13 +43,11 @@ impl Buffer {
     /// length as it is, or a new one.
     pub(super) fn spare(len: usize) -> Self {
         let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        match spare.iter().position(|buffer| buffer.len == len) {
-            Some(index) => spare.swap_remove(index),
-            None => {
-                drop(spare);
-                Self::zeros(len)
-            }
+        if let Some(index) = spare.iter().position(|buffer| buffer.len == len) {
+            return spare.swap_remove(index);
         }
+        drop(spare);
+        Self::zeros(len)
     }
 
     /// Keeps a buffer for [`Self::spare`]; the ones kept longest make room.

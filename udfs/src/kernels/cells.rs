@@ -102,7 +102,7 @@ impl Cell for LstmCell {
     }
 }
 
-/// Gates r, z, n; saved: r, z, n and W_hn h + b_hn; deltas: n by the state, r, z, n by the input.
+/// Gates r, z, n; saved: r, z, n and `W_hn h + b_hn`; deltas: n by the state, r, z, n by the input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GruCell;
 

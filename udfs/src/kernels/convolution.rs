@@ -329,7 +329,12 @@ fn unpool(d_pooled: &[f32], tanh: &[f32], width: usize, outputs: usize, deltas: 
     }
 }
 
+/// How much of the gradient of `max(value, other)` is `value`'s.
 #[inline(always)]
+#[expect(
+    clippy::float_cmp,
+    reason = "the maximum is a tie only if both are the same number"
+)]
 fn share(value: f32, other: f32, equal: f32) -> f32 {
     if value > other {
         1.0

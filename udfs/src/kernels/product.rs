@@ -8,6 +8,10 @@
     reason = "tiles read packed weights and rows without bounds checks, which cost as much as the \
               arithmetic"
 )]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "sums of a tile are indexed alike, by row and vector"
+)]
 
 use super::buffer::Buffer;
 use super::simd::Simd;
