@@ -5,7 +5,7 @@ use anomalog_udfs::calibration::{Calibration, MIN_CALIBRATION_WINDOWS};
 use anomalog_udfs::detector::Validation;
 use anomalog_udfs::features::BlockLayout;
 use anomalog_udfs::forecasting::{MetricForecast, Scope, forecast};
-use anomalog_udfs::models::Forecaster;
+use anomalog_udfs::models::{Forecaster, Predictor};
 use anomalog_udfs::scoring::rarest_error;
 
 use super::TrainingError;
@@ -31,9 +31,10 @@ pub(super) fn calibrate(
     dataset: &Dataset,
     layout: &BlockLayout,
 ) -> Result<Calibrated, TrainingError> {
+    let predictor = Predictor::new(forecaster)?;
     let mut held = Vec::new();
     for series in dataset.series() {
-        held.extend(hold_back(forecaster, dataset, layout, series)?);
+        held.extend(hold_back(&predictor, dataset, layout, series)?);
     }
     let horizons = layout.horizons.len();
     let errors: Vec<Option<Calibration>> = (0..dataset.metrics().len())
@@ -64,13 +65,13 @@ pub(super) fn calibrate(
 }
 
 fn hold_back(
-    forecaster: &Forecaster,
+    predictor: &Predictor,
     dataset: &Dataset,
     layout: &BlockLayout,
     series: &Series,
 ) -> Result<Vec<Held>, TrainingError> {
     let forecasts =
-        forecast(forecaster, layout, &[series.rows()], Scope::ALL).map_err(|source| {
+        forecast(predictor, layout, &[series.rows()], Scope::ALL).map_err(|source| {
             TrainingError::Series {
                 series: series.key.clone(),
                 source,

@@ -5,15 +5,14 @@
 //! `(lookback + block) / block` recurrent steps, and its forecast is the same whatever else a
 //! query holds.
 
-use candle_core::{Device, Tensor};
 use thiserror::Error;
 
 use crate::features::{BlockLayout, MAX_HORIZONS, Scale, SeriesFeatures};
-use crate::models::Forecaster;
+use crate::models::Predictor;
 use crate::series::{Rows, SeriesError, SeriesGrid, lay_on_grid};
 
-/// Blocks per forward pass. Batches are filled up with empty blocks to exactly this many, because
-/// matrix products take other paths, with other rounding, for other shapes.
+/// Blocks per forward pass: enough rows for the kernels' tiles, few enough to stay in the cache.
+/// A block's forecasts do not depend on the others in its pass.
 const BATCH_BLOCKS: usize = 32;
 
 /// Why rows could not be forecast.
@@ -119,12 +118,12 @@ impl Scope {
 /// When rows of a series are out of order, two share a window, none are one window apart, or the
 /// forward pass fails.
 pub fn forecast(
-    forecaster: &Forecaster,
+    predictor: &Predictor,
     layout: &BlockLayout,
     series: &[Rows<'_>],
     scope: Scope,
 ) -> Result<Vec<SeriesForecast>, ForecastError> {
-    let mut batch = Batch::new(forecaster, layout);
+    let mut batch = Batch::new(predictor, layout);
     let mut forecasts = Vec::with_capacity(series.len());
     for (number, &rows) in series.iter().enumerate() {
         let mut forecast = SeriesForecast {
@@ -361,7 +360,7 @@ impl PendingMetric {
 
 /// Blocks of any number of series, run in passes of [`BATCH_BLOCKS`].
 struct Batch<'a> {
-    forecaster: &'a Forecaster,
+    predictor: &'a Predictor,
     layout: &'a BlockLayout,
     inputs: Vec<f32>,
     pending: Vec<PendingBlock>,
@@ -371,10 +370,10 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn new(forecaster: &'a Forecaster, layout: &'a BlockLayout) -> Self {
+    fn new(predictor: &'a Predictor, layout: &'a BlockLayout) -> Self {
         let block_inputs = layout.sequence_length() * layout.features();
         Self {
-            forecaster,
+            predictor,
             layout,
             inputs: Vec::with_capacity(BATCH_BLOCKS * block_inputs),
             pending: Vec::with_capacity(BATCH_BLOCKS),
@@ -408,19 +407,17 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         let layout = self.layout;
-        let shape = (BATCH_BLOCKS, layout.sequence_length(), layout.features());
-        self.inputs.resize(shape.0 * shape.1 * shape.2, 0.0);
-        let inputs = Tensor::from_slice(&self.inputs, shape, &Device::Cpu)?;
-        let output: Vec<f32> = self
-            .forecaster
-            .forward(&inputs)?
-            .location
-            .flatten_all()?
-            .to_vec1()?;
+        let steps = layout.sequence_length();
+        // Parallelism is between series, where the query engine has it.
+        let threads = 1;
+        let output = self
+            .predictor
+            .forecast(&self.inputs, steps, 0, threads)?
+            .location;
         let horizons = layout.horizons.len();
         let targets = layout.metrics() * horizons;
         for (number, block) in self.pending.drain(..).enumerate() {
-            let output = &output[number * shape.1 * targets..];
+            let output = &output[number * steps * targets..];
             for (place, window) in block.windows.iter().enumerate() {
                 self.results
                     .extend(block.metrics.iter().enumerate().map(|(metric, pending)| {

@@ -171,7 +171,7 @@ impl Detector {
         series: &[Rows<'_>],
         scope: Scope,
     ) -> Result<Vec<SeriesForecast>, ForecastError> {
-        forecast(self.forecaster(), &self.manifest().layout, series, scope)
+        forecast(self.predictor(), &self.manifest().layout, series, scope)
     }
 
     fn judge<'a>(&'a self, forecast: &'a SeriesForecast) -> impl Iterator<Item = WindowScore> + 'a {

@@ -30,7 +30,7 @@ pub use store::{
     ArchitectureFilter, DetectorRef, DetectorStore, MetricArgument, StoredDetector, is_valid_name,
 };
 
-use crate::models::Forecaster;
+use crate::models::{Forecaster, Predictor};
 
 const WEIGHTS: &str = "model.safetensors";
 const MANIFEST: &str = "detector.json";
@@ -40,7 +40,7 @@ const MANIFEST: &str = "detector.json";
 pub struct Detector {
     manifest: Manifest,
     weights: Vec<u8>,
-    forecaster: Forecaster,
+    predictor: Predictor,
 }
 
 impl Detector {
@@ -114,10 +114,10 @@ impl Detector {
         &self.manifest
     }
 
-    /// The forecaster with its trained weights.
+    /// The trained forecaster, packed for inference.
     #[must_use]
-    pub fn forecaster(&self) -> &Forecaster {
-        &self.forecaster
+    pub fn predictor(&self) -> &Predictor {
+        &self.predictor
     }
 
     /// Bytes of the serialised weights.
@@ -141,17 +141,17 @@ impl Detector {
                 found,
             });
         }
-        let forecaster = candle_core::safetensors::load_buffer(&weights, &Device::Cpu)
+        let predictor = candle_core::safetensors::load_buffer(&weights, &Device::Cpu)
             .and_then(|tensors| {
                 let builder =
                     VarBuilder::from_tensors(tensors, candle_core::DType::F32, &Device::Cpu);
-                Forecaster::new(&manifest.forecaster_config(), builder)
+                Predictor::new(&Forecaster::new(&manifest.forecaster_config(), builder)?)
             })
             .map_err(|source| DetectorError::Weights { path, source })?;
         Ok(Self {
             manifest,
             weights,
-            forecaster,
+            predictor,
         })
     }
 
