@@ -13,7 +13,7 @@ use datafusion::datasource::MemTable;
 use datafusion::error::Result;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use crate::fixture::{minutes, store, traffic};
+use crate::fixture::{hours, store, traffic};
 use crate::register_all;
 
 const SCORES: &str = "SELECT site, window_start, \
@@ -23,10 +23,10 @@ const SCORES: &str = "SELECT site, window_start, \
     FROM traffic_windows \
     WINDOW w AS (PARTITION BY site ORDER BY window_start) ORDER BY site, window_start";
 
-/// 14 hours of two sites; site `b` has a hole and NULLs.
+/// Five weeks of two sites; site `b` has a hole and NULLs.
 fn windows() -> RecordBatch {
     let rows = 840;
-    let times = minutes(28_000_000, rows);
+    let times = hours(480_000, rows);
     let requests = traffic(rows, 700);
     let mut sites = Vec::new();
     let mut window_start = Vec::new();
@@ -137,7 +137,7 @@ async fn an_ok_score_is_the_same_however_much_earlier_history_a_query_holds() {
     let later = SCORES.replace(
         "FROM traffic_windows",
         "FROM (SELECT * FROM traffic_windows \
-               WHERE window_start >= arrow_cast(28000200 * 60000000, 'Timestamp(Microsecond, Some(\"UTC\"))'))",
+               WHERE window_start >= arrow_cast(480200 * 3600000000, 'Timestamp(Microsecond, Some(\"UTC\"))'))",
     );
     let later = query(&context, &later).await.unwrap();
     let row_of = |batch: &RecordBatch, row: usize| {
