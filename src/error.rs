@@ -129,7 +129,7 @@ pub enum Error {
     Detector(#[from] DetectorError),
     /// A training run.
     #[error(transparent)]
-    Training(#[from] TrainingError),
+    Training(Box<TrainingError>),
     /// A delimiter that is no single byte.
     #[error("`--delimiter` must be one ASCII character, found `{found}`")]
     Delimiter {
@@ -284,6 +284,12 @@ impl Error {
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<TrainingError> for Error {
+    fn from(error: TrainingError) -> Self {
+        Self::Training(Box::new(error))
     }
 }
 

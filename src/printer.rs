@@ -41,7 +41,6 @@ impl Printer {
     }
 
     /// Standard output, for data.
-    #[must_use]
     pub fn data(self) -> StdoutLock<'static> {
         io::stdout().lock()
     }
@@ -129,9 +128,9 @@ impl Printer {
                 "{spinner} {msg} {human_pos} {elapsed}",
             ),
         };
-        let style = ProgressStyle::with_template(template)
-            .expect("both templates above name only keys that indicatif has");
-        bar.set_style(style);
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
         bar.set_message(message);
         bar.enable_steady_tick(Duration::from_millis(100));
         bar

@@ -9,11 +9,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use anomalog_udfs::detector::hex_sha256;
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::errors::ParquetError;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::warehouse::Warehouse;
 
@@ -396,12 +396,7 @@ impl Source {
     /// A name that tells sources apart, and tells a reader which one it is.
     #[must_use]
     pub fn name(&self) -> String {
-        let digest = Sha256::digest(self.path.as_os_str().as_encoded_bytes());
-        let digest: String = digest
-            .iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = hex_sha256(self.path.as_os_str().as_encoded_bytes());
         let stem: String = stem(&self.path)
             .chars()
             .map(|c| {
@@ -412,7 +407,7 @@ impl Source {
                 }
             })
             .collect();
-        format!("{stem}-{digest}")
+        format!("{stem}-{}", &digest[..8])
     }
 
     fn check(&self, file: &Path, schema: &Schema) -> Result<(), SourceError> {

@@ -85,7 +85,7 @@ impl FromStr for WindowStep {
         let seconds = count
             .checked_mul(unit_seconds)
             .ok_or(UnitError::UnevenStep)?;
-        if seconds == 0 || SECONDS_PER_DAY % seconds != 0 {
+        if seconds == 0 || !SECONDS_PER_DAY.is_multiple_of(seconds) {
             return Err(UnitError::UnevenStep);
         }
         Ok(Self { seconds })
@@ -96,7 +96,7 @@ impl fmt::Display for WindowStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, unit) = STEP_UNITS
             .into_iter()
-            .find(|(_, unit)| self.seconds % unit == 0)
+            .find(|(_, unit)| self.seconds.is_multiple_of(*unit))
             .expect("every step is a whole number of seconds");
         write!(f, "{}{name}", self.seconds / unit)
     }

@@ -53,7 +53,7 @@ pub fn run(settings: &Settings, args: SimulateArgs) -> Result<()> {
         .printer
         .progress("simulating days", Some(args.days.into()));
     let summary = simulate(&simulation, &args.out, &mut |day, _| {
-        progress.set_position(day.into())
+        progress.set_position(day.into());
     })?;
     progress.finish_and_clear();
     settings.printer.summary(&Simulated {

@@ -226,7 +226,7 @@ fn append(series: &mut Vec<Series>, batch: &RecordBatch, metrics: usize) {
     let times = batch.column(1).as_primitive::<TimestampMicrosecondType>();
     let values: Vec<_> = batch.columns()[2..]
         .iter()
-        .map(|column| column.as_primitive::<Float64Type>())
+        .map(AsArray::as_primitive::<Float64Type>)
         .collect();
     for row in 0..batch.num_rows() {
         let key = keys.value(row);

@@ -229,7 +229,7 @@ impl Written {
         written.windows += batch.num_rows();
         written.unobserved += observed(batch).false_count();
         let mut previous = None;
-        for series in batch.column(SITE).as_string::<i32>().iter() {
+        for series in batch.column(SITE).as_string::<i32>() {
             if series != previous {
                 written.series.extend(series.map(str::to_owned));
             }

@@ -463,7 +463,7 @@ impl<'a> Value<'a> {
             Self::Integer(value) => value as f64,
             Self::Float(value) => value,
         };
-        if value >= 0.0 && value < f64::INFINITY {
+        if (0.0..f64::INFINITY).contains(&value) {
             Ok(Some(value))
         } else {
             Err(Reject::BadLatency)

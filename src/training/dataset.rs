@@ -50,7 +50,7 @@ impl Series {
             let mut finite = values[..rows].iter().filter(|value| value.is_finite());
             finite
                 .next()
-                .is_some_and(|first| finite.any(|value| value != first))
+                .is_some_and(|first| finite.any(|value| value.total_cmp(first).is_ne()))
         };
         if !self.metrics.iter().any(present) {
             Some("has no values in the fit range")

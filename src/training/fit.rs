@@ -1,4 +1,4 @@
-//! The optimiser loop: AdamW on random chunks, Laplace likelihood, best weights on the stopping
+//! The optimiser loop: `AdamW` on random chunks, Laplace likelihood, best weights on the stopping
 //! range.
 
 use std::collections::HashMap;

@@ -110,9 +110,8 @@ impl TrainingError {
                 Some("check `SELECT site, count(*), min(requests), max(requests) FROM traffic_windows GROUP BY site`".to_owned())
             }
             Self::TooLittleData { .. } => Some(format!(
-                "ingest more history (a day of one site at 1 minute is just enough, {} windows are \
-                 kept for calibration alone), move `--until`, or use a shorter `--step`",
-                MIN_CALIBRATION_WINDOWS
+                "ingest more history (a day of one site at 1 minute is just enough, {MIN_CALIBRATION_WINDOWS} windows are \
+                 kept for calibration alone), move `--until`, or use a shorter `--step`"
             )),
             Self::Series { source, .. } => source.hint().map(str::to_owned),
             Self::Diverged { .. } => Some("try another `--seed`".to_owned()),

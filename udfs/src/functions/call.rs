@@ -129,7 +129,10 @@ impl AnomalyFunction {
     ) -> Result<Arc<Detector>> {
         let reference = if shape.has_detector {
             match reference.and_then(|value| value.try_as_str().flatten()) {
-                Some(text) => Some(text.parse::<DetectorRef>().map_err(plan_error)?),
+                Some(text) => Some(
+                    text.parse::<DetectorRef>()
+                        .map_err(|error| plan_error(&error))?,
+                ),
                 None => {
                     return plan_err!(
                         "`{}` expects the detector as a literal, such as 'lstm' or 'lstm@1'",
@@ -142,14 +145,14 @@ impl AnomalyFunction {
         };
         self.store
             .resolve(reference.as_ref(), self.filter, metrics)
-            .map_err(plan_error)
+            .map_err(|error| plan_error(&error))
     }
 }
 
 /// A detector error as a planning error: message, causes, hint.
-pub(super) fn plan_error(error: DetectorError) -> DataFusionError {
+pub(super) fn plan_error(error: &DetectorError) -> DataFusionError {
     let mut message = error.to_string();
-    let mut source = std::error::Error::source(&error);
+    let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         message.push_str(": ");
         message.push_str(&cause.to_string());

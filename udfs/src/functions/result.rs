@@ -6,7 +6,7 @@ use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, StringArray
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 
 use super::Output;
-use crate::detector::Detector;
+use crate::detector::{Detector, Severity};
 use crate::scoring::{Verdict, WindowScore};
 
 static VERDICT_FIELDS: LazyLock<Fields> = LazyLock::new(|| {
@@ -85,7 +85,7 @@ fn verdicts(detector: &Detector, scores: &[WindowScore]) -> StructArray {
                 .collect::<BooleanArray>(),
         ),
         Arc::new(texts(scores, |verdict| {
-            verdict.severity.map(|severity| severity.name())
+            verdict.severity.map(Severity::name)
         })),
         Arc::new(texts(scores, |verdict| Some(verdict.direction.name()))),
         Arc::new(numbers(scores, |verdict| verdict.expected_value)),

@@ -155,7 +155,7 @@ fn score_lists(
     let mut scores = vec![WindowScore::missing(Status::NullInput); rows];
     let mut histories: Vec<History> = Vec::new();
     let mut scored_rows = Vec::new();
-    for row in 0..rows {
+    for (row, score) in scores.iter_mut().enumerate() {
         let is_null = times.is_some_and(|list| list.is_null(row))
             || metrics.iter().any(|list| list.is_null(row));
         if is_null {
@@ -184,7 +184,7 @@ fn score_lists(
             );
         }
         if length == 0 {
-            scores[row] = WindowScore::missing(Status::NoData);
+            *score = WindowScore::missing(Status::NoData);
             continue;
         }
         histories.push((window_start, values));

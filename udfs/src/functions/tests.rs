@@ -1,5 +1,6 @@
 //! Both forms through SQL, over partitions and batch sizes.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
@@ -293,6 +294,7 @@ hint: give one row per series and window: is the series key missing from `PARTIT
 
 /// One wrong call per rule, with its message.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "the snapshot")]
 async fn wrong_calls_are_planning_errors_that_say_what_would_be_right() {
     let over = "OVER (PARTITION BY site ORDER BY window_start) FROM traffic_windows";
     let mut messages = String::new();
@@ -312,7 +314,7 @@ async fn wrong_calls_are_planning_errors_that_say_what_would_be_right() {
         "clstm_score(window_start, requests)",
     ] {
         let message = error(&format!("SELECT {call} {over}")).await;
-        messages.push_str(&format!("-- {call}\n{message}\n"));
+        let _ = writeln!(messages, "-- {call}\n{message}");
     }
     for over in [
         "OVER (PARTITION BY site)",
@@ -321,7 +323,7 @@ async fn wrong_calls_are_planning_errors_that_say_what_would_be_right() {
         "OVER (PARTITION BY site ORDER BY window_start ROWS BETWEEN 5 PRECEDING AND CURRENT ROW)",
     ] {
         let sql = format!("SELECT lstm_score(window_start, requests) {over} FROM traffic_windows");
-        messages.push_str(&format!("-- {over}\n{}\n", error(&sql).await));
+        let _ = writeln!(messages, "-- {over}\n{}", error(&sql).await);
     }
     for call in [
         "lstm_score(requests)",
@@ -329,7 +331,7 @@ async fn wrong_calls_are_planning_errors_that_say_what_would_be_right() {
         "lstm_score('nope', make_array(1))",
     ] {
         let message = error(&format!("SELECT {call} FROM traffic_windows")).await;
-        messages.push_str(&format!("-- {call}\n{message}\n"));
+        let _ = writeln!(messages, "-- {call}\n{message}");
     }
     insta::assert_snapshot!(messages, @r"
 -- lstm_score()

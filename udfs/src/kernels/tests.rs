@@ -432,7 +432,6 @@ fn flops(config: &ForecasterConfig) -> f64 {
 
 #[test]
 #[ignore = "a measurement: run alone, with --ignored --nocapture"]
-#[expect(clippy::print_stderr, reason = "a measurement for people")]
 fn measure_kernels() {
     let (features, hidden_size, targets) = (8, 64, 3);
     let seq_len = 120;
