@@ -79,7 +79,7 @@ pub enum Error {
     },
     /// A linked source.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Source(Box<SourceError>),
     /// Settings of the warehouse that cannot be read back.
     #[error("`{}` is damaged", .path.display())]
     Settings {
@@ -120,13 +120,13 @@ pub enum Error {
     Arrow(#[from] ArrowError),
     /// Raw logs that cannot be ingested.
     #[error(transparent)]
-    Ingest(#[from] IngestError),
+    Ingest(Box<IngestError>),
     /// A simulation that cannot be made.
     #[error(transparent)]
     Simulation(#[from] SimulationError),
     /// A detector that cannot be found, read or written.
     #[error(transparent)]
-    Detector(#[from] DetectorError),
+    Detector(Box<DetectorError>),
     /// A training run.
     #[error(transparent)]
     Training(Box<TrainingError>),
@@ -284,6 +284,24 @@ impl Error {
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<DetectorError> for Error {
+    fn from(error: DetectorError) -> Self {
+        Self::Detector(Box::new(error))
+    }
+}
+
+impl From<IngestError> for Error {
+    fn from(error: IngestError) -> Self {
+        Self::Ingest(Box::new(error))
+    }
+}
+
+impl From<SourceError> for Error {
+    fn from(error: SourceError) -> Self {
+        Self::Source(Box::new(error))
     }
 }
 

@@ -10,6 +10,8 @@
 //! LINK <name> [ours=theirs,…]     links that file
 //! ```
 
+#![expect(clippy::unwrap_used, reason = "a broken fixture may end the test run")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -4,6 +4,8 @@ mod help;
 mod sql;
 mod windows;
 
+#![expect(clippy::unwrap_used, reason = "a broken fixture may end the test run")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};

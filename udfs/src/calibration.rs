@@ -15,10 +15,12 @@ const TAIL_SHARE: f64 = 0.02;
 pub const MIN_CALIBRATION_WINDOWS: usize = 500;
 /// Entries of the stored quantile table.
 const KNOTS: usize = 128;
-/// The smallest scale of a tail. Errors are in units of a series' usual deviation and surprise in
-/// units of −ln p: where a sample's tail is shorter than a unit (a metric that was constant throughout),
-/// it does not say how unusual a unit more would be.
-const SMALLEST_TAIL_SCALE: f64 = 1.0;
+/// The smallest scale of a tail, as a share of its threshold, so that a sample cut off sharply
+/// does not make everything beyond it impossible.
+const SMALLEST_TAIL_SHARE: f64 = 0.1;
+/// The scale of a tail that the sample says nothing about, because nearly all of it is 0 (a metric
+/// that is hardly ever other than 0). Errors are in units of a series' scale, surprise of −ln p.
+const UNKNOWN_TAIL_SCALE: f64 = 0.5;
 /// The smallest p: below it `1 − p` could no longer be told from 1.
 const SMALLEST_P: f64 = 1e-15;
 
@@ -161,8 +163,13 @@ fn conformal_table(sorted: &[f64], threshold_rank: usize) -> (Vec<f64>, Vec<f64>
 
 /// Shape and scale of a generalised Pareto distribution over ascending peaks above a threshold.
 fn pareto_tail(peaks: &[f64], threshold: f64) -> (f64, f64) {
+    let smallest = if threshold > 0.0 {
+        SMALLEST_TAIL_SHARE * threshold
+    } else {
+        UNKNOWN_TAIL_SCALE
+    };
     if peaks.is_empty() {
-        return (0.0, SMALLEST_TAIL_SCALE);
+        return (0.0, smallest);
     }
     let n = peaks.len() as f64;
     let mean = peaks.iter().map(|peak| peak - threshold).sum::<f64>() / n;
@@ -175,11 +182,11 @@ fn pareto_tail(peaks: &[f64], threshold: f64) -> (f64, f64) {
         / n;
     let spread = mean - 2.0 * weighted;
     if spread <= 0.0 {
-        return (0.0, mean.max(SMALLEST_TAIL_SCALE));
+        return (0.0, mean.max(smallest));
     }
     // A bounded tail (ξ < 0) would give every window beyond the bound the same score.
     let shape = (2.0 - mean / spread).clamp(0.0, 0.9);
-    (shape, (mean * (1.0 - shape)).max(SMALLEST_TAIL_SCALE))
+    (shape, (mean * (1.0 - shape)).max(smallest))
 }
 
 #[cfg(test)]
