@@ -51,6 +51,22 @@ fn quick_start_and_queries() {
         run(&work, line);
     }
     assert!(work.path().join("scored.parquet").is_file());
+    work.write(
+        "access.tsv",
+        "host\ttime\turl\tresponse\n192.0.2.1\t1772445600\t/a\t200\n",
+    );
+    work.query_to(
+        "requests.parquet",
+        "SELECT timestamp AS ts, client_ip, path, status AS code FROM access_logs LIMIT 9",
+    );
+    work.query_to(
+        "metrics.parquet",
+        "SELECT site AS host, window_start, requests AS value FROM traffic_windows",
+    );
+    let others = blocks("sh").into_iter().flat_map(str::lines);
+    for line in others.filter(|line| line.starts_with("anomalog ")) {
+        run(&work, line);
+    }
     let queries = blocks("sql");
     assert!(queries.len() >= 4, "the README has queries");
     for query in queries {
