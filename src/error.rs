@@ -339,6 +339,7 @@ impl QueryMessage {
             .min();
         let (message, rest) = text.split_at(end.unwrap_or(text.len()));
         let suggestion = rest.trim_start_matches(['.', ' ', '\n']).lines().next();
+        let suggestion = suggestion.map(|line| line.trim_start_matches("hint: "));
         let hint = match error {
             DataFusionError::ResourcesExhausted(_) => {
                 Some("raise `--memory-limit`, or lower `--threads`".to_owned())

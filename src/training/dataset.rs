@@ -163,21 +163,25 @@ impl Dataset {
         &self.metrics
     }
 
-    /// How each metric is read: metrics that are never negative, such as counts and latencies,
-    /// by their square root.
+    /// How each metric is read: whole numbers that are never negative as counts, other numbers
+    /// that are never negative by their square root.
     #[must_use]
     pub fn transforms(&self) -> Vec<Transform> {
-        let is_negative = |metric: usize| {
-            let mut values = self
-                .series
-                .iter()
-                .flat_map(|series| &series.metrics[metric]);
-            values.any(|value| *value < 0.0)
-        };
         (0..self.metrics.len())
-            .map(|metric| match is_negative(metric) {
-                true => Transform::Identity,
-                false => Transform::Sqrt,
+            .map(|metric| {
+                let values = || {
+                    let series = self.series.iter();
+                    series
+                        .flat_map(move |series| &series.metrics[metric])
+                        .filter(|value| value.is_finite())
+                };
+                if values().any(|value| *value < 0.0) {
+                    Transform::Identity
+                } else if values().all(|value| value.fract() == 0.0) {
+                    Transform::Count
+                } else {
+                    Transform::Sqrt
+                }
             })
             .collect()
     }

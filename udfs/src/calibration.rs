@@ -15,6 +15,10 @@ const TAIL_SHARE: f64 = 0.02;
 pub const MIN_CALIBRATION_WINDOWS: usize = 500;
 /// Entries of the stored quantile table.
 const KNOTS: usize = 128;
+/// The smallest scale of a tail. Errors are in units of a series' usual deviation and surprise in
+/// units of −ln p: where a sample's tail is shorter than a unit (a metric that was constant throughout),
+/// it does not say how unusual a unit more would be.
+const SMALLEST_TAIL_SCALE: f64 = 1.0;
 /// The smallest p: below it `1 − p` could no longer be told from 1.
 const SMALLEST_P: f64 = 1e-15;
 
@@ -28,6 +32,8 @@ pub struct Calibration {
     pub surprise: Vec<f64>,
     /// p at each entry of `surprise`, descending.
     pub p_value: Vec<f64>,
+    /// p just beyond the last entry: less than that of the entry itself where values are tied.
+    pub tail_p_value: f64,
     /// Shape ξ of the generalised Pareto tail beyond the last entry, in [0, 1): 0 is exponential.
     pub tail_shape: f64,
     /// Scale σ of the tail, positive.
@@ -47,13 +53,16 @@ impl Calibration {
         sorted.sort_unstable_by(f64::total_cmp);
         let peaks = ((sorted.len() as f64 * TAIL_SHARE) as usize).max(10);
         let threshold_rank = sorted.len() - peaks - 1;
-        let (tail_shape, tail_scale) =
-            pareto_tail(&sorted[threshold_rank + 1..], sorted[threshold_rank]);
+        let threshold = sorted[threshold_rank];
+        let peaks = &sorted[sorted.partition_point(|&x| x <= threshold)..];
+        let tail_p_value = (peaks.len() + 1) as f64 / (sorted.len() + 1) as f64;
+        let (tail_shape, tail_scale) = pareto_tail(peaks, threshold);
         let (surprise, p_value) = conformal_table(&sorted, threshold_rank);
         Some(Self {
             windows: sorted.len(),
             surprise,
             p_value,
+            tail_p_value,
             tail_shape,
             tail_scale,
         })
@@ -70,7 +79,7 @@ impl Calibration {
             } else {
                 (-excess).exp()
             };
-            return (self.p_value[last] * survival).max(SMALLEST_P);
+            return (self.tail_p_value * survival).max(SMALLEST_P);
         }
         let above = self.surprise.partition_point(|&knot| knot < surprise);
         if above == 0 {
@@ -96,8 +105,8 @@ impl Calibration {
     pub fn surprise_at(&self, p: f64) -> f64 {
         let last = self.surprise.len() - 1;
         let p = p.clamp(SMALLEST_P, 1.0);
-        if p < self.p_value[last] {
-            let ratio = self.p_value[last] / p;
+        if p < self.tail_p_value {
+            let ratio = self.tail_p_value / p;
             let excess = if self.tail_shape > 1e-9 {
                 (ratio.powf(self.tail_shape) - 1.0) / self.tail_shape
             } else {
@@ -106,8 +115,8 @@ impl Calibration {
             return self.surprise[last] + self.tail_scale * excess;
         }
         let below = self.p_value.partition_point(|&knot| knot > p);
-        if below == 0 {
-            return self.surprise[0];
+        if below == 0 || below > last {
+            return self.surprise[below.min(last)];
         }
         let (high, low) = (self.p_value[below - 1], self.p_value[below]);
         let share = if high > low {
@@ -126,6 +135,8 @@ impl Calibration {
             Some("the calibration table is empty or its columns differ in length")
         } else if !ascending || !descending {
             Some("the calibration table is not monotone")
+        } else if !(self.tail_p_value > 0.0 && self.tail_p_value <= 1.0) {
+            Some("the calibration tail's probability is out of range")
         } else if !(self.tail_scale > 0.0 && (0.0..1.0).contains(&self.tail_shape)) {
             Some("the calibration tail is out of range")
         } else {
@@ -150,6 +161,9 @@ fn conformal_table(sorted: &[f64], threshold_rank: usize) -> (Vec<f64>, Vec<f64>
 
 /// Shape and scale of a generalised Pareto distribution over ascending peaks above a threshold.
 fn pareto_tail(peaks: &[f64], threshold: f64) -> (f64, f64) {
+    if peaks.is_empty() {
+        return (0.0, SMALLEST_TAIL_SCALE);
+    }
     let n = peaks.len() as f64;
     let mean = peaks.iter().map(|peak| peak - threshold).sum::<f64>() / n;
     // Second probability-weighted moment: mean of excess × (1 − plotting position).
@@ -160,13 +174,12 @@ fn pareto_tail(peaks: &[f64], threshold: f64) -> (f64, f64) {
         .sum::<f64>()
         / n;
     let spread = mean - 2.0 * weighted;
-    let smallest_scale = 1e-6 * threshold.abs().max(1e-6);
-    if mean <= smallest_scale || spread <= 0.0 {
-        return (0.0, mean.max(smallest_scale));
+    if spread <= 0.0 {
+        return (0.0, mean.max(SMALLEST_TAIL_SCALE));
     }
     // A bounded tail (ξ < 0) would give every window beyond the bound the same score.
     let shape = (2.0 - mean / spread).clamp(0.0, 0.9);
-    (shape, (mean * (1.0 - shape)).max(smallest_scale))
+    (shape, (mean * (1.0 - shape)).max(SMALLEST_TAIL_SCALE))
 }
 
 #[cfg(test)]
@@ -218,7 +231,7 @@ mod tests {
         assert_eq!(Calibration::fit(&vec![f64::NAN; 5_000]), None);
         let constant = Calibration::fit(&vec![2.0; 1_000]).unwrap();
         assert!(constant.score(2.0) < 0.01);
-        assert!(constant.score(3.0) > 0.999);
+        assert!(constant.score(3.0) > 0.99 && constant.score(9.0) > 0.999_999);
         assert_eq!(constant.defect(), None);
     }
 

@@ -12,7 +12,8 @@ use crate::detector::{
 use crate::features::{BlockLayout, Transform};
 use crate::models::{Architecture, init::initialise};
 
-pub(crate) const MINUTE: i64 = 60_000_000;
+/// Step of the detectors: long, so that a day of history is short.
+pub(crate) const HOUR: i64 = 3_600_000_000;
 
 /// A detector whose head is not zero, so that its scores depend on every weight.
 pub(crate) fn detector(name: &str, architecture: Architecture, metrics: &[&str]) -> Detector {
@@ -36,12 +37,12 @@ pub(crate) fn manifest(name: &str, architecture: Architecture, metrics: &[&str])
         .map(|rank| -(f64::from(rank) / 2_000.0).ln())
         .collect();
     let layout = BlockLayout {
-        step_micros: MINUTE,
+        step_micros: HOUR,
         lookback: 24,
         block: 12,
         horizons: vec![1, 5],
         widths: vec![1, 3],
-        transforms: vec![Transform::Sqrt; metrics.len()],
+        transforms: vec![Transform::Count; metrics.len()],
         scale_windows: 48,
     };
     Manifest {
@@ -91,9 +92,9 @@ pub(crate) fn traffic(rows: usize, spike: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Consecutive minutes from an offset.
-pub(crate) fn minutes(first: i64, rows: usize) -> Vec<i64> {
-    (0..rows as i64).map(|row| (first + row) * MINUTE).collect()
+/// Starts of consecutive windows from the `first` hour since the epoch.
+pub(crate) fn hours(first: i64, rows: usize) -> Vec<i64> {
+    (0..rows as i64).map(|row| (first + row) * HOUR).collect()
 }
 
 /// A store with one `lstm` detector on `requests`.
