@@ -25,7 +25,7 @@ fn top_level() {
       sql        Query the warehouse
       detectors  List the detectors, or show one
       simulate   Write made-up access logs with labelled anomalies
-      demo       Simulate, ingest, train and score a small site, as a tour
+      demo       Ingest, train and score a sample of simulated logs, and show what was found
       help       Print this message or the help of the given subcommand(s)
 
     Options:
@@ -33,8 +33,8 @@ fn top_level() {
       -V, --version  Print version
 
     Global options:
-          --warehouse <PATH>     Folder that holds the tables and the detectors [env:
-                                 ANOMALOG_WAREHOUSE] [default: warehouse]
+          --warehouse <PATH>     Folder that holds the tables and the detectors [default: `warehouse`,
+                                 for the demo `target/demo`] [env: ANOMALOG_WAREHOUSE]
           --json                 Print the command's summary as one JSON object on standard output
       -q, --quiet                Print nothing but data and errors
           --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
@@ -73,13 +73,14 @@ fn ingest() {
               - json:     One JSON object a line
               - tsv:      Tab-separated columns with a header
               - csv:      Comma-separated columns with a header
+              - parquet:  Parquet, one row per request: linked in place, not copied
               
               [default: auto]
 
           --site <NAME>
               Site of logs that do not name one [default: the file's name]
 
-          --columns <OURS=THEIRS>
+          --columns <OURS=THEIRS,…>
               Which column of the input holds which of ours, such as `timestamp=ts,status=code`
 
           --delimiter <CHARACTER>
@@ -168,14 +169,14 @@ fn train() {
               [default: 0]
 
           --steps <N>
-              Optimiser steps per detector [default: chosen by the amount of data]
+              Optimiser steps per detector at most [default: 200]
 
           --name <NAME>
               Name of the detector; with several architectures, theirs is added [default: the
               architecture]
 
           --hidden <N>
-              Hidden units of each recurrent layer [default: the architecture's]
+              Width of the recurrent state [default: 48]
 
           --windows <FILE|FOLDER>
               Parquet file or folder of windows to use instead of `traffic_windows`
@@ -191,8 +192,8 @@ fn train() {
       -V, --version
               Print version
 
-    Each architecture becomes one detector, a new version each time. The end of the training range is
-    held back to calibrate the scores.
+    Each architecture becomes one detector over all series; one that comes out other than the current
+    version becomes a new one. The end of the training range is held back to calibrate the scores.
 
     Examples:
       anomalog train
@@ -213,13 +214,14 @@ fn score() {
           --series-column <NAME>   Column of `--windows` that names the series [default: site]
           --out <FILE>             Parquet file to write instead of the warehouse's table
           --detector <DETECTOR>    Detector that decides `is_anomaly`, as `name` or `name@version`
-                                   [default: the best one]
+                                   [default: the one with the most metrics, then the best forecast]
           --since <TIMESTAMP>      Score only windows from this date or RFC 3339 time on
           --until <TIMESTAMP>      Score only windows before this date or RFC 3339 time
       -h, --help                   Print help
       -V, --version                Print version
 
-    Writes the table `scored_windows`; `--out` writes the same rows to one Parquet file instead.
+    Writes the table `scored_windows`, replacing whole UTC dates; `--out` writes the rows of exactly the
+    range asked for to one Parquet file instead.
 
     Examples:
       anomalog score
@@ -324,7 +326,7 @@ fn simulate() {
 #[test]
 fn demo() {
     insta::assert_snapshot!(help("demo"), @"
-    Simulate, ingest, train and score a small site, as a tour
+    Ingest, train and score a sample of simulated logs, and show what was found
 
     Usage: anomalog demo [OPTIONS]
 
@@ -384,7 +386,7 @@ fn sizes_and_counts() {
     ");
     insta::assert_snapshot!(work.run(&["ingest", "x", "--columns", "time=ts"]), @"
     --- stderr
-    error: invalid value 'time=ts' for '--columns <OURS=THEIRS>': no column `time` in access logs; they have `timestamp`, `site`, `client_ip`, `method`, `path`, `query`, `protocol`, `status`, `bytes`, `latency_ms`, `latency_s`, `latency_us`, `referer`, `user_agent`
+    error: invalid value 'time=ts' for '--columns <OURS=THEIRS,…>': unknown column `time` in the column map
 
     For more information, try '--help'.
     --- exit 2

@@ -1,13 +1,22 @@
 //! Tests of the `anomalog` command as a user runs it. Expected output stands in the tests.
 
-mod help;
-mod sql;
-mod windows;
-
 #![expect(clippy::unwrap_used, reason = "a broken fixture may end the test run")]
 
+mod demo;
+mod detectors;
+mod example;
+mod help;
+mod ingest;
+mod readme;
+mod score;
+mod simulate;
+mod sql;
+mod train;
+mod windows;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -49,6 +58,94 @@ impl Workplace {
         if !output.status.success() {
             let _ = writeln!(text, "--- exit {}", output.status.code().unwrap());
         }
-        text
+        // Linked logs are named by their whole path, which is another one each time.
+        text.replace(
+            self.path().canonicalize().unwrap().to_str().unwrap(),
+            "FOLDER",
+        )
     }
+
+    /// Runs a command that must succeed, and returns its standard output.
+    fn succeed(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{arguments:?} failed: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A workplace with `example/logs`: two simulated days of one site.
+    fn with_logs() -> Self {
+        let work = Self::new();
+        work.succeed(&[
+            "simulate",
+            "--out",
+            "example",
+            "--days",
+            "2",
+            "--sites",
+            "1",
+            "--scale",
+            "0.5",
+            "--start",
+            "2026-03-02",
+        ]);
+        work
+    }
+
+    /// The same, ingested.
+    fn with_windows() -> Self {
+        let work = Self::with_logs();
+        work.succeed(&["ingest", "example/logs"]);
+        work
+    }
+
+    /// The same, with the detector `lstm@1`, hardly trained, on `requests`.
+    fn with_detector() -> Self {
+        let work = Self::with_windows();
+        work.succeed(&[
+            "train",
+            "--arch",
+            "lstm",
+            "--steps",
+            "4",
+            "--hidden",
+            "8",
+            "--until",
+            "2026-03-03T18:00:00Z",
+        ]);
+        work
+    }
+
+    /// Writes a file into the workplace.
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.path().join(name), content).unwrap();
+    }
+
+    /// Writes the result of a query over the warehouse as a Parquet file.
+    fn query_to(&self, name: &str, query: &str) {
+        self.succeed(&["sql", "--out", name, query]);
+    }
+
+    /// Every file below a folder of the workplace, with its content; none if there is no folder.
+    fn files(&self, folder: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+        files(&self.path().join(folder))
+    }
+}
+
+/// Every file below a folder, with its content; none if there is no folder.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return found;
+    };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            let content = std::fs::read(&path).unwrap();
+            found.insert(path, content);
+        }
+    }
+    found
 }

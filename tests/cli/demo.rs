@@ -1,0 +1,62 @@
+//! `anomalog demo`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::Workplace;
+
+/// Runs the demo in the repository, where the sample lies.
+fn demo(work: &Workplace) -> Value {
+    let warehouse = work.path().join("warehouse");
+    let output = work
+        .command(&["demo", "--json", "--warehouse", warehouse.to_str().unwrap()])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{errors}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_whole_way_and_nothing_new_the_second_time() {
+    let work = Workplace::new();
+    let first = demo(&work);
+    let totals = &first["ingested"]["totals"];
+    assert_eq!(totals["rows"], 166_108);
+    assert_eq!(totals["rejected"], 0);
+    assert_eq!(first["ingested"]["windows"]["windows"], 12_960);
+    let architectures: Vec<_> = first["trained"]["detectors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|detector| detector["architecture"].as_str().unwrap())
+        .collect();
+    assert_eq!(architectures, ["rnn", "lstm", "gru", "clstm"]);
+    assert_eq!(first["scored"]["windows"], 12_960);
+    assert!(first["scored"]["anomalies"].as_u64().unwrap() > 0);
+
+    let files = |table: &str| work.files(&format!("warehouse/{table}"));
+    let logs = files("access_logs");
+    let detectors = files("detectors");
+    assert!(!logs.is_empty() && !detectors.is_empty());
+    let second = demo(&work);
+    assert_eq!(second["ingested"]["totals"]["already_ingested"], 9);
+    assert!(files("access_logs") == logs, "requests changed");
+    let after = files("detectors");
+    let weights = |files: &BTreeMap<PathBuf, Vec<u8>>| {
+        let weights = files
+            .iter()
+            .filter(|(path, _)| path.ends_with("model.safetensors"));
+        weights
+            .map(|(_, weights)| weights.clone())
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(weights(&after).len(), 4);
+    assert!(
+        weights(&after) == weights(&detectors),
+        "other weights were learned"
+    );
+}

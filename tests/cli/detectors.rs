@@ -1,0 +1,90 @@
+//! `anomalog detectors`.
+
+use crate::Workplace;
+
+#[test]
+fn none_yet() {
+    let work = Workplace::new();
+    insta::assert_snapshot!(work.run(&["detectors", "list"]), @"
+    --- stderr
+    no detectors yet: train some with `anomalog train`
+    ");
+    insta::assert_snapshot!(work.run(&["detectors", "show", "lstm"]), @"
+    --- stderr
+    error: there is no detector `lstm`; no detectors exist yet
+    hint: `anomalog detectors list` shows them
+    --- exit 1
+    ");
+    assert!(!work.path().join("warehouse").exists());
+}
+
+#[test]
+fn trained_ones() {
+    let work = Workplace::with_detector();
+    let listed: serde_json::Value =
+        serde_json::from_str(&work.succeed(&["--json", "detectors", "list"])).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&listed).unwrap(), @r#"
+    {
+      "detectors": [
+        {
+          "architecture": "lstm",
+          "fault": null,
+          "is_current": true,
+          "metrics": [
+            "requests"
+          ],
+          "name": "lstm",
+          "version": 1
+        }
+      ]
+    }
+    "#);
+    let shown = work.succeed(&["detectors", "show", "lstm@1"]);
+    // The figures below depend on the processor.
+    let (facts, _) = shown.split_once("stopping loss").unwrap();
+    insta::assert_snapshot!(facts, @"
+    detector        lstm@1
+    architecture    lstm, hidden 8
+    metrics         requests
+    window step     60 s
+    trained on      2520 rows of 1 series, 2026-03-02T00:00:00Z to 2026-03-03T18:00:00Z
+      weights       until 2026-03-03T05:08:00Z, 4 steps, seed 0
+      stopping      until 2026-03-03T09:20:00Z
+      calibration   until 2026-03-03T18:00:00Z, 520 windows
+    ");
+    let shown = work.succeed(&["--json", "detectors", "show", "lstm"]);
+    let manifest: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(manifest["metrics"][0], "requests");
+    assert_eq!(manifest["threshold"]["false_alarms_per_week"], 1.0);
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let work = Workplace::with_detector();
+    insta::assert_snapshot!(work.run(&["detectors", "show", "gru"]), @"
+    --- stderr
+    error: there is no detector `gru`; there are lstm(requests)
+    hint: `anomalog detectors list` shows them
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["detectors", "show", "lstm@9"]), @"
+    --- stderr
+    error: there is no detector `lstm@9`; there are lstm(requests)
+    hint: `anomalog detectors list` shows them
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["detectors", "show", "lstm@x"]), @"
+    --- stderr
+    error: `lstm@x` is not a detector reference, expected `name` or `name@version`
+    hint: for example 'lstm' or 'lstm@3'
+    --- exit 1
+    ");
+    work.write("warehouse/detectors/lstm/1/detector.json", "{");
+    insta::assert_snapshot!(work.run(&["detectors", "show", "lstm"]), @"
+    --- stderr
+    error: `warehouse/detectors/lstm/1/detector.json` is not a detector manifest: EOF while parsing an object at line 1 column 1
+    hint: restore the detector's folder from a copy, or train it again
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["--json", "detectors", "list"]), @r#"{"detectors":[{"name":"lstm","version":1,"is_current":true,"architecture":null,"metrics":[],"fault":"`warehouse/detectors/lstm/1/detector.json` is not a detector manifest"}]}"#);
+}

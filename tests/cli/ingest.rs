@@ -1,0 +1,358 @@
+//! `anomalog ingest`.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use crate::Workplace;
+
+const LINE: &str = "192.0.2.7 - - [02/Mar/2026:10:00:00 +0100] \"GET /a?b=c HTTP/1.1\" 200 12\n";
+
+/// Refuses an input, and leaves nothing behind.
+fn refuse(work: &Workplace, arguments: &[&str]) -> String {
+    let before = work.files("warehouse");
+    let said = work.run(&[&["ingest"], arguments].concat());
+    assert_eq!(work.files("warehouse"), before, "something was written");
+    said
+}
+
+#[test]
+fn every_line_becomes_a_row_or_is_quarantined() {
+    let work = Workplace::new();
+    work.write("shop.log", format!("{LINE}no request\n{LINE}"));
+    insta::assert_snapshot!(work.run(&["ingest", "shop.log"]), @"
+    --- stderr
+    shop.log: 2 of 3 lines are requests (common), 1 rejected; 1 × no timestamp
+    2 requests ingested, 1 lines rejected (see the table `quarantine`)
+    wrote 1 windows of 1m for 1 series, 2026-03-02T09:00:00Z to 2026-03-02T09:00:00Z, 0 of them not observed
+    ");
+    insta::assert_snapshot!(
+        work.run(&[
+            "sql",
+            "SELECT timestamp, site, client_ip, method, path, query, status, bytes FROM access_logs",
+        ]),
+        @"
+    +----------------------+------+-----------+--------+------+-------+--------+-------+
+    | timestamp            | site | client_ip | method | path | query | status | bytes |
+    +----------------------+------+-----------+--------+------+-------+--------+-------+
+    | 2026-03-02T09:00:00Z | shop | 192.0.2.7 | GET    | /a   | b=c   | 200    | 12    |
+    | 2026-03-02T09:00:00Z | shop | 192.0.2.7 | GET    | /a   | b=c   | 200    | 12    |
+    +----------------------+------+-----------+--------+------+-------+--------+-------+
+    "
+    );
+    insta::assert_snapshot!(
+        work.run(&[
+            "sql",
+            "SELECT file, line_number, reason, arrow_cast(raw, 'Utf8') AS raw FROM quarantine",
+        ]),
+        @"
+    +----------+-------------+--------------+------------+
+    | file     | line_number | reason       | raw        |
+    +----------+-------------+--------------+------------+
+    | shop.log | 2           | no timestamp | no request |
+    +----------+-------------+--------------+------------+
+    "
+    );
+    insta::assert_snapshot!(
+        work.run(&[
+            "sql",
+            "SELECT site, window_start, requests, bytes, is_observed FROM traffic_windows",
+        ]),
+        @"
+    +------+----------------------+----------+-------+-------------+
+    | site | window_start         | requests | bytes | is_observed |
+    +------+----------------------+----------+-------+-------------+
+    | shop | 2026-03-02T09:00:00Z | 2        | 24    | true        |
+    +------+----------------------+----------+-------+-------------+
+    "
+    );
+}
+
+#[test]
+fn a_log_is_read_once() {
+    let work = Workplace::with_windows();
+    let before = work.files("warehouse");
+    insta::assert_snapshot!(work.run(&["ingest", "example/logs"]), @"
+    --- stderr
+    example/logs/shop/access-2026-03-02.log.gz: already ingested, nothing changed
+    example/logs/shop/access-2026-03-03.log.gz: already ingested, nothing changed
+    0 requests ingested, 0 lines rejected
+    wrote 2880 windows of 1m for 1 series, 2026-03-02T00:00:00Z to 2026-03-03T23:59:00Z, 0 of them not observed
+    ");
+    assert!(
+        work.files("warehouse") == before,
+        "reading a log again changed something"
+    );
+}
+
+#[test]
+fn the_summary_counts_every_line() {
+    let work = Workplace::new();
+    work.write("shop.log", format!("{LINE}no request\n\n{LINE}"));
+    let summary: serde_json::Value =
+        serde_json::from_str(&work.succeed(&["--json", "ingest", "shop.log"])).unwrap();
+    let totals = &summary["totals"];
+    let count = |name: &str| totals[name].as_u64().unwrap();
+    assert_eq!(count("lines"), 4);
+    assert_eq!(
+        count("rows") + count("rejected") + count("blank") + count("header"),
+        count("lines")
+    );
+    assert_eq!(summary["windows"]["windows"], 1);
+}
+
+#[test]
+fn standard_input_has_a_site_of_its_own() {
+    let work = Workplace::new();
+    let mut child = work
+        .command(&["ingest", "-", "--site", "piped", "--quiet"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(LINE.as_bytes())
+        .unwrap();
+    assert!(child.wait().unwrap().success());
+    insta::assert_snapshot!(
+        work.succeed(&["sql", "--format", "csv", "SELECT site, path FROM access_logs"]),
+        @"
+    site,path
+    piped,/a
+    "
+    );
+}
+
+#[test]
+fn columns_of_delimited_and_json_logs_are_mapped() {
+    let work = Workplace::new();
+    work.write(
+        "edge.tsv",
+        "at\tpeer\ttarget\tcode\n1772445600\t192.0.2.7\t/a\t503\n",
+    );
+    work.write(
+        "edge.json",
+        "{\"at\":\"2026-03-02T10:00:01Z\",\"peer\":{\"ip\":\"2001:db8::1\"},\"target\":\"/b\",\"code\":200}\n",
+    );
+    work.succeed(&[
+        "ingest",
+        "edge.tsv",
+        "--columns",
+        "timestamp=at,client_ip=peer,path=target,status=code",
+    ]);
+    work.succeed(&[
+        "ingest",
+        "edge.json",
+        "--columns",
+        "timestamp=at,client_ip=peer.ip,path=target,status=code",
+    ]);
+    insta::assert_snapshot!(
+        work.succeed(&[
+            "sql",
+            "SELECT timestamp, client_ip, path, status FROM access_logs ORDER BY timestamp",
+        ]),
+        @"
+    +----------------------+-------------+------+--------+
+    | timestamp            | client_ip   | path | status |
+    +----------------------+-------------+------+--------+
+    | 2026-03-02T10:00:00Z | 192.0.2.7   | /a   | 503    |
+    | 2026-03-02T10:00:01Z | 2001:db8::1 | /b   | 200    |
+    +----------------------+-------------+------+--------+
+    "
+    );
+}
+
+#[test]
+fn parquet_logs_are_linked_in_place() {
+    let work = Workplace::with_windows();
+    work.query_to(
+        "logs.parquet",
+        "SELECT timestamp AS ts, client_ip, path, status AS code FROM access_logs",
+    );
+    insta::assert_snapshot!(
+        work.run(&[
+            "ingest", "--warehouse", "linked", "--site", "shop", "logs.parquet", "--columns",
+            "timestamp=ts,status=code",
+        ]),
+        @"
+    --- stderr
+    FOLDER/logs.parquet: linked in place
+    0 requests ingested, 0 lines rejected
+    wrote 2880 windows of 1m for 1 series, 2026-03-02T00:00:00Z to 2026-03-03T23:59:00Z, 0 of them not observed
+    "
+    );
+    assert!(!work.path().join("linked/access_logs").exists(), "copied");
+    let requests = "SELECT window_start, requests FROM traffic_windows ORDER BY window_start";
+    assert_eq!(
+        work.succeed(&["--warehouse", "linked", "sql", "--format", "csv", requests]),
+        work.succeed(&["sql", "--format", "csv", requests])
+    );
+}
+
+#[test]
+fn inputs_without_logs() {
+    let work = Workplace::new();
+    work.write("empty.log", "");
+    std::fs::create_dir_all(work.path().join("notes")).unwrap();
+    work.write("notes/readme.md", "hello\n");
+    std::fs::create_dir_all(work.path().join("nothing")).unwrap();
+    work.write("prose.txt", "once upon a time\nthere was no log\n");
+    insta::assert_snapshot!(refuse(&work, &["empty.log"]), @"
+    --- stderr
+    error: `empty.log` is empty, expected at least one line
+    hint: leave the file out, or name its folder: empty logs in a folder are passed over
+    --- exit 1
+    ");
+    insta::assert_snapshot!(refuse(&work, &["notes"]), @"
+    --- stderr
+    error: no logs found in `notes`
+    hint: all 1 files there were passed over; name one itself to see why
+    --- exit 1
+    ");
+    insta::assert_snapshot!(refuse(&work, &["nothing"]), @"
+    --- stderr
+    error: no logs found in `nothing`
+    hint: name a folder that holds log files, or the files themselves
+    --- exit 1
+    ");
+    insta::assert_snapshot!(refuse(&work, &["missing.log"]), @"
+    --- stderr
+    error: cannot open `missing.log`: No such file or directory (os error 2)
+    hint: check the path
+    --- exit 1
+    ");
+    insta::assert_snapshot!(refuse(&work, &["prose.txt"]), @"
+    --- stderr
+    error: cannot tell the log format of `prose.txt` from its first lines, which begin `once upon a time`
+    hint: say it with `--format common|combined|json|tsv|csv`; JSON must be one object per line
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["ingest"]), @"
+    --- stderr
+    error: the following required arguments were not provided:
+      <INPUT>...
+
+    Usage: anomalog ingest <INPUT>...
+
+    For more information, try '--help'.
+    --- exit 2
+    ");
+}
+
+#[test]
+fn a_truncated_gzip_leaves_nothing() {
+    let work = Workplace::with_logs();
+    let whole = std::fs::read(
+        work.path()
+            .join("example/logs/shop/access-2026-03-02.log.gz"),
+    )
+    .unwrap();
+    work.write("cut.log.gz", &whole[..20_000]);
+    insta::assert_snapshot!(refuse(&work, &["cut.log.gz"]), @"
+    --- stderr
+    error: compressed file `cut.log.gz` is cut off after 20000 bytes; 1062 lines could be read, none was kept: incomplete deflate stream
+    hint: fetch the file again; nothing of it was written, so ingesting it again is safe
+    --- exit 1
+    ");
+}
+
+#[test]
+fn parquet_logs_that_are_none() {
+    let work = Workplace::with_windows();
+    work.query_to(
+        "logs.parquet",
+        "SELECT timestamp AS ts, client_ip, path, status, true AS flag FROM access_logs LIMIT 9",
+    );
+    let whole = std::fs::read(work.path().join("logs.parquet")).unwrap();
+    work.write("empty.parquet", "");
+    work.write("cut.parquet", &whole[..whole.len() / 2]);
+    work.write("text.parquet", "timestamp,client_ip,path,status\n");
+    insta::assert_snapshot!(refuse(&work, &["empty.parquet"]), @"
+    --- stderr
+    error: `FOLDER/empty.parquet` is not a complete Parquet file: EOF: Parquet file too small. Size is 0 but need 8
+    hint: was it still being written, or only partly copied?
+    --- exit 1
+    ");
+    insta::assert_snapshot!(refuse(&work, &["cut.parquet"]), @"
+    --- stderr
+    error: `FOLDER/cut.parquet` is not a complete Parquet file: Parquet error: Invalid Parquet file. Corrupt footer
+    hint: was it still being written, or only partly copied?
+    --- exit 1
+    ");
+    insta::assert_snapshot!(refuse(&work, &["text.parquet"]), @"
+    --- stderr
+    error: `FOLDER/text.parquet` is not a complete Parquet file: Parquet error: Invalid Parquet file. Corrupt footer
+    hint: was it still being written, or only partly copied?
+    --- exit 1
+    ");
+    insta::assert_snapshot!(refuse(&work, &["logs.parquet"]), @"
+    --- stderr
+    error: `FOLDER/logs.parquet` has no column `timestamp` to read `timestamp` from
+    hint: the file has `ts`, `client_ip`, `path`, `status`, `flag`; name one with `--columns timestamp=…`
+    --- exit 1
+    ");
+    insta::assert_snapshot!(
+        refuse(&work, &["logs.parquet", "--columns", "timestamp=time"]),
+        @"
+    --- stderr
+    error: `FOLDER/logs.parquet` has no column `time` to read `timestamp` from
+    hint: the file has `ts`, `client_ip`, `path`, `status`, `flag`; name one with `--columns timestamp=…`
+    --- exit 1
+    "
+    );
+    insta::assert_snapshot!(
+        refuse(&work, &["logs.parquet", "--columns", "timestamp=ts,status=flag"]),
+        @"
+    --- stderr
+    error: column `flag` of `FOLDER/logs.parquet` holds Boolean; `status` needs whole numbers
+    --- exit 1
+    "
+    );
+    insta::assert_snapshot!(
+        refuse(&work, &["logs.parquet", "--columns", "timestamp=flag"]),
+        @"
+    --- stderr
+    error: column `flag` of `FOLDER/logs.parquet` holds Boolean; `timestamp` needs a timestamp, seconds to nanoseconds since 1970 as a number, or RFC 3339 text
+    --- exit 1
+    "
+    );
+}
+
+/// A link was remembered before its values were read, and every later command failed on it.
+#[test]
+#[ignore = "the link is still remembered before the values are read"]
+fn a_parquet_log_with_unreadable_values_is_not_half_linked() {
+    let work = Workplace::with_windows();
+    work.query_to(
+        "logs.parquet",
+        "SELECT timestamp, client_ip, path, CAST(status AS VARCHAR) || 'x' AS status \
+         FROM access_logs LIMIT 9",
+    );
+    let said = refuse(&work, &["logs.parquet"]);
+    assert!(
+        said.contains("logs.parquet") && said.contains("status"),
+        "{said}"
+    );
+    work.succeed(&["windows"]);
+}
+
+#[test]
+fn a_bad_input_does_not_undo_the_good_ones_before_it() {
+    let work = Workplace::new();
+    work.write("a.log", LINE);
+    work.write("b.log", "");
+    insta::assert_snapshot!(work.run(&["ingest", "a.log", "b.log"]), @"
+    --- stderr
+    error: `b.log` is empty, expected at least one line
+    hint: leave the file out, or name its folder: empty logs in a folder are passed over
+    --- exit 1
+    ");
+    insta::assert_snapshot!(
+        work.succeed(&["sql", "--format", "csv", "SELECT site, count(*) AS n FROM access_logs GROUP BY site"]),
+        @"
+    site,n
+    a,1
+    "
+    );
+}
