@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, SecondsFormat};
 
 use crate::cli::{Cli, Command, GlobalArgs};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::printer::Printer;
 use crate::session::{Session, SessionOptions};
 use crate::warehouse::Warehouse;
@@ -64,11 +64,26 @@ fn default_warehouse(command: &Command) -> PathBuf {
     })
 }
 
+/// Runs a command on threads of its own until it ends.
+///
+/// Here and not in `main`: an `async` function is compiled by the crate that waits for it.
+///
+/// # Errors
+/// What went wrong in it.
+pub fn run_to_end(cli: Cli) -> Result<()> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all();
+    if let Some(threads) = cli.global.threads {
+        runtime.worker_threads(threads as usize);
+    }
+    runtime.build().map_err(Error::Runtime)?.block_on(run(cli))
+}
+
 /// Runs the command that was asked for.
 ///
 /// # Errors
 /// What went wrong in it.
-pub async fn run(cli: Cli) -> Result<()> {
+async fn run(cli: Cli) -> Result<()> {
     let settings = Settings::resolve(cli.global, &cli.command);
     match cli.command {
         Command::Ingest(args) => ingest::run(&settings, args).await,
