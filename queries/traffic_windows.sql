@@ -1,7 +1,8 @@
 -- traffic_windows: traffic per series and window, gaps filled.
 -- reads:      series_requests (access_logs and the column `series`), log_coverage
 -- writes:     traffic_windows
--- grain:      one row per series and window, from the series' first request to the end of all logs
+-- grain:      one row per series and window, from the series' first request to the end of all logs,
+--             or to the end of its own logs where those ended more than a week before
 -- order:      UTC date, site, window_start: each date becomes one file
 -- parameters: $step BIGINT, the length of a window in microseconds
 --
@@ -78,13 +79,30 @@ last_slot AS (
     )
 ),
 
+-- A series without logs for more than a week has ended; until then their absence shows.
+series_end AS (
+    SELECT
+        series_range.series,
+        min(series_range.first_slot) AS first_slot,
+        greatest(max(series_range.last_slot), max(coalesce(covered_range.last_slot, 0))) AS own_last_slot
+    FROM series_range
+    LEFT JOIN covered_range ON series_range.site = covered_range.site
+    GROUP BY series_range.series
+),
+
 grid AS (
     SELECT series, unnest(generate_series(first_slot, last_slot)) AS slot
     FROM (
-        SELECT series_range.series, min(series_range.first_slot) AS first_slot, last_slot.slot AS last_slot
-        FROM series_range
+        SELECT
+            series_end.series,
+            series_end.first_slot,
+            CASE
+                WHEN (last_slot.slot - series_end.own_last_slot) * $step > 604800000000
+                    THEN series_end.own_last_slot
+                ELSE last_slot.slot
+            END AS last_slot
+        FROM series_end
         CROSS JOIN last_slot
-        GROUP BY series_range.series, last_slot.slot
     )
 ),
 

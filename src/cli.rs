@@ -114,7 +114,7 @@ pub struct IngestArgs {
     #[arg(long, value_enum, default_value_t = LogFormatArg::Auto)]
     pub format: LogFormatArg,
 
-    /// Site of logs that do not name one [default: the file's name].
+    /// Site of every request [default: the virtual host of the line, else the folder or file name].
     #[arg(long, value_name = "NAME")]
     pub site: Option<String>,
 
@@ -212,7 +212,7 @@ version becomes a new one. The end of the training range is held back to calibra
 Examples:
   anomalog train
   anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
-  anomalog train --windows metrics.parquet --series-column host --metrics value --name hosts")]
+  anomalog train --windows metrics.parquet --series-column host --metrics value --arch gru --name hosts")]
 pub struct TrainArgs {
     /// Architectures to train.
     #[arg(

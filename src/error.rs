@@ -142,6 +142,14 @@ pub enum Error {
         /// What was given.
         found: String,
     },
+    /// Linked logs with values that cannot be read as ours.
+    #[error("cannot read the values of {}: {}", list_paths(.paths), QueryMessage::of(.source).message)]
+    LinkedValues {
+        /// The files or folders.
+        paths: Vec<PathBuf>,
+        /// Why.
+        source: Box<DataFusionError>,
+    },
     /// A file that should be Parquet.
     #[error("cannot read `{}` as Parquet: {}", .path.display(), QueryMessage::of(.source).message)]
     NotParquet {
@@ -194,6 +202,16 @@ pub enum Error {
     /// Windows of the user's were scored without a place for the result.
     #[error("scores of `--windows` need a file to go to")]
     NoScoreOutput,
+}
+
+/// Paths in backticks.
+fn list_paths(paths: &[PathBuf]) -> String {
+    list(
+        &paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// Names in backticks.
@@ -253,6 +271,7 @@ impl Error {
             Self::Delimiter { .. }
             | Self::DetectorName { .. }
             | Self::NotParquet { .. }
+            | Self::LinkedValues { .. }
             | Self::ColumnType { .. }
             | Self::EmptyQuery
             | Self::Runtime(_)

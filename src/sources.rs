@@ -341,6 +341,18 @@ impl Source {
         Ok(source)
     }
 
+    /// Forgets the source: the opposite of [`Self::save`].
+    ///
+    /// # Errors
+    /// When the warehouse cannot be written.
+    pub fn forget(&self, warehouse: &Warehouse) -> Result<(), SourceError> {
+        let link = links(warehouse).join(format!("{}.json", self.name()));
+        std::fs::remove_file(link).map_err(|source| SourceError::Write {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
     /// Remembers the source in a warehouse, replacing an earlier link to the same path.
     ///
     /// # Errors

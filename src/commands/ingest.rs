@@ -108,9 +108,21 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
     } else {
         let session = settings.open().await?;
         let progress = settings.printer.progress("building traffic_windows", None);
-        let summary = windows::build(&session, args.windows, &progress).await?;
+        let built = windows::build(&session, args.windows, &progress).await;
         progress.finish_and_clear();
-        Some(summary)
+        match built {
+            // Values of linked logs are first read here: what cannot be read is not linked.
+            Err(Error::Query(source)) if !linked.is_empty() => {
+                for source in &linked {
+                    source.forget(&settings.warehouse)?;
+                }
+                return Err(Error::LinkedValues {
+                    paths: parquet,
+                    source,
+                });
+            }
+            built => Some(built?),
+        }
     };
     Ok(Ingested {
         logs,

@@ -380,7 +380,13 @@ impl FieldIndex {
         }
         for (part, names) in ALIASES {
             if !index.mapped.iter().any(|(mapped, _)| *mapped == part) {
-                for (rank, name) in names.iter().enumerate() {
+                // A field that the map names holds nothing else.
+                let is_free = |name: &str| {
+                    !map.entries
+                        .iter()
+                        .any(|(_, source)| source.eq_ignore_ascii_case(name))
+                };
+                for (rank, name) in names.iter().enumerate().filter(|(_, name)| is_free(name)) {
                     index.add(name, (part, rank as u8));
                 }
             }

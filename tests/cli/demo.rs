@@ -36,6 +36,11 @@ fn the_whole_way_and_nothing_new_the_second_time() {
         .collect();
     assert_eq!(architectures, ["rnn", "lstm", "gru", "clstm"]);
     assert_eq!(first["scored"]["windows"], 12_960);
+    assert!(
+        first["scored"]["anomalies"].as_u64().unwrap() > 100,
+        "{}",
+        first["scored"]
+    );
 
     let files = |table: &str| work.files(&format!("warehouse/{table}"));
     let logs = files("access_logs");

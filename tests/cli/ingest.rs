@@ -321,7 +321,6 @@ fn parquet_logs_that_are_none() {
 
 /// A link was remembered before its values were read, and every later command failed on it.
 #[test]
-#[ignore = "the link is still remembered before the values are read"]
 fn a_parquet_log_with_unreadable_values_is_not_half_linked() {
     let work = Workplace::with_windows();
     work.query_to(
@@ -331,7 +330,7 @@ fn a_parquet_log_with_unreadable_values_is_not_half_linked() {
     );
     let said = refuse(&work, &["logs.parquet"]);
     assert!(
-        said.contains("logs.parquet") && said.contains("status"),
+        said.contains("logs.parquet") && said.contains("Int32"),
         "{said}"
     );
     work.succeed(&["windows"]);

@@ -8,6 +8,7 @@ mod example;
 mod help;
 mod ingest;
 mod readme;
+mod real_logs;
 mod score;
 mod simulate;
 mod sql;

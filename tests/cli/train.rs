@@ -64,7 +64,6 @@ fn a_detector_comes_out_and_stays_the_same() {
 
 /// Numbers were compared with what JSON made of them, and each run made a new version.
 #[test]
-#[ignore = "numbers are still compared with what JSON makes of them"]
 fn training_again_makes_no_new_version() {
     let work = Workplace::with_windows();
     train(&work, &[]);

@@ -155,18 +155,31 @@ impl Detector {
         })
     }
 
+    /// Whether a version folder holds this manifest, to the byte: numbers read back from JSON may
+    /// differ in the last bit. The manifest has the digest of the weights.
+    fn is_written_in(&self, manifest: &Manifest, folder: &Path) -> bool {
+        let written = fs::read(folder.join(MANIFEST));
+        matches!((written, encode(manifest)), (Ok(written), Ok(text)) if written == text)
+            && fs::read(folder.join(WEIGHTS)).is_ok_and(|weights| weights == self.weights)
+    }
+
     /// Writes both files into an empty folder.
     fn write(&self, manifest: &Manifest, folder: &Path) -> Result<(), DetectorError> {
         write(&folder.join(WEIGHTS), &self.weights)?;
         let path = folder.join(MANIFEST);
-        let mut text =
-            serde_json::to_vec_pretty(manifest).map_err(|source| DetectorError::Manifest {
-                path: path.clone(),
-                source,
-            })?;
-        text.push(b'\n');
+        let text = encode(manifest).map_err(|source| DetectorError::Manifest {
+            path: path.clone(),
+            source,
+        })?;
         write(&path, &text)
     }
+}
+
+/// A manifest as the text of its file.
+fn encode(manifest: &Manifest) -> serde_json::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(manifest)?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 /// Weights in the order of their names, so that equal weights are equal bytes.

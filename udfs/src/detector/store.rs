@@ -366,10 +366,7 @@ impl DetectorStore {
         let mut manifest = detector.manifest().clone();
         if let Some(current) = store.current_version(&name, &versions)? {
             manifest.version = current;
-            if store
-                .manifest(&name, current)
-                .is_ok_and(|existing| existing == manifest)
-            {
+            if detector.is_written_in(&manifest, &store.version_folder(&name, current)) {
                 return Ok(manifest);
             }
         }
