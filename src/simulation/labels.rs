@@ -67,7 +67,7 @@ pub fn write(path: &Path, labels: &[Label]) -> Result<()> {
     Ok(())
 }
 
-/// Reads labels as [`write`] writes them; further columns are ignored.
+/// Reads labels as [`write()`] writes them; further columns are ignored.
 ///
 /// # Errors
 /// When the file cannot be read, or lacks a column.

@@ -53,63 +53,64 @@ fn top_level() {
 
 #[test]
 fn ingest() {
-    insta::assert_snapshot!(help("ingest"), @"
-    Read access logs into the warehouse, or link Parquet logs in place
+    insta::assert_snapshot!(help("ingest"), @r"
+Read access logs into the warehouse, or link Parquet logs in place
 
-    Usage: anomalog ingest [OPTIONS] <INPUT>...
+Usage: anomalog ingest [OPTIONS] <INPUT>...
 
-    Arguments:
-      <INPUT>...
-              Log files (plain, gzip or zstd), folders of them, Parquet files, or `-` for standard input
+Arguments:
+  <INPUT>...
+          Log files (plain, gzip or zstd), folders of them, Parquet files, or `-` for standard input
 
-    Options:
-          --format <FORMAT>
-              How the logs are written
+Options:
+      --format <FORMAT>
+          How the logs are written
 
-              Possible values:
-              - auto:     Told from the first lines of each file
-              - common:   Apache's common log format
-              - combined: Apache's and nginx's combined log format
-              - json:     One JSON object a line
-              - tsv:      Tab-separated columns with a header
-              - csv:      Comma-separated columns with a header
-              - parquet:  Parquet, one row per request: linked in place, not copied
-              
-              [default: auto]
+          Possible values:
+          - auto:     Told from the first lines of each file
+          - common:   Apache's common log format
+          - combined: Apache's and nginx's combined log format
+          - json:     One JSON object a line
+          - tsv:      Tab-separated columns with a header
+          - csv:      Comma-separated columns with a header
+          - parquet:  Parquet, one row per request: linked in place, not copied
+          
+          [default: auto]
 
-          --site <NAME>
-              Site of logs that do not name one [default: the file's name]
+      --site <NAME>
+          Site of every request [default: the virtual host of the line, else the folder or file
+          name]
 
-          --columns <OURS=THEIRS,…>
-              Which column of the input holds which of ours, such as `timestamp=ts,status=code`
+      --columns <OURS=THEIRS,…>
+          Which column of the input holds which of ours, such as `timestamp=ts,status=code`
 
-          --delimiter <CHARACTER>
-              Character between two columns of a CSV or TSV log
+      --delimiter <CHARACTER>
+          Character between two columns of a CSV or TSV log
 
-          --step <DURATION>
-              Length of a window, such as `30s`, `1m`, `5m` or `1h` [default: the last build's, or 1m]
+      --step <DURATION>
+          Length of a window, such as `30s`, `1m`, `5m` or `1h` [default: the last build's, or 1m]
 
-          --series-key <EXPRESSION>
-              SQL expression over `access_logs` that names a request's series [default: the last
-              build's, or site]
+      --series-key <EXPRESSION>
+          SQL expression over `access_logs` that names a request's series [default: the last
+          build's, or site]
 
-          --no-windows
-              Leave the traffic windows as they are
+      --no-windows
+          Leave the traffic windows as they are
 
-      -h, --help
-              Print help (see a summary with '-h')
+  -h, --help
+          Print help (see a summary with '-h')
 
-      -V, --version
-              Print version
+  -V, --version
+          Print version
 
-    Reading a log again changes nothing, so a nightly job may name every log it finds. Lines that are no
-    requests go to the table `quarantine`. Afterwards the traffic windows are rebuilt.
+Reading a log again changes nothing, so a nightly job may name every log it finds. Lines that are no
+requests go to the table `quarantine`. Afterwards the traffic windows are rebuilt.
 
-    Examples:
-      anomalog ingest access.log access.log.1.gz --site shop
-      anomalog ingest --format tsv --columns timestamp=time,client_ip=host,status=response log.tsv
-      anomalog ingest --columns timestamp=ts,status=code requests.parquet
-    ");
+Examples:
+  anomalog ingest access.log access.log.1.gz --site shop
+  anomalog ingest --format tsv --columns timestamp=time,client_ip=host,status=response log.tsv
+  anomalog ingest --columns timestamp=ts,status=code requests.parquet
+");
 }
 
 #[test]
@@ -138,68 +139,69 @@ fn windows() {
 
 #[test]
 fn train() {
-    insta::assert_snapshot!(help("train"), @"
-    Train detectors on the traffic windows
+    insta::assert_snapshot!(help("train"), @r"
+Train detectors on the traffic windows
 
-    Usage: anomalog train [OPTIONS]
+Usage: anomalog train [OPTIONS]
 
-    Options:
-          --arch <NAME>
-              Architectures to train
+Options:
+      --arch <NAME>
+          Architectures to train
 
-              Possible values:
-              - rnn:   Plain recurrent network (Elman)
-              - lstm:  Long short-term memory
-              - gru:   Gated recurrent unit
-              - clstm: Causal convolution in front of an LSTM
-              
-              [default: rnn,lstm,gru,clstm]
+          Possible values:
+          - rnn:   Plain recurrent network (Elman)
+          - lstm:  Long short-term memory
+          - gru:   Gated recurrent unit
+          - clstm: Causal convolution in front of an LSTM
+          
+          [default: rnn,lstm,gru,clstm]
 
-          --metrics <COLUMN>
-              Columns to learn
-              
-              [default: requests]
+      --metrics <COLUMN>
+          Columns to learn
+          
+          [default: requests]
 
-          --until <TIMESTAMP>
-              Learn only from windows before this date or RFC 3339 time
+      --until <TIMESTAMP>
+          Learn only from windows before this date or RFC 3339 time
 
-          --seed <N>
-              Seed of every random choice
-              
-              [default: 0]
+      --seed <N>
+          Seed of every random choice
+          
+          [default: 0]
 
-          --steps <N>
-              Optimiser steps per detector at most [default: 200]
+      --steps <N>
+          Optimiser steps per detector at most [default: 200]
 
-          --name <NAME>
-              Name of the detector; with several architectures, theirs is added [default: the
-              architecture]
+      --name <NAME>
+          Name of the detector; with several architectures, theirs is added [default: the
+          architecture]
 
-          --hidden <N>
-              Width of the recurrent state [default: 48]
+      --hidden <N>
+          Width of the recurrent state [default: 48]
 
-          --windows <FILE|FOLDER>
-              Parquet file or folder of windows to use instead of `traffic_windows`
+      --windows <FILE|FOLDER>
+          Parquet file or folder of windows to use instead of `traffic_windows`
 
-          --series-column <NAME>
-              Column of `--windows` that names the series
-              
-              [default: site]
+      --series-column <NAME>
+          Column of `--windows` that names the series
+          
+          [default: site]
 
-      -h, --help
-              Print help (see a summary with '-h')
+  -h, --help
+          Print help (see a summary with '-h')
 
-      -V, --version
-              Print version
+  -V, --version
+          Print version
 
-    Each architecture becomes one detector over all series; one that comes out other than the current
-    version becomes a new one. The end of the training range is held back to calibrate the scores.
+Each architecture becomes one detector over all series; one that comes out other than the current
+version becomes a new one. The end of the training range is held back to calibrate the scores.
 
-    Examples:
-      anomalog train
-      anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
-      anomalog train --windows metrics.parquet --series-column host --metrics value --name hosts
-    ");
+Examples:
+  anomalog train
+  anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
+  anomalog train --windows metrics.parquet --series-column host --metrics value --arch gru --name
+  hosts
+");
 }
 
 #[test]

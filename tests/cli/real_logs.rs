@@ -11,6 +11,7 @@ use datafusion::parquet::arrow::ArrowWriter;
 use crate::Workplace;
 
 /// The folder of real logs, or why a test is skipped.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn weblogs() -> Option<PathBuf> {
     let shared = std::env::var_os("ANOMALOG_SHARED").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
@@ -43,14 +44,23 @@ fn real_logs_of_four_servers_are_read_to_the_last_line() {
         "SELECT site, count(*) AS requests, count(DISTINCT client_ip) AS clients, \
          min(timestamp) AS first, max(timestamp) AS last FROM access_logs GROUP BY site ORDER BY site",
     ]);
-    insta::assert_snapshot!(counted, @"");
+    insta::assert_snapshot!(counted, @r"
+site,requests,clients,first,last
+elastic_apache_logs,10000,1753,2015-05-17T10:05:00Z,2015-05-20T21:05:59Z
+nasa,30969,2365,1995-08-01T06:00:00Z,1995-08-01T18:52:01Z
+rhit_nginx_access,33466,1084,2021-01-22T01:47:05Z,2021-01-22T20:10:45Z
+scan_acunetix,6539,1,2016-12-22T13:11:41Z,2016-12-22T13:40:23Z
+");
     let rejected = work.succeed(&[
         "sql",
         "--format",
         "csv",
         "SELECT line_number, reason FROM quarantine",
     ]);
-    insta::assert_snapshot!(rejected, @"");
+    insta::assert_snapshot!(rejected, @r"
+line_number,reason
+1,unreadable timestamp
+");
 }
 
 /// Requests per minute of NASA's server in July and August 1995, as windows; the minutes of the

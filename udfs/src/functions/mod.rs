@@ -6,7 +6,7 @@
 //! | `rnn_detect`, `lstm_detect`, `gru_detect`, `clstm_detect`, `anomaly_detect` | STRUCT, see [`verdict_fields`] |
 //!
 //! Both forms take `([detector,] times, metric, …)`; the scalar form may leave out the times.
-//! What a call means is decided in one place, [`call`]; the forms only fetch values.
+//! What a call means is decided in one place, `call`; the forms only fetch values.
 
 mod call;
 mod planning;

@@ -7,10 +7,10 @@
 
 use super::simd::Simd;
 
-/// Largest absolute error of [`tanh`].
+/// Largest absolute error of `tanh`.
 pub const TANH_ERROR: f32 = 6e-7;
 
-/// Largest absolute error of [`sigmoid`].
+/// Largest absolute error of `sigmoid`.
 pub const SIGMOID_ERROR: f32 = 3.5e-7;
 
 const TANH_BOUND: f32 = 7.75;
