@@ -36,18 +36,24 @@ impl ListFunction {
         }
     }
 
-    fn detector(
+    /// What a call means, and the detector that answers it.
+    fn resolve(
         &self,
-        shape: Shape,
-        args: &[&str],
-        first: Option<&ScalarValue>,
-    ) -> Result<Arc<Detector>> {
-        // Lists of values carry no metric names worth comparing: position only.
-        let metrics: Vec<_> = args[shape.first_metric..]
+        fields: &[FieldRef],
+        reference: Option<&ScalarValue>,
+    ) -> Result<(Shape, Arc<Detector>)> {
+        let types: Vec<_> = fields
             .iter()
-            .map(|name| MetricArgument::Expression((*name).to_owned()))
+            .map(|field| field.data_type().clone())
             .collect();
-        self.function.detector(shape, first, &metrics)
+        let shape = Shape::of_list_call(&self.function, &types)?;
+        // Lists of values carry no metric names worth comparing: position only.
+        let metrics: Vec<_> = fields[shape.first_metric..]
+            .iter()
+            .map(|field| MetricArgument::Expression(field.name().clone()))
+            .collect();
+        let detector = self.function.detector(shape, reference, &metrics)?;
+        Ok((shape, detector))
     }
 }
 
@@ -69,22 +75,8 @@ impl ScalarUDFImpl for ListFunction {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let types: Vec<_> = args
-            .arg_fields
-            .iter()
-            .map(|field| field.data_type().clone())
-            .collect();
-        let shape = Shape::of_list_call(&self.function, &types)?;
-        let names: Vec<_> = args
-            .arg_fields
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect();
-        self.detector(
-            shape,
-            &names,
-            args.scalar_arguments.first().copied().flatten(),
-        )?;
+        let reference = args.scalar_arguments.first().copied().flatten();
+        self.resolve(args.arg_fields, reference)?;
         let is_nullable = true;
         Ok(Arc::new(Field::new(
             self.name(),
@@ -94,22 +86,11 @@ impl ScalarUDFImpl for ListFunction {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let types: Vec<_> = args
-            .arg_fields
-            .iter()
-            .map(|field| field.data_type().clone())
-            .collect();
-        let shape = Shape::of_list_call(&self.function, &types)?;
-        let names: Vec<_> = args
-            .arg_fields
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect();
         let reference = match args.args.first() {
             Some(ColumnarValue::Scalar(value)) => Some(value),
             _ => None,
         };
-        let detector = self.detector(shape, &names, reference)?;
+        let (shape, detector) = self.resolve(&args.arg_fields, reference)?;
         let lists = args.args[usize::from(shape.has_detector)..]
             .iter()
             .map(|arg| to_lists(arg, args.number_rows))
