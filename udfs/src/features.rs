@@ -144,6 +144,15 @@ impl BlockLayout {
         self.lookback + self.block
     }
 
+    /// Steps at the start of the recurrent pass whose forecasts no window of the block is judged
+    /// by.
+    #[must_use]
+    pub fn unused_steps(&self) -> usize {
+        let spans = self.horizons.iter().zip(&self.widths);
+        let longest = spans.map(|(horizon, width)| horizon + width).max();
+        (self.lookback + 2).saturating_sub(longest.unwrap_or(2))
+    }
+
     /// Number of metrics.
     #[must_use]
     pub fn metrics(&self) -> usize {
@@ -300,41 +309,41 @@ impl<'a> SeriesFeatures<'a> {
     /// there is before the block.
     #[must_use]
     pub fn scales(&self, block_start: i64) -> Vec<Option<Scale>> {
-        let (begin, end) = self.layout.scale_range(block_start);
-        let is_full = self.grid.series_first <= begin - SHORT_MEDIAN as i64;
-        let span = self.layout.scale_windows as i64;
-        (0..self.grid.metrics.len())
-            .map(|metric| {
-                let anchored = is_full
-                    .then(|| self.scale_over(metric, begin, end, self.layout.scale_windows / 4))
-                    .flatten();
-                anchored.or_else(|| {
-                    let least = self.layout.lookback / 2;
-                    self.scale_over(metric, block_start - span, block_start, least)
-                })
-            })
-            .collect()
+        ScaleCache::default().of_block(self, block_start)
     }
 
     /// Level and scale over `[begin, end)`, if at least `least` windows there have a value.
-    fn scale_over(&self, metric: usize, begin: i64, end: i64, least: usize) -> Option<Scale> {
+    fn scale_over(
+        &self,
+        metric: usize,
+        begin: i64,
+        end: i64,
+        least: usize,
+        scratch: &mut Vec<f64>,
+    ) -> Option<Scale> {
         let slot = |index: i64| (index - self.grid.first).clamp(0, self.grid.len() as i64) as usize;
         let (begin, end) = (slot(begin), slot(end));
-        let values = &self.grid.metrics[metric][begin..end];
-        let mut present: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();
-        if present.len() < least.max(1) {
+        let values = &self.grid.metrics[metric];
+        scratch.clear();
+        scratch.extend(values[begin..end].iter().filter(|x| x.is_finite()));
+        if scratch.len() < least.max(1) {
             return None;
         }
-        present.sort_unstable_by(f64::total_cmp);
-        let level = sorted_median(&present);
+        let level = median(scratch);
         let short = &self.metrics[metric].short;
-        let mut deviations: Vec<f64> = (begin.max(1)..end)
-            .map(|t| (self.grid.metrics[metric][t] - short[t - 1]).abs())
-            .filter(|deviation| deviation.is_finite())
-            .collect();
+        let first = begin.max(1);
+        let deviations = || {
+            let before = &short[first - 1..end.max(first) - 1];
+            let pairs = values[first..end.max(first)].iter().zip(before);
+            pairs
+                .map(|(value, median)| (value - median).abs())
+                .filter(|deviation| deviation.is_finite())
+        };
+        scratch.clear();
+        scratch.extend(deviations());
         Some(Scale {
             level,
-            scale: scale_of(&mut deviations, level)
+            scale: scale_of(deviations(), scratch, level)
                 .max(self.layout.transforms[metric].smallest_scale()),
         })
     }
@@ -409,6 +418,49 @@ impl<'a> SeriesFeatures<'a> {
     }
 }
 
+/// The scales of consecutive blocks, of which many share one day of history.
+#[derive(Debug, Default)]
+pub struct ScaleCache {
+    /// First window of the day last used, and what it gives.
+    anchored: Option<(i64, Vec<Option<Scale>>)>,
+    scratch: Vec<f64>,
+}
+
+impl ScaleCache {
+    /// As [`SeriesFeatures::scales`]; every call must be for the same stretch.
+    pub fn of_block(
+        &mut self,
+        features: &SeriesFeatures<'_>,
+        block_start: i64,
+    ) -> Vec<Option<Scale>> {
+        let Self { anchored, scratch } = self;
+        let layout = features.layout;
+        let metrics = 0..features.grid.metrics.len();
+        let (begin, end) = layout.scale_range(block_start);
+        if anchored.as_ref().is_none_or(|(cached, _)| *cached != begin) {
+            let is_full = features.grid.series_first <= begin - SHORT_MEDIAN as i64;
+            let least = layout.scale_windows / 4;
+            let scales = metrics.clone().map(|metric| {
+                is_full
+                    .then(|| features.scale_over(metric, begin, end, least, scratch))
+                    .flatten()
+            });
+            *anchored = Some((begin, scales.collect()));
+        }
+        let anchored = anchored.iter().flat_map(|(_, scales)| scales);
+        let span = layout.scale_windows as i64;
+        let least = layout.lookback / 2;
+        metrics
+            .zip(anchored)
+            .map(|(metric, anchored)| {
+                anchored.or_else(|| {
+                    features.scale_over(metric, block_start - span, block_start, least, scratch)
+                })
+            })
+            .collect()
+    }
+}
+
 /// A slot's value, NaN outside the stretch.
 fn at(values: &[f64], slot: i64) -> f64 {
     usize::try_from(slot)
@@ -447,21 +499,34 @@ fn write_time(micros: i64, out: &mut [f32]) {
 ///
 /// Floored at 1 % of the level so that a nearly constant series does not turn rounding into
 /// surprise, and 1 where even that is 0 (a series that was always zero).
-fn scale_of(deviations: &mut [f64], level: f64) -> f64 {
+fn scale_of(deviations: impl Iterator<Item = f64>, same_to_reorder: &mut [f64], level: f64) -> f64 {
     let floor = 0.01 * level.abs();
-    let mean = if deviations.is_empty() {
+    let count = same_to_reorder.len();
+    let mean = if count == 0 {
         0.0
     } else {
-        deviations.sort_unstable_by(f64::total_cmp);
-        let clip = deviations[(deviations.len() - 1) * 99 / 100];
+        let (_, clip, _) =
+            same_to_reorder.select_nth_unstable_by((count - 1) * 99 / 100, f64::total_cmp);
+        // Summed in time order, which no way of selecting changes.
         deviations
-            .iter()
-            .map(|deviation| deviation.min(clip))
+            .map(|deviation| deviation.min(*clip))
             .sum::<f64>()
-            / deviations.len() as f64
+            / count as f64
     };
     let scale = (1.25 * mean).max(floor);
     if scale > 0.0 { scale } else { 1.0 }
+}
+
+/// Median of at least one value, which it reorders.
+fn median(values: &mut [f64]) -> f64 {
+    let middle = values.len() / 2;
+    let is_odd = values.len() % 2 == 1;
+    let (below, upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    let lower = below.iter().copied().max_by(f64::total_cmp);
+    match lower {
+        Some(lower) if !is_odd => f64::midpoint(lower, *upper),
+        _ => *upper,
+    }
 }
 
 /// Number of finite values before each slot, and in all.
@@ -574,6 +639,12 @@ mod tests {
         }
 
         #[test]
+        fn median_equals_that_of_sorted_values(values in prop::collection::vec(-5.0..5.0f64, 1..40)) {
+            let fast = median(&mut values.clone());
+            prop_assert_eq!(fast.to_bits(), naive_median(&values).to_bits());
+        }
+
+        #[test]
         fn a_block_depends_on_its_reach_only(
             values in prop::collection::vec(prop_oneof![9 => 0.0..50.0f64, 1 => Just(f64::NAN)], 200..260),
             cut in 0usize..60,
@@ -644,9 +715,12 @@ mod tests {
 
     #[test]
     fn one_outlier_in_a_hundred_does_not_widen_the_scale() {
+        let scale = |deviations: &[f64]| {
+            scale_of(deviations.iter().copied(), &mut deviations.to_vec(), 0.0)
+        };
         let mut calm: Vec<f64> = (0..200).map(|t| f64::from(t % 2)).collect();
-        let before = scale_of(&mut calm.clone(), 0.0);
+        let before = scale(&calm);
         calm[50] = 1e6;
-        assert!(scale_of(&mut calm, 0.0) < 1.1 * before);
+        assert!(scale(&calm) < 1.1 * before);
     }
 }

@@ -4,6 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::compute::concat_batches;
+use datafusion::error::Result;
+use datafusion::prelude::SessionContext;
 
 use crate::calibration::Calibration;
 use crate::detector::{
@@ -107,4 +111,13 @@ pub(crate) fn store() -> Arc<crate::detector::DetectorStore> {
         &["requests", "server_errors"],
     ));
     Arc::new(store)
+}
+
+/// All rows of a query.
+pub(crate) async fn query(context: &SessionContext, sql: &str) -> Result<RecordBatch> {
+    let frame = context.sql(sql).await?;
+    let schema = Arc::new(frame.schema().as_arrow().clone());
+    let batches = frame.collect().await?;
+    let schema = batches.first().map_or(schema, RecordBatch::schema);
+    Ok(concat_batches(&schema, &batches)?)
 }

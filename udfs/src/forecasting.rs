@@ -5,11 +5,13 @@
 //! `(lookback + block) / block` recurrent steps, and its forecast is the same whatever else a
 //! query holds.
 
+use std::time::{Duration, Instant};
+
 use thiserror::Error;
 
-use crate::features::{BlockLayout, MAX_HORIZONS, Scale, SeriesFeatures};
+use crate::features::{BlockLayout, MAX_HORIZONS, Scale, ScaleCache, SeriesFeatures};
 use crate::models::Predictor;
-use crate::series::{Rows, SeriesError, SeriesGrid, lay_on_grid};
+use crate::series::{Rows, SeriesError, grid_indices, stretches};
 
 /// Blocks per forward pass: enough rows for the kernels' tiles, few enough to stay in the cache.
 /// A block's forecasts do not depend on the others in its pass.
@@ -123,74 +125,129 @@ pub fn forecast(
     series: &[Rows<'_>],
     scope: Scope,
 ) -> Result<Vec<SeriesForecast>, ForecastError> {
-    let mut batch = Batch::new(predictor, layout);
-    let mut forecasts = Vec::with_capacity(series.len());
-    for (number, &rows) in series.iter().enumerate() {
-        let mut forecast = SeriesForecast {
-            status: vec![Status::Warmup; rows.window_start.len()],
-            metrics: vec![None; rows.window_start.len() * layout.metrics()],
-        };
-        prepare_series(layout, number, rows, scope, &mut forecast, &mut batch)?;
-        forecasts.push(forecast);
-    }
-    batch.run()?;
-    for (window, parts) in batch
-        .done
-        .iter()
-        .zip(batch.results.chunks(layout.metrics()))
+    let width = layout.metrics();
+    let rows = series.iter().map(|rows| rows.window_start.len()).sum();
+    let mut status = vec![Status::Warmup; rows];
+    let mut metrics = vec![None; rows * width];
+    let mut queue = BlockQueue::new(layout);
+    let mut run = |queue: &mut BlockQueue| {
+        queue.run(layout, &[predictor], |_, row, parts| {
+            metrics[row * width..][..width].copy_from_slice(parts);
+        })
+    };
+    let mut begin = 0;
+    for &Rows {
+        window_start,
+        metrics,
+    } in series
     {
-        let first = window.row * layout.metrics();
-        forecasts[window.series].metrics[first..first + parts.len()].copy_from_slice(parts);
+        let indices = grid_indices(window_start, layout)?;
+        let first_row = if scope.last_row_only {
+            indices.len().saturating_sub(1)
+        } else {
+            0
+        };
+        let segment = Segment {
+            indices: &indices,
+            metrics,
+            series_first: indices.first().copied().unwrap_or_default(),
+            first_row,
+            knows_time: scope.knows_time,
+        };
+        let end = begin + indices.len();
+        let ids: Vec<usize> = (begin + first_row..end).collect();
+        let status = &mut status[begin + first_row..end];
+        segment.queue_blocks(layout, &ids, status, &mut queue, &mut run)?;
+        begin = end;
     }
-    Ok(forecasts)
+    run(&mut queue)?;
+    let mut begin = 0;
+    let forecasts = series.iter().map(|rows| {
+        let end = begin + rows.window_start.len();
+        let forecast = SeriesForecast {
+            status: status[begin..end].to_vec(),
+            metrics: metrics[begin * width..end * width].to_vec(),
+        };
+        begin = end;
+        forecast
+    });
+    Ok(forecasts.collect())
 }
 
-/// Queues the blocks of a series and fills in what is known without a forward pass.
-fn prepare_series(
-    layout: &BlockLayout,
-    series: usize,
-    rows: Rows<'_>,
-    scope: Scope,
-    forecast: &mut SeriesForecast,
-    batch: &mut Batch<'_>,
-) -> Result<(), ForecastError> {
-    let stretches = lay_on_grid(rows, layout)?;
-    let mut first_row = 0;
-    for grid in &stretches {
-        let features = SeriesFeatures::new(layout, grid, scope.knows_time);
-        let end_row = first_row + grid.row_slots.len();
-        let mut row = first_row;
-        if scope.last_row_only {
-            row = row.max(rows.window_start.len() - 1);
-        }
-        while row < end_row {
-            let block = Block::new(&features, index_of(grid, row - first_row));
-            let mut windows = Vec::new();
-            while row < end_row && block.holds(index_of(grid, row - first_row)) {
-                let index = index_of(grid, row - first_row);
-                forecast.status[row] = block.status(rows, row, index);
-                if block.takes_part(index).any(|takes_part| takes_part)
-                    && !matches!(forecast.status[row], Status::NoData | Status::Warmup)
-                {
-                    windows.push(PendingWindow {
-                        series,
-                        row,
-                        step: block.step(index),
-                    });
+/// Consecutive rows of one series: history, then rows to forecast.
+///
+/// The history must reach back to a row at or before the reach of the first block to forecast, or
+/// to the start of the series; the rows must end with the series or with a block. Then forecasts
+/// are those of the whole series, bit for bit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Segment<'a> {
+    /// Grid index of each row, ascending.
+    pub(crate) indices: &'a [i64],
+    /// One vector per metric, at least as long as `indices`; NaN and infinite as in [`Rows`].
+    pub(crate) metrics: &'a [Vec<f64>],
+    /// Grid index of the first row of the whole series.
+    pub(crate) series_first: i64,
+    /// Rows before this one are history.
+    pub(crate) first_row: usize,
+    /// Whether the grid indices are real times.
+    pub(crate) knows_time: bool,
+}
+
+impl Segment<'_> {
+    /// Queues the blocks, running full batches, and says what is known of each row to forecast:
+    /// those have the numbers `ids` and one `status` each.
+    pub(crate) fn queue_blocks(
+        &self,
+        layout: &BlockLayout,
+        ids: &[usize],
+        status: &mut [Status],
+        queue: &mut BlockQueue,
+        run: &mut dyn FnMut(&mut BlockQueue) -> Result<(), ForecastError>,
+    ) -> Result<(), ForecastError> {
+        let mut begin = 0;
+        for grid in &stretches(self.indices, self.metrics, self.series_first, layout) {
+            let end = begin + grid.row_slots.len();
+            let mut row = begin.max(self.first_row);
+            begin = end;
+            if row >= end {
+                continue;
+            }
+            let features = SeriesFeatures::new(layout, grid, self.knows_time);
+            let mut scales = ScaleCache::default();
+            while row < end {
+                let start = layout.block_of(self.indices[row]);
+                let block = Block {
+                    layout,
+                    features: &features,
+                    start,
+                    scales: scales.of_block(&features, start),
+                };
+                let mut windows = Vec::new();
+                while row < end && block.holds(self.indices[row]) {
+                    let index = self.indices[row];
+                    let place = row - self.first_row;
+                    let found = block.status(self.metrics, row, index);
+                    status[place] = found;
+                    if !matches!(found, Status::NoData | Status::Warmup)
+                        && block.takes_part(index).any(|takes_part| takes_part)
+                    {
+                        windows.push(PendingWindow {
+                            row: ids[place],
+                            step: block.step(index),
+                        });
+                    }
+                    row += 1;
                 }
-                row += 1;
-            }
-            if !windows.is_empty() {
-                batch.push(&block, windows)?;
+                if !windows.is_empty() {
+                    queue.push(&block, windows);
+                    if queue.is_full() {
+                        run(queue)?;
+                    }
+                }
             }
         }
-        first_row = end_row;
+        Ok(())
     }
-    Ok(())
-}
-
-fn index_of(grid: &SeriesGrid, row: usize) -> i64 {
-    grid.first + grid.row_slots[row] as i64
 }
 
 /// One block of one series.
@@ -201,19 +258,7 @@ struct Block<'a> {
     scales: Vec<Option<Scale>>,
 }
 
-impl<'a> Block<'a> {
-    /// The block that holds a grid index.
-    fn new(features: &'a SeriesFeatures<'a>, index: i64) -> Self {
-        let layout = features.layout();
-        let start = layout.block_of(index);
-        Self {
-            layout,
-            features,
-            start,
-            scales: features.scales(start),
-        }
-    }
-
+impl Block<'_> {
     fn holds(&self, index: i64) -> bool {
         index < self.start + self.layout.block as i64
     }
@@ -234,8 +279,8 @@ impl<'a> Block<'a> {
         })
     }
 
-    fn status(&self, rows: Rows<'_>, row: usize, index: i64) -> Status {
-        let values = || rows.metrics.iter().map(|values| values[row]);
+    fn status(&self, metrics: &[Vec<f64>], row: usize, index: i64) -> Status {
+        let values = || metrics.iter().map(|values| values[row]);
         if values().all(f64::is_nan) {
             return Status::NoData;
         }
@@ -289,20 +334,33 @@ impl<'a> Block<'a> {
 }
 
 /// A window waiting for its block's forward pass.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct PendingWindow {
-    series: usize,
+    /// Number of the row among all that are forecast.
     row: usize,
     step: usize,
 }
 
 /// A block waiting for its forward pass.
+#[derive(Debug)]
 struct PendingBlock {
     windows: Vec<PendingWindow>,
     metrics: Vec<PendingMetric>,
 }
 
+impl PendingBlock {
+    fn size(&self) -> usize {
+        let metrics = self.metrics.iter().map(|metric| {
+            metric.is_warm.len()
+                + (metric.values.len() + metric.baselines.len()) * size_of::<f64>()
+                + size_of::<PendingMetric>()
+        });
+        self.windows.len() * size_of::<PendingWindow>() + metrics.sum::<usize>()
+    }
+}
+
 /// What is known of a metric over the steps of a block's pass.
+#[derive(Debug)]
 struct PendingMetric {
     scale: Option<f64>,
     /// One per pending window.
@@ -358,80 +416,102 @@ impl PendingMetric {
     }
 }
 
-/// Blocks of any number of series, run in passes of [`BATCH_BLOCKS`].
-struct Batch<'a> {
-    predictor: &'a Predictor,
-    layout: &'a BlockLayout,
+/// Blocks of any number of series, waiting for a forward pass.
+#[derive(Debug)]
+pub(crate) struct BlockQueue {
     inputs: Vec<f32>,
     pending: Vec<PendingBlock>,
-    done: Vec<PendingWindow>,
-    /// One entry per window of `done` and metric.
-    results: Vec<Option<MetricForecast>>,
+    /// What has been run so far.
+    pub(crate) work: Work,
 }
 
-impl<'a> Batch<'a> {
-    fn new(predictor: &'a Predictor, layout: &'a BlockLayout) -> Self {
+/// What forward passes have done.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Work {
+    /// Blocks, each counted once per predictor.
+    pub(crate) blocks: usize,
+    /// Time in the predictors.
+    pub(crate) kernel_time: Duration,
+}
+
+impl BlockQueue {
+    pub(crate) fn new(layout: &BlockLayout) -> Self {
         let block_inputs = layout.sequence_length() * layout.features();
         Self {
-            predictor,
-            layout,
             inputs: Vec::with_capacity(BATCH_BLOCKS * block_inputs),
             pending: Vec::with_capacity(BATCH_BLOCKS),
-            done: Vec::new(),
-            results: Vec::new(),
+            work: Work::default(),
         }
     }
 
-    fn push(
-        &mut self,
-        block: &Block<'_>,
-        windows: Vec<PendingWindow>,
-    ) -> Result<(), ForecastError> {
+    fn is_full(&self) -> bool {
+        self.pending.len() >= BATCH_BLOCKS
+    }
+
+    /// The number of the first row that waits, if any.
+    pub(crate) fn first_row(&self) -> Option<usize> {
+        Some(self.pending.first()?.windows.first()?.row)
+    }
+
+    /// Bytes held.
+    pub(crate) fn size(&self) -> usize {
+        let pending: usize = self.pending.iter().map(PendingBlock::size).sum();
+        self.inputs.capacity() * size_of::<f32>() + pending
+    }
+
+    fn push(&mut self, block: &Block<'_>, windows: Vec<PendingWindow>) {
         let begin = self.inputs.len();
-        let block_inputs = self.layout.sequence_length() * self.layout.features();
+        let block_inputs = block.layout.sequence_length() * block.layout.features();
         self.inputs.resize(begin + block_inputs, 0.0);
         block
             .features
             .write_inputs(block.start, &block.scales, &mut self.inputs[begin..]);
         self.pending.push(block.pending(windows));
-        if self.pending.len() == BATCH_BLOCKS {
-            self.run()
-        } else {
-            Ok(())
-        }
     }
 
-    /// One forward pass over the queued blocks, if any.
-    fn run(&mut self) -> Result<(), ForecastError> {
+    /// One forward pass per predictor over the queued blocks, if any. `take` gets the number of
+    /// the predictor, that of the row, and the forecast of each metric.
+    pub(crate) fn run(
+        &mut self,
+        layout: &BlockLayout,
+        predictors: &[&Predictor],
+        mut take: impl FnMut(usize, usize, &[Option<MetricForecast>]),
+    ) -> Result<(), ForecastError> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let layout = self.layout;
         let steps = layout.sequence_length();
-        // Parallelism is between series, where the query engine has it.
-        let threads = 1;
-        let output = self
-            .predictor
-            .forecast(&self.inputs, steps, 0, threads)?
-            .location;
+        let skip = layout.unused_steps();
         let horizons = layout.horizons.len();
         let targets = layout.metrics() * horizons;
-        for (number, block) in self.pending.drain(..).enumerate() {
-            let output = &output[number * steps * targets..];
-            for (place, window) in block.windows.iter().enumerate() {
-                self.results
-                    .extend(block.metrics.iter().enumerate().map(|(metric, pending)| {
+        // Parallelism is between series, where the query engine has it.
+        let threads = 1;
+        let mut parts = Vec::with_capacity(layout.metrics());
+        for (number, predictor) in predictors.iter().enumerate() {
+            let started = Instant::now();
+            let output = predictor
+                .forecast(&self.inputs, steps, skip, threads)?
+                .location;
+            self.work.kernel_time += started.elapsed();
+            self.work.blocks += self.pending.len();
+            let outputs = output.chunks_exact((steps - skip) * targets);
+            for (block, output) in self.pending.iter().zip(outputs) {
+                for (place, window) in block.windows.iter().enumerate() {
+                    parts.clear();
+                    parts.extend(block.metrics.iter().enumerate().map(|(metric, pending)| {
                         let location = |step: usize, horizon: usize| {
-                            f64::from(output[step * targets + metric * horizons + horizon])
+                            f64::from(output[(step - skip) * targets + metric * horizons + horizon])
                         };
                         pending.is_warm[place]
                             .then(|| pending.forecast(layout, window.step, location))
                             .flatten()
                     }));
-                self.done.push(*window);
+                    take(number, window.row, &parts);
+                }
             }
         }
         self.inputs.clear();
+        self.pending.clear();
         Ok(())
     }
 }

@@ -6,14 +6,16 @@
 //! FROM   traffic_windows
 //! ```
 //!
-//! [`register_all`] adds the functions to any registry; a [`detector::DetectorStore`] says which
+//! [`register_all`] adds the functions to a session; a [`detector::DetectorStore`] says which
 //! detectors they find. Inside, each layer uses only those after it:
-//! [`functions`] (what a call means) → [`scoring`] (forecasts to scores) → [`detector`] (artefacts),
-//! [`calibration`], [`forecasting`] (blocks and the recurrent pass) → [`features`] (inputs and
-//! scales), [`series`] (the time grid), [`models`] (candle modules).
+//! [`exec`] (the operator that streams) → [`functions`] (what a call means) → `streaming`,
+//! [`scoring`] (forecasts to scores) → [`detector`] (artefacts), [`calibration`], [`forecasting`]
+//! (blocks and the recurrent pass) → [`features`] (inputs and scales), [`series`] (the time grid),
+//! [`models`] (candle modules).
 
 pub mod calibration;
 pub mod detector;
+pub mod exec;
 pub mod features;
 #[cfg(test)]
 mod fixture;
@@ -23,6 +25,7 @@ pub mod kernels;
 pub mod models;
 pub mod scoring;
 pub mod series;
+mod streaming;
 
 pub use detector::{Detector, DetectorError, DetectorStore};
-pub use functions::register_all;
+pub use exec::register_all;

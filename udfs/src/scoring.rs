@@ -122,12 +122,7 @@ impl Detector {
     /// Score at which a window is an anomaly, in (0, 1).
     #[must_use]
     pub fn threshold(&self) -> f64 {
-        1.0 - self.threshold_p_value()
-    }
-
-    fn threshold_p_value(&self) -> f64 {
-        let manifest = self.manifest();
-        manifest.threshold.p_value(manifest.layout.step_micros)
+        1.0 - self.manifest().threshold_p_value()
     }
 
     /// Scores the rows of one series: one answer per row, in order.
@@ -186,17 +181,16 @@ impl Detector {
             })
     }
 
-    fn verdict(&self, metrics: &[Option<MetricForecast>]) -> Option<Verdict> {
+    /// Judges the forecasts of one window, one per metric.
+    pub(crate) fn verdict(&self, metrics: &[Option<MetricForecast>]) -> Option<Verdict> {
         let manifest = self.manifest();
         let top = rarest_error(metrics, &manifest.errors)?;
         let p_value = manifest.calibration.p_value(top.surprise);
         let anomaly_score = 1.0 - p_value;
         let is_anomaly = anomaly_score >= self.threshold();
         let horizons = manifest.layout.horizons.len();
-        let errors = manifest.errors[top.metric * horizons + top.horizon].as_ref()?;
-        // The error at which this metric and horizon alone would reach the threshold.
-        let alarming = manifest.calibration.surprise_at(self.threshold_p_value());
-        let margin = errors.surprise_at((-alarming).exp()) * top.forecast.scale;
+        let alarming = self.alarming_errors()[top.metric * horizons + top.horizon]?;
+        let margin = alarming * top.forecast.scale;
         let transform = manifest.layout.transforms[top.metric];
         let expected = top.forecast.expected[top.horizon];
         Some(Verdict {

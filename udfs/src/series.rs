@@ -111,70 +111,117 @@ impl SeriesGrid {
     }
 }
 
-/// Lays rows on the grid of a layout, each metric read through its transform, in stretches
-/// separated by holes longer than the layout's reach. Together the stretches hold every row once,
-/// in order.
-///
-/// # Errors
-/// When rows are unordered, two share a window, or there are at least as many rows as a lookback
-/// has windows and no two of them are one step apart.
-pub fn lay_on_grid(rows: Rows<'_>, layout: &BlockLayout) -> Result<Vec<SeriesGrid>, SeriesError> {
-    let indices = grid_indices(rows.window_start, layout.step_micros, layout.lookback)?;
-    let Some(&series_first) = indices.first() else {
-        return Ok(Vec::new());
-    };
-    let reach = layout.reach() as i64;
-    let mut stretches = Vec::new();
-    let mut begin = 0;
-    for row in 1..=indices.len() {
-        let is_break = row == indices.len() || indices[row] - indices[row - 1] > reach;
-        if is_break {
-            stretches.push(stretch(
-                rows.metrics,
-                layout,
-                &indices,
-                begin..row,
-                series_first,
-            ));
-            begin = row;
-        }
-    }
-    Ok(stretches)
-}
-
-/// The grid index of each row, checked for order, ties and step.
-fn grid_indices(
-    window_start: &[i64],
+/// Checks rows one by one as they arrive: they must be those of one series.
+#[derive(Debug, Clone)]
+pub struct RowCheck {
     step_micros: i64,
     min_rows: usize,
-) -> Result<Vec<i64>, SeriesError> {
-    let indices: Vec<i64> = window_start
+    rows: usize,
+    /// Start and grid index of the row before.
+    previous: Option<(i64, i64)>,
+    smallest_gap: i64,
+}
+
+impl RowCheck {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(layout: &BlockLayout) -> Self {
+        Self {
+            step_micros: layout.step_micros,
+            min_rows: layout.lookback,
+            rows: 0,
+            previous: None,
+            smallest_gap: i64::MAX,
+        }
+    }
+
+    /// Takes the next row; returns its grid index.
+    ///
+    /// # Errors
+    /// When it is not later than the row before, or in the same window.
+    pub fn row(&mut self, window_start: i64) -> Result<i64, SeriesError> {
+        let index = window_start.div_euclid(self.step_micros);
+        if let Some((previous, previous_index)) = self.previous {
+            if window_start < previous {
+                return Err(SeriesError::Unordered {
+                    window_start,
+                    previous,
+                });
+            }
+            if index == previous_index {
+                return Err(SeriesError::DuplicateWindow {
+                    window_start: index * self.step_micros,
+                });
+            }
+            self.smallest_gap = self.smallest_gap.min(window_start - previous);
+        }
+        self.previous = Some((window_start, index));
+        self.rows += 1;
+        Ok(index)
+    }
+
+    /// Checks what only the whole series can tell.
+    ///
+    /// # Errors
+    /// When there are at least as many rows as a lookback has windows and no two of them are one
+    /// step apart.
+    pub fn end(&self) -> Result<(), SeriesError> {
+        let is_coarser = self.rows >= self.min_rows
+            && self.smallest_gap != i64::MAX
+            && self.smallest_gap >= 2 * self.step_micros;
+        if is_coarser {
+            return Err(SeriesError::Step {
+                expected_seconds: self.step_micros / 1_000_000,
+                found_seconds: self.smallest_gap / 1_000_000,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The grid index of each row of a series, checked for order, ties and step.
+///
+/// # Errors
+/// As [`RowCheck::row`] and [`RowCheck::end`].
+pub fn grid_indices(window_start: &[i64], layout: &BlockLayout) -> Result<Vec<i64>, SeriesError> {
+    let mut check = RowCheck::new(layout);
+    let indices = window_start
         .iter()
-        .map(|t| t.div_euclid(step_micros))
-        .collect();
-    for (times, pair) in window_start.windows(2).zip(indices.windows(2)) {
-        if times[1] < times[0] {
-            return Err(SeriesError::Unordered {
-                window_start: times[1],
-                previous: times[0],
-            });
-        }
-        if pair[1] == pair[0] {
-            return Err(SeriesError::DuplicateWindow {
-                window_start: pair[1] * step_micros,
-            });
-        }
-    }
-    let smallest = window_start.windows(2).map(|pair| pair[1] - pair[0]).min();
-    match smallest {
-        Some(gap) if indices.len() >= min_rows && gap >= 2 * step_micros => {
-            Err(SeriesError::Step {
-                expected_seconds: step_micros / 1_000_000,
-                found_seconds: gap / 1_000_000,
-            })
-        }
-        _ => Ok(indices),
-    }
+        .map(|&time| check.row(time))
+        .collect::<Result<_, _>>()?;
+    check.end()?;
+    Ok(indices)
+}
+
+/// Lays the rows of a series on the grid of a layout: [`grid_indices`], then [`stretches`].
+///
+/// # Errors
+/// As [`grid_indices`].
+pub fn lay_on_grid(rows: Rows<'_>, layout: &BlockLayout) -> Result<Vec<SeriesGrid>, SeriesError> {
+    let indices = grid_indices(rows.window_start, layout)?;
+    let series_first = indices.first().copied().unwrap_or_default();
+    Ok(stretches(&indices, rows.metrics, series_first, layout))
+}
+
+/// Lays rows, or consecutive rows of a longer series that begins at `series_first`, on the grid,
+/// each metric read through its transform, in stretches separated by holes longer than the
+/// layout's reach. Together the stretches hold every row once, in order.
+#[must_use]
+pub fn stretches(
+    indices: &[i64],
+    metrics: &[Vec<f64>],
+    series_first: i64,
+    layout: &BlockLayout,
+) -> Vec<SeriesGrid> {
+    let reach = layout.reach() as i64;
+    indices
+        .chunk_by(|earlier, later| later - earlier <= reach)
+        .scan(0, |begin, part| {
+            let range = *begin..*begin + part.len();
+            *begin = range.end;
+            Some(stretch(metrics, layout, indices, range, series_first))
+        })
+        .collect()
 }
 
 fn stretch(

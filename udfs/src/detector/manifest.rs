@@ -72,6 +72,21 @@ impl Manifest {
         format!("{}@{}", self.name, self.version)
     }
 
+    /// The p-value at which a window is anomalous.
+    pub(crate) fn threshold_p_value(&self) -> f64 {
+        self.threshold.p_value(self.layout.step_micros)
+    }
+
+    /// The absolute error, in scales, at which each metric and horizon alone would reach the
+    /// threshold.
+    pub(super) fn alarming_errors(&self) -> Vec<Option<f64>> {
+        let surprise = self.calibration.surprise_at(self.threshold_p_value());
+        self.errors
+            .iter()
+            .map(|errors| Some(errors.as_ref()?.surprise_at((-surprise).exp())))
+            .collect()
+    }
+
     /// Why the manifest cannot be used, if so.
     pub(super) fn defect(&self) -> Option<&'static str> {
         let layout = &self.layout;

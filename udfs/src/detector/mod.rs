@@ -41,6 +41,7 @@ pub struct Detector {
     manifest: Manifest,
     weights: Vec<u8>,
     predictor: Predictor,
+    alarming_errors: Vec<Option<f64>>,
 }
 
 impl Detector {
@@ -120,6 +121,12 @@ impl Detector {
         &self.predictor
     }
 
+    /// The absolute error, in scales, at which each metric and horizon alone would reach the
+    /// threshold, `metrics × horizons`, row-major.
+    pub(crate) fn alarming_errors(&self) -> &[Option<f64>] {
+        &self.alarming_errors
+    }
+
     /// Bytes of the serialised weights.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
@@ -149,6 +156,7 @@ impl Detector {
             })
             .map_err(|source| DetectorError::Weights { path, source })?;
         Ok(Self {
+            alarming_errors: manifest.alarming_errors(),
             manifest,
             weights,
             predictor,

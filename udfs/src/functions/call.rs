@@ -166,7 +166,7 @@ pub(super) fn plan_error(error: &DetectorError) -> DataFusionError {
 }
 
 /// A forecast error as an execution error: function, message, hint.
-pub(super) fn execution_error(function: &str, error: &ForecastError) -> DataFusionError {
+pub(crate) fn execution_error(function: &str, error: &ForecastError) -> DataFusionError {
     let hint = error
         .hint()
         .map(|hint| format!("\nhint: {hint}"))

@@ -20,7 +20,10 @@ use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{ScalarUDF, WindowUDF};
 
+pub(crate) use call::execution_error;
 pub use result::verdict_fields;
+pub(crate) use window::BoundCall;
+pub(crate) use window::{metric_values, micros};
 
 use planning::CallPlanner;
 use scalar::ListFunction;
@@ -31,7 +34,7 @@ use crate::models::Architecture;
 
 /// What a function returns per row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Output {
+pub(crate) enum Output {
     Score,
     Detect,
 }
@@ -87,9 +90,15 @@ fn functions(store: &Arc<DetectorStore>) -> Vec<AnomalyFunction> {
 
 /// Registers every function, in both forms, and the check of calls at planning time.
 ///
+/// Queries are answered by the plain window operator, one series at a time;
+/// [`register_all`](crate::register_all) also adds the operator that streams.
+///
 /// # Errors
 /// When the registry cannot take functions.
-pub fn register_all(registry: &mut dyn FunctionRegistry, store: &Arc<DetectorStore>) -> Result<()> {
+pub fn register_functions(
+    registry: &mut dyn FunctionRegistry,
+    store: &Arc<DetectorStore>,
+) -> Result<()> {
     let mut planner = CallPlanner::default();
     for function in functions(store) {
         let name = function.name;

@@ -36,7 +36,7 @@ pub fn verdict_fields() -> Fields {
 
 impl Output {
     /// The type of the result column.
-    pub(super) fn data_type(self) -> DataType {
+    pub(crate) fn data_type(self) -> DataType {
         match self {
             Self::Score => DataType::Float64,
             Self::Detect => DataType::Struct(verdict_fields()),
@@ -44,7 +44,7 @@ impl Output {
     }
 
     /// The result column.
-    pub(super) fn array(self, detector: &Detector, scores: &[WindowScore]) -> ArrayRef {
+    pub(crate) fn array(self, detector: &Detector, scores: &[WindowScore]) -> ArrayRef {
         match self {
             Self::Score => anomaly_scores(scores),
             Self::Detect => Arc::new(verdicts(detector, scores)),

@@ -7,14 +7,12 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, StructArray,
     TimestampMicrosecondArray,
 };
-use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::Float64Type;
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::datasource::MemTable;
-use datafusion::error::Result;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use crate::fixture::{hours, store, traffic};
+use crate::fixture::{hours, query, store, traffic};
 use crate::register_all;
 
 const SCORES: &str = "SELECT site, window_start, \
@@ -79,14 +77,6 @@ fn context(partitions: usize, batch_size: usize) -> SessionContext {
         .register_table("traffic_windows", Arc::new(table))
         .unwrap();
     context
-}
-
-async fn query(context: &SessionContext, sql: &str) -> Result<RecordBatch> {
-    let frame = context.sql(sql).await?;
-    let schema = Arc::new(frame.schema().as_arrow().clone());
-    let batches = frame.collect().await?;
-    let schema = batches.first().map_or(schema, RecordBatch::schema);
-    Ok(concat_batches(&schema, &batches)?)
 }
 
 async fn error(sql: &str) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{
-    DataType, Field, FieldRef, Float64Type, TimeUnit, TimestampMicrosecondType,
+    DataType, Field, FieldRef, Float64Type, Schema, TimeUnit, TimestampMicrosecondType,
 };
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
@@ -20,6 +20,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Literal;
+use datafusion::physical_plan::windows::{StandardWindowExpr, WindowExpr, WindowUDFExpr};
 
 use super::call::{Shape, execution_error};
 use super::{AnomalyFunction, Output};
@@ -88,6 +89,74 @@ impl WindowFunction {
             .collect();
         Ok((shape, self.function.detector(shape, reference, &metrics)?))
     }
+
+    /// The shape of a planned call, and its detector.
+    fn bind(
+        &self,
+        exprs: &[Arc<dyn PhysicalExpr>],
+        fields: &[FieldRef],
+    ) -> Result<(Shape, Arc<Detector>)> {
+        let types: Vec<_> = fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
+        let shape = Shape::of_window_call(&self.function, &types)?;
+        let reference = exprs
+            .first()
+            .and_then(|expr| expr.downcast_ref::<Literal>());
+        let metrics: Vec<_> = exprs[shape.first_metric..]
+            .iter()
+            .map(physical_name)
+            .collect();
+        let reference = reference.map(Literal::value);
+        let detector = self.function.detector(shape, reference, &metrics)?;
+        Ok((shape, detector))
+    }
+}
+
+/// A planned call of one of the functions over a window.
+#[derive(Debug, Clone)]
+pub(crate) struct BoundCall {
+    pub(crate) function: &'static str,
+    pub(crate) output: Output,
+    pub(crate) detector: Arc<Detector>,
+    pub(crate) times: Arc<dyn PhysicalExpr>,
+    pub(crate) metrics: Vec<Arc<dyn PhysicalExpr>>,
+}
+
+impl BoundCall {
+    /// Reads a window expression over rows of a schema; `None` if it calls another function.
+    ///
+    /// # Errors
+    /// As planning the call: when its arguments have other types or its detector is gone.
+    pub(crate) fn of_window_expr(
+        expr: &Arc<dyn WindowExpr>,
+        input: &Schema,
+    ) -> Result<Option<Self>> {
+        let Some(expr) = expr.as_any().downcast_ref::<StandardWindowExpr>() else {
+            return Ok(None);
+        };
+        let call = expr.get_standard_func_expr();
+        let Some(call) = call.as_any().downcast_ref::<WindowUDFExpr>() else {
+            return Ok(None);
+        };
+        let Some(window) = call.fun().inner().downcast_ref::<WindowFunction>() else {
+            return Ok(None);
+        };
+        let args = call.args();
+        let fields = args
+            .iter()
+            .map(|arg| arg.return_field(input))
+            .collect::<Result<Vec<_>>>()?;
+        let (shape, detector) = window.bind(args, &fields)?;
+        Ok(Some(Self {
+            function: window.function.name,
+            output: window.function.output,
+            detector,
+            times: Arc::clone(&args[shape.first_metric - 1]),
+            metrics: args[shape.first_metric..].to_vec(),
+        }))
+    }
 }
 
 impl WindowUDFImpl for WindowFunction {
@@ -122,25 +191,9 @@ impl WindowUDFImpl for WindowFunction {
         &self,
         args: PartitionEvaluatorArgs<'_>,
     ) -> Result<Box<dyn PartitionEvaluator>> {
-        let types: Vec<_> = args
-            .input_fields()
-            .iter()
-            .map(|field| field.data_type().clone())
-            .collect();
-        let shape = Shape::of_window_call(&self.function, &types)?;
-        let exprs = args.input_exprs();
-        let reference = exprs
-            .first()
-            .and_then(|expr| expr.downcast_ref::<Literal>());
-        let metrics: Vec<_> = exprs[shape.first_metric..]
-            .iter()
-            .map(physical_name)
-            .collect();
-        let reference = reference.map(Literal::value);
-        let detector = self.function.detector(shape, reference, &metrics)?;
-        let function = self.function.name;
+        let (shape, detector) = self.bind(args.input_exprs(), args.input_fields())?;
         Ok(Box::new(SeriesEvaluator {
-            function,
+            function: self.function.name,
             output: self.function.output,
             shape,
             detector,
@@ -225,7 +278,7 @@ const STRICT: CastOptions<'static> = CastOptions {
 };
 
 /// Times as microseconds since the epoch; a time without zone is UTC.
-pub(super) fn micros(times: &ArrayRef) -> Result<Vec<Option<i64>>> {
+pub(crate) fn micros(times: &ArrayRef) -> Result<Vec<Option<i64>>> {
     let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let times = cast_with_options(times, &utc, &STRICT)?;
     Ok(times
@@ -235,7 +288,7 @@ pub(super) fn micros(times: &ArrayRef) -> Result<Vec<Option<i64>>> {
 }
 
 /// A metric as detectors read it: NaN for NULL, infinite for NaN.
-pub(super) fn metric_values(values: &ArrayRef) -> Result<Vec<f64>> {
+pub(crate) fn metric_values(values: &ArrayRef) -> Result<Vec<f64>> {
     let values = cast_with_options(values, &DataType::Float64, &STRICT)?;
     let values: &Float64Array = values.as_primitive::<Float64Type>();
     Ok(values
