@@ -1,7 +1,7 @@
 //! Errors on the held-back range: what is normal, and how the detector compares with forecasts
 //! that need no model.
 
-use anomalog_udfs::calibration::{Calibration, MIN_CALIBRATION_WINDOWS};
+use anomalog_udfs::calibration::{Calibration, MIN_CALIBRATION_WINDOWS, Ranker};
 use anomalog_udfs::detector::Validation;
 use anomalog_udfs::features::BlockLayout;
 use anomalog_udfs::forecasting::{MetricForecast, Scope, forecast};
@@ -41,9 +41,13 @@ pub(super) fn calibrate(
         .flat_map(|metric| (0..horizons).map(move |horizon| (metric, horizon)))
         .map(|(metric, horizon)| Calibration::fit(&errors(&held, metric, horizon)))
         .collect();
+    let rankers: Vec<_> = errors
+        .iter()
+        .map(|errors| Ranker::new(errors.as_ref()?))
+        .collect();
     let sample: Vec<f64> = held
         .iter()
-        .filter_map(|row| Some(rarest_error(&row.metrics, &errors)?.surprise))
+        .filter_map(|row| Some(rarest_error(&row.metrics, &rankers)?.surprise))
         .collect();
     let calibration = Calibration::fit(&sample).ok_or(TrainingError::TooLittleData {
         range: "calibration",

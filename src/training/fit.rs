@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use anomalog_udfs::features::{BlockLayout, Scale, SeriesFeatures};
+use anomalog_udfs::features::{BlockLayout, InputWriter, Scale, SeriesFeatures};
 use anomalog_udfs::models::init::{sorted_variables, trainable};
 use anomalog_udfs::models::likelihood::laplace_loss;
 use anomalog_udfs::models::{Forecaster, ForecasterConfig};
@@ -333,11 +333,13 @@ impl<'a> Chunks<'a> {
         let mut inputs = vec![0.0; chunks.len() * steps * config.features];
         let mut targets = vec![0.0; chunks.len() * steps * config.targets];
         let mut mask = vec![0.0; targets.len()];
+        let mut writer = InputWriter::default();
         for (chunk, &(series, start)) in chunks.iter().enumerate() {
             let features = &self.features[series];
             let scales = features.scales(start);
             let size = steps * config.features;
-            features.write_inputs(
+            writer.write(
+                features,
                 start,
                 &scales,
                 &mut inputs[chunk * size..(chunk + 1) * size],

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use crate::features::{BlockLayout, MAX_HORIZONS, Scale, ScaleCache, SeriesFeatures};
+use crate::features::{BlockLayout, InputWriter, MAX_HORIZONS, Scale, ScaleCache, SeriesFeatures};
 use crate::models::Predictor;
 use crate::series::{Rows, SeriesError, grid_indices, stretches};
 
 /// Blocks per forward pass: enough rows for the kernels' tiles, few enough to stay in the cache.
 /// A block's forecasts do not depend on the others in its pass.
-const BATCH_BLOCKS: usize = 32;
+const BATCH_BLOCKS: usize = 48;
 
 /// Why rows could not be forecast.
 #[derive(Debug, Error)]
@@ -372,15 +372,35 @@ struct PendingMetric {
 }
 
 impl PendingMetric {
-    /// The forecasts of the window after `step`. `location` gives the output of a step at a
-    /// horizon.
+    /// Forecasts and errors for every step that a window of the block is judged by. `location`
+    /// gives the output of a step at a horizon.
+    fn errors(
+        &self,
+        layout: &BlockLayout,
+        location: impl Fn(usize, usize) -> f64,
+        errors: &mut HorizonErrors,
+    ) -> Option<()> {
+        let scale = self.scale?;
+        let steps = layout.sequence_length();
+        for (number, (&horizon, &width)) in layout.horizons.iter().zip(&layout.widths).enumerate() {
+            let HorizonErrors { expected, error } = errors;
+            for end in layout.lookback + 2 - width..=steps {
+                let origin = end - horizon;
+                let value = self.baselines[origin] + scale * location(origin, number);
+                expected[number][end] = value;
+                error[number][end] = (self.values[end] - value) / scale;
+            }
+        }
+        Some(())
+    }
+
+    /// The forecasts of the window after `step`.
     fn forecast(
         &self,
         layout: &BlockLayout,
         step: usize,
-        location: impl Fn(usize, usize) -> f64,
+        errors: &HorizonErrors,
     ) -> Option<MetricForecast> {
-        let scale = self.scale?;
         let (value, baseline) = (self.values[step + 1], self.baselines[step]);
         if !value.is_finite() || !baseline.is_finite() {
             return None;
@@ -388,37 +408,49 @@ impl PendingMetric {
         let mut forecast = MetricForecast {
             value,
             baseline,
-            scale,
+            scale: self.scale?,
             expected: [f64::NAN; MAX_HORIZONS],
             error: [f64::NAN; MAX_HORIZONS],
         };
-        for (number, (&horizon, &width)) in layout.horizons.iter().zip(&layout.widths).enumerate() {
-            let expected = |end: usize| {
-                let origin = end - horizon;
-                self.baselines[origin] + scale * location(origin, number)
-            };
+        let end = step + 1;
+        for (number, &width) in layout.widths.iter().enumerate() {
             let mut sum = 0.0;
             let mut count = 0;
-            for back in 0..width {
-                let end = step + 1 - back;
-                let error = (self.values[end] - expected(end)) / scale;
-                if error.is_finite() {
-                    sum += error;
-                    count += 1;
-                }
+            for error in errors.error[number][end + 1 - width..=end].iter().rev() {
+                let is_known = error.is_finite();
+                sum += if is_known { *error } else { 0.0 };
+                count += u32::from(is_known);
             }
-            forecast.expected[number] = expected(step + 1);
-            if 2 * count >= width {
-                forecast.error[number] = sum / f64::from(count as u32);
+            forecast.expected[number] = errors.expected[number][end];
+            if 2 * count as usize >= width {
+                forecast.error[number] = sum / f64::from(count);
             }
         }
         Some(forecast)
     }
 }
 
+/// Forecasts and errors of one metric by horizon and step.
+struct HorizonErrors {
+    expected: Vec<Vec<f64>>,
+    /// In scales; not finite where the value or the forecast is not known.
+    error: Vec<Vec<f64>>,
+}
+
+impl HorizonErrors {
+    fn new(layout: &BlockLayout) -> Self {
+        let steps = vec![vec![f64::NAN; layout.sequence_length() + 1]; layout.horizons.len()];
+        Self {
+            expected: steps.clone(),
+            error: steps,
+        }
+    }
+}
+
 /// Blocks of any number of series, waiting for a forward pass.
 #[derive(Debug)]
 pub(crate) struct BlockQueue {
+    writer: InputWriter,
     inputs: Vec<f32>,
     pending: Vec<PendingBlock>,
     /// What has been run so far.
@@ -438,6 +470,7 @@ impl BlockQueue {
     pub(crate) fn new(layout: &BlockLayout) -> Self {
         let block_inputs = layout.sequence_length() * layout.features();
         Self {
+            writer: InputWriter::default(),
             inputs: Vec::with_capacity(BATCH_BLOCKS * block_inputs),
             pending: Vec::with_capacity(BATCH_BLOCKS),
             work: Work::default(),
@@ -463,9 +496,12 @@ impl BlockQueue {
         let begin = self.inputs.len();
         let block_inputs = block.layout.sequence_length() * block.layout.features();
         self.inputs.resize(begin + block_inputs, 0.0);
-        block
-            .features
-            .write_inputs(block.start, &block.scales, &mut self.inputs[begin..]);
+        self.writer.write(
+            block.features,
+            block.start,
+            &block.scales,
+            &mut self.inputs[begin..],
+        );
         self.pending.push(block.pending(windows));
     }
 
@@ -486,7 +522,8 @@ impl BlockQueue {
         let targets = layout.metrics() * horizons;
         // Parallelism is between series, where the query engine has it.
         let threads = 1;
-        let mut parts = Vec::with_capacity(layout.metrics());
+        let mut parts = vec![None; layout.block * layout.metrics()];
+        let mut errors = HorizonErrors::new(layout);
         for (number, predictor) in predictors.iter().enumerate() {
             let started = Instant::now();
             let output = predictor
@@ -496,17 +533,21 @@ impl BlockQueue {
             self.work.blocks += self.pending.len();
             let outputs = output.chunks_exact((steps - skip) * targets);
             for (block, output) in self.pending.iter().zip(outputs) {
-                for (place, window) in block.windows.iter().enumerate() {
-                    parts.clear();
-                    parts.extend(block.metrics.iter().enumerate().map(|(metric, pending)| {
-                        let location = |step: usize, horizon: usize| {
-                            f64::from(output[(step - skip) * targets + metric * horizons + horizon])
-                        };
-                        pending.is_warm[place]
-                            .then(|| pending.forecast(layout, window.step, location))
-                            .flatten()
-                    }));
-                    take(number, window.row, &parts);
+                let parts = &mut parts[..block.windows.len() * layout.metrics()];
+                for (metric, pending) in block.metrics.iter().enumerate() {
+                    let location = |step: usize, horizon: usize| {
+                        f64::from(output[(step - skip) * targets + metric * horizons + horizon])
+                    };
+                    let is_scaled = pending.errors(layout, location, &mut errors).is_some();
+                    for (place, window) in block.windows.iter().enumerate() {
+                        parts[place * layout.metrics() + metric] = (is_scaled
+                            && pending.is_warm[place])
+                            .then(|| pending.forecast(layout, window.step, &errors))
+                            .flatten();
+                    }
+                }
+                for (window, parts) in block.windows.iter().zip(parts.chunks(layout.metrics())) {
+                    take(number, window.row, parts);
                 }
             }
         }

@@ -6,7 +6,7 @@
 //! same errors on held-back normal data, and surprise is −ln p of the rarest. The detector's
 //! calibration ranks that in turn, which accounts for how many errors it is the rarest of.
 
-use crate::calibration::Calibration;
+use crate::calibration::Ranker;
 use crate::detector::{Detector, Severity, ThresholdPolicy};
 use crate::forecasting::{ForecastError, MetricForecast, Scope, SeriesForecast, Status, forecast};
 use crate::series::Rows;
@@ -85,26 +85,26 @@ pub struct RarestError {
     forecast: MetricForecast,
 }
 
-/// Finds the rarest error among `errors`, `metrics × horizons` calibrations, row-major, that were
-/// fitted to absolute errors. `None` where no metric takes part.
+/// Finds the rarest error among `errors`, `metrics × horizons` rankers, row-major, of calibrations that
+/// were fitted to absolute errors. `None` where no metric takes part.
 #[must_use]
 pub fn rarest_error(
     metrics: &[Option<MetricForecast>],
-    errors: &[Option<Calibration>],
+    errors: &[Option<Ranker>],
 ) -> Option<RarestError> {
     let horizons = errors.len() / metrics.len().max(1);
     let mut rarest: Option<(f64, usize, usize, MetricForecast)> = None;
     for (metric, forecast) in metrics.iter().enumerate() {
         let Some(forecast) = *forecast else { continue };
         for horizon in 0..horizons {
-            let Some(calibration) = &errors[metric * horizons + horizon] else {
+            let Some(ranker) = &errors[metric * horizons + horizon] else {
                 continue;
             };
             let error = forecast.error[horizon].abs();
             if error.is_nan() {
                 continue;
             }
-            let p_value = calibration.p_value(error);
+            let p_value = ranker.p_value(error);
             if rarest.is_none_or(|(smallest, ..)| p_value < smallest) {
                 rarest = Some((p_value, metric, horizon, forecast));
             }
@@ -184,12 +184,13 @@ impl Detector {
     /// Judges the forecasts of one window, one per metric.
     pub(crate) fn verdict(&self, metrics: &[Option<MetricForecast>]) -> Option<Verdict> {
         let manifest = self.manifest();
-        let top = rarest_error(metrics, &manifest.errors)?;
-        let p_value = manifest.calibration.p_value(top.surprise);
+        let judgement = self.judgement();
+        let top = rarest_error(metrics, &judgement.errors)?;
+        let p_value = judgement.surprise.p_value(top.surprise);
         let anomaly_score = 1.0 - p_value;
         let is_anomaly = anomaly_score >= self.threshold();
         let horizons = manifest.layout.horizons.len();
-        let alarming = self.alarming_errors()[top.metric * horizons + top.horizon]?;
+        let alarming = judgement.alarming_errors[top.metric * horizons + top.horizon]?;
         let margin = alarming * top.forecast.scale;
         let transform = manifest.layout.transforms[top.metric];
         let expected = top.forecast.expected[top.horizon];

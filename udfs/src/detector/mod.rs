@@ -30,6 +30,7 @@ pub use store::{
     ArchitectureFilter, DetectorRef, DetectorStore, MetricArgument, StoredDetector, is_valid_name,
 };
 
+use crate::calibration::Ranker;
 use crate::models::{Forecaster, Predictor};
 
 const WEIGHTS: &str = "model.safetensors";
@@ -41,7 +42,7 @@ pub struct Detector {
     manifest: Manifest,
     weights: Vec<u8>,
     predictor: Predictor,
-    alarming_errors: Vec<Option<f64>>,
+    judgement: Judgement,
 }
 
 impl Detector {
@@ -121,10 +122,9 @@ impl Detector {
         &self.predictor
     }
 
-    /// The absolute error, in scales, at which each metric and horizon alone would reach the
-    /// threshold, `metrics × horizons`, row-major.
-    pub(crate) fn alarming_errors(&self) -> &[Option<f64>] {
-        &self.alarming_errors
+    /// How forecasts become verdicts.
+    pub(crate) fn judgement(&self) -> &Judgement {
+        &self.judgement
     }
 
     /// Bytes of the serialised weights.
@@ -155,11 +155,15 @@ impl Detector {
                 Predictor::new(&Forecaster::new(&manifest.forecaster_config(), builder)?)
             })
             .map_err(|source| DetectorError::Weights { path, source })?;
+        let judgement = Judgement::new(&manifest).ok_or_else(|| DetectorError::Inconsistent {
+            path: folder.join(MANIFEST),
+            defect: "the calibration table is empty".to_owned(),
+        })?;
         Ok(Self {
-            alarming_errors: manifest.alarming_errors(),
             manifest,
             weights,
             predictor,
+            judgement,
         })
     }
 
@@ -180,6 +184,28 @@ impl Detector {
             source,
         })?;
         write(&path, &text)
+    }
+}
+
+/// What verdicts need of a manifest, prepared once.
+#[derive(Debug)]
+pub(crate) struct Judgement {
+    /// Of absolute errors in scales, `metrics × horizons`, row-major.
+    pub(crate) errors: Vec<Option<Ranker>>,
+    /// Of the surprise of windows.
+    pub(crate) surprise: Ranker,
+    /// The absolute error at which each metric and horizon alone would reach the threshold.
+    pub(crate) alarming_errors: Vec<Option<f64>>,
+}
+
+impl Judgement {
+    fn new(manifest: &Manifest) -> Option<Self> {
+        let errors = manifest.errors.iter();
+        Some(Self {
+            errors: errors.map(|errors| Ranker::new(errors.as_ref()?)).collect(),
+            surprise: Ranker::new(&manifest.calibration)?,
+            alarming_errors: manifest.alarming_errors(),
+        })
     }
 }
 

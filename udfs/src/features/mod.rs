@@ -25,15 +25,22 @@
 //! the block itself, never on anything later or earlier, so a score is the same in any query that
 //! holds that much history.
 
+mod inputs;
+mod median;
+mod scale;
+mod transform;
+
 use serde::{Deserialize, Serialize};
 
-use crate::series::SeriesGrid;
+pub use inputs::InputWriter;
+pub use scale::{Scale, ScaleCache};
+pub use transform::Transform;
 
-/// Microseconds in a day and a week.
+use crate::series::SeriesGrid;
+use median::rolling_median;
+
+/// Microseconds in a day.
 const DAY_MICROS: i64 = 86_400_000_000;
-const WEEK_MICROS: i64 = 7 * DAY_MICROS;
-/// 1970-01-01 was a Thursday: weeks are counted from Monday.
-const MONDAY_OFFSET_MICROS: i64 = 3 * DAY_MICROS;
 
 /// Widths of the trailing medians.
 const SHORT_MEDIAN: usize = 11;
@@ -48,57 +55,6 @@ pub const MAX_HORIZONS: usize = 4;
 const INPUTS_PER_METRIC: usize = 7;
 /// Sine and cosine of the time of day and of the time of week.
 const TIME_INPUTS: usize = 4;
-
-/// How the values of a metric are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Transform {
-    /// As they are.
-    Identity,
-    /// `√(x + 3/8)`, which makes the spread of latencies and sizes less dependent on their level;
-    /// continued linearly below 0.
-    Sqrt,
-    /// The same for whole numbers: it makes the spread of counts independent of their level, with
-    /// a standard deviation of 1/2 if they are Poisson distributed (Anscombe 1948). No scale is
-    /// smaller than that, so that a rare count of one is no surprise of any size.
-    Count,
-}
-
-impl Transform {
-    const SHIFT: f64 = 0.375;
-
-    /// The transformed value; NaN and infinite values stay what they are. Increasing.
-    #[must_use]
-    pub fn apply(self, value: f64) -> f64 {
-        match self {
-            Self::Identity => value,
-            Self::Sqrt | Self::Count if value < 0.0 => {
-                Self::SHIFT.sqrt() + value / (2.0 * Self::SHIFT.sqrt())
-            }
-            Self::Sqrt | Self::Count => (value + Self::SHIFT).sqrt(),
-        }
-    }
-
-    /// The value that was transformed.
-    #[must_use]
-    pub fn invert(self, transformed: f64) -> f64 {
-        let zero = Self::SHIFT.sqrt();
-        match self {
-            Self::Identity => transformed,
-            Self::Sqrt | Self::Count if transformed < zero => (transformed - zero) * 2.0 * zero,
-            Self::Sqrt | Self::Count => transformed * transformed - Self::SHIFT,
-        }
-    }
-
-    /// The smallest scale of a series, in transformed units.
-    #[must_use]
-    pub const fn smallest_scale(self) -> f64 {
-        match self {
-            Self::Identity | Self::Sqrt => 0.0,
-            Self::Count => 0.5,
-        }
-    }
-}
 
 /// How a detector cuts series into blocks and how much history it reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,16 +154,6 @@ impl BlockLayout {
     pub fn block_of(&self, index: i64) -> i64 {
         index.div_euclid(self.block as i64) * self.block as i64
     }
-}
-
-/// Level and scale of one metric before a block.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scale {
-    /// Median of the history.
-    pub level: f64,
-    /// 1.25 times the mean absolute deviation from the trailing median, clipped at its 99 %
-    /// quantile; positive.
-    pub scale: f64,
 }
 
 /// A series with its rolling medians, ready to be cut into blocks.
@@ -312,102 +258,6 @@ impl<'a> SeriesFeatures<'a> {
         ScaleCache::default().of_block(self, block_start)
     }
 
-    /// Level and scale over `[begin, end)`, if at least `least` windows there have a value.
-    fn scale_over(
-        &self,
-        metric: usize,
-        begin: i64,
-        end: i64,
-        least: usize,
-        scratch: &mut Vec<f64>,
-    ) -> Option<Scale> {
-        let slot = |index: i64| (index - self.grid.first).clamp(0, self.grid.len() as i64) as usize;
-        let (begin, end) = (slot(begin), slot(end));
-        let values = &self.grid.metrics[metric];
-        scratch.clear();
-        scratch.extend(values[begin..end].iter().filter(|x| x.is_finite()));
-        if scratch.len() < least.max(1) {
-            return None;
-        }
-        let level = median(scratch);
-        let short = &self.metrics[metric].short;
-        let first = begin.max(1);
-        let deviations = || {
-            let before = &short[first - 1..end.max(first) - 1];
-            let pairs = values[first..end.max(first)].iter().zip(before);
-            pairs
-                .map(|(value, median)| (value - median).abs())
-                .filter(|deviation| deviation.is_finite())
-        };
-        scratch.clear();
-        scratch.extend(deviations());
-        Some(Scale {
-            level,
-            scale: scale_of(deviations(), scratch, level)
-                .max(self.layout.transforms[metric].smallest_scale()),
-        })
-    }
-
-    /// Writes the inputs of the block's recurrent pass: `[sequence_length, features]`, row-major.
-    ///
-    /// Row `i` is the window `block_start − lookback − 1 + i`: the forecast made there at horizon
-    /// 1 scores the window after it, so the last `block` rows score the block.
-    pub fn write_inputs(&self, block_start: i64, scales: &[Option<Scale>], out: &mut [f32]) {
-        let width = self.layout.features();
-        let origin = block_start - self.layout.lookback as i64 - 1;
-        for (row, inputs) in out.chunks_exact_mut(width).enumerate() {
-            self.write_window(origin + row as i64, scales, inputs);
-        }
-    }
-
-    fn write_window(&self, index: i64, scales: &[Option<Scale>], inputs: &mut [f32]) {
-        let slot = index - self.grid.first;
-        let per_metric = INPUTS_PER_METRIC + self.layout.horizons.len();
-        let (metric_inputs, time_inputs) = inputs.split_at_mut(scales.len() * per_metric);
-        for (metric, out) in metric_inputs.chunks_exact_mut(per_metric).enumerate() {
-            match scales[metric] {
-                Some(scale) => self.write_metric(metric, slot, scale, out),
-                None => out.fill(0.0),
-            }
-        }
-        if self.knows_time {
-            write_time(index * self.layout.step_micros, time_inputs);
-        } else {
-            time_inputs.fill(0.0);
-        }
-    }
-
-    fn write_metric(&self, metric: usize, slot: i64, scale: Scale, out: &mut [f32]) {
-        let values = &self.grid.metrics[metric];
-        let medians = &self.metrics[metric];
-        let input = |difference: f64| signed_log(difference / scale.scale);
-        let (x, short, long) = (
-            at(values, slot),
-            at(&medians.short, slot),
-            at(&medians.long, slot),
-        );
-        out[0] = input(x - short);
-        out[1] = input(x - at(values, slot - 1));
-        out[2] = input(short - long);
-        out[3] = input(long - scale.level);
-        let (by_horizon, rest) = out[4..].split_at_mut(self.layout.horizons.len());
-        if let Some(day) = self.layout.day() {
-            let yesterday = slot - day as i64;
-            let base = at(&medians.short, yesterday);
-            let half = (YESTERDAY_MEDIAN / 2) as i64;
-            for (out, &horizon) in by_horizon.iter_mut().zip(&self.layout.horizons) {
-                let centred = at(&medians.yesterday, yesterday + horizon as i64 + half);
-                *out = input(centred - base);
-            }
-            rest[0] = input(long - at(&medians.long, yesterday));
-            rest[1] = f32::from(base.is_finite());
-        } else {
-            by_horizon.fill(0.0);
-            rest[..2].fill(0.0);
-        }
-        rest[2] = f32::from(x.is_finite());
-    }
-
     /// The target of a metric at a horizon, seen from a grid index: NaN where it cannot be known.
     #[must_use]
     pub fn target(&self, metric: usize, index: i64, horizon: usize, scale: Option<Scale>) -> f64 {
@@ -418,49 +268,6 @@ impl<'a> SeriesFeatures<'a> {
     }
 }
 
-/// The scales of consecutive blocks, of which many share one day of history.
-#[derive(Debug, Default)]
-pub struct ScaleCache {
-    /// First window of the day last used, and what it gives.
-    anchored: Option<(i64, Vec<Option<Scale>>)>,
-    scratch: Vec<f64>,
-}
-
-impl ScaleCache {
-    /// As [`SeriesFeatures::scales`]; every call must be for the same stretch.
-    pub fn of_block(
-        &mut self,
-        features: &SeriesFeatures<'_>,
-        block_start: i64,
-    ) -> Vec<Option<Scale>> {
-        let Self { anchored, scratch } = self;
-        let layout = features.layout;
-        let metrics = 0..features.grid.metrics.len();
-        let (begin, end) = layout.scale_range(block_start);
-        if anchored.as_ref().is_none_or(|(cached, _)| *cached != begin) {
-            let is_full = features.grid.series_first <= begin - SHORT_MEDIAN as i64;
-            let least = layout.scale_windows / 4;
-            let scales = metrics.clone().map(|metric| {
-                is_full
-                    .then(|| features.scale_over(metric, begin, end, least, scratch))
-                    .flatten()
-            });
-            *anchored = Some((begin, scales.collect()));
-        }
-        let anchored = anchored.iter().flat_map(|(_, scales)| scales);
-        let span = layout.scale_windows as i64;
-        let least = layout.lookback / 2;
-        metrics
-            .zip(anchored)
-            .map(|(metric, anchored)| {
-                anchored.or_else(|| {
-                    features.scale_over(metric, block_start - span, block_start, least, scratch)
-                })
-            })
-            .collect()
-    }
-}
-
 /// A slot's value, NaN outside the stretch.
 fn at(values: &[f64], slot: i64) -> f64 {
     usize::try_from(slot)
@@ -468,65 +275,6 @@ fn at(values: &[f64], slot: i64) -> f64 {
         .and_then(|slot| values.get(slot))
         .copied()
         .unwrap_or(f64::NAN)
-}
-
-/// `sign v · ln(1 + |v|)`, 0 for NaN.
-fn signed_log(v: f64) -> f32 {
-    if v.is_nan() {
-        0.0
-    } else {
-        v.abs().ln_1p().copysign(v) as f32
-    }
-}
-
-fn write_time(micros: i64, out: &mut [f32]) {
-    let angle = |period: i64, offset: i64| {
-        let fraction = (micros + offset).rem_euclid(period) as f64 / period as f64;
-        (std::f64::consts::TAU * fraction).sin_cos()
-    };
-    let (day_sin, day_cos) = angle(DAY_MICROS, 0);
-    let (week_sin, week_cos) = angle(WEEK_MICROS, MONDAY_OFFSET_MICROS);
-    out.copy_from_slice(&[
-        day_sin as f32,
-        day_cos as f32,
-        week_sin as f32,
-        week_cos as f32,
-    ]);
-}
-
-/// Scale from absolute deviations: 1.25 (mean absolute deviation to standard deviation of a
-/// normal distribution) times their mean, each clipped at the 99 % quantile.
-///
-/// Floored at 1 % of the level so that a nearly constant series does not turn rounding into
-/// surprise, and 1 where even that is 0 (a series that was always zero).
-fn scale_of(deviations: impl Iterator<Item = f64>, same_to_reorder: &mut [f64], level: f64) -> f64 {
-    let floor = 0.01 * level.abs();
-    let count = same_to_reorder.len();
-    let mean = if count == 0 {
-        0.0
-    } else {
-        let (_, clip, _) =
-            same_to_reorder.select_nth_unstable_by((count - 1) * 99 / 100, f64::total_cmp);
-        // Summed in time order, which no way of selecting changes.
-        deviations
-            .map(|deviation| deviation.min(*clip))
-            .sum::<f64>()
-            / count as f64
-    };
-    let scale = (1.25 * mean).max(floor);
-    if scale > 0.0 { scale } else { 1.0 }
-}
-
-/// Median of at least one value, which it reorders.
-fn median(values: &mut [f64]) -> f64 {
-    let middle = values.len() / 2;
-    let is_odd = values.len() % 2 == 1;
-    let (below, upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    let lower = below.iter().copied().max_by(f64::total_cmp);
-    match lower {
-        Some(lower) if !is_odd => f64::midpoint(lower, *upper),
-        _ => *upper,
-    }
 }
 
 /// Number of finite values before each slot, and in all.
@@ -541,59 +289,14 @@ fn running_count(values: &[f64]) -> Vec<u32> {
     counts
 }
 
-/// Median of the last `width` slots at each slot, over the values present; NaN where there are
-/// none. The mean of the middle two for an even count.
-fn rolling_median(values: &[f64], width: usize) -> Vec<f64> {
-    let mut sorted: Vec<f64> = Vec::with_capacity(width + 1);
-    let mut medians = Vec::with_capacity(values.len());
-    for (slot, &value) in values.iter().enumerate() {
-        if slot >= width {
-            let leaving = values[slot - width];
-            if leaving.is_finite() {
-                let position = sorted.partition_point(|&x| x < leaving);
-                sorted.remove(position);
-            }
-        }
-        if value.is_finite() {
-            let position = sorted.partition_point(|&x| x < value);
-            sorted.insert(position, value);
-        }
-        medians.push(sorted_median(&sorted));
-    }
-    medians
-}
-
-/// Median of ascending values; NaN where there are none.
-fn sorted_median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => f64::NAN,
-        len if len % 2 == 1 => sorted[middle],
-        _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    proptest! {
-        #[test]
-        fn transforms_increase_and_invert(a in -1e3..1e6f64, b in -1e3..1e6f64) {
-            for transform in [Transform::Identity, Transform::Sqrt, Transform::Count] {
-                prop_assert_eq!(a < b, transform.apply(a) < transform.apply(b));
-                let back = transform.invert(transform.apply(a));
-                prop_assert!((back - a).abs() <= 1e-9 * a.abs().max(1.0));
-            }
-        }
-    }
-
-    fn naive_median(values: &[f64]) -> f64 {
-        let mut present: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();
-        present.sort_by(f64::total_cmp);
-        sorted_median(&present)
+    fn median_of(values: &[f64]) -> f64 {
+        rolling_median(values, values.len())[values.len() - 1]
     }
 
     fn grid(first: i64, values: Vec<f64>) -> SeriesGrid {
@@ -621,29 +324,12 @@ mod tests {
     fn block_inputs(layout: &BlockLayout, grid: &SeriesGrid, block: i64) -> Vec<f32> {
         let features = SeriesFeatures::new(layout, grid, true);
         let mut out = vec![0.0; layout.sequence_length() * layout.features()];
-        features.write_inputs(block, &features.scales(block), &mut out);
+        let scales = features.scales(block);
+        InputWriter::default().write(&features, block, &scales, &mut out);
         out
     }
 
     proptest! {
-        #[test]
-        fn rolling_median_equals_sorting_each_window(
-            values in prop::collection::vec(prop_oneof![Just(f64::NAN), -5.0..5.0f64, Just(1.0)], 0..80),
-            width in 1usize..12,
-        ) {
-            let fast = rolling_median(&values, width);
-            for (slot, median) in fast.iter().enumerate() {
-                let expected = naive_median(&values[(slot + 1).saturating_sub(width)..=slot]);
-                prop_assert!(median.to_bits() == expected.to_bits());
-            }
-        }
-
-        #[test]
-        fn median_equals_that_of_sorted_values(values in prop::collection::vec(-5.0..5.0f64, 1..40)) {
-            let fast = median(&mut values.clone());
-            prop_assert_eq!(fast.to_bits(), naive_median(&values).to_bits());
-        }
-
         #[test]
         fn a_block_depends_on_its_reach_only(
             values in prop::collection::vec(prop_oneof![9 => 0.0..50.0f64, 1 => Just(f64::NAN)], 200..260),
@@ -674,19 +360,24 @@ mod tests {
         let width = layout.features();
         let (row, t) = (9usize, 96);
         let at = &inputs[row * width..(row + 1) * width];
-        let m11 = |t: usize| naive_median(&values[t - 10..=t]);
-        let m61 = |t: usize| naive_median(&values[t - 60..=t]);
-        let slog = |v: f64| signed_log(v / scale.scale);
+        let m11 = |t: usize| median_of(&values[t - 10..=t]);
+        let m61 = |t: usize| median_of(&values[t - 60..=t]);
+        let slog = |v: f64| {
+            let v = v / scale.scale;
+            (v.abs().ln_1p().copysign(v)) as f32
+        };
         let expected = [
             slog(values[t] - m11(t)),
             slog(values[t] - values[t - 1]),
             slog(m11(t) - m61(t)),
             slog(m61(t) - scale.level),
-            slog(naive_median(&values[t - 25..=t - 21]) - m11(t - 24)),
-            slog(naive_median(&values[t - 23..=t - 19]) - m11(t - 24)),
+            slog(median_of(&values[t - 25..=t - 21]) - m11(t - 24)),
+            slog(median_of(&values[t - 23..=t - 19]) - m11(t - 24)),
             slog(m61(t) - m61(t - 24)),
         ];
-        assert_eq!(at[..7], expected);
+        for (found, expected) in at.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "{at:?}");
+        }
         assert_eq!(at[7..9], [1.0, 1.0]);
         // 96 h after Thursday midnight is Monday midnight.
         assert_eq!(at[9..13], [0.0, 1.0, 0.0, 1.0]);
@@ -711,16 +402,5 @@ mod tests {
             SeriesFeatures::new(&layout, &missing, true).scales(48),
             [None]
         );
-    }
-
-    #[test]
-    fn one_outlier_in_a_hundred_does_not_widen_the_scale() {
-        let scale = |deviations: &[f64]| {
-            scale_of(deviations.iter().copied(), &mut deviations.to_vec(), 0.0)
-        };
-        let mut calm: Vec<f64> = (0..200).map(|t| f64::from(t % 2)).collect();
-        let before = scale(&calm);
-        calm[50] = 1e6;
-        assert!(scale(&calm) < 1.1 * before);
     }
 }
