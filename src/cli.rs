@@ -254,6 +254,10 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub hidden: Option<u32>,
 
+    /// Windows to read at most; of more, some series are drawn [default: 4000000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_rows: Option<u64>,
+
     /// Where the windows come from.
     #[command(flatten)]
     pub input: WindowsInputArgs,

@@ -140,6 +140,7 @@ fn train_arguments() -> TrainArgs {
         seed: SAMPLE_SEED,
         steps: None,
         name: None,
+        max_rows: None,
         hidden: None,
         input: warehouse_windows(),
     }

@@ -5,11 +5,8 @@ use std::fmt;
 use anomalog_udfs::DetectorStore;
 use anomalog_udfs::detector::{ThresholdPolicy, is_valid_name};
 use chrono::{DateTime, Utc};
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
-use datafusion::arrow::datatypes::{DataType, Float64Type, TimestampMicrosecondType};
 use datafusion::common::ScalarValue;
 use datafusion::prelude::{cast, ident, lit};
-use futures::StreamExt;
 use serde::Serialize;
 
 use super::windows_input::{self, SERIES, WINDOW_START, WindowsInput};
@@ -17,7 +14,7 @@ use super::{Settings, rfc_3339};
 use crate::cli::TrainArgs;
 use crate::error::{Error, Result};
 use crate::schema::timestamp_type;
-use crate::training::dataset::Series;
+use crate::training::loader::{self, Key, Sampled, Sampling};
 use crate::training::{self, Dataset, SkippedSeries, TrainingSettings};
 
 /// Optimiser steps unless told otherwise; training stops before when nothing improves.
@@ -25,11 +22,16 @@ const DEFAULT_STEPS: u32 = 200;
 /// Width of the recurrent state unless told otherwise (DESIGN §5a: 48 for many series).
 const DEFAULT_HIDDEN: u32 = 48;
 
+/// Rows read unless told otherwise: some hundred times those that the optimiser sees.
+const DEFAULT_MAX_ROWS: u64 = 4_000_000;
+
 /// What was trained.
 #[derive(Debug, Serialize)]
 pub struct Trained {
     /// One per architecture.
     pub detectors: Vec<TrainedDetector>,
+    /// What was not read because it would have been too much.
+    pub sampled: Option<Sampled>,
     /// Series that took no part.
     pub skipped: Vec<SkippedSeries>,
 }
@@ -61,6 +63,14 @@ pub struct TrainedDetector {
 
 impl fmt::Display for Trained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(sampled) = &self.sampled {
+            writeln!(
+                f,
+                "read {} of {} series, which have {} windows in all: `--max-rows` sets how many \
+                 are read",
+                sampled.series, sampled.of_series, sampled.of_rows
+            )?;
+        }
         for skipped in &self.skipped {
             writeln!(
                 f,
@@ -104,7 +114,7 @@ pub async fn run(settings: &Settings, args: TrainArgs) -> Result<()> {
 /// As [`run`].
 pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
     let names = names(&args)?;
-    let dataset = load(settings, &args).await?;
+    let (dataset, sampled) = load(settings, &args).await?;
     let folder = settings.warehouse.detectors();
     let mut detectors = Vec::new();
     for (architecture, name) in args.arch.iter().zip(names) {
@@ -145,6 +155,7 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
     }
     Ok(Trained {
         detectors,
+        sampled,
         skipped: dataset.skipped().to_vec(),
     })
 }
@@ -170,31 +181,24 @@ fn names(args: &TrainArgs) -> Result<Vec<String>> {
         .collect())
 }
 
-async fn load(settings: &Settings, args: &TrainArgs) -> Result<Dataset> {
+async fn load(settings: &Settings, args: &TrainArgs) -> Result<(Dataset, Option<Sampled>)> {
     let session = settings.open().await?;
     let input = windows_input::open(&session, &args.input).await?;
     check_metrics(&input, &args.metrics)?;
-    let mut columns = vec![ident(SERIES), ident(WINDOW_START)];
-    let metrics = args.metrics.iter();
-    columns.extend(metrics.map(|metric| cast(ident(metric), DataType::Float64).alias(metric)));
     let mut frame = input.frame;
     if let Some(until) = args.until {
         frame = frame.filter(ident(WINDOW_START).lt(instant(until)))?;
     }
-    let frame = frame
-        .filter(
-            ident(WINDOW_START)
-                .is_not_null()
-                .and(ident(SERIES).is_not_null()),
-        )?
-        .select(columns)?
-        .sort_by(vec![ident(SERIES), ident(WINDOW_START)])?;
-    let mut batches = frame.execute_stream().await?;
-    let mut series = Vec::new();
-    while let Some(batch) = batches.next().await {
-        append(&mut series, &batch?, args.metrics.len());
-    }
-    Ok(Dataset::new(args.metrics.clone(), series)?)
+    let key = Key {
+        series: SERIES,
+        window_start: WINDOW_START,
+    };
+    let sampling = Sampling {
+        max_rows: args.max_rows.unwrap_or(DEFAULT_MAX_ROWS),
+        seed: args.seed,
+    };
+    let (series, sampled) = loader::load(frame, key, &args.metrics, sampling).await?;
+    Ok((Dataset::new(args.metrics.clone(), series)?, sampled))
 }
 
 fn check_metrics(input: &WindowsInput, metrics: &[String]) -> Result<()> {
@@ -216,42 +220,4 @@ pub(super) fn instant(time: DateTime<Utc>) -> datafusion::prelude::Expr {
     let value =
         ScalarValue::TimestampMicrosecond(Some(time.timestamp_micros()), Some("UTC".into()));
     cast(lit(value), timestamp_type())
-}
-
-/// Adds rows that come ordered by series.
-fn append(series: &mut Vec<Series>, batch: &RecordBatch, metrics: usize) {
-    let keys = datafusion::arrow::compute::cast(batch.column(0), &DataType::Utf8)
-        .expect("the series key was cast to text");
-    let keys = keys.as_string::<i32>();
-    let times = batch.column(1).as_primitive::<TimestampMicrosecondType>();
-    let values: Vec<_> = batch.columns()[2..]
-        .iter()
-        .map(AsArray::as_primitive::<Float64Type>)
-        .collect();
-    for row in 0..batch.num_rows() {
-        let key = keys.value(row);
-        if series.last().is_none_or(|last| last.key != key) {
-            let metrics = vec![Vec::new(); metrics];
-            series.push(Series {
-                key: key.to_owned(),
-                window_start: Vec::new(),
-                metrics,
-            });
-        }
-        if let Some(last) = series.last_mut() {
-            last.window_start.push(times.value(row));
-            for (column, value) in last.metrics.iter_mut().zip(&values) {
-                column.push(read(value.is_valid(row).then(|| value.value(row))));
-            }
-        }
-    }
-}
-
-/// As detectors read it: NaN for NULL, infinite for NaN.
-fn read(value: Option<f64>) -> f64 {
-    match value {
-        None => f64::NAN,
-        Some(value) if value.is_nan() => f64::INFINITY,
-        Some(value) => value,
-    }
 }

@@ -4,9 +4,10 @@
 use anomalog_udfs::calibration::{Calibration, MIN_CALIBRATION_WINDOWS, Ranker};
 use anomalog_udfs::detector::Validation;
 use anomalog_udfs::features::BlockLayout;
-use anomalog_udfs::forecasting::{MetricForecast, Scope, forecast};
+use anomalog_udfs::forecasting::{MetricForecast, Part, forecast};
 use anomalog_udfs::models::{Forecaster, Predictor};
 use anomalog_udfs::scoring::rarest_error;
+use rayon::prelude::*;
 
 use super::TrainingError;
 use super::dataset::{Dataset, Series};
@@ -32,10 +33,12 @@ pub(super) fn calibrate(
     layout: &BlockLayout,
 ) -> Result<Calibrated, TrainingError> {
     let predictor = Predictor::new(forecaster)?;
-    let mut held = Vec::new();
-    for series in dataset.series() {
-        held.extend(hold_back(&predictor, dataset, layout, series)?);
-    }
+    let held: Vec<Vec<Held>> = dataset
+        .series()
+        .par_iter()
+        .map(|series| hold_back(&predictor, dataset, layout, series))
+        .collect::<Result<_, _>>()?;
+    let held: Vec<Held> = held.into_iter().flatten().collect();
     let horizons = layout.horizons.len();
     let errors: Vec<Option<Calibration>> = (0..dataset.metrics().len())
         .flat_map(|metric| (0..horizons).map(move |horizon| (metric, horizon)))
@@ -74,17 +77,19 @@ fn hold_back(
     layout: &BlockLayout,
     series: &Series,
 ) -> Result<Vec<Held>, TrainingError> {
-    let forecasts =
-        forecast(predictor, layout, &[series.rows()], Scope::ALL).map_err(|source| {
-            TrainingError::Series {
-                series: series.key.clone(),
-                source,
-            }
-        })?;
-    let width = dataset.metrics().len();
     let first = series
         .window_start
         .partition_point(|&time| time < dataset.split().stop_until);
+    let part = Part {
+        rows: series.rows(),
+        first_row: first,
+    };
+    let forecasts =
+        forecast(predictor, layout, &[part], true).map_err(|source| TrainingError::Series {
+            series: series.key.clone(),
+            source,
+        })?;
+    let width = dataset.metrics().len();
     let rows = first.max(1)..series.window_start.len();
     Ok(rows
         .map(|row| Held {

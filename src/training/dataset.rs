@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use anomalog_udfs::calibration::MIN_CALIBRATION_WINDOWS;
-use anomalog_udfs::detector::hex_sha256;
+use anomalog_udfs::detector::hex;
 use anomalog_udfs::features::Transform;
 use anomalog_udfs::series::Rows;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::TrainingError;
 
@@ -218,21 +219,19 @@ impl Dataset {
     /// SHA-256 over keys, times and values, hexadecimal.
     #[must_use]
     pub fn sha256(&self) -> String {
-        let mut bytes = Vec::new();
+        let mut digest = Sha256::new();
         for series in &self.series {
-            bytes.extend((series.key.len() as u64).to_le_bytes());
-            bytes.extend(series.key.as_bytes());
-            bytes.extend((series.window_start.len() as u64).to_le_bytes());
-            bytes.extend(
-                series
-                    .window_start
-                    .iter()
-                    .flat_map(|time| time.to_le_bytes()),
-            );
-            let values = series.metrics.iter().flatten();
-            bytes.extend(values.flat_map(|value| value.to_bits().to_le_bytes()));
+            digest.update((series.key.len() as u64).to_le_bytes());
+            digest.update(series.key.as_bytes());
+            digest.update((series.window_start.len() as u64).to_le_bytes());
+            for time in &series.window_start {
+                digest.update(time.to_le_bytes());
+            }
+            for value in series.metrics.iter().flatten() {
+                digest.update(value.to_bits().to_le_bytes());
+            }
         }
-        hex_sha256(&bytes)
+        hex(&digest.finalize())
     }
 }
 

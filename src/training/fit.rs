@@ -2,6 +2,8 @@
 //! range.
 
 use std::collections::HashMap;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use anomalog_udfs::features::{BlockLayout, InputWriter, Scale, SeriesFeatures};
 use anomalog_udfs::models::init::{sorted_variables, trainable};
@@ -30,6 +32,8 @@ const BURN_IN: usize = 20;
 const STOP_INTERVAL: usize = 20;
 /// Measurements without improvement after which training ends.
 const PATIENCE: usize = 6;
+/// Batches cut before they are wanted.
+const BATCHES_AHEAD: usize = 2;
 /// Chunks of the stopping range that are measured, at most.
 const STOP_CHUNKS: usize = 128;
 
@@ -85,36 +89,40 @@ pub(super) fn fit(
     let stop_batches = stop_chunks.even_batches(STOP_CHUNKS, config)?;
     let untrained_stop_loss = mean_loss(&forecaster, &stop_batches)?;
     let mut best = Best::new(untrained_stop_loss, &variables)?;
-    let mut generator = ChaCha8Rng::seed_from_u64(settings.seed);
-    let mut steps = 0;
-    for step in 0..settings.steps {
-        optimiser.set_learning_rate(learning_rate(step, settings.steps));
-        let batch = fit_chunks.random_batch(&mut generator, config)?;
-        let loss = batch.loss(&forecaster)?;
-        let value = f64::from(loss.to_scalar::<f32>()?);
-        if !value.is_finite() {
-            return Err(TrainingError::Diverged {
-                step: step + 1,
+    let steps = thread::scope(|scope| {
+        // The next batches are cut while the optimiser works on the last.
+        let (sender, batches) = sync_channel(BATCHES_AHEAD);
+        scope.spawn(move || fit_chunks.send_batches(settings, config, &sender));
+        let mut steps = 0;
+        for batch in batches {
+            optimiser.set_learning_rate(learning_rate(steps, settings.steps));
+            let loss = batch?.loss(&forecaster)?;
+            let value = f64::from(loss.to_scalar::<f32>()?);
+            steps += 1;
+            if !value.is_finite() {
+                return Err(TrainingError::Diverged {
+                    step: steps,
+                    loss: value,
+                });
+            }
+            let mut gradients = loss.backward()?;
+            clip(&mut gradients, &variables)?;
+            optimiser.step(&gradients)?;
+            if steps % STOP_INTERVAL == 0 || steps == settings.steps {
+                best.measure(mean_loss(&forecaster, &stop_batches)?, &variables)?;
+            }
+            progress(StepReport {
+                step: steps,
+                steps: settings.steps,
                 loss: value,
+                stop_loss: best.latest,
             });
+            if best.stale >= PATIENCE {
+                break;
+            }
         }
-        let mut gradients = loss.backward()?;
-        clip(&mut gradients, &variables)?;
-        optimiser.step(&gradients)?;
-        steps = step + 1;
-        if steps % STOP_INTERVAL == 0 || steps == settings.steps {
-            best.measure(mean_loss(&forecaster, &stop_batches)?, &variables)?;
-        }
-        progress(StepReport {
-            step: steps,
-            steps: settings.steps,
-            loss: value,
-            stop_loss: best.latest,
-        });
-        if best.stale >= PATIENCE {
-            break;
-        }
-    }
+        Ok(steps)
+    })?;
     best.restore(&variables)?;
     let weights = best.weights.into_iter().collect();
     Ok(Fitted {
@@ -294,17 +302,23 @@ impl<'a> Chunks<'a> {
         (series, end - 1)
     }
 
-    /// Chunks drawn uniformly over all places.
-    fn random_batch(
+    /// One batch per step, of chunks drawn uniformly over all places, until none is wanted.
+    fn send_batches(
         &self,
-        generator: &mut ChaCha8Rng,
+        settings: &TrainingSettings,
         config: &ForecasterConfig,
-    ) -> Result<Batch, TrainingError> {
+        sender: &SyncSender<Result<Batch, TrainingError>>,
+    ) {
+        let mut generator = ChaCha8Rng::seed_from_u64(settings.seed);
         let count = self.count();
-        let chunks: Vec<_> = (0..BATCH_SIZE)
-            .map(|_| self.chunk(generator.random_range(0..count)))
-            .collect();
-        self.batch(&chunks, config)
+        for _ in 0..settings.steps {
+            let chunks: Vec<_> = (0..BATCH_SIZE)
+                .map(|_| self.chunk(generator.random_range(0..count)))
+                .collect();
+            if sender.send(self.batch(&chunks, config)).is_err() {
+                return;
+            }
+        }
     }
 
     /// At most so many chunks spread evenly over all places, in batches.

@@ -6,12 +6,13 @@
 //! detector may be judged on what comes after it.
 //!
 //! ```text
-//! dataset (rows, splits) ──▶ fit (weights) ──▶ calibrate (normal residual, table, validation)
+//! loader (a bounded sample) ──▶ dataset (rows, splits) ──▶ fit (weights) ──▶ calibrate (normal residual, table, validation)
 //! ```
 
 mod calibrate;
 pub mod dataset;
 mod fit;
+pub mod loader;
 
 use anomalog_udfs::calibration::MIN_CALIBRATION_WINDOWS;
 use anomalog_udfs::detector::{

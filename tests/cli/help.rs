@@ -179,6 +179,9 @@ Options:
       --hidden <N>
           Width of the recurrent state [default: 48]
 
+      --max-rows <N>
+          Windows to read at most; of more, some series are drawn [default: 4000000]
+
       --windows <FILE|FOLDER>
           Parquet file or folder of windows to use instead of `traffic_windows`
 

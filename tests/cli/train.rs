@@ -103,6 +103,21 @@ fn several_architectures_share_a_name() {
 }
 
 #[test]
+fn of_too_many_windows_some_series_are_read() {
+    let work = Workplace::new();
+    let series = ["a", "b", "c"].map(|site| (site, "value % 7"));
+    write_windows(&work, "many.parquet", 3000, &series);
+    let said = train(&work, &["--windows", "many.parquet", "--max-rows", "6500"]);
+    assert!(
+        said.contains(
+            "read 2 of 3 series, which have 9000 windows in all: `--max-rows` sets how many are \
+             read\ntrained lstm@1 on requests of 2 series"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
 fn an_empty_warehouse_has_nothing_to_learn() {
     let work = Workplace::new();
     insta::assert_snapshot!(refuse(&work, &[]), @"

@@ -97,24 +97,17 @@ pub struct SeriesForecast {
     pub metrics: Vec<Option<MetricForecast>>,
 }
 
-/// Which rows to forecast, and what is known of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scope {
-    /// Only the last row of each series.
-    pub last_row_only: bool,
-    /// Whether `window_start` is real: otherwise inputs that depend on the time of day are off.
-    pub knows_time: bool,
+/// A series, and from which row on to forecast it.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// All rows of the series.
+    pub rows: Rows<'a>,
+    /// Rows before this one are history: what comes back for them is [`Status::Warmup`].
+    pub first_row: usize,
 }
 
-impl Scope {
-    /// Every row, with real times.
-    pub const ALL: Self = Self {
-        last_row_only: false,
-        knows_time: true,
-    };
-}
-
-/// Forecasts every row of several series in shared batches.
+/// Forecasts several series in shared batches. `knows_time` says whether `window_start` is real:
+/// otherwise inputs that depend on the time of day are off.
 ///
 /// # Errors
 /// When rows of a series are out of order, two share a window, none are one window apart, or the
@@ -122,11 +115,12 @@ impl Scope {
 pub fn forecast(
     predictor: &Predictor,
     layout: &BlockLayout,
-    series: &[Rows<'_>],
-    scope: Scope,
+    parts: &[Part<'_>],
+    knows_time: bool,
 ) -> Result<Vec<SeriesForecast>, ForecastError> {
     let width = layout.metrics();
-    let rows = series.iter().map(|rows| rows.window_start.len()).sum();
+    let lengths = || parts.iter().map(|part| part.rows.window_start.len());
+    let rows: usize = lengths().sum();
     let mut status = vec![Status::Warmup; rows];
     let mut metrics = vec![None; rows * width];
     let mut queue = BlockQueue::new(layout);
@@ -136,23 +130,14 @@ pub fn forecast(
         })
     };
     let mut begin = 0;
-    for &Rows {
-        window_start,
-        metrics,
-    } in series
-    {
-        let indices = grid_indices(window_start, layout)?;
-        let first_row = if scope.last_row_only {
-            indices.len().saturating_sub(1)
-        } else {
-            0
-        };
+    for &Part { rows, first_row } in parts {
+        let indices = grid_indices(rows.window_start, layout)?;
         let segment = Segment {
             indices: &indices,
-            metrics,
+            metrics: rows.metrics,
             series_first: indices.first().copied().unwrap_or_default(),
             first_row,
-            knows_time: scope.knows_time,
+            knows_time,
         };
         let end = begin + indices.len();
         let ids: Vec<usize> = (begin + first_row..end).collect();
@@ -162,8 +147,8 @@ pub fn forecast(
     }
     run(&mut queue)?;
     let mut begin = 0;
-    let forecasts = series.iter().map(|rows| {
-        let end = begin + rows.window_start.len();
+    let forecasts = lengths().map(|length| {
+        let end = begin + length;
         let forecast = SeriesForecast {
             status: status[begin..end].to_vec(),
             metrics: metrics[begin * width..end * width].to_vec(),

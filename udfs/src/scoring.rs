@@ -8,7 +8,7 @@
 
 use crate::calibration::Ranker;
 use crate::detector::{Detector, Severity, ThresholdPolicy};
-use crate::forecasting::{ForecastError, MetricForecast, Scope, SeriesForecast, Status, forecast};
+use crate::forecasting::{ForecastError, MetricForecast, Part, SeriesForecast, Status, forecast};
 use crate::series::Rows;
 
 /// On which side of the forecast a value lies.
@@ -131,7 +131,8 @@ impl Detector {
     /// When rows are out of order, two share a window, none are one window apart, or the forward
     /// pass fails.
     pub fn score(&self, rows: Rows<'_>) -> Result<Vec<WindowScore>, ForecastError> {
-        let forecasts = self.forecast(&[rows], Scope::ALL)?;
+        let first_row = 0;
+        let forecasts = self.forecast(&[Part { rows, first_row }], true)?;
         Ok(forecasts
             .iter()
             .flat_map(|forecast| self.judge(forecast))
@@ -147,13 +148,15 @@ impl Detector {
         series: &[Rows<'_>],
         knows_time: bool,
     ) -> Result<Vec<WindowScore>, ForecastError> {
-        let forecasts = self.forecast(
-            series,
-            Scope {
-                last_row_only: true,
-                knows_time,
-            },
-        )?;
+        let last = |rows: &Rows<'_>| rows.window_start.len().saturating_sub(1);
+        let parts: Vec<Part<'_>> = series
+            .iter()
+            .map(|rows| Part {
+                rows: *rows,
+                first_row: last(rows),
+            })
+            .collect();
+        let forecasts = self.forecast(&parts, knows_time)?;
         let missing = WindowScore::missing(Status::NoData);
         Ok(forecasts
             .iter()
@@ -163,10 +166,10 @@ impl Detector {
 
     fn forecast(
         &self,
-        series: &[Rows<'_>],
-        scope: Scope,
+        parts: &[Part<'_>],
+        knows_time: bool,
     ) -> Result<Vec<SeriesForecast>, ForecastError> {
-        forecast(self.predictor(), &self.manifest().layout, series, scope)
+        forecast(self.predictor(), &self.manifest().layout, parts, knows_time)
     }
 
     fn judge<'a>(&'a self, forecast: &'a SeriesForecast) -> impl Iterator<Item = WindowScore> + 'a {
