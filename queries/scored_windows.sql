@@ -2,7 +2,7 @@
 -- reads:      window_scores (windows of one step, rnn_score … clstm_score, verdict)
 -- writes:     scored_windows
 -- grain:      one row per series and window
--- order:      UTC date, site, window_start: each date becomes one file
+-- order:      site, window_start: the order in which rows are scored
 -- parameters: $since, $until TIMESTAMP: windows from the one to before the other;
 --             $detector STRING, $detector_version INT: the chosen detector;
 --             $run_id STRING: digest of the detectors and the windows read
@@ -25,4 +25,4 @@ SELECT
     $run_id AS run_id
 FROM window_scores
 WHERE window_start >= $since AND window_start < $until
-ORDER BY date_trunc('day', window_start), site, window_start
+ORDER BY site, window_start

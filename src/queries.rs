@@ -96,7 +96,7 @@ pub struct ScoredWindows<'a> {
     pub run_id: &'a str,
 }
 
-/// Windows with scores, ordered by UTC date, then site, then window.
+/// Windows with scores, ordered by site, then window.
 ///
 /// # Errors
 /// When [`WINDOW_SCORES`] is not registered or lacks a column.

@@ -3,17 +3,20 @@
 //! Every file has the same properties: zstd, statistics, and the exact types of its schema, so
 //! that equal rows are equal bytes.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDate};
 use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::{BatchCoalescer, cast};
 use datafusion::arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, Result};
@@ -52,47 +55,136 @@ pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(SchemaRef::clone(schema), columns)?)
 }
 
-/// One file being written.
+/// Bytes that an [`AppendedFile`] collects before it writes them.
+const APPEND_BYTES: usize = 1 << 18;
+
+/// A file that is open only while something is written to it: a table has one file per date, and
+/// a process may not have that many open.
+struct AppendedFile {
+    path: PathBuf,
+    buffer: Vec<u8>,
+}
+
+impl AppendedFile {
+    fn create(path: &Path) -> io::Result<Self> {
+        File::create(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            buffer: Vec::new(),
+        })
+    }
+
+    fn open(&self) -> io::Result<File> {
+        File::options().append(true).open(&self.path)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.open()?.sync_all()
+    }
+}
+
+impl Write for AppendedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= APPEND_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.buffer.is_empty() {
+            self.open()?.write_all(&self.buffer)?;
+            self.buffer = Vec::new();
+        }
+        Ok(())
+    }
+}
+
+/// Rows that are encoded at once. The encoder ends pages at multiples of 1024 rows after the start
+/// of what it is given, so equal rows are equal bytes only if they are cut alike.
+const ENCODED_ROWS: usize = 2048;
+
+/// One Parquet file being written.
 struct OpenFile {
     path: PathBuf,
-    writer: ArrowWriter<File>,
+    rows: BatchCoalescer,
+    writer: ArrowWriter<AppendedFile>,
+    /// Bytes of the row group that is being written.
+    memory: usize,
 }
 
 impl OpenFile {
     fn create(path: PathBuf, schema: &SchemaRef) -> Result<Self> {
-        let file = File::create(&path).map_err(Error::io("write", &path))?;
-        match ArrowWriter::try_new(file, SchemaRef::clone(schema), Some(writer_properties())) {
-            Ok(writer) => Ok(Self { path, writer }),
+        let file = AppendedFile::create(&path).map_err(Error::io("write", &path))?;
+        let properties = Some(writer_properties());
+        match ArrowWriter::try_new(file, SchemaRef::clone(schema), properties) {
+            Ok(writer) => Ok(Self {
+                path,
+                rows: BatchCoalescer::new(SchemaRef::clone(schema), ENCODED_ROWS),
+                writer,
+                memory: 0,
+            }),
             Err(source) => Err(Error::Parquet { path, source }),
         }
     }
 
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let written = self.writer.write(batch);
-        written.map_err(|source| Error::Parquet {
-            path: self.path.clone(),
-            source,
-        })
+    fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        Ok(self.rows.push_batch(batch)?)
     }
 
-    fn close(self) -> Result<()> {
+    /// Encodes the next rows, if there are enough.
+    fn encode_next(&mut self) -> Result<bool> {
+        let Some(rows) = self.rows.next_completed_batch() else {
+            return Ok(false);
+        };
+        self.encode(|writer| writer.write(&rows))?;
+        Ok(true)
+    }
+
+    /// Ends the row group.
+    fn end_row_group(&mut self) -> Result<()> {
+        self.encode(ArrowWriter::flush)
+    }
+
+    fn close(mut self) -> Result<()> {
+        self.rows.finish_buffered_batch()?;
+        self.encode_next()?;
         match self.writer.into_inner() {
-            Ok(file) => file.sync_all().map_err(Error::io("write", &self.path)),
+            Ok(mut file) => file
+                .flush()
+                .and_then(|()| file.sync())
+                .map_err(Error::io("write", &self.path)),
             Err(source) => Err(Error::Parquet {
                 path: self.path,
                 source,
             }),
         }
     }
+
+    fn encode(
+        &mut self,
+        act: impl FnOnce(&mut ArrowWriter<AppendedFile>) -> Result<(), ParquetError>,
+    ) -> Result<()> {
+        let done = act(&mut self.writer);
+        self.memory = self.writer.memory_size();
+        done.map_err(|source| Error::Parquet {
+            path: self.path.clone(),
+            source,
+        })
+    }
 }
 
-/// Writes rows that come ordered by UTC date to `date=YYYY-MM-DD/windows.parquet`.
+/// Memory that the files of one table may hold before one of them ends its row group.
+const MOST_MEMORY: usize = 128 << 20;
+
+/// Writes rows to `date=YYYY-MM-DD/windows.parquet`, each date's in the order they come. How
+/// the rows are cut into batches changes nothing.
 pub struct DatedTableWriter {
     folder: PathBuf,
     schema: SchemaRef,
     time_column: usize,
-    current: Option<(i64, OpenFile)>,
-    dates: BTreeSet<NaiveDate>,
+    files: BTreeMap<NaiveDate, OpenFile>,
 }
 
 impl std::fmt::Debug for DatedTableWriter {
@@ -114,8 +206,7 @@ impl DatedTableWriter {
             folder,
             schema,
             time_column,
-            current: None,
-            dates: BTreeSet::new(),
+            files: BTreeMap::new(),
         })
     }
 
@@ -126,45 +217,50 @@ impl DatedTableWriter {
     pub fn write(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let batch = conform(batch, &self.schema)?;
         for (day, rows) in days(&batch, self.time_column) {
-            self.file(day)?
-                .write(&batch.slice(rows.start, rows.len()))?;
+            let rows = batch.slice(rows.start, rows.len());
+            self.file(day)?.push(rows)?;
+            while self.file(day)?.encode_next()? {
+                self.limit_memory()?;
+            }
         }
         Ok(batch)
     }
 
-    /// Completes the last file; returns the dates written.
+    /// Completes the files; returns the dates written.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn finish(mut self) -> Result<BTreeSet<NaiveDate>> {
-        self.close()?;
-        Ok(self.dates)
-    }
-
-    /// The file of a date, which becomes the current one.
-    fn file(&mut self, day: i64) -> Result<&mut OpenFile> {
-        if self
-            .current
-            .as_ref()
-            .is_none_or(|(current, _)| *current != day)
-        {
-            self.close()?;
-            let date = DateTime::from_timestamp_micros(day * MICROS_PER_DAY)
-                .expect("a day that holds an Arrow timestamp can be written as a date")
-                .date_naive();
-            debug_assert!(!self.dates.contains(&date), "rows come ordered by date");
-            let folder = date_folder(&self.folder, date);
-            std::fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
-            let file = OpenFile::create(folder.join(FILE_NAME), &self.schema)?;
-            self.dates.insert(date);
-            self.current = Some((day, file));
+    /// When a file cannot be written.
+    pub fn finish(self) -> Result<BTreeSet<NaiveDate>> {
+        let mut dates = BTreeSet::new();
+        for (date, file) in self.files {
+            file.close()?;
+            dates.insert(date);
         }
-        let (_, file) = self.current.as_mut().expect("set above if it was not");
-        Ok(file)
+        Ok(dates)
     }
 
-    fn close(&mut self) -> Result<()> {
-        self.current.take().map_or(Ok(()), |(_, file)| file.close())
+    /// The file of a date.
+    fn file(&mut self, day: i64) -> Result<&mut OpenFile> {
+        let date = DateTime::from_timestamp_micros(day * MICROS_PER_DAY)
+            .expect("a day that holds an Arrow timestamp can be written as a date")
+            .date_naive();
+        Ok(match self.files.entry(date) {
+            Entry::Occupied(file) => file.into_mut(),
+            Entry::Vacant(place) => {
+                let folder = date_folder(&self.folder, date);
+                std::fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
+                place.insert(OpenFile::create(folder.join(FILE_NAME), &self.schema)?)
+            }
+        })
+    }
+
+    /// Ends the largest row group if all together hold too much.
+    fn limit_memory(&mut self) -> Result<()> {
+        let held: usize = self.files.values().map(|file| file.memory).sum();
+        match self.files.values_mut().max_by_key(|file| file.memory) {
+            Some(largest) if held > MOST_MEMORY => largest.end_row_group(),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -193,7 +289,7 @@ impl TableFileWriter {
         let folder = destination
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
-        let staged = tempfile::Builder::new()
+        let staged = new_file()
             .prefix(".anomalog-")
             .tempfile_in(folder.unwrap_or(Path::new(".")))
             .map_err(Error::io("write", destination))?
@@ -213,7 +309,8 @@ impl TableFileWriter {
     /// When a value does not fit the table, or the file cannot be written.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let batch = conform(batch, &self.schema)?;
-        self.file.write(&batch)?;
+        self.file.push(batch.clone())?;
+        while self.file.encode_next()? {}
         Ok(batch)
     }
 
@@ -226,6 +323,19 @@ impl TableFileWriter {
         let persisted = self.staged.persist(&self.destination);
         persisted.map_err(|error| Error::io("write", &self.destination)(error.error))
     }
+}
+
+/// A temporary file that, once it has its name, others may read as any file of the user's.
+#[must_use]
+pub fn new_file<'a>() -> tempfile::Builder<'a, 'static> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // What the user's mask forbids stays forbidden.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder
 }
 
 /// The runs of rows that have one date, as days since the epoch.
@@ -243,4 +353,93 @@ fn days(batch: &RecordBatch, time_column: usize) -> Vec<(i64, Range<usize>)> {
         }
     }
     runs
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{
+        ArrayRef, Float64Array, StringArray, TimestampMicrosecondArray,
+    };
+
+    use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+
+    /// Windows of 20 minutes of `sites` sites over `days` days, ordered by site, then time.
+    fn windows(sites: usize, days: i64) -> RecordBatch {
+        let per_day = MICROS_PER_DAY / 1_200_000_000;
+        let keys = || (0..sites).flat_map(|site| (0..days * per_day).map(move |slot| (site, slot)));
+        let names: StringArray = keys()
+            .map(|(site, _)| Some(format!("site {site}")))
+            .collect();
+        let times: TimestampMicrosecondArray =
+            keys().map(|(_, slot)| Some(slot * 1_200_000_000)).collect();
+        let values: Float64Array = keys()
+            .map(|(site, slot)| Some((site as f64).mul_add(7.3, slot as f64).sin()))
+            .collect();
+        RecordBatch::try_from_iter([
+            ("site", Arc::new(names) as ArrayRef),
+            ("window_start", Arc::new(times.with_timezone("UTC"))),
+            ("value", Arc::new(values)),
+        ])
+        .unwrap()
+    }
+
+    fn write(batch: &RecordBatch, cut: usize) -> Vec<(NaiveDate, Vec<u8>)> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut table =
+            DatedTableWriter::create(folder.path().to_owned(), batch.schema(), 1).unwrap();
+        for first in (0..batch.num_rows()).step_by(cut) {
+            let rows = cut.min(batch.num_rows() - first);
+            table.write(&batch.slice(first, rows)).unwrap();
+        }
+        let dates = table.finish().unwrap();
+        dates
+            .into_iter()
+            .map(|date| {
+                let file = date_folder(folder.path(), date).join(FILE_NAME);
+                (date, std::fs::read(file).unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn dates_may_alternate_and_how_rows_are_cut_changes_no_byte() {
+        let batch = windows(100, 3);
+        let expected = write(&batch, batch.num_rows());
+        assert_eq!(expected.len(), 3);
+        let rows: usize = expected
+            .iter()
+            .map(|(_, bytes)| {
+                let mut file = tempfile::tempfile().unwrap();
+                file.write_all(bytes).unwrap();
+                let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+                reader.metadata().file_metadata().num_rows() as usize
+            })
+            .sum();
+        assert_eq!(rows, batch.num_rows());
+        for cut in [1, 999, 8_192] {
+            assert!(write(&batch, cut) == expected, "cut into batches of {cut}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_a_result() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.parquet");
+        let batch = windows(1, 1);
+        let mut file = TableFileWriter::create(&path, batch.schema()).unwrap();
+        file.write(&batch).unwrap();
+        file.finish().unwrap();
+        // As a file made the usual way.
+        let usual = folder.path().join("usual");
+        File::create(&usual).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode(&path), mode(&usual));
+    }
 }

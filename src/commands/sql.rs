@@ -17,13 +17,13 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use datafusion::sql::parser::DFParser;
 use futures::StreamExt;
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
 use super::Settings;
 use crate::cli::{ResultFormat, SqlArgs};
 use crate::error::{Error, Result};
 use crate::printer::{Printer, format_table};
 use crate::results::Encoder;
+use crate::table_files::new_file;
 
 /// Rows that a table for people shows. Its widths are known only once all its rows are.
 const TABLE_ROWS: usize = 10_000;
@@ -189,7 +189,7 @@ async fn write_file(result: DataFrame, format: ResultFormat, path: &Path) -> Res
     };
     // The error of a temporary file names that file, which means nothing to the user.
     std::fs::metadata(folder).map_err(write_error())?;
-    let mut file = NamedTempFile::new_in(folder).map_err(write_error())?;
+    let mut file = new_file().tempfile_in(folder).map_err(write_error())?;
     let rows = if format == ResultFormat::Parquet {
         write_parquet(result, path, file.as_file_mut()).await?
     } else {
