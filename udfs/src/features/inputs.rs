@@ -1,7 +1,15 @@
 //! The inputs of a block's recurrent pass.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined into a `target_feature` function is compiled without its \
+              instructions"
+)]
+
 use std::borrow::Cow;
 use std::collections::HashMap;
+
+use crate::kernels::{Isa, Simd, Task};
 
 use super::{INPUTS_PER_METRIC, Scale, SeriesFeatures, TIME_INPUTS, YESTERDAY_MEDIAN};
 
@@ -125,10 +133,30 @@ impl SeriesFeatures<'_> {
 }
 
 /// `sign v · ln(1 + |v|)`, 0 for NaN; the absolute error is below 1e-7 for results up to 1 and
-/// relative beyond. Written so that the compiler makes vectors of it: the exponent by bits, the
+/// relative beyond. Written so that the compiler makes vectors of it, with the same bits for all: the exponent by bits, the
 /// logarithm of the mantissa by the polynomial of Cephes' `logf` (Moshier 1989), and what rounding
 /// `1 + |v|` lost added back.
 fn signed_log(values: &mut [f32]) {
+    Isa::best().run(SignedLog { values });
+}
+
+struct SignedLog<'a> {
+    values: &'a mut [f32],
+}
+
+impl Task for SignedLog<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize>(self, _simd: S) {
+        for value in self.values {
+            *value = signed_log_of(*value);
+        }
+    }
+}
+
+#[inline(always)]
+fn signed_log_of(value: f32) -> f32 {
     const COEFFICIENTS: [f32; 9] = [
         7.037_683_6e-2,
         -1.151_461e-1,
@@ -142,30 +170,28 @@ fn signed_log(values: &mut [f32]) {
     ];
     /// ln 2 in two parts, of which the first has few digits.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-    for value in values {
-        let v = if value.is_nan() { 0.0 } else { *value };
-        let size = if v.abs() < f32::MAX {
-            v.abs()
-        } else {
-            f32::MAX
-        };
-        let sum = 1.0 + size;
-        let lost = (size - (sum - 1.0)) / sum;
-        let bits = sum.to_bits();
-        let mantissa = f32::from_bits(bits & 0x007f_ffff | 0x3f80_0000);
-        let is_high = mantissa > std::f32::consts::SQRT_2;
-        let mantissa = if is_high { 0.5 * mantissa } else { mantissa };
-        let exponent = (bits >> 23) as i32 - 127 + i32::from(is_high);
-        let exponent = exponent as f32;
-        let x = mantissa - 1.0;
-        let mut polynomial = 0.0;
-        for coefficient in COEFFICIENTS {
-            polynomial = polynomial * x + coefficient;
-        }
-        let square = x * x;
-        let tail = polynomial * x * square + exponent * LN_2[1] - 0.5 * square + lost;
-        *value = (x + tail + exponent * LN_2[0]).copysign(v);
+    let v = if value.is_nan() { 0.0 } else { value };
+    let size = if v.abs() < f32::MAX {
+        v.abs()
+    } else {
+        f32::MAX
+    };
+    let sum = 1.0 + size;
+    let lost = (size - (sum - 1.0)) / sum;
+    let bits = sum.to_bits();
+    let mantissa = f32::from_bits(bits & 0x007f_ffff | 0x3f80_0000);
+    let is_high = mantissa > std::f32::consts::SQRT_2;
+    let mantissa = if is_high { 0.5 * mantissa } else { mantissa };
+    let exponent = (bits >> 23) as i32 - 127 + i32::from(is_high);
+    let exponent = exponent as f32;
+    let x = mantissa - 1.0;
+    let mut polynomial = 0.0;
+    for coefficient in COEFFICIENTS {
+        polynomial = polynomial * x + coefficient;
     }
+    let square = x * x;
+    let tail = polynomial * x * square + exponent * LN_2[1] - 0.5 * square + lost;
+    (x + tail + exponent * LN_2[0]).copysign(v)
 }
 
 /// Sine and cosine of the time of day and of the week, `[steps, 4]`.

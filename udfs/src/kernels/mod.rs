@@ -35,6 +35,7 @@ pub(crate) use op::{
 };
 pub(crate) use predictor::{CellKind, ForecasterValues, PackedForecaster, Sequences};
 pub use simd::Isa;
+pub(crate) use simd::{Simd, Task};
 
 #[cfg(test)]
 mod tests;
