@@ -3,8 +3,8 @@
 
 use anomalog_udfs::calibration::{Calibration, MIN_CALIBRATION_WINDOWS, Ranker};
 use anomalog_udfs::detector::Validation;
-use anomalog_udfs::features::BlockLayout;
 use anomalog_udfs::forecasting::{MetricForecast, Part, forecast};
+use anomalog_udfs::layout::BlockLayout;
 use anomalog_udfs::models::{Forecaster, Predictor};
 use anomalog_udfs::scoring::rarest_error;
 use rayon::prelude::*;

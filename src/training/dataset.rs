@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anomalog_udfs::calibration::MIN_CALIBRATION_WINDOWS;
 use anomalog_udfs::detector::hex;
-use anomalog_udfs::features::Transform;
 use anomalog_udfs::series::Rows;
+use anomalog_udfs::transform::Transform;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 

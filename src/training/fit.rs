@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use anomalog_udfs::features::{BlockLayout, InputWriter, Scale, SeriesFeatures};
+use anomalog_udfs::features::{InputWriter, Scale, SeriesFeatures};
+use anomalog_udfs::layout::BlockLayout;
 use anomalog_udfs::models::init::{sorted_variables, trainable};
 use anomalog_udfs::models::likelihood::laplace_loss;
 use anomalog_udfs::models::{Forecaster, ForecasterConfig};

@@ -18,8 +18,8 @@ use anomalog_udfs::calibration::MIN_CALIBRATION_WINDOWS;
 use anomalog_udfs::detector::{
     Detector, DetectorError, FORMAT_VERSION, Manifest, Objective, ThresholdPolicy, Training,
 };
-use anomalog_udfs::features::BlockLayout;
 use anomalog_udfs::forecasting::ForecastError;
+use anomalog_udfs::layout::BlockLayout;
 use anomalog_udfs::models::{Architecture, ForecasterConfig};
 use thiserror::Error;
 

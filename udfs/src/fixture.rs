@@ -13,8 +13,9 @@ use crate::calibration::Calibration;
 use crate::detector::{
     Detector, FORMAT_VERSION, Manifest, Objective, ThresholdPolicy, Training, Validation,
 };
-use crate::features::{BlockLayout, Transform};
+use crate::layout::BlockLayout;
 use crate::models::{Architecture, init::initialise};
+use crate::transform::Transform;
 
 /// Step of the detectors: long, so that a day of history is short.
 pub(crate) const HOUR: i64 = 3_600_000_000;

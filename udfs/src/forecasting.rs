@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use crate::features::{BlockLayout, InputWriter, MAX_HORIZONS, Scale, ScaleCache, SeriesFeatures};
+use crate::features::{InputWriter, Scale, ScaleCache, SeriesFeatures};
+use crate::layout::{BlockLayout, MAX_HORIZONS};
 use crate::models::Predictor;
 use crate::series::{Rows, SeriesError, grid_indices, stretches};
 

@@ -11,7 +11,7 @@
 //! [`exec`] (the operator that streams) → [`functions`] (what a call means) → `streaming`,
 //! [`scoring`] (forecasts to scores) → [`detector`] (artefacts), [`calibration`], [`forecasting`]
 //! (blocks and the recurrent pass) → [`features`] (inputs and scales), [`series`] (the time grid),
-//! [`models`] (candle modules).
+//! [`models`] (candle modules) → [`layout`], [`transform`], [`kernels`].
 
 pub mod calibration;
 pub mod detector;
@@ -22,10 +22,12 @@ mod fixture;
 pub mod forecasting;
 pub mod functions;
 pub mod kernels;
+pub mod layout;
 pub mod models;
 pub mod scoring;
 pub mod series;
 mod streaming;
+pub mod transform;
 
 pub use detector::{Detector, DetectorError, DetectorStore};
 pub use exec::register_all;

@@ -7,7 +7,7 @@
 
 use thiserror::Error;
 
-use crate::features::BlockLayout;
+use crate::layout::BlockLayout;
 
 /// Rows of one series, ascending in time: what a detector scores or learns from.
 #[derive(Debug, Clone, Copy)]
@@ -265,7 +265,7 @@ fn stretch(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::Transform;
+    use crate::transform::Transform;
 
     const MINUTE: i64 = 60_000_000;
 

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::detector::Detector;
-use crate::features::BlockLayout;
 use crate::forecasting::{BlockQueue, ForecastError, Segment, Status};
+use crate::layout::BlockLayout;
 use crate::scoring::WindowScore;
 use crate::series::RowCheck;
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
-use crate::features::{BlockLayout, MAX_HORIZONS};
+use crate::layout::{BlockLayout, MAX_HORIZONS};
 use crate::models::{Architecture, ForecasterConfig};
 
 /// The format this build writes and the newest it reads.

@@ -16,8 +16,8 @@ use super::AnomalyFunction;
 use super::call::{Shape, execution_error};
 use super::window::{metric_values, micros};
 use crate::detector::{Detector, MetricArgument};
-use crate::features::BlockLayout;
 use crate::forecasting::Status;
+use crate::layout::BlockLayout;
 use crate::scoring::WindowScore;
 use crate::series::Rows;
 
