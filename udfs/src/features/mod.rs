@@ -4,7 +4,7 @@
 //! recent past, so one set of weights serves every series, whatever its level or unit. With
 //! `m11`, `m61` the trailing medians of 11 and 61 windows, `c` and `s` the level and scale of the
 //! history before the block, and `slog v = sign v · ln(1 + |v|)`, the inputs at window `t` are,
-//! per metric, all values read through the metric's [`Transform`]:
+//! per metric, all values read through the metric's [`Transform`](crate::transform::Transform):
 //!
 //! | # | input |
 //! |---|---|
