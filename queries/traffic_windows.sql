@@ -3,7 +3,7 @@
 -- writes:     traffic_windows
 -- grain:      one row per series and window, from the series' first request to the end of all logs,
 --             or to the end of its own logs where those ended more than a week before
--- order:      UTC date, site, window_start: each date becomes one file
+-- order:      site, window_start
 -- parameters: $step BIGINT, the length of a window in microseconds
 --
 -- Windows are counted from the Unix epoch; `slot` is a window's number. A window is observed if a
@@ -114,9 +114,8 @@ traffic AS (
         sum(bytes) AS bytes,
         count(*) FILTER (WHERE status BETWEEN 400 AND 499) AS client_errors,
         count(*) FILTER (WHERE status BETWEEN 500 AND 599) AS server_errors,
-        count(DISTINCT client_ip) AS unique_clients,
-        approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms) AS latency_p50,
-        approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) AS latency_p95
+        unique_count(client_ip) AS unique_clients,
+        quantiles(latency_ms, 0.5, 0.95) AS latency
     FROM series_requests
     GROUP BY series, slot
 ),
@@ -131,8 +130,7 @@ filled AS (
         traffic.client_errors,
         traffic.server_errors,
         traffic.unique_clients,
-        traffic.latency_p50,
-        traffic.latency_p95
+        traffic.latency
     FROM grid
     LEFT JOIN traffic ON grid.series = traffic.series AND grid.slot = traffic.slot
     LEFT JOIN covered_slot ON grid.series = covered_slot.series AND grid.slot = covered_slot.slot
@@ -146,8 +144,8 @@ SELECT
     CASE WHEN is_observed THEN coalesce(client_errors, 0) END AS client_errors,
     CASE WHEN is_observed THEN coalesce(server_errors, 0) END AS server_errors,
     CASE WHEN is_observed THEN coalesce(unique_clients, 0) END AS unique_clients,
-    latency_p50,
-    latency_p95,
+    latency[1] AS latency_p50,
+    latency[2] AS latency_p95,
     is_observed
 FROM filled
-ORDER BY slot * $step / 86400000000, site, window_start
+ORDER BY site, window_start

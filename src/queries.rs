@@ -70,7 +70,7 @@ pub async fn log_coverage(context: &SessionContext) -> Result<DataFrame> {
     context.sql(Query::LogCoverage.text()).await
 }
 
-/// Traffic per series and window, ordered by UTC date, then site, then window.
+/// Traffic per series and window, ordered by site, then window.
 ///
 /// # Errors
 /// When a table that the query reads is not registered.

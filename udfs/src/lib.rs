@@ -26,6 +26,7 @@ pub mod layout;
 pub mod models;
 pub mod scoring;
 pub mod series;
+pub mod sketches;
 mod streaming;
 pub mod transform;
 

@@ -7,11 +7,16 @@
 //!
 //! Both forms take `([detector,] times, metric, …)`; the scalar form may leave out the times.
 //! What a call means is decided in one place, `call`; the forms only fetch values.
+//!
+//! Beside them stand two aggregates for windows of traffic, `unique_count` and `quantiles`.
 
 mod call;
 mod planning;
 mod result;
 mod scalar;
+mod sketch;
+#[cfg(test)]
+mod sketch_tests;
 mod window;
 
 use std::sync::Arc;
@@ -109,6 +114,7 @@ pub fn register_functions(
         registry.register_udwf(Arc::clone(&window))?;
         registry.register_udaf(planner.add(name, scalar, window))?;
     }
+    sketch::register(registry)?;
     registry.register_expr_planner(Arc::new(planner))?;
     registry.register_function_rewrite(Arc::new(ResolveDetectors))
 }

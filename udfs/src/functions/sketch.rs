@@ -1,0 +1,468 @@
+//! Aggregates over sketches: `unique_count(value)` and `quantiles(value, p, …)`.
+//!
+//! | function | result |
+//! |---|---|
+//! | `unique_count(value)` | BIGINT: how many distinct values; NULL is none |
+//! | `quantiles(value, p, …)` | LIST of DOUBLE: the quantile at each probability; NULL without values |
+//!
+//! `unique_count` takes text, binary or whole numbers and `quantiles` any numbers, of which NULL
+//! and NaN are left out. How exact they are say [`UniqueSketch`] and [`QuantileSketch`]. Results
+//! do not depend on the order of rows, batches, partitions or spilling, to the last bit.
+
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Builder, Int64Array, LargeBinaryBuilder,
+    ListBuilder,
+};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Int64Type, UInt64Type};
+use datafusion::common::{exec_datafusion_err, plan_err};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::FunctionRegistry;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
+};
+use datafusion::physical_expr::expressions::Literal;
+use datafusion::scalar::ScalarValue;
+use twox_hash::XxHash64;
+
+use crate::sketches::{QuantileSketch, Sketch, UniqueSketch};
+
+/// Registers the aggregates.
+pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    for aggregate in [
+        AggregateUDF::new_from_impl(Aggregate::new(UniqueCount)),
+        AggregateUDF::new_from_impl(Aggregate::new(Quantiles::default())),
+    ] {
+        registry.register_udaf(Arc::new(aggregate))?;
+    }
+    Ok(())
+}
+
+/// What an aggregate over a sketch does.
+trait Summary: fmt::Debug + Clone + Eq + Hash + Send + Sync + 'static {
+    type Sketch: Sketch;
+
+    fn name(&self) -> &'static str;
+
+    /// The types that arguments are read as.
+    fn argument_types(&self, found: &[DataType]) -> Result<Vec<DataType>>;
+
+    fn result_type(&self) -> DataType;
+
+    /// The value over no rows.
+    fn empty(&self) -> ScalarValue;
+
+    /// The same with what the constant arguments of a call say.
+    fn bind(&self, call: &AccumulatorArgs<'_>) -> Result<Self>;
+
+    /// What each row adds, if anything.
+    fn items(values: &ArrayRef) -> Result<Vec<Option<<Self::Sketch as Sketch>::Item>>>;
+
+    fn results(&self, sketches: Vec<Self::Sketch>) -> ArrayRef;
+}
+
+/// Counts distinct values.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct UniqueCount;
+
+impl Summary for UniqueCount {
+    type Sketch = UniqueSketch;
+
+    fn name(&self) -> &'static str {
+        "unique_count"
+    }
+
+    fn argument_types(&self, found: &[DataType]) -> Result<Vec<DataType>> {
+        let read_as = match found {
+            [DataType::Dictionary(_, values)] => values.as_ref(),
+            [other] => other,
+            _ => {
+                return plan_err!(
+                    "`unique_count` expects one argument, found {}\n\
+                     hint: `unique_count(client_ip)`",
+                    found.len()
+                );
+            }
+        };
+        match read_as {
+            DataType::Null => Ok(vec![DataType::Utf8]),
+            other if other.is_integer() => Ok(vec![if other.is_unsigned_integer() {
+                DataType::UInt64
+            } else {
+                DataType::Int64
+            }]),
+            DataType::Utf8
+            | DataType::LargeUtf8
+            | DataType::Utf8View
+            | DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView => Ok(vec![read_as.clone()]),
+            other => plan_err!(
+                "`unique_count` expects text, binary or a whole number, found {other}\n\
+                 hint: `unique_count(CAST(… AS VARCHAR))`"
+            ),
+        }
+    }
+
+    fn result_type(&self) -> DataType {
+        DataType::Int64
+    }
+
+    fn empty(&self) -> ScalarValue {
+        ScalarValue::Int64(Some(0))
+    }
+
+    fn bind(&self, _call: &AccumulatorArgs<'_>) -> Result<Self> {
+        Ok(self.clone())
+    }
+
+    fn items(values: &ArrayRef) -> Result<Vec<Option<u64>>> {
+        Ok(match values.data_type() {
+            DataType::Utf8 => hashes(values.as_string::<i32>()),
+            DataType::LargeUtf8 => hashes(values.as_string::<i64>()),
+            DataType::Utf8View => hashes(values.as_string_view()),
+            DataType::Binary => hashes(values.as_binary::<i32>()),
+            DataType::LargeBinary => hashes(values.as_binary::<i64>()),
+            DataType::BinaryView => hashes(values.as_binary_view()),
+            DataType::UInt64 => {
+                let numbers = values.as_primitive::<UInt64Type>().iter();
+                numbers.map(|n| n.map(|n| hash(&n.to_le_bytes()))).collect()
+            }
+            _ => {
+                let numbers = cast(values, &DataType::Int64)?;
+                let numbers = numbers.as_primitive::<Int64Type>().iter();
+                numbers.map(|n| n.map(|n| hash(&n.to_le_bytes()))).collect()
+            }
+        })
+    }
+
+    fn results(&self, sketches: Vec<UniqueSketch>) -> ArrayRef {
+        let counts = sketches.into_iter().map(|mut sketch| sketch.count() as i64);
+        Arc::new(counts.collect::<Int64Array>())
+    }
+}
+
+/// The same on every machine and in every version: counts are kept.
+fn hash(bytes: &[u8]) -> u64 {
+    XxHash64::oneshot(0, bytes)
+}
+
+fn hashes<T: AsRef<[u8]>>(values: impl IntoIterator<Item = Option<T>>) -> Vec<Option<u64>> {
+    let values = values.into_iter();
+    values
+        .map(|value| value.map(|value| hash(value.as_ref())))
+        .collect()
+}
+
+/// Quantiles at probabilities.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct Quantiles {
+    /// Bits of the probabilities.
+    probabilities: Vec<u64>,
+}
+
+impl Summary for Quantiles {
+    type Sketch = QuantileSketch;
+
+    fn name(&self) -> &'static str {
+        "quantiles"
+    }
+
+    fn argument_types(&self, found: &[DataType]) -> Result<Vec<DataType>> {
+        let is_number = |found: &DataType| found.is_numeric() || found.is_null();
+        match found {
+            [_, _, ..] if found.iter().all(is_number) => Ok(vec![DataType::Float64; found.len()]),
+            _ => plan_err!(
+                "`quantiles` expects a number and probabilities, found ({})\n\
+                 hint: `quantiles(latency_ms, 0.5, 0.95)`",
+                found
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        }
+    }
+
+    fn result_type(&self) -> DataType {
+        DataType::new_list(DataType::Float64, true)
+    }
+
+    fn empty(&self) -> ScalarValue {
+        ScalarValue::new_null_list(DataType::Float64, true, 1)
+    }
+
+    fn bind(&self, call: &AccumulatorArgs<'_>) -> Result<Self> {
+        let probabilities = call.exprs[1..].iter().map(|expr| {
+            let literal = expr.downcast_ref::<Literal>().map(Literal::value);
+            match literal.map(|value| value.cast_to(&DataType::Float64)) {
+                Some(Ok(ScalarValue::Float64(Some(p)))) if (0.0..=1.0).contains(&p) => {
+                    Ok(p.to_bits())
+                }
+                _ => plan_err!(
+                    "`quantiles` expects probabilities from 0 to 1 as literals, found {expr}\n\
+                     hint: `quantiles(latency_ms, 0.5, 0.95)`"
+                ),
+            }
+        });
+        Ok(Self {
+            probabilities: probabilities.collect::<Result<_>>()?,
+        })
+    }
+
+    fn items(values: &ArrayRef) -> Result<Vec<Option<f64>>> {
+        let values = cast(values, &DataType::Float64)?;
+        Ok(values.as_primitive::<Float64Type>().iter().collect())
+    }
+
+    fn results(&self, sketches: Vec<QuantileSketch>) -> ArrayRef {
+        let mut lists = ListBuilder::new(Float64Builder::new());
+        for mut sketch in sketches {
+            let quantile = |p: &u64| sketch.quantile(f64::from_bits(*p));
+            let quantiles: Option<Vec<f64>> = self.probabilities.iter().map(quantile).collect();
+            if let Some(quantiles) = &quantiles {
+                lists.values().append_slice(quantiles);
+            }
+            lists.append(quantiles.is_some());
+        }
+        Arc::new(lists.finish())
+    }
+}
+
+/// A summary as an aggregate function.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Aggregate<S> {
+    summary: S,
+    signature: Signature,
+}
+
+impl<S: Summary> Aggregate<S> {
+    fn new(summary: S) -> Self {
+        Self {
+            summary,
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
+    }
+
+    fn bind(&self, call: &AccumulatorArgs<'_>) -> Result<S> {
+        if call.is_distinct || !call.order_bys.is_empty() {
+            let name = self.summary.name();
+            return plan_err!("`{name}` takes no ORDER BY and no DISTINCT");
+        }
+        self.summary.bind(call)
+    }
+}
+
+impl<S: Summary> AggregateUDFImpl for Aggregate<S> {
+    fn name(&self) -> &str {
+        self.summary.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        self.summary.argument_types(types)
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        self.summary.argument_types(types)?;
+        Ok(self.summary.result_type())
+    }
+
+    fn default_value(&self, _data_type: &DataType) -> Result<ScalarValue> {
+        Ok(self.summary.empty())
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        let name = format!("{}[sketch]", args.name);
+        Ok(vec![Arc::new(Field::new(
+            name,
+            DataType::LargeBinary,
+            true,
+        ))])
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Whole(Groups::new(self.bind(&args)?))))
+    }
+
+    fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {
+        true
+    }
+
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(Groups::new(self.bind(&args)?)))
+    }
+}
+
+/// One sketch per group.
+struct Groups<S: Summary> {
+    summary: S,
+    sketches: Vec<S::Sketch>,
+    /// Bytes that the sketches hold on the heap.
+    heap: usize,
+}
+
+impl<S: Summary> Groups<S> {
+    fn new(summary: S) -> Self {
+        Self {
+            summary,
+            sketches: Vec::new(),
+            heap: 0,
+        }
+    }
+
+    fn change(&mut self, group: usize, change: impl FnOnce(&mut S::Sketch)) {
+        let sketch = &mut self.sketches[group];
+        let before = sketch.heap_size();
+        change(sketch);
+        self.heap = self.heap + sketch.heap_size() - before;
+    }
+
+    fn take(&mut self, emit_to: EmitTo) -> Vec<S::Sketch> {
+        let taken = emit_to.take_needed(&mut self.sketches);
+        self.heap -= taken.iter().map(Sketch::heap_size).sum::<usize>();
+        taken
+    }
+}
+
+/// Encoded sketches, one per row.
+fn encode<S: Sketch>(sketches: impl IntoIterator<Item = S>) -> ArrayRef {
+    let mut states = LargeBinaryBuilder::new();
+    let mut bytes = Vec::new();
+    for mut sketch in sketches {
+        bytes.clear();
+        sketch.encode(&mut bytes);
+        states.append_value(&bytes);
+    }
+    Arc::new(states.finish())
+}
+
+fn decode<S: Sketch>(state: &[u8]) -> Result<S> {
+    S::decode(state).map_err(|error| DataFusionError::External(Box::new(error)))
+}
+
+impl<S: Summary> GroupsAccumulator for Groups<S> {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        opt_filter: Option<&BooleanArray>,
+        total_num_groups: usize,
+    ) -> Result<()> {
+        self.sketches
+            .resize_with(total_num_groups, Default::default);
+        let items = S::items(&values[0])?;
+        for (row, (&group, item)) in group_indices.iter().zip(items).enumerate() {
+            let Some(item) = item else { continue };
+            if opt_filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row)) {
+                self.change(group, |sketch| sketch.add(item));
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        let sketches = self.take(emit_to);
+        Ok(self.summary.results(sketches))
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        Ok(vec![encode(self.take(emit_to))])
+    }
+
+    fn merge_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        total_num_groups: usize,
+    ) -> Result<()> {
+        self.sketches
+            .resize_with(total_num_groups, Default::default);
+        let states = values[0].as_binary::<i64>();
+        for (state, &group) in states.iter().zip(group_indices) {
+            if let Some(state) = state {
+                let other = decode(state)?;
+                self.change(group, |sketch| sketch.merge(other));
+            }
+        }
+        Ok(())
+    }
+
+    fn convert_to_state(
+        &self,
+        values: &[ArrayRef],
+        opt_filter: Option<&BooleanArray>,
+    ) -> Result<Vec<ArrayRef>> {
+        let items = S::items(&values[0])?;
+        let sketches = items.into_iter().enumerate().map(|(row, item)| {
+            let mut sketch = S::Sketch::default();
+            let is_kept = opt_filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
+            if let Some(item) = item.filter(|_| is_kept) {
+                sketch.add(item);
+            }
+            sketch
+        });
+        Ok(vec![encode(sketches)])
+    }
+
+    fn size(&self) -> usize {
+        self.heap + self.sketches.capacity() * size_of::<S::Sketch>() + size_of::<Self>()
+    }
+}
+
+/// All rows as one group.
+struct Whole<S: Summary>(Groups<S>);
+
+impl<S: Summary> fmt::Debug for Whole<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Whole").field(&self.0.summary).finish()
+    }
+}
+
+impl<S: Summary> Whole<S> {
+    fn value(values: &ArrayRef) -> Result<ScalarValue> {
+        ScalarValue::try_from_array(values, 0)
+    }
+}
+
+impl<S: Summary> Accumulator for Whole<S> {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let rows = values.first().map_or(0, Array::len);
+        self.0.update_batch(values, &vec![0; rows], None, 1)
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        // Over a window that grows row by row, more rows follow: the sketch stays.
+        let sketch = self.0.sketches.first().cloned().unwrap_or_default();
+        Self::value(&self.0.summary.results(vec![sketch]))
+    }
+
+    fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        self.0.sketches.resize_with(1, Default::default);
+        self.0.state(EmitTo::All)?.iter().map(Self::value).collect()
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let Some(rows) = states.first().map(Array::len) else {
+            return Err(exec_datafusion_err!(
+                "expected a sketch to merge, found none"
+            ));
+        };
+        self.0.merge_batch(states, &vec![0; rows], 1)
+    }
+}
