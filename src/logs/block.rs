@@ -14,13 +14,24 @@ use super::request::{Reject, Request};
 use super::rows::{Rows, RowsBuilder};
 
 /// What a block holds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ParsedBlock {
     pub(super) rows: Rows,
     pub(super) rejected: Vec<Rejected>,
     pub(super) lines: u64,
     pub(super) blank: u64,
     pub(super) header: u64,
+}
+
+impl ParsedBlock {
+    /// A block without text.
+    pub(super) fn blank(lines: u64) -> Self {
+        Self {
+            lines,
+            blank: lines,
+            ..Self::default()
+        }
+    }
 }
 
 /// A line that is no request.
@@ -261,12 +272,17 @@ mod tests {
             b"a.example 1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n\
             1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n";
         let mut parser = parser(Layout::Access);
+        let sites = |parser: &BlockParser| -> Vec<(String, u64)> {
+            let rows = parser.parse(block, true).rows;
+            let sites = rows.sites().iter();
+            sites.map(|site| (site.name.clone(), site.rows)).collect()
+        };
         assert_eq!(
-            parser.parse(block, true).rows.sites(),
-            ["a.example", "site"]
+            sites(&parser),
+            [("a.example".to_owned(), 1), ("site".to_owned(), 1)]
         );
         parser.forced_site = Some("shop".to_owned());
-        assert_eq!(parser.parse(block, true).rows.sites(), ["shop"]);
+        assert_eq!(sites(&parser), [("shop".to_owned(), 2)]);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::io::{self, Read};
 /// Bytes read at once. Large enough that neither system calls nor the work per block count, small
 /// enough that a block stays in the second-level cache of today's servers while it is parsed.
 pub(super) const BLOCK: usize = 2 << 20;
+/// Bytes asked of the stream at once.
+const PIECE: usize = 256 << 10;
 /// The longest line that is parsed. Web servers cap requests at some 8 KiB per header.
 pub(super) const MAX_LINE: usize = 1 << 20;
 /// How much of a longer line is kept.
@@ -45,8 +47,7 @@ impl<R: Read> Blocks<R> {
 
     /// The next block, or nothing at the end of the stream.
     pub(super) fn next(&mut self) -> io::Result<Option<Block>> {
-        let mut block = Vec::with_capacity(self.size);
-        block.append(&mut self.carried);
+        let mut block = std::mem::take(&mut self.carried);
         let is_full = match self.fill(&mut block) {
             Ok(is_full) => is_full,
             Err(error) => {
@@ -63,6 +64,7 @@ impl<R: Read> Blocks<R> {
         let Some(end) = memchr::memrchr(b'\n', &block) else {
             return self.long_line(block).map(Some);
         };
+        self.carried.reserve_exact(self.size);
         self.carried.extend_from_slice(&block[end + 1..]);
         block.truncate(end + 1);
         Ok(Some(Block::Lines(block)))
@@ -73,11 +75,26 @@ impl<R: Read> Blocks<R> {
         self.unfinished_lines
     }
 
-    /// Reads until the block is full or the stream ends; says whether it is full.
+    /// Reads until the block is full or the stream ends; says whether it is full. What was read
+    /// before an error stays in the block.
     fn fill(&mut self, block: &mut Vec<u8>) -> io::Result<bool> {
-        let missing = self.size - block.len();
-        let read = (&mut self.reader).take(missing as u64).read_to_end(block)?;
-        Ok(read == missing)
+        let mut filled = block.len();
+        block.resize(self.size, 0);
+        let outcome = loop {
+            if filled == self.size {
+                break Ok(true);
+            }
+            // In pieces, which are still in the cache when they are digested.
+            let end = self.size.min(filled + PIECE);
+            match self.reader.read(&mut block[filled..end]) {
+                Ok(0) => break Ok(false),
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        block.truncate(filled);
+        outcome
     }
 
     /// Skips the rest of a line that fills a whole block.

@@ -1,28 +1,40 @@
 //! Requests of one block in Arrow arrays.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, Float64Builder, Int32Array, Int64Builder, StringBuilder, TimestampMicrosecondArray,
+    ArrayRef, AsArray, Float64Builder, Int32Array, Int64Builder, StringBuilder,
+    TimestampMicrosecondArray,
 };
+use datafusion::arrow::buffer::ScalarBuffer;
 
 use super::request::Request;
 
 /// Bytes of text per row that the builders reserve; lines of real logs are longer.
 const SHORT_LINE: usize = 200;
 
+/// What a row takes besides its text: numbers, text lengths, its site and its place in the order.
+const FIXED_SIZE: usize = 112;
+
 /// Requests in the order of their lines.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// The columns of [`crate::schema::ACCESS_LOGS`] in its order, without `site`.
+    /// The columns of [`crate::schema::ACCESS_LOGS`] in its order, without `site`; none without
+    /// rows.
     pub(super) columns: Vec<ArrayRef>,
-    pub(super) timestamps: Vec<i64>,
+    timestamps: ScalarBuffer<i64>,
     /// For each row an index into `sites`.
     pub(super) site_of_row: Vec<u32>,
-    sites: Vec<String>,
-    /// Bytes of memory held.
-    pub(super) size: usize,
+    sites: Vec<Site>,
+}
+
+/// A site, and how many rows name it.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) name: String,
+    pub(super) rows: u64,
 }
 
 impl Rows {
@@ -30,15 +42,42 @@ impl Rows {
         self.timestamps.len()
     }
 
+    /// In microseconds since the Unix epoch, not in order.
+    pub(super) fn timestamps(&self) -> &[i64] {
+        &self.timestamps
+    }
+
     /// The distinct sites.
-    pub(super) fn sites(&self) -> &[String] {
+    pub(super) fn sites(&self) -> &[Site] {
         &self.sites
+    }
+
+    /// Bytes of memory that some rows take, however the block around them was cut.
+    pub(super) fn size(&self, rows: Range<usize>) -> usize {
+        let texts = self.columns.iter().filter_map(|column| {
+            let offsets = column.as_string_opt::<i32>()?.value_offsets();
+            Some((offsets[rows.end] - offsets[rows.start]) as usize)
+        });
+        texts.sum::<usize>() + rows.len() * FIXED_SIZE
+    }
+
+    /// How many rows from row `from` on it takes to fill so many bytes; all if they do not.
+    pub(super) fn count_within(&self, from: usize, bytes: usize) -> usize {
+        let (mut low, mut high) = (1, self.len() - from);
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.size(from..from + middle) >= bytes {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        low
     }
 
     /// Value of a text column.
     #[cfg(test)]
     pub(super) fn text(&self, column: &str, row: usize) -> &str {
-        use datafusion::arrow::array::AsArray;
         let schema = &crate::schema::ACCESS_LOGS;
         let index = schema.index_of(column).unwrap();
         assert!(index != SITE, "`site` is kept apart");
@@ -104,9 +143,10 @@ impl RowsBuilder {
     }
 
     pub(super) fn finish(mut self) -> Rows {
-        let timestamps = TimestampMicrosecondArray::from(self.timestamps.clone());
+        let timestamps = ScalarBuffer::from(self.timestamps);
+        let times = TimestampMicrosecondArray::new(timestamps.clone(), None);
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(timestamps.with_timezone("UTC")),
+            Arc::new(times.with_timezone("UTC")),
             Arc::new(self.client_ip.finish()),
             Arc::new(self.method.finish()),
             Arc::new(self.path.finish()),
@@ -118,16 +158,11 @@ impl RowsBuilder {
             Arc::new(self.referer.finish()),
             Arc::new(self.user_agent.finish()),
         ];
-        let size = columns
-            .iter()
-            .map(|column| column.get_buffer_memory_size())
-            .sum();
         Rows {
             columns,
-            timestamps: self.timestamps,
+            timestamps,
             site_of_row: self.sites.of_row,
-            sites: self.sites.names,
-            size,
+            sites: self.sites.distinct,
         }
     }
 }
@@ -135,31 +170,32 @@ impl RowsBuilder {
 /// Distinct sites in order of appearance, and the site of each row.
 #[derive(Debug, Default)]
 struct Sites {
-    names: Vec<String>,
+    distinct: Vec<Site>,
     index: HashMap<String, u32>,
     of_row: Vec<u32>,
     last: u32,
 }
 
 impl Sites {
-    fn push(&mut self, site: &str) {
-        if self
-            .names
-            .get(self.last as usize)
-            .is_none_or(|last| last != site)
-        {
-            self.last = match self.index.get(site) {
+    fn push(&mut self, name: &str) {
+        let is_last = |last: &Site| last.name == name;
+        if !self.distinct.get(self.last as usize).is_some_and(is_last) {
+            self.last = match self.index.get(name) {
                 Some(index) => *index,
-                None => self.add(site),
+                None => self.add(name),
             };
         }
+        self.distinct[self.last as usize].rows += 1;
         self.of_row.push(self.last);
     }
 
-    fn add(&mut self, site: &str) -> u32 {
-        let index = self.names.len() as u32;
-        self.names.push(site.to_owned());
-        self.index.insert(site.to_owned(), index);
+    fn add(&mut self, name: &str) -> u32 {
+        let index = self.distinct.len() as u32;
+        self.distinct.push(Site {
+            name: name.to_owned(),
+            rows: 0,
+        });
+        self.index.insert(name.to_owned(), index);
         index
     }
 }
