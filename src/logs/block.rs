@@ -9,7 +9,7 @@ use std::fmt::Write;
 use super::access_line::AccessLineReader;
 use super::detect::Layout;
 use super::json_line;
-use super::lines::{KEPT_OF_LONG_LINE, MAX_LINE, lines};
+use super::lines::{KEPT_OF_LONG_LINE, MAX_LINE, line_ranges};
 use super::request::{Reject, Request};
 use super::rows::{Rows, RowsBuilder};
 
@@ -62,7 +62,10 @@ impl BlockParser {
         let mut parsed = Builder::new(block.len());
         let mut reader = LineReader::default();
         let mut repaired = String::new();
-        for line in lines(block) {
+        // Of a block that is text as a whole, no line must be checked by itself.
+        let block_text = std::str::from_utf8(block).ok();
+        for range in line_ranges(block) {
+            let line = &block[range.clone()];
             if line.len() > MAX_LINE {
                 parsed.reject(Reject::TooLong, &line[..KEPT_OF_LONG_LINE]);
             } else if line.trim_ascii().is_empty() {
@@ -71,7 +74,11 @@ impl BlockParser {
                 header_expected = false;
                 parsed.header += 1;
             } else {
-                let text = self.text(clean(line), &mut repaired);
+                let cleaned = clean(line);
+                let text = match block_text {
+                    Some(text) => &text[range.end - cleaned.len()..range.end],
+                    None => self.text(cleaned, &mut repaired),
+                };
                 match reader.read(text, &self.layout) {
                     Ok(request) => parsed.rows.push(&request, self.site(&request)),
                     Err(reason) => parsed.reject(reason, line),
@@ -204,6 +211,7 @@ mod tests {
     use super::*;
     use crate::logs::delimited_line::Header;
     use crate::logs::fields::{FieldIndex, FieldMap};
+    use crate::logs::lines::lines;
 
     fn parser(layout: Layout) -> BlockParser {
         BlockParser {

@@ -31,7 +31,7 @@ pub(super) enum Step<'a> {
     End {
         /// What was left to write.
         last: Option<Chunk>,
-        kept: Kept,
+        kept: Box<Kept>,
     },
 }
 
@@ -146,10 +146,10 @@ impl<'a> Keeper<'a> {
             .map_err(|source| IngestError::write(&self.file, self.warehouse.root(), source))?;
         Ok(Step::End {
             last: self.gathering.take(),
-            kept: Kept {
+            kept: Box::new(Kept {
                 summary: self.counts.summary(self.file, format, sha256),
                 quarantine,
-            },
+            }),
         })
     }
 }

@@ -4,6 +4,7 @@
 //! bytes only.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 /// Bytes read at once. Large enough that neither system calls nor the work per block count, small
 /// enough that a block stays in the second-level cache of today's servers while it is parsed.
@@ -45,10 +46,15 @@ impl<R: Read> Blocks<R> {
         }
     }
 
-    /// The next block, or nothing at the end of the stream.
-    pub(super) fn next(&mut self) -> io::Result<Option<Block>> {
-        let mut block = std::mem::take(&mut self.carried);
-        let is_full = match self.fill(&mut block) {
+    /// The next block, or nothing at the end of the stream. It is read into the memory of `spare`,
+    /// a block that is no longer needed.
+    pub(super) fn next(&mut self, mut spare: Vec<u8>) -> io::Result<Option<Block>> {
+        spare.resize(self.size, 0);
+        let mut block = spare;
+        let carried = self.carried.len();
+        block[..carried].copy_from_slice(&self.carried);
+        self.carried.clear();
+        let is_full = match self.fill(&mut block, carried) {
             Ok(is_full) => is_full,
             Err(error) => {
                 self.unfinished_lines = memchr::memchr_iter(b'\n', &block).count() as u64;
@@ -64,7 +70,6 @@ impl<R: Read> Blocks<R> {
         let Some(end) = memchr::memrchr(b'\n', &block) else {
             return self.long_line(block).map(Some);
         };
-        self.carried.reserve_exact(self.size);
         self.carried.extend_from_slice(&block[end + 1..]);
         block.truncate(end + 1);
         Ok(Some(Block::Lines(block)))
@@ -75,10 +80,9 @@ impl<R: Read> Blocks<R> {
         self.unfinished_lines
     }
 
-    /// Reads until the block is full or the stream ends; says whether it is full. What was read
-    /// before an error stays in the block.
-    fn fill(&mut self, block: &mut Vec<u8>) -> io::Result<bool> {
-        let mut filled = block.len();
+    /// Reads behind the first `filled` bytes until the block is full or the stream ends; says
+    /// whether it is full. What was read before an error stays in the block.
+    fn fill(&mut self, block: &mut Vec<u8>, mut filled: usize) -> io::Result<bool> {
         block.resize(self.size, 0);
         let outcome = loop {
             if filled == self.size {
@@ -101,8 +105,7 @@ impl<R: Read> Blocks<R> {
     fn long_line(&mut self, mut block: Vec<u8>) -> io::Result<Block> {
         let head = block[..KEPT_OF_LONG_LINE].to_vec();
         loop {
-            block.clear();
-            let is_full = self.fill(&mut block)?;
+            let is_full = self.fill(&mut block, 0)?;
             if let Some(end) = memchr::memchr(b'\n', &block) {
                 self.carried.extend_from_slice(&block[end + 1..]);
                 break;
@@ -117,17 +120,22 @@ impl<R: Read> Blocks<R> {
 
 /// The lines of a block without their line ends.
 pub(super) fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = block;
+    line_ranges(block).map(|range| &block[range])
+}
+
+/// Where the lines of a block are, without their line ends.
+pub(super) fn line_ranges(block: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
     std::iter::from_fn(move || {
+        let rest = &block[start..];
         if rest.is_empty() {
             return None;
         }
-        let line;
-        (line, rest) = match memchr::memchr(b'\n', rest) {
-            Some(end) => (&rest[..end], &rest[end + 1..]),
-            None => (rest, &rest[..0]),
-        };
-        Some(line.strip_suffix(b"\r").unwrap_or(line))
+        let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = &rest[..length];
+        let range = start..start + line.strip_suffix(b"\r").unwrap_or(line).len();
+        start = block.len().min(start + length + 1);
+        Some(range)
     })
 }
 
@@ -139,7 +147,8 @@ mod tests {
 
     fn blocks(text: &[u8]) -> Vec<Block> {
         let mut blocks = Blocks::new(text, SIZE);
-        std::iter::from_fn(|| blocks.next().unwrap()).collect()
+        // Memory is used again whatever it held.
+        std::iter::from_fn(|| blocks.next(vec![b'\n'; 99]).unwrap()).collect()
     }
 
     #[test]

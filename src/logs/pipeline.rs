@@ -138,7 +138,8 @@ impl Drop for Alarm<'_, '_> {
 /// Something that one thread does; the number is that of the log.
 enum Task<'a> {
     Open(usize),
-    Read(usize, Reader<'a>),
+    /// Into the memory of a block that is no longer needed.
+    Read(usize, Reader<'a>, Vec<u8>),
     Parse(usize, u64, Piece),
     Keep(usize, Box<Keeper<'a>>, Parsed),
     Write(usize, Chunk, Arc<TempDir>),
@@ -149,7 +150,8 @@ enum Task<'a> {
 enum Done<'a> {
     Open(usize, Result<Opened<'a>, IngestError>),
     Read(usize, Reader<'a>, Piece),
-    Parse(usize, u64, Parsed),
+    /// With the memory of its block.
+    Parse(usize, u64, Parsed, Vec<u8>),
     /// With the number of the chunk that gathered.
     Keep(usize, usize, Result<Step<'a>, IngestError>),
     Write(usize, usize, Result<Vec<Part>, IngestError>),
@@ -170,7 +172,7 @@ enum Opened<'a> {
 enum Finished {
     Known(FileSummary),
     Staged {
-        kept: Kept,
+        kept: Box<Kept>,
         parts: Vec<Part>,
         staging: Arc<TempDir>,
     },
@@ -187,11 +189,14 @@ impl<'a> Work<'a> {
     fn run(&self, task: Task<'a>) -> Done<'a> {
         match task {
             Task::Open(log) => Done::Open(log, self.open(&self.pipeline.inputs[log])),
-            Task::Read(log, mut reader) => {
-                let piece = reader.next();
+            Task::Read(log, mut reader, spare) => {
+                let piece = reader.next(spare);
                 Done::Read(log, reader, piece)
             }
-            Task::Parse(log, number, piece) => Done::Parse(log, number, piece.parse()),
+            Task::Parse(log, number, piece) => {
+                let (parsed, spare) = piece.parse();
+                Done::Parse(log, number, parsed, spare)
+            }
             Task::Keep(log, keeper, piece) => {
                 let chunk = keeper.chunk_number();
                 Done::Keep(log, chunk, keeper.keep(piece))
@@ -264,7 +269,7 @@ impl<'a> Work<'a> {
         let Kept {
             summary,
             quarantine,
-        } = kept;
+        } = *kept;
         let warehouse = self.pipeline.warehouse;
         // An earlier log of this run may be its twin.
         if is_published(warehouse, &summary.sha256) {
@@ -299,6 +304,8 @@ struct State<'a> {
     next: usize,
     /// No log from this number on is needed, since the one before has failed.
     end: usize,
+    /// Blocks that are no longer needed: fresh memory costs more than reading into it.
+    spare: Vec<Vec<u8>>,
     is_publishing: bool,
     is_abandoned: bool,
     outcome: Result<IngestSummary, IngestError>,
@@ -312,6 +319,7 @@ impl<'a> State<'a> {
             logs: VecDeque::new(),
             next: 0,
             end: inputs.len(),
+            spare: Vec::new(),
             is_publishing: false,
             is_abandoned: false,
             outcome: Ok(IngestSummary::default()),
@@ -352,8 +360,12 @@ impl<'a> State<'a> {
             .logs
             .iter_mut()
             .filter(|log| has_room || log.blocks_ahead() == 0);
-        if let Some(task) = readable.find_map(Log::read) {
-            return Some(task);
+        if let Some((log, reader)) = readable.find_map(Log::read) {
+            return Some(Task::Read(
+                log,
+                reader,
+                self.spare.pop().unwrap_or_default(),
+            ));
         }
         if self.logs.len() < self.open_logs() && self.next < self.end {
             let log = self.next;
@@ -402,7 +414,8 @@ impl<'a> State<'a> {
         match done {
             Done::Open(log, opened) => self.update(log, |log| log.opened(opened)),
             Done::Read(log, reader, piece) => self.update(log, |log| log.was_read(reader, piece)),
-            Done::Parse(log, number, parsed) => {
+            Done::Parse(log, number, parsed, spare) => {
+                self.spare.push(spare);
                 self.update(log, |log| log.was_parsed(number, parsed));
             }
             Done::Keep(log, chunk, step) => self.update(log, |log| log.was_kept(chunk, step)),
@@ -456,8 +469,8 @@ struct Log<'a> {
 }
 
 enum End {
-    Known(FileSummary),
-    Kept(Kept),
+    Known(Box<FileSummary>),
+    Kept(Box<Kept>),
 }
 
 impl<'a> Log<'a> {
@@ -488,7 +501,7 @@ impl<'a> Log<'a> {
             return None;
         }
         Some(match self.end.take()? {
-            Ok(End::Known(summary)) => Ok(Finished::Known(summary)),
+            Ok(End::Known(summary)) => Ok(Finished::Known(*summary)),
             Ok(End::Kept(kept)) => Ok(Finished::Staged {
                 kept,
                 parts: std::mem::take(&mut self.parts)
@@ -522,13 +535,13 @@ impl<'a> Log<'a> {
         Some(Task::Parse(self.number, number, piece))
     }
 
-    fn read(&mut self) -> Option<Task<'a>> {
-        Some(Task::Read(self.number, self.reader.take()?))
+    fn read(&mut self) -> Option<(usize, Reader<'a>)> {
+        Some((self.number, self.reader.take()?))
     }
 
     fn opened(&mut self, opened: Result<Opened<'a>, IngestError>) {
         match opened {
-            Ok(Opened::Known(summary)) => self.end = Some(Ok(End::Known(summary))),
+            Ok(Opened::Known(summary)) => self.end = Some(Ok(End::Known(Box::new(summary)))),
             Ok(Opened::New {
                 reader,
                 keeper,

@@ -53,14 +53,15 @@ pub(super) enum Parsed {
 }
 
 impl Piece {
-    pub(super) fn parse(self) -> Parsed {
+    /// Parses the piece; returns also the memory of its block.
+    pub(super) fn parse(self) -> (Parsed, Vec<u8>) {
         match self {
             Self::Lines {
                 block,
                 parser,
                 is_first,
-            } => Parsed::Block(parser.parse(&block, is_first)),
-            Self::Parsed(parsed) => parsed,
+            } => (Parsed::Block(parser.parse(&block, is_first)), block),
+            Self::Parsed(parsed) => (parsed, Vec::new()),
         }
     }
 }
@@ -114,9 +115,9 @@ impl<'a> Reader<'a> {
         self.is_at_end
     }
 
-    /// The next piece.
-    pub(super) fn next(&mut self) -> Piece {
-        let parsed = match self.blocks.next() {
+    /// The next piece, in the memory of `spare`.
+    pub(super) fn next(&mut self, spare: Vec<u8>) -> Piece {
+        let parsed = match self.blocks.next(spare) {
             Ok(Some(Block::Lines(block))) => match self.lines(block) {
                 Ok(piece) => return piece,
                 Err(error) => Parsed::Unknown(error),

@@ -71,25 +71,6 @@ impl Place {
         files(&self.warehouse)
     }
 
-    /// Ingests into a new warehouse; what that holds then, and what is said.
-    fn ingest_anew(&self, paths: &[PathBuf], threads: usize, cut: Cut) -> (Files, String) {
-        let folder = tempfile::tempdir().unwrap();
-        let warehouse = Warehouse::new(folder.path());
-        let options = IngestOptions {
-            threads: NonZeroUsize::new(threads),
-            ..IngestOptions::default()
-        };
-        let outcome = ingest_cut(paths, &options, &warehouse, &NoProgress, cut);
-        let said = match outcome {
-            Ok(summary) => {
-                assert_counts_add_up(&summary);
-                format!("{summary:#?}")
-            }
-            Err(error) => format!("{error:#?}"),
-        };
-        (files(&warehouse), said)
-    }
-
     /// The rows of a table, file after file.
     fn table(&self, table: Table) -> RecordBatch {
         let schema = match table {
@@ -145,6 +126,25 @@ fn files(warehouse: &Warehouse) -> Files {
     }
     files.sort();
     files
+}
+
+/// Ingests into a new warehouse; what that holds then, and what is said.
+fn ingest_anew(paths: &[PathBuf], threads: usize, cut: Cut) -> (Files, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::new(folder.path());
+    let options = IngestOptions {
+        threads: NonZeroUsize::new(threads),
+        ..IngestOptions::default()
+    };
+    let outcome = ingest_cut(paths, &options, &warehouse, &NoProgress, cut);
+    let said = match outcome {
+        Ok(summary) => {
+            assert_counts_add_up(&summary);
+            format!("{summary:#?}")
+        }
+        Err(error) => format!("{error:#?}"),
+    };
+    (files(&warehouse), said)
 }
 
 fn line(client: &str, time: &str, path: &str) -> String {
@@ -521,7 +521,7 @@ fn threads_and_blocks_change_nothing() {
     place.write("notes.txt", "hello\n");
     place.write("time.tsv", "time\turl\tstatus\n1611280025\t/\t200\n");
     let logs = [place.folder.path().join("logs")];
-    let (files, said) = place.ingest_anew(
+    let (files, said) = ingest_anew(
         &logs,
         1,
         Cut {
@@ -540,7 +540,7 @@ fn threads_and_blocks_change_nothing() {
     assert!(count(Table::AccessLogs) > 30, "too few chunks to tell");
     assert!(said.contains("AlreadyIngested"), "the copy is known");
     for (threads, cut) in ways() {
-        let (other_files, other_said) = place.ingest_anew(&logs, threads, cut);
+        let (other_files, other_said) = ingest_anew(&logs, threads, cut);
         assert_eq!(other_said, said, "{threads} threads, {cut:?}");
         assert!(other_files == files, "{threads} threads, {cut:?}");
     }
@@ -557,13 +557,13 @@ fn the_first_log_that_fails_is_reported_whatever_fails_sooner() {
         place.write("4.log", "no log\n"),
         place.write("5.log", small_log()),
     ];
-    let (kept, _) = place.ingest_anew(&logs[..2], 1, Cut::default());
+    let (kept, _) = ingest_anew(&logs[..2], 1, Cut::default());
     for threads in [1, 2, 3, 8, 8, 8] {
-        let (files, said) = place.ingest_anew(&logs, threads, Cut::default());
+        let (files, said) = ingest_anew(&logs, threads, Cut::default());
         assert!(said.starts_with("Truncated"), "{said}");
         assert!(said.contains("3.log.gz"), "{said}");
         assert!(files == kept, "{threads} threads");
-        let (files, said) = place.ingest_anew(&logs[3..], threads, Cut::default());
+        let (files, said) = ingest_anew(&logs[3..], threads, Cut::default());
         assert!(said.starts_with("UnknownFormat"), "{said}");
         assert_eq!(files, []);
     }

@@ -1,12 +1,15 @@
 //! Writes chunks of `access_logs` into staged Parquet files, one per date.
 //!
-//! The encodings are those of Parquet 1 (plain, dictionary, run length), which every reader knows.
+//! Text and numbers have dictionaries, as the writer makes them unless told otherwise: plain or
+//! delta encoding of `bytes` or `latency_ms` makes neither smaller nor sooner finished files, and
+//! plain text makes them a tenth to a third larger. Timestamps are in order for the most part, and
+//! are stored as differences (`DELTA_BINARY_PACKED`): files of real logs are a tenth smaller.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::basic::{Compression, Encoding, ZstdLevel};
 use datafusion::parquet::file::metadata::SortingColumn;
 use datafusion::parquet::file::properties::{
     EnabledStatistics, WriterProperties, WriterPropertiesBuilder,
@@ -22,6 +25,17 @@ use crate::schema::{ACCESS_LOGS, DATE_PARTITION};
 const ROW_GROUP_ROWS: usize = 128 << 10;
 /// Rows put in order at once.
 const BATCH_ROWS: usize = 16 << 10;
+/// Text that the rows are not sorted by: its smallest and largest values exclude nothing from a
+/// search, and to find them took a third of the whole time of ingesting.
+const WITHOUT_STATISTICS: [&str; 7] = [
+    "client_ip",
+    "method",
+    "path",
+    "query",
+    "protocol",
+    "referer",
+    "user_agent",
+];
 
 /// A finished file that waits for its final name.
 #[derive(Debug)]
@@ -68,17 +82,11 @@ fn access_log_properties() -> WriterProperties {
         descending: false,
         nulls_first: false,
     });
-    let mut builder = properties();
-    for text in [
-        "client_ip",
-        "method",
-        "path",
-        "query",
-        "protocol",
-        "referer",
-        "user_agent",
-    ] {
-        builder = builder.set_column_statistics_enabled(text.into(), EnabledStatistics::None);
+    let mut builder = properties()
+        .set_column_dictionary_enabled("timestamp".into(), false)
+        .set_column_encoding("timestamp".into(), Encoding::DELTA_BINARY_PACKED);
+    for column in WITHOUT_STATISTICS {
+        builder = builder.set_column_statistics_enabled(column.into(), EnabledStatistics::None);
     }
     builder
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
