@@ -21,7 +21,7 @@ use super::request::{
     Reject, Request, host_site, is_port, plausible, present, seconds_to_ms, size, split_request,
     status,
 };
-use super::timestamp::{self, ClfReader};
+use super::timestamp::{self, CLF_LENGTH, ClfReader};
 
 /// How many opening brackets are tried as the start of the timestamp: user names may hold some.
 const BRACKETS_TRIED: usize = 8;
@@ -83,6 +83,12 @@ impl AccessLineReader {
         let bytes = line.as_bytes();
         let mut reason = Reject::NoTimestamp;
         for open in memchr::memchr_iter(b'[', bytes).take(BRACKETS_TRIED) {
+            let close = open + 1 + CLF_LENGTH;
+            if bytes.get(close) == Some(&b']')
+                && let Some(time) = self.clock.read(&bytes[open + 1..close])
+            {
+                return Ok((&line[..open], time, &line[close + 1..]));
+            }
             let Some(length) = memchr::memchr(b']', &bytes[open..]) else {
                 break;
             };
@@ -502,6 +508,9 @@ mod tests {
         let iso =
             read(r#"1.2.3.4 - - [2021-01-22T01:47:05+00:00] "GET / HTTP/1.1" 200 1"#).unwrap();
         assert_eq!(iso.timestamp, MOMENT);
+        // A second bracket stands where that of the usual time does.
+        let epoch = read(r#"1.2.3.4 - - [1611280025] "GET /12345678] HTTP/1.1" 200 1"#).unwrap();
+        assert_eq!((epoch.timestamp, &*epoch.path), (MOMENT, "/12345678]"));
         let unescaped = read(
             r#"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] "GET /"x" y HTTP/1.1" 200 1 "-" "a"b" 0.5"#,
         )
