@@ -67,7 +67,7 @@ pub(super) struct Pipeline<'a> {
 }
 
 impl Pipeline<'_> {
-    /// Ingests the logs on so many threads, at least one.
+    /// Ingests the logs on so many threads, at least one; on fewer if the system has not as many.
     pub(super) fn run(&self, threads: usize) -> Result<IngestSummary, IngestError> {
         let crew = Crew {
             work: Work {
@@ -80,7 +80,13 @@ impl Pipeline<'_> {
         };
         thread::scope(|scope| {
             for _ in 1..threads {
-                scope.spawn(|| crew.run());
+                let started = thread::Builder::new()
+                    .name("ingest".to_owned())
+                    .spawn_scoped(scope, || crew.run());
+                // Fewer threads come to the same.
+                if started.is_err() {
+                    break;
+                }
             }
             crew.run();
         });
