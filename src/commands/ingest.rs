@@ -1,8 +1,9 @@
 //! `anomalog ingest`: raw logs into the warehouse, Parquet logs linked in place.
 
 use std::fmt::{self, Write as _};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::OnceLock;
 
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -95,7 +96,7 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
     let logs = if raw.is_empty() {
         IngestSummary::default()
     } else {
-        let options = options(&args)?;
+        let options = options(settings, &args)?;
         let warehouse = settings.warehouse.clone();
         let progress = Progress::new(settings.printer);
         // Parsing is plain blocking work.
@@ -166,7 +167,7 @@ fn link(settings: &Settings, args: &IngestArgs, parquet: &[PathBuf]) -> Result<V
     Ok(sources)
 }
 
-fn options(args: &IngestArgs) -> Result<IngestOptions> {
+fn options(settings: &Settings, args: &IngestArgs) -> Result<IngestOptions> {
     let delimiter = |default: u8| match args.delimiter {
         None => Ok(default),
         Some(given) => u8::try_from(given)
@@ -193,49 +194,43 @@ fn options(args: &IngestArgs) -> Result<IngestOptions> {
         format,
         site: args.site.clone(),
         columns: args.columns.clone().unwrap_or_default(),
+        threads: settings
+            .session
+            .threads
+            .and_then(|threads| NonZeroUsize::new(threads as usize)),
     })
 }
 
-/// One bar per log.
+/// One bar for all logs.
 struct Progress {
     printer: Printer,
-    bar: Mutex<Option<ProgressBar>>,
+    bar: OnceLock<ProgressBar>,
 }
 
 impl Progress {
-    fn new(printer: Printer) -> Self {
+    const fn new(printer: Printer) -> Self {
         Self {
             printer,
-            bar: Mutex::new(None),
+            bar: OnceLock::new(),
         }
-    }
-
-    fn with(&self, act: impl FnOnce(&mut Option<ProgressBar>)) {
-        act(&mut self
-            .bar
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner));
     }
 }
 
 impl IngestProgress for Progress {
-    fn start(&self, _file: &str, bytes: Option<u64>) {
-        self.with(|bar| *bar = Some(self.printer.progress("reading log bytes", bytes)));
+    fn start(&self, bytes: Option<u64>) {
+        self.bar
+            .get_or_init(|| self.printer.progress("reading log bytes", bytes));
     }
 
     fn advance(&self, bytes: u64) {
-        self.with(|bar| {
-            if let Some(bar) = bar {
-                bar.inc(bytes);
-            }
-        });
+        if let Some(bar) = self.bar.get() {
+            bar.inc(bytes);
+        }
     }
 
     fn finish(&self) {
-        self.with(|bar| {
-            if let Some(bar) = bar.take() {
-                bar.finish_and_clear();
-            }
-        });
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
     }
 }

@@ -21,7 +21,7 @@ use super::request::{
     Reject, Request, host_site, is_port, plausible, present, seconds_to_ms, size, split_request,
     status,
 };
-use super::timestamp::{self, ClfReader};
+use super::timestamp::{self, CLF_LENGTH, ClfReader};
 
 /// How many opening brackets are tried as the start of the timestamp: user names may hold some.
 const BRACKETS_TRIED: usize = 8;
@@ -51,6 +51,15 @@ impl AccessLineReader {
         let (user_agent, after) = quoted_field(after);
         let more = Trailing::read(after);
         let (method, path, query, protocol) = split_request(request);
+        // One search of the line saves one of each field.
+        let has_escapes = memchr::memchr(b'\\', line.as_bytes()).is_some();
+        let plain = |text: &'a str| {
+            if has_escapes {
+                unescape(text)
+            } else {
+                Cow::Borrowed(text)
+            }
+        };
         Ok(Request {
             timestamp,
             site: site
@@ -58,14 +67,14 @@ impl AccessLineReader {
                 .and_then(|host| host_site(Cow::Borrowed(host))),
             client_ip: Cow::Borrowed(client),
             method: Cow::Borrowed(method),
-            path: unescape(path),
-            query: unescape(query),
-            protocol: unescape(protocol),
+            path: plain(path),
+            query: plain(query),
+            protocol: plain(protocol),
             status,
             bytes,
             latency_ms: more.latency_ms,
-            referer: referer.and_then(present).map(unescape),
-            user_agent: user_agent.and_then(present).map(unescape),
+            referer: referer.and_then(present).map(plain),
+            user_agent: user_agent.and_then(present).map(plain),
         })
     }
 
@@ -74,6 +83,12 @@ impl AccessLineReader {
         let bytes = line.as_bytes();
         let mut reason = Reject::NoTimestamp;
         for open in memchr::memchr_iter(b'[', bytes).take(BRACKETS_TRIED) {
+            let close = open + 1 + CLF_LENGTH;
+            if bytes.get(close) == Some(&b']')
+                && let Some(time) = self.clock.read(&bytes[open + 1..close])
+            {
+                return Ok((&line[..open], time, &line[close + 1..]));
+            }
             let Some(length) = memchr::memchr(b']', &bytes[open..]) else {
                 break;
             };
@@ -226,37 +241,68 @@ impl<'a> Trailing<'a> {
             };
             let number = latency(field);
             match number {
-                Some(Latency::Seconds(value)) => seconds = seconds.or(Some(value)),
-                Some(Latency::Micros(value)) => micros = micros.or(Some(value)),
+                Some(Latency::Seconds { ms }) => seconds = seconds.or(Some(ms)),
+                Some(Latency::Micros { ms }) => micros = micros.or(Some(ms)),
                 None if host.is_none() && is_host(field, after_latency) => host = Some(field),
                 None => {}
             }
             after_latency = number.is_some();
         }
-        let latency_ms = seconds
-            .map(seconds_to_ms)
-            .or_else(|| micros.map(|micros| micros as f64 / 1e3));
-        Self { latency_ms, host }
+        Self {
+            latency_ms: seconds.or(micros),
+            host,
+        }
     }
 }
 
+/// A latency, by the unit it is written in.
+#[derive(Debug, PartialEq)]
 enum Latency {
-    Seconds(f64),
-    Micros(u64),
+    Seconds { ms: f64 },
+    Micros { ms: f64 },
 }
 
+/// Reads a number with a decimal point as seconds, and one without as microseconds.
 fn latency(text: &str) -> Option<Latency> {
-    if !text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.')
-    {
+    // So many digits are exact in the floating point number of their milliseconds.
+    const EXACT: usize = 15;
+    let (mut digits, mut decimals) = (0, None);
+    for byte in text.bytes().take(EXACT + 1) {
+        match (byte, &mut decimals) {
+            (b'0'..=b'9', decimals) => {
+                digits = digits * 10 + u64::from(byte - b'0');
+                *decimals = decimals.map(|decimals| decimals + 1);
+            }
+            (b'.', None) => decimals = Some(0_i32),
+            _ => return None,
+        }
+    }
+    let digits = digits as f64;
+    match decimals {
+        _ if text.len() > EXACT => long_latency(text),
+        _ if matches!(text, "" | ".") => None,
+        None => Some(Latency::Micros { ms: digits / 1e3 }),
+        Some(decimals @ 0..=3) => Some(Latency::Seconds {
+            ms: digits * 10_f64.powi(3 - decimals),
+        }),
+        Some(decimals) => Some(Latency::Seconds {
+            ms: digits / 10_f64.powi(decimals - 3),
+        }),
+    }
+}
+
+#[cold]
+fn long_latency(text: &str) -> Option<Latency> {
+    if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.')) {
         return None;
     }
-    if text.contains('.') {
-        text.parse().ok().map(Latency::Seconds)
+    Some(if text.contains('.') {
+        let ms = seconds_to_ms(text.parse().ok()?);
+        Latency::Seconds { ms }
     } else {
-        text.parse().ok().map(Latency::Micros)
-    }
+        let ms = text.parse::<u64>().ok()? as f64 / 1e3;
+        Latency::Micros { ms }
+    })
 }
 
 /// Whether a further field is a host; see the module's rules.
@@ -426,6 +472,30 @@ mod tests {
     }
 
     #[test]
+    fn latencies_are_exact() {
+        let seconds = |ms| Some(Latency::Seconds { ms });
+        let micros = |ms| Some(Latency::Micros { ms });
+        for (text, expected) in [
+            ("0.29", seconds(290.0)),
+            ("0.123456", seconds(123.456)),
+            ("1.", seconds(1000.0)),
+            (".5", seconds(500.0)),
+            ("0.1234567890123456", seconds(123.456_789)),
+            ("123456", micros(123.456)),
+            ("1234567890123456", micros(1_234_567_890_123.456)),
+            ("", None),
+            (".", None),
+            ("1.2.3", None),
+            ("1e3", None),
+            ("-1", None),
+            ("99999999999999999999", None),
+            ("1234567890123456x", None),
+        ] {
+            assert_eq!(latency(text), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn odd_but_readable_lines() {
         let wrapped = r#""192.168.4.25 - - [22/Dec/2016:16:30:52 +0300] "POST / HTTP/1.1" 303 382 "http://a/" "UA""#;
         for line in [format!("{wrapped}\""), wrapped.to_owned()] {
@@ -438,6 +508,9 @@ mod tests {
         let iso =
             read(r#"1.2.3.4 - - [2021-01-22T01:47:05+00:00] "GET / HTTP/1.1" 200 1"#).unwrap();
         assert_eq!(iso.timestamp, MOMENT);
+        // A second bracket stands where that of the usual time does.
+        let epoch = read(r#"1.2.3.4 - - [1611280025] "GET /12345678] HTTP/1.1" 200 1"#).unwrap();
+        assert_eq!((epoch.timestamp, &*epoch.path), (MOMENT, "/12345678]"));
         let unescaped = read(
             r#"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] "GET /"x" y HTTP/1.1" 200 1 "-" "a"b" 0.5"#,
         )
@@ -495,6 +568,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn short_latencies_are_the_nearest_number(whole in "[0-9]{1,7}", decimals in "[0-9]{0,7}") {
+            let nearest = |exponent: i32| -> f64 {
+                format!("{whole}{decimals}e{exponent}").parse().unwrap()
+            };
+            let ms = nearest(3 - decimals.len() as i32);
+            let seconds = latency(&format!("{whole}.{decimals}"));
+            prop_assert_eq!(seconds, Some(Latency::Seconds { ms }));
+            let micros = latency(&format!("{whole}{decimals}"));
+            prop_assert_eq!(micros, Some(Latency::Micros { ms: nearest(-3) }));
+        }
+
         #[test]
         fn no_line_makes_it_panic(line in "\\PC*") {
             let _ = read(&line);

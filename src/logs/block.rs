@@ -9,18 +9,29 @@ use std::fmt::Write;
 use super::access_line::AccessLineReader;
 use super::detect::Layout;
 use super::json_line;
-use super::lines::{KEPT_OF_LONG_LINE, MAX_LINE, lines};
+use super::lines::{KEPT_OF_LONG_LINE, MAX_LINE, line_ranges};
 use super::request::{Reject, Request};
 use super::rows::{Rows, RowsBuilder};
 
 /// What a block holds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ParsedBlock {
     pub(super) rows: Rows,
     pub(super) rejected: Vec<Rejected>,
     pub(super) lines: u64,
     pub(super) blank: u64,
     pub(super) header: u64,
+}
+
+impl ParsedBlock {
+    /// A block without text.
+    pub(super) fn blank(lines: u64) -> Self {
+        Self {
+            lines,
+            blank: lines,
+            ..Self::default()
+        }
+    }
 }
 
 /// A line that is no request.
@@ -51,7 +62,10 @@ impl BlockParser {
         let mut parsed = Builder::new(block.len());
         let mut reader = LineReader::default();
         let mut repaired = String::new();
-        for line in lines(block) {
+        // Of a block that is text as a whole, no line must be checked by itself.
+        let block_text = std::str::from_utf8(block).ok();
+        for range in line_ranges(block) {
+            let line = &block[range.clone()];
             if line.len() > MAX_LINE {
                 parsed.reject(Reject::TooLong, &line[..KEPT_OF_LONG_LINE]);
             } else if line.trim_ascii().is_empty() {
@@ -60,7 +74,11 @@ impl BlockParser {
                 header_expected = false;
                 parsed.header += 1;
             } else {
-                let text = self.text(clean(line), &mut repaired);
+                let cleaned = clean(line);
+                let text = match block_text {
+                    Some(text) => &text[range.end - cleaned.len()..range.end],
+                    None => self.text(cleaned, &mut repaired),
+                };
                 match reader.read(text, &self.layout) {
                     Ok(request) => parsed.rows.push(&request, self.site(&request)),
                     Err(reason) => parsed.reject(reason, line),
@@ -193,6 +211,7 @@ mod tests {
     use super::*;
     use crate::logs::delimited_line::Header;
     use crate::logs::fields::{FieldIndex, FieldMap};
+    use crate::logs::lines::lines;
 
     fn parser(layout: Layout) -> BlockParser {
         BlockParser {
@@ -261,12 +280,17 @@ mod tests {
             b"a.example 1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n\
             1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n";
         let mut parser = parser(Layout::Access);
+        let sites = |parser: &BlockParser| -> Vec<(String, u64)> {
+            let rows = parser.parse(block, true).rows;
+            let sites = rows.sites().iter();
+            sites.map(|site| (site.name.clone(), site.rows)).collect()
+        };
         assert_eq!(
-            parser.parse(block, true).rows.sites(),
-            ["a.example", "site"]
+            sites(&parser),
+            [("a.example".to_owned(), 1), ("site".to_owned(), 1)]
         );
         parser.forced_site = Some("shop".to_owned());
-        assert_eq!(parser.parse(block, true).rows.sites(), ["shop"]);
+        assert_eq!(sites(&parser), [("shop".to_owned(), 2)]);
     }
 
     #[test]

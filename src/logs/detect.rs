@@ -204,6 +204,13 @@ fn check(names: &[String], index: &FieldIndex) -> Result<(), Undetected> {
     }
 }
 
+/// The rest of a block from its first line with text on.
+fn without_blank_lines(block: &[u8]) -> &[u8] {
+    let blank = block.len() - block.trim_ascii_start().len();
+    let start = memchr::memrchr(b'\n', &block[..blank]).map_or(0, |end| end + 1);
+    &block[start..]
+}
+
 /// The first lines with text.
 struct Sample<'a> {
     lines: Vec<Cow<'a, str>>,
@@ -211,6 +218,7 @@ struct Sample<'a> {
 
 impl<'a> Sample<'a> {
     fn of(beginning: &'a [u8]) -> Self {
+        let beginning = without_blank_lines(beginning);
         let is_cut = beginning.len() > SAMPLE_BYTES;
         let bytes = &beginning[..beginning.len().min(SAMPLE_BYTES)];
         let mut lines: Vec<_> = lines(bytes)
@@ -313,6 +321,13 @@ mod tests {
             assert_eq!(format(&text), Ok(Some(expected)), "{text}");
         }
         assert_eq!(format(" \n\r\n"), Ok(None));
+        let blank = " \n".repeat(SAMPLE_BYTES);
+        assert_eq!(
+            format(&format!("{blank}{COMMON}")),
+            Ok(Some(Format::Common))
+        );
+        let tsv = Format::Delimited { delimiter: b'\t' };
+        assert_eq!(format("\n\ttime\turl\tstatus\n"), Ok(Some(tsv)));
     }
 
     #[test]

@@ -123,6 +123,25 @@ pub enum IngestError {
 }
 
 impl IngestError {
+    pub(super) fn write(file: &str, warehouse: &Path, source: WriteError) -> Self {
+        Self::Write {
+            file: file.to_owned(),
+            warehouse: warehouse.to_owned(),
+            source,
+        }
+    }
+
+    /// Whether a file is no log, as opposed to a log that cannot be read.
+    pub(super) const fn is_no_log(&self) -> bool {
+        matches!(
+            self,
+            Self::Empty { .. }
+                | Self::Unsupported { .. }
+                | Self::UnknownFormat { .. }
+                | Self::MissingColumns { .. }
+        )
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

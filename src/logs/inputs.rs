@@ -38,6 +38,17 @@ impl Input {
             Place::File(path) => path.display().to_string(),
         }
     }
+
+    /// The stored bytes of a regular file; of others they are not known before the end.
+    pub(super) fn size(&self) -> Option<u64> {
+        match &self.place {
+            Place::Stdin => None,
+            Place::File(path) => {
+                let metadata = path.metadata().ok()?;
+                metadata.is_file().then_some(metadata.len())
+            }
+        }
+    }
 }
 
 /// Logs and what was passed over.

@@ -4,10 +4,13 @@
 //! bytes only.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 /// Bytes read at once. Large enough that neither system calls nor the work per block count, small
 /// enough that a block stays in the second-level cache of today's servers while it is parsed.
 pub(super) const BLOCK: usize = 2 << 20;
+/// Bytes asked of the stream at once.
+const PIECE: usize = 256 << 10;
 /// The longest line that is parsed. Web servers cap requests at some 8 KiB per header.
 pub(super) const MAX_LINE: usize = 1 << 20;
 /// How much of a longer line is kept.
@@ -43,11 +46,15 @@ impl<R: Read> Blocks<R> {
         }
     }
 
-    /// The next block, or nothing at the end of the stream.
-    pub(super) fn next(&mut self) -> io::Result<Option<Block>> {
-        let mut block = Vec::with_capacity(self.size);
-        block.append(&mut self.carried);
-        let is_full = match self.fill(&mut block) {
+    /// The next block, or nothing at the end of the stream. It is read into the memory of `spare`,
+    /// a block that is no longer needed.
+    pub(super) fn next(&mut self, mut spare: Vec<u8>) -> io::Result<Option<Block>> {
+        spare.resize(self.size, 0);
+        let mut block = spare;
+        let carried = self.carried.len();
+        block[..carried].copy_from_slice(&self.carried);
+        self.carried.clear();
+        let is_full = match self.fill(&mut block, carried) {
             Ok(is_full) => is_full,
             Err(error) => {
                 self.unfinished_lines = memchr::memchr_iter(b'\n', &block).count() as u64;
@@ -73,19 +80,32 @@ impl<R: Read> Blocks<R> {
         self.unfinished_lines
     }
 
-    /// Reads until the block is full or the stream ends; says whether it is full.
-    fn fill(&mut self, block: &mut Vec<u8>) -> io::Result<bool> {
-        let missing = self.size - block.len();
-        let read = (&mut self.reader).take(missing as u64).read_to_end(block)?;
-        Ok(read == missing)
+    /// Reads behind the first `filled` bytes until the block is full or the stream ends; says
+    /// whether it is full. What was read before an error stays in the block.
+    fn fill(&mut self, block: &mut Vec<u8>, mut filled: usize) -> io::Result<bool> {
+        block.resize(self.size, 0);
+        let outcome = loop {
+            if filled == self.size {
+                break Ok(true);
+            }
+            // In pieces, which are still in the cache when they are digested.
+            let end = self.size.min(filled + PIECE);
+            match self.reader.read(&mut block[filled..end]) {
+                Ok(0) => break Ok(false),
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        block.truncate(filled);
+        outcome
     }
 
     /// Skips the rest of a line that fills a whole block.
     fn long_line(&mut self, mut block: Vec<u8>) -> io::Result<Block> {
         let head = block[..KEPT_OF_LONG_LINE].to_vec();
         loop {
-            block.clear();
-            let is_full = self.fill(&mut block)?;
+            let is_full = self.fill(&mut block, 0)?;
             if let Some(end) = memchr::memchr(b'\n', &block) {
                 self.carried.extend_from_slice(&block[end + 1..]);
                 break;
@@ -100,17 +120,22 @@ impl<R: Read> Blocks<R> {
 
 /// The lines of a block without their line ends.
 pub(super) fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = block;
+    line_ranges(block).map(|range| &block[range])
+}
+
+/// Where the lines of a block are, without their line ends.
+pub(super) fn line_ranges(block: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
     std::iter::from_fn(move || {
+        let rest = &block[start..];
         if rest.is_empty() {
             return None;
         }
-        let line;
-        (line, rest) = match memchr::memchr(b'\n', rest) {
-            Some(end) => (&rest[..end], &rest[end + 1..]),
-            None => (rest, &rest[..0]),
-        };
-        Some(line.strip_suffix(b"\r").unwrap_or(line))
+        let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = &rest[..length];
+        let range = start..start + line.strip_suffix(b"\r").unwrap_or(line).len();
+        start = block.len().min(start + length + 1);
+        Some(range)
     })
 }
 
@@ -122,7 +147,8 @@ mod tests {
 
     fn blocks(text: &[u8]) -> Vec<Block> {
         let mut blocks = Blocks::new(text, SIZE);
-        std::iter::from_fn(|| blocks.next().unwrap()).collect()
+        // Memory is used again whatever it held.
+        std::iter::from_fn(|| blocks.next(vec![b'\n'; 99]).unwrap()).collect()
     }
 
     #[test]

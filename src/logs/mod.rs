@@ -1,29 +1,40 @@
 //! Raw access logs to the table `access_logs`.
 //!
 //! ```text
-//! inputs ─▶ source ─▶ lines ─▶ block ──▶ writer      access_logs, one sorted file per chunk and date
-//! files,    unpack,   blocks   parse  ╲
-//! folders   digest                     ▶ quarantine  what is no request, with reason and bytes
+//! inputs ─▶ reader ──────▶ block ──▶ keeper ──▶ chunk ─▶ writer ──▶ publish
+//! files,    unpack, digest parse     count,  ╲  sort     Parquet    final names,
+//! folders   cut in blocks            gather   ╲                     log after log
+//!                                              ▶ quarantine
 //! ```
+//!
+//! The pipeline lets several threads do so at once, on several logs and on several blocks and
+//! chunks of one log.
 //!
 //! Invariants:
 //! - Every line is a row, rejected, blank or the header of a delimited file, and is counted as it.
 //! - A log appears in the warehouse as a whole or not at all, and once: its files are named by the
 //!   digest of its bytes, and its rows in `log_files` are written last.
+//! - What is written depends on the bytes and options alone: not on threads, timing or the size of
+//!   blocks. Logs before one that fails are ingested, those after it are not.
 //! - Memory does not depend on the size of a log, the length of its lines or the mix of its dates
-//!   (but on the number of its sites). What is written depends on the bytes and options alone.
+//!   (but on the number of its sites). It grows with the threads: see the pipeline for the bound,
+//!   with chunks of at most 64 MiB and blocks of 2 MiB of text.
 
 mod access_line;
 mod block;
+mod chunk;
 mod delimited_line;
 mod detect;
 mod error;
 mod fields;
-mod file;
 mod inputs;
 mod json_line;
+mod keeper;
 mod lines;
+mod pipeline;
+mod publish;
 mod quarantine;
+mod reader;
 mod request;
 mod rows;
 mod source;
@@ -31,7 +42,12 @@ mod summary;
 mod timestamp;
 mod writer;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::thread;
+
+use inputs::Input;
+use pipeline::{Cut, Pipeline};
 
 pub use detect::{Format, UnknownFormatName};
 pub use error::{IngestError, WriteError};
@@ -52,6 +68,8 @@ pub struct IngestOptions {
     pub site: Option<String>,
     /// The fields that hold the columns, for JSON and delimited logs.
     pub columns: FieldMap,
+    /// How many threads work; one per core if not said. The result does not depend on it.
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// Ingests logs: files, folders with everything below them, and `-` for the standard input.
@@ -72,32 +90,37 @@ pub fn ingest(
     warehouse: &Warehouse,
     progress: &dyn IngestProgress,
 ) -> Result<IngestSummary, IngestError> {
+    ingest_cut(inputs, options, warehouse, progress, Cut::default())
+}
+
+/// Ingests logs that are cut up in a certain way.
+fn ingest_cut(
+    inputs: &[PathBuf],
+    options: &IngestOptions,
+    warehouse: &Warehouse,
+    progress: &dyn IngestProgress,
+    cut: Cut,
+) -> Result<IngestSummary, IngestError> {
     if inputs.is_empty() {
         return Err(IngestError::NoInput);
     }
     let found = inputs::find(inputs, warehouse.root())
         .map_err(|inputs::Unreadable { path, source }| IngestError::Open { path, source })?;
-    let mut summary = IngestSummary {
-        skipped: found.skipped,
-        ..IngestSummary::default()
-    };
-    let ingest = file::Ingest {
+    let pipeline = Pipeline {
+        inputs: &found.logs,
         options,
         warehouse,
         progress,
+        cut,
     };
-    for log in &found.logs {
-        match ingest.file(log) {
-            Ok(file) => summary.add(file),
-            Err(error) if log.is_found && is_no_log(&error) => {
-                summary.skipped.push(Skipped {
-                    file: log.name(),
-                    reason: error.to_string(),
-                });
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let threads = options
+        .threads
+        .or_else(|| thread::available_parallelism().ok());
+    progress.start(found.logs.iter().map(Input::size).sum());
+    let outcome = pipeline.run(threads.map_or(1, NonZeroUsize::get));
+    progress.finish();
+    let mut summary = outcome?;
+    summary.skipped.splice(..0, found.skipped);
     if summary.files.is_empty() {
         let skipped = summary.skipped.len();
         return Err(IngestError::NoLogs {
@@ -106,17 +129,6 @@ pub fn ingest(
         });
     }
     Ok(summary)
-}
-
-/// Whether a file is no log, as opposed to a log that cannot be read.
-fn is_no_log(error: &IngestError) -> bool {
-    matches!(
-        error,
-        IngestError::Empty { .. }
-            | IngestError::Unsupported { .. }
-            | IngestError::UnknownFormat { .. }
-            | IngestError::MissingColumns { .. }
-    )
 }
 
 #[cfg(test)]

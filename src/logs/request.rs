@@ -154,9 +154,10 @@ pub(super) fn seconds_to_ms(seconds: f64) -> f64 {
 /// without protocol whose target does not look like one.
 pub(super) fn split_request(text: &str) -> (&str, &str, &str, &str) {
     let odd = ("", present(text).unwrap_or_default(), "", "");
-    let Some((method, rest)) = text.split_once(' ') else {
+    let Some(space) = memchr::memchr(b' ', text.as_bytes()) else {
         return odd;
     };
+    let (method, rest) = (&text[..space], &text[space + 1..]);
     if method.is_empty() || !method.bytes().all(is_token) {
         return odd;
     }

@@ -88,6 +88,28 @@ pub struct Totals {
     pub header: u64,
 }
 
+impl FileSummary {
+    /// Of a log that the warehouse holds already.
+    pub(super) const fn already_ingested(file: String, sha256: String) -> Self {
+        Self {
+            file,
+            format: String::new(),
+            sha256,
+            status: FileStatus::AlreadyIngested,
+            lines: 0,
+            rows: 0,
+            rejected: 0,
+            blank: 0,
+            header: 0,
+            first_timestamp: None,
+            last_timestamp: None,
+            sites: BTreeMap::new(),
+            reasons: BTreeMap::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
 impl IngestSummary {
     pub(super) fn add(&mut self, file: FileSummary) {
         let totals = &mut self.totals;
@@ -104,13 +126,13 @@ impl IngestSummary {
     }
 }
 
-/// Is told how far reading has come.
+/// Is told how far reading has come, by several threads at once.
 pub trait IngestProgress: Sync {
-    /// A log is opened; `bytes` is its stored size, if known.
-    fn start(&self, file: &str, bytes: Option<u64>);
+    /// Reading begins; `bytes` is the stored size of all logs, if it is known of each.
+    fn start(&self, bytes: Option<u64>);
     /// So many stored bytes more have been read.
     fn advance(&self, bytes: u64);
-    /// The log is done.
+    /// All logs are done, or one has failed.
     fn finish(&self);
 }
 
@@ -119,7 +141,7 @@ pub trait IngestProgress: Sync {
 pub struct NoProgress;
 
 impl IngestProgress for NoProgress {
-    fn start(&self, _file: &str, _bytes: Option<u64>) {}
+    fn start(&self, _bytes: Option<u64>) {}
     fn advance(&self, _bytes: u64) {}
     fn finish(&self) {}
 }

@@ -1,8 +1,11 @@
 //! Ingesting as a whole.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread::ThreadId;
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
@@ -10,6 +13,8 @@ use datafusion::arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
+use super::chunk::ChunkLimits;
+use super::lines::BLOCK;
 use super::*;
 use crate::schema::{ACCESS_LOGS, LOG_FILES, QUARANTINE, Table};
 
@@ -61,25 +66,9 @@ impl Place {
         text.replace(&folder, "")
     }
 
-    /// Every file of the warehouse with its bytes, but for what is left of staging.
-    fn files(&self) -> Vec<(String, Vec<u8>)> {
-        let mut files = Vec::new();
-        let mut folders = vec![self.warehouse.root().to_owned()];
-        while let Some(folder) = folders.pop() {
-            let Ok(entries) = fs::read_dir(&folder) else {
-                continue;
-            };
-            for path in entries.map(|entry| entry.unwrap().path()) {
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    let name = path.strip_prefix(self.warehouse.root()).unwrap();
-                    files.push((name.display().to_string(), fs::read(&path).unwrap()));
-                }
-            }
-        }
-        files.sort();
-        files
+    /// Every file of the warehouse with its bytes.
+    fn files(&self) -> Files {
+        files(&self.warehouse)
     }
 
     /// The rows of a table, file after file.
@@ -114,6 +103,48 @@ impl Place {
             .map(|value| value.unwrap_or("NULL").to_owned())
             .collect()
     }
+}
+
+/// Names and bytes.
+type Files = Vec<(String, Vec<u8>)>;
+
+fn files(warehouse: &Warehouse) -> Files {
+    let mut files = Vec::new();
+    let mut folders = vec![warehouse.root().to_owned()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(warehouse.root()).unwrap();
+                files.push((name.display().to_string(), fs::read(&path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Ingests into a new warehouse; what that holds then, and what is said.
+fn ingest_anew(paths: &[PathBuf], threads: usize, cut: Cut) -> (Files, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::new(folder.path());
+    let options = IngestOptions {
+        threads: NonZeroUsize::new(threads),
+        ..IngestOptions::default()
+    };
+    let outcome = ingest_cut(paths, &options, &warehouse, &NoProgress, cut);
+    let said = match outcome {
+        Ok(summary) => {
+            assert_counts_add_up(&summary);
+            format!("{summary:#?}")
+        }
+        Err(error) => format!("{error:#?}"),
+    };
+    (files(&warehouse), said)
 }
 
 fn line(client: &str, time: &str, path: &str) -> String {
@@ -425,6 +456,146 @@ fn long_lines_are_quarantined_by_their_first_bytes() {
             .iter()
             .all(|raw| raw.unwrap().len() == 4096)
     );
+}
+
+/// Lines of two sites and three days, out of order, with `\r\n`, blank, bad and long ones among
+/// them.
+fn mixed_log(lines: usize, seed: usize) -> Vec<u8> {
+    let mut log = Vec::new();
+    for number in 0..lines {
+        let random = ((number + seed).wrapping_mul(2_654_435_761) % (1 << 32)) >> 7;
+        let (day, hour) = (22 + number * 3 / lines, random % 24);
+        let time = format!("{day}/Jan/2021:{hour:02}:{:02}:00 +0000", number % 60);
+        let site = ["", "shop.example ", "api.example "][random / 24 % 3];
+        let path = format!("/{}?q={}", random % 977, "x".repeat(random % 120));
+        let agent = ["-", "Mozilla/5.0", "caf\u{e9}"][random % 3];
+        let end = if number % 7 == 0 { "\r\n" } else { "\n" };
+        match number % 500 {
+            100 => log.extend(b"no request \xFF\n"),
+            200 => log.extend(b"  \n"),
+            300 if number % 10_000 == 300 => {
+                log.extend(vec![b'y'; lines::MAX_LINE + number]);
+                log.push(b'\n');
+            }
+            _ => log.extend(
+                format!(
+                    "{site}10.0.{}.{} - - [{time}] \"GET {path} HTTP/1.1\" {} {random} \"-\" \
+                     \"{agent}\" 0.{random}{end}",
+                    random % 11,
+                    random % 251,
+                    200 + random % 5,
+                )
+                .into_bytes(),
+            ),
+        }
+    }
+    log
+}
+
+const SMALL_CHUNKS: ChunkLimits = ChunkLimits {
+    rows: 3001,
+    bytes: 500_000,
+};
+
+/// Numbers of threads, and ways to cut, that must make no difference.
+fn ways() -> impl Iterator<Item = (usize, Cut)> {
+    let blocks = [BLOCK, lines::MAX_LINE + 1, lines::MAX_LINE + 77_777];
+    [1, 2, 8, 8, 3].into_iter().flat_map(move |threads| {
+        blocks.map(|block| {
+            let chunk = SMALL_CHUNKS;
+            (threads, Cut { block, chunk })
+        })
+    })
+}
+
+#[test]
+fn threads_and_blocks_change_nothing() {
+    let place = Place::new();
+    place.write("shop/a.log", mixed_log(30_000, 1));
+    place.write("shop/b.log.gz", gzip(&mixed_log(20_000, 2)));
+    let zst = zstd::encode_all(&mixed_log(20_000, 3)[..], 1).unwrap();
+    place.write("c.log.zst", zst);
+    place.write("copy-of-a.log", mixed_log(30_000, 1));
+    place.write("d.log", small_log());
+    place.write("empty.log", "\n");
+    place.write("notes.txt", "hello\n");
+    place.write("time.tsv", "time\turl\tstatus\n1611280025\t/\t200\n");
+    let logs = [place.folder.path().join("logs")];
+    let (files, said) = ingest_anew(
+        &logs,
+        1,
+        Cut {
+            chunk: SMALL_CHUNKS,
+            ..Cut::default()
+        },
+    );
+    let count = |table: Table| {
+        let start = format!("{}/", table.name());
+        files
+            .iter()
+            .filter(|(name, _)| name.starts_with(&start))
+            .count()
+    };
+    assert_eq!((count(Table::LogFiles), count(Table::Quarantine)), (5, 4));
+    assert!(count(Table::AccessLogs) > 30, "too few chunks to tell");
+    assert!(said.contains("AlreadyIngested"), "the copy is known");
+    for (threads, cut) in ways() {
+        let (other_files, other_said) = ingest_anew(&logs, threads, cut);
+        assert_eq!(other_said, said, "{threads} threads, {cut:?}");
+        assert!(other_files == files, "{threads} threads, {cut:?}");
+    }
+}
+
+#[test]
+fn the_first_log_that_fails_is_reported_whatever_fails_sooner() {
+    let place = Place::new();
+    let cut_off = gzip(&mixed_log(20_000, 3));
+    let logs = [
+        place.write("1.log", mixed_log(30_000, 1)),
+        place.write("2.log.gz", gzip(&mixed_log(10_000, 2))),
+        place.write("3.log.gz", &cut_off[..cut_off.len() - 100]),
+        place.write("4.log", "no log\n"),
+        place.write("5.log", small_log()),
+    ];
+    let (kept, _) = ingest_anew(&logs[..2], 1, Cut::default());
+    for threads in [1, 2, 3, 8, 8, 8] {
+        let (files, said) = ingest_anew(&logs, threads, Cut::default());
+        assert!(said.starts_with("Truncated"), "{said}");
+        assert!(said.contains("3.log.gz"), "{said}");
+        assert!(files == kept, "{threads} threads");
+        let (files, said) = ingest_anew(&logs[3..], threads, Cut::default());
+        assert!(said.starts_with("UnknownFormat"), "{said}");
+        assert_eq!(files, []);
+    }
+}
+
+#[test]
+fn no_more_threads_work_than_asked_for() {
+    struct Readers(Mutex<HashSet<ThreadId>>);
+    impl IngestProgress for Readers {
+        fn start(&self, _bytes: Option<u64>) {}
+        fn advance(&self, _bytes: u64) {
+            self.0.lock().unwrap().insert(thread::current().id());
+        }
+        fn finish(&self) {}
+    }
+    for threads in [1, 2, 3] {
+        let place = Place::new();
+        for number in 0..20 {
+            place.write(&format!("{number}.log"), mixed_log(2000, number));
+        }
+        let logs = [place.folder.path().join("logs")];
+        let options = IngestOptions {
+            threads: NonZeroUsize::new(threads),
+            ..IngestOptions::default()
+        };
+        let readers = Readers(Mutex::new(HashSet::new()));
+        let summary = ingest(&logs, &options, &place.warehouse, &readers).unwrap();
+        assert_eq!(summary.totals.ingested, 20);
+        let readers = readers.0.into_inner().unwrap();
+        assert!(readers.len() <= threads, "{readers:?}");
+        assert!(threads > 1 || readers.contains(&thread::current().id()));
+    }
 }
 
 /// What a real log must yield: format, lines, rows, rejected, header lines.

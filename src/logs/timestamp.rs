@@ -122,9 +122,14 @@ const fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Reads times in common log format, remembering the last day: neighbours share it.
+/// Bytes of `22/Jan/2021:01:47:05 +0000`.
+pub(super) const CLF_LENGTH: usize = 26;
+
+/// Reads times in common log format, remembering the last one and its day: neighbours share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ClfReader {
+    /// The last time of this length.
+    last: Option<([u8; CLF_LENGTH], i64)>,
     date: [u8; 11],
     day_micros: i64,
 }
@@ -133,6 +138,20 @@ impl ClfReader {
     /// Reads `22/Jan/2021:01:47:05 +0000`, with an optional fraction of a second and an optional
     /// zone.
     pub(super) fn read(&mut self, text: &[u8]) -> Option<i64> {
+        let Ok(usual) = <[u8; CLF_LENGTH]>::try_from(text) else {
+            return self.read_anew(text);
+        };
+        if let Some((last, micros)) = &self.last
+            && *last == usual
+        {
+            return Some(*micros);
+        }
+        let micros = self.read_anew(text)?;
+        self.last = Some((usual, micros));
+        Some(micros)
+    }
+
+    fn read_anew(&mut self, text: &[u8]) -> Option<i64> {
         let (date, rest) = text.split_first_chunk::<11>()?;
         let (time, rest) = rest.split_first_chunk::<9>()?;
         if time[0] != b':' {
@@ -390,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_remembered_day_does_not_leak_into_the_next_line() {
+    fn what_is_remembered_does_not_leak_into_the_next_line() {
         let mut reader = ClfReader::default();
         assert_eq!(reader.read(b"22/Jan/2021:01:47:05 +0000"), Some(NOON));
         assert_eq!(
@@ -398,6 +417,14 @@ mod tests {
             Some(NOON + SECOND)
         );
         assert_eq!(reader.read(b"99/Jan/2021:01:47:06 +0000"), None);
+        assert_eq!(
+            reader.read(b"22/Jan/2021:01:47:06 +0000"),
+            Some(NOON + SECOND)
+        );
+        assert_eq!(
+            reader.read(b"22/Jan/2021:01:47:06 -0100"),
+            Some(NOON + SECOND + 3600 * SECOND)
+        );
         assert_eq!(reader.read(b"23/Jan/2021:01:47:05 +0000"), Some(NOON + DAY));
         assert_eq!(reader.read(b"22/Jan/2021:01:47:05 +0000"), Some(NOON));
     }

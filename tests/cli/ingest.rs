@@ -85,6 +85,31 @@ fn a_log_is_read_once() {
 }
 
 #[test]
+fn threads_change_nothing() {
+    let work = Workplace::with_logs();
+    let ingested = |threads: &str| {
+        let warehouse = format!("threads-{threads}");
+        let arguments = ["--warehouse", &warehouse, "--threads", threads, "--json"];
+        let said = work.succeed(&[&arguments[..], &["ingest", "example/logs"]].concat());
+        let root = work.path().join(&warehouse);
+        let files: Vec<_> = work
+            .files(&warehouse)
+            .into_iter()
+            .filter(|(path, _)| !path.starts_with(root.join("traffic_windows")))
+            .map(|(path, bytes)| (path.strip_prefix(&root).unwrap().to_owned(), bytes))
+            .collect();
+        (said, files)
+    };
+    let (said, files) = ingested("1");
+    assert!(files.len() > 3, "{}", files.len());
+    for threads in ["2", "7"] {
+        let (other_said, other_files) = ingested(threads);
+        assert_eq!(other_said, said, "{threads} threads");
+        assert!(other_files == files, "{threads} threads");
+    }
+}
+
+#[test]
 fn the_summary_counts_every_line() {
     let work = Workplace::new();
     work.write("shop.log", format!("{LINE}no request\n\n{LINE}"));

@@ -1,0 +1,137 @@
+//! Gives the staged files of a log their names in the warehouse, the marker last.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use datafusion::parquet::arrow::ArrowWriter;
+
+use super::error::WriteError;
+use super::summary::FileSummary;
+use super::timestamp::Timestamp;
+use super::writer::{Part, properties};
+use crate::schema::{LOG_FILES, Table};
+use crate::warehouse::Warehouse;
+
+/// Digits of the digest that name the files of one log.
+const DIGEST_DIGITS: usize = 16;
+
+/// Whether the warehouse holds the log with this digest.
+pub(super) fn is_published(warehouse: &Warehouse, sha256: &str) -> bool {
+    marker(warehouse, sha256).exists()
+}
+
+/// The file that marks a log as ingested.
+fn marker(warehouse: &Warehouse, sha256: &str) -> PathBuf {
+    let name = format!("{}.parquet", &sha256[..DIGEST_DIGITS]);
+    warehouse.table(Table::LogFiles).join(name)
+}
+
+/// Files of one log that wait for their names.
+#[derive(Debug)]
+pub(super) struct Staged<'a> {
+    /// The folder that they are in.
+    pub(super) folder: &'a Path,
+    pub(super) summary: &'a FileSummary,
+    /// Files of `access_logs` in the order of the log.
+    pub(super) parts: &'a [Part],
+    pub(super) quarantine: Option<&'a Path>,
+}
+
+impl Staged<'_> {
+    /// Publishes the files. A log that was left half published by a crash is published again
+    /// under the same names; a note in the staging folder tells that there may be further files
+    /// of it, which then go.
+    pub(super) fn publish(&self, warehouse: &Warehouse) -> Result<(), WriteError> {
+        let publish = |staged: &Path, name: &Path| {
+            warehouse
+                .publish(staged, name)
+                .map_err(|source| WriteError::file(name, source))
+        };
+        let sha256 = &self.summary.sha256;
+        let digest = &sha256[..DIGEST_DIGITS];
+        let staged_marker = self.folder.join("log_files.parquet");
+        write_marker(&staged_marker, self.summary)?;
+        let note = self.folder.with_file_name(format!("publishing-{digest}"));
+        if note.exists() {
+            remove_remains(warehouse, digest)?;
+        }
+        File::create(&note).map_err(|source| WriteError::file(&note, source))?;
+        let logs = warehouse.table(Table::AccessLogs);
+        for (number, part) in self.parts.iter().enumerate() {
+            let name = format!("{digest}-{number:05}.parquet");
+            publish(&part.staged, &logs.join(&part.partition).join(name))?;
+        }
+        if let Some(staged) = self.quarantine {
+            let name = format!("{digest}.parquet");
+            publish(staged, &warehouse.table(Table::Quarantine).join(name))?;
+        }
+        publish(&staged_marker, &marker(warehouse, sha256))?;
+        fs::remove_file(&note).map_err(|source| WriteError::file(&note, source))
+    }
+}
+
+/// Removes the rows of a log that was not published to its end.
+fn remove_remains(warehouse: &Warehouse, digest: &str) -> Result<(), WriteError> {
+    let logs = warehouse.table(Table::AccessLogs);
+    let start = format!("{digest}-");
+    let remove = || -> io::Result<()> {
+        for partition in fs::read_dir(&logs)? {
+            for file in fs::read_dir(partition?.path())? {
+                let file = file?;
+                if file.file_name().to_string_lossy().starts_with(&start) {
+                    fs::remove_file(file.path())?;
+                }
+            }
+        }
+        Ok(())
+    };
+    match remove() {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(WriteError::file(&logs, source))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the rows of `log_files` for one log: one per site, so none if no line could be read.
+fn write_marker(path: &Path, summary: &FileSummary) -> Result<(), WriteError> {
+    let text = |value: &str| {
+        Arc::new(StringArray::from_iter_values(
+            summary.sites.keys().map(|_| value),
+        ))
+    };
+    let number = |value: u64| {
+        Arc::new(Int64Array::from_iter_values(
+            summary.sites.keys().map(|_| value as i64),
+        ))
+    };
+    let time = |value: Option<Timestamp>| {
+        let micros = value.map_or(0, Timestamp::micros);
+        let times = summary.sites.keys().map(|_| micros);
+        Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC"))
+    };
+    let batch = RecordBatch::try_new(
+        LOG_FILES.clone(),
+        vec![
+            text(&summary.file),
+            text(&summary.sha256),
+            text(&summary.format),
+            Arc::new(StringArray::from_iter_values(summary.sites.keys())),
+            number(summary.lines),
+            number(summary.rejected),
+            Arc::new(Int64Array::from_iter_values(
+                summary.sites.values().map(|rows| *rows as i64),
+            )),
+            time(summary.first_timestamp),
+            time(summary.last_timestamp),
+        ],
+    )?;
+    let file = File::create(path).map_err(|source| WriteError::file(path, source))?;
+    let mut writer = ArrowWriter::try_new(file, LOG_FILES.clone(), Some(properties().build()))?;
+    writer.write(&batch)?;
+    writer.close()?;
+    Ok(())
+}

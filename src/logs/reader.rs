@@ -1,0 +1,195 @@
+//! Reads one log from its beginning to its end: cuts it into blocks and tells its format.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use super::IngestOptions;
+use super::block::{BlockParser, ParsedBlock};
+use super::detect::{self, Format, Undetected};
+use super::error::IngestError;
+use super::inputs::{Input, Place};
+use super::lines::{Block, Blocks, lines};
+use super::source::{self, OpenError, Source, Tally};
+use super::summary::IngestProgress;
+
+/// A piece of a log; pieces can be parsed in any order.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// Whole lines, and how to parse them.
+    Lines {
+        block: Vec<u8>,
+        parser: Arc<BlockParser>,
+        /// No line with text came before.
+        is_first: bool,
+    },
+    /// What needs no parsing.
+    Parsed(Parsed),
+}
+
+/// A piece of a log after parsing; pieces are kept in the order of the log.
+#[derive(Debug)]
+pub(super) enum Parsed {
+    Block(ParsedBlock),
+    /// The first bytes of a line that is too long.
+    LongLine(Vec<u8>),
+    /// Nothing can be read from here on.
+    Unreadable {
+        /// Stored bytes read before.
+        bytes: u64,
+        /// Whole lines read after the last piece.
+        lines: u64,
+        source: io::Error,
+    },
+    /// What follows is no log.
+    Unknown(IngestError),
+    /// There is no more.
+    End {
+        sha256: String,
+        /// Nothing if there was no line with text.
+        format: Option<Format>,
+    },
+}
+
+impl Piece {
+    /// Parses the piece; returns also the memory of its block.
+    pub(super) fn parse(self) -> (Parsed, Vec<u8>) {
+        match self {
+            Self::Lines {
+                block,
+                parser,
+                is_first,
+            } => (Parsed::Block(parser.parse(&block, is_first)), block),
+            Self::Parsed(parsed) => (parsed, Vec::new()),
+        }
+    }
+}
+
+/// A log being read.
+pub(super) struct Reader<'a> {
+    input: &'a Input,
+    options: &'a IngestOptions,
+    blocks: Blocks<Box<dyn Read + Send + 'a>>,
+    tally: Arc<Mutex<Tally>>,
+    parser: Option<(Format, Arc<BlockParser>)>,
+    is_at_end: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Opens a log, to be read in blocks of at most `block_size` bytes.
+    pub(super) fn open(
+        input: &'a Input,
+        options: &'a IngestOptions,
+        block_size: usize,
+        progress: &'a dyn IngestProgress,
+    ) -> Result<Self, IngestError> {
+        let failed = |source| IngestError::Open {
+            path: PathBuf::from(input.name()),
+            source,
+        };
+        let raw: Box<dyn Read + Send> = match &input.place {
+            Place::Stdin => Box::new(io::stdin()),
+            Place::File(path) => Box::new(File::open(path).map_err(failed)?),
+        };
+        let Source { reader, tally } =
+            source::open(raw, progress).map_err(|error| match error {
+                OpenError::Io(source) => failed(source),
+                OpenError::Unsupported(kind) => IngestError::Unsupported {
+                    file: input.name(),
+                    kind,
+                },
+            })?;
+        Ok(Self {
+            input,
+            options,
+            blocks: Blocks::new(reader, block_size),
+            tally,
+            parser: None,
+            is_at_end: false,
+        })
+    }
+
+    /// Whether the last piece has been read.
+    pub(super) const fn is_at_end(&self) -> bool {
+        self.is_at_end
+    }
+
+    /// The next piece, in the memory of `spare`.
+    pub(super) fn next(&mut self, spare: Vec<u8>) -> Piece {
+        let parsed = match self.blocks.next(spare) {
+            Ok(Some(Block::Lines(block))) => match self.lines(block) {
+                Ok(piece) => return piece,
+                Err(error) => Parsed::Unknown(error),
+            },
+            Ok(Some(Block::LongLine(head))) => return Piece::Parsed(Parsed::LongLine(head)),
+            Ok(None) => Parsed::End {
+                sha256: Tally::read(&self.tally, Tally::sha256),
+                format: self.parser.as_ref().map(|(format, _)| *format),
+            },
+            Err(source) => Parsed::Unreadable {
+                bytes: Tally::read(&self.tally, Tally::bytes),
+                lines: self.blocks.unfinished_lines(),
+                source,
+            },
+        };
+        self.is_at_end = true;
+        Piece::Parsed(parsed)
+    }
+
+    fn lines(&mut self, block: Vec<u8>) -> Result<Piece, IngestError> {
+        let is_first = self.parser.is_none();
+        if is_first {
+            self.parser = self.detect(&block)?;
+        }
+        Ok(match &self.parser {
+            Some((_, parser)) => Piece::Lines {
+                block,
+                parser: parser.clone(),
+                is_first,
+            },
+            None => {
+                let blank = lines(&block).count() as u64;
+                Piece::Parsed(Parsed::Block(ParsedBlock::blank(blank)))
+            }
+        })
+    }
+
+    fn detect(&self, block: &[u8]) -> Result<Option<(Format, Arc<BlockParser>)>, IngestError> {
+        let options = self.options;
+        let found = detect::detect(block, options.format, &options.columns)
+            .map_err(|undetected| undetected_error(self.input.name(), undetected))?;
+        Ok(found.map(|(format, layout)| {
+            let parser = BlockParser {
+                layout,
+                forced_site: options.site.clone(),
+                default_site: self.input.site.clone(),
+            };
+            (format, Arc::new(parser))
+        }))
+    }
+}
+
+fn undetected_error(file: String, undetected: Undetected) -> IngestError {
+    match undetected {
+        Undetected::Unknown { line } => IngestError::UnknownFormat {
+            file,
+            line: line.escape_debug().to_string(),
+        },
+        Undetected::Missing { missing, found } => IngestError::MissingColumns {
+            file,
+            missing: missing.into_iter().map(str::to_owned).collect(),
+            found,
+        },
+        Undetected::Unmatched {
+            column,
+            source,
+            found,
+        } => IngestError::UnmatchedColumn {
+            file,
+            column: column.to_owned(),
+            field: source,
+            found,
+        },
+    }
+}
