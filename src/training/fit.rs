@@ -11,22 +11,20 @@ use anomalog_udfs::models::init::{sorted_variables, trainable};
 use anomalog_udfs::models::likelihood::laplace_loss;
 use anomalog_udfs::models::{Forecaster, ForecasterConfig};
 use anomalog_udfs::series::{SeriesGrid, lay_on_grid};
-use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
-use candle_nn::{AdamW, Optimizer, ParamsAdamW, VarBuilder};
+use candle_nn::VarBuilder;
 use rand::Rng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::dataset::Dataset;
+use super::optimiser::ClippedAdamW;
 use super::{StepReport, TrainingError, TrainingSettings};
 
 /// Chunks per batch.
 const BATCH_SIZE: usize = 64;
 /// Peak learning rate of the cosine schedule.
 const LEARNING_RATE: f64 = 3e-3;
-/// Largest global gradient norm.
-const MAX_GRADIENT_NORM: f64 = 1.0;
 /// Steps of a chunk that carry no loss: the state has yet to settle.
 const BURN_IN: usize = 20;
 /// Optimiser steps between measurements on the stopping range.
@@ -78,14 +76,7 @@ pub(super) fn fit(
         VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu),
     )?;
     let variables = sorted_variables(&map);
-    let parameters = ParamsAdamW {
-        lr: LEARNING_RATE,
-        ..ParamsAdamW::default()
-    };
-    let mut optimiser = AdamW::new(
-        variables.iter().map(|(_, var)| var.clone()).collect(),
-        parameters,
-    )?;
+    let mut optimiser = ClippedAdamW::new(variables.iter().map(|(_, var)| var.clone()).collect())?;
 
     let stop_batches = stop_chunks.even_batches(STOP_CHUNKS, config)?;
     let untrained_stop_loss = mean_loss(&forecaster, &stop_batches)?;
@@ -96,7 +87,7 @@ pub(super) fn fit(
         scope.spawn(move || fit_chunks.send_batches(settings, config, &sender));
         let mut steps = 0;
         for batch in batches {
-            optimiser.set_learning_rate(learning_rate(steps, settings.steps));
+            let rate = learning_rate(steps, settings.steps);
             let loss = batch?.loss(&forecaster)?;
             let value = f64::from(loss.to_scalar::<f32>()?);
             steps += 1;
@@ -106,9 +97,7 @@ pub(super) fn fit(
                     loss: value,
                 });
             }
-            let mut gradients = loss.backward()?;
-            clip(&mut gradients, &variables)?;
-            optimiser.step(&gradients)?;
+            optimiser.step(&loss, rate)?;
             if steps % STOP_INTERVAL == 0 || steps == settings.steps {
                 best.measure(mean_loss(&forecaster, &stop_batches)?, &variables)?;
             }
@@ -151,25 +140,6 @@ fn lay_out(dataset: &Dataset, layout: &BlockLayout) -> Result<Vec<SeriesGrid>, T
 fn learning_rate(step: usize, steps: usize) -> f64 {
     let done = step as f64 / steps.max(1) as f64;
     LEARNING_RATE * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
-}
-
-/// Scales all gradients down to a global norm of [`MAX_GRADIENT_NORM`].
-fn clip(gradients: &mut GradStore, variables: &[(String, Var)]) -> Result<(), TrainingError> {
-    let mut squares = 0.0;
-    for (_, variable) in variables {
-        if let Some(gradient) = gradients.get(variable) {
-            squares += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
-        }
-    }
-    let norm = squares.sqrt();
-    if norm > MAX_GRADIENT_NORM {
-        for (_, variable) in variables {
-            if let Some(gradient) = gradients.remove(variable) {
-                gradients.insert(variable, (gradient * (MAX_GRADIENT_NORM / norm))?);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The weights that did best so far.

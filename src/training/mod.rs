@@ -13,6 +13,7 @@ mod calibrate;
 pub mod dataset;
 mod fit;
 pub mod loader;
+pub mod optimiser;
 
 use anomalog_udfs::calibration::MIN_CALIBRATION_WINDOWS;
 use anomalog_udfs::detector::{
