@@ -17,6 +17,7 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Builder, Int64Array, LargeBinaryBuilder,
     ListBuilder,
 };
+use datafusion::arrow::buffer::{NullBuffer, ScalarBuffer};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Int64Type, UInt64Type};
 use datafusion::common::{exec_datafusion_err, plan_err};
@@ -60,11 +61,14 @@ trait Summary: fmt::Debug + Clone + Eq + Hash + Send + Sync + 'static {
     /// The same with what the constant arguments of a call say.
     fn bind(&self, call: &AccumulatorArgs<'_>) -> Result<Self>;
 
-    /// What each row adds, if anything.
-    fn items(values: &ArrayRef) -> Result<Vec<Option<<Self::Sketch as Sketch>::Item>>>;
+    /// What each row adds where it is not NULL.
+    fn items(values: &ArrayRef) -> Result<Items<Self::Sketch>>;
 
     fn results(&self, sketches: Vec<Self::Sketch>) -> ArrayRef;
 }
+
+/// What rows add to a sketch: anything where they are NULL.
+type Items<S> = ScalarBuffer<<S as Sketch>::Item>;
 
 /// Counts distinct values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -121,7 +125,7 @@ impl Summary for UniqueCount {
         Ok(self.clone())
     }
 
-    fn items(values: &ArrayRef) -> Result<Vec<Option<u64>>> {
+    fn items(values: &ArrayRef) -> Result<ScalarBuffer<u64>> {
         Ok(match values.data_type() {
             DataType::Utf8 => hashes(values.as_string::<i32>()),
             DataType::LargeUtf8 => hashes(values.as_string::<i64>()),
@@ -130,13 +134,13 @@ impl Summary for UniqueCount {
             DataType::LargeBinary => hashes(values.as_binary::<i64>()),
             DataType::BinaryView => hashes(values.as_binary_view()),
             DataType::UInt64 => {
-                let numbers = values.as_primitive::<UInt64Type>().iter();
-                numbers.map(|n| n.map(|n| hash(&n.to_le_bytes()))).collect()
+                let numbers = values.as_primitive::<UInt64Type>().values().iter();
+                numbers.map(|n| hash(&n.to_le_bytes())).collect()
             }
             _ => {
                 let numbers = cast(values, &DataType::Int64)?;
-                let numbers = numbers.as_primitive::<Int64Type>().iter();
-                numbers.map(|n| n.map(|n| hash(&n.to_le_bytes()))).collect()
+                let numbers = numbers.as_primitive::<Int64Type>().values().iter();
+                numbers.map(|n| hash(&n.to_le_bytes())).collect()
             }
         })
     }
@@ -152,10 +156,10 @@ fn hash(bytes: &[u8]) -> u64 {
     XxHash64::oneshot(0, bytes)
 }
 
-fn hashes<T: AsRef<[u8]>>(values: impl IntoIterator<Item = Option<T>>) -> Vec<Option<u64>> {
+fn hashes<T: AsRef<[u8]>>(values: impl IntoIterator<Item = Option<T>>) -> ScalarBuffer<u64> {
     let values = values.into_iter();
     values
-        .map(|value| value.map(|value| hash(value.as_ref())))
+        .map(|value| value.map_or(0, |value| hash(value.as_ref())))
         .collect()
 }
 
@@ -215,9 +219,9 @@ impl Summary for Quantiles {
         })
     }
 
-    fn items(values: &ArrayRef) -> Result<Vec<Option<f64>>> {
+    fn items(values: &ArrayRef) -> Result<ScalarBuffer<f64>> {
         let values = cast(values, &DataType::Float64)?;
-        Ok(values.as_primitive::<Float64Type>().iter().collect())
+        Ok(values.as_primitive::<Float64Type>().values().clone())
     }
 
     fn results(&self, sketches: Vec<QuantileSketch>) -> ArrayRef {
@@ -336,11 +340,22 @@ impl<S: Summary> Groups<S> {
     }
 }
 
+/// Which rows count: none that are NULL or that the filter leaves out; `None` if all do.
+fn counted(values: &ArrayRef, filter: Option<&BooleanArray>) -> Option<NullBuffer> {
+    let kept = filter.map(|filter| {
+        NullBuffer::new(match filter.nulls() {
+            Some(known) => filter.values() & known.inner(),
+            None => filter.values().clone(),
+        })
+    });
+    NullBuffer::union(values.logical_nulls().as_ref(), kept.as_ref())
+}
+
 /// Encoded sketches, one per row.
 fn encode<S: Sketch>(sketches: impl IntoIterator<Item = S>) -> ArrayRef {
     let mut states = LargeBinaryBuilder::new();
     let mut bytes = Vec::new();
-    for mut sketch in sketches {
+    for sketch in sketches {
         bytes.clear();
         sketch.encode(&mut bytes);
         states.append_value(&bytes);
@@ -363,11 +378,26 @@ impl<S: Summary> GroupsAccumulator for Groups<S> {
         self.sketches
             .resize_with(total_num_groups, Default::default);
         let items = S::items(&values[0])?;
-        for (row, (&group, item)) in group_indices.iter().zip(items).enumerate() {
-            let Some(item) = item else { continue };
-            if opt_filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row)) {
-                self.change(group, |sketch| sketch.add(item));
-            }
+        let counts = counted(&values[0], opt_filter);
+        let mut kept = Vec::new();
+        // Logs come in order, so that many rows of a group follow each other: a run of them costs
+        // one look at its sketch.
+        let mut start = 0;
+        for run in group_indices.chunk_by(|a, b| a == b) {
+            let rows = start..start + run.len();
+            start = rows.end;
+            let items = match &counts {
+                None => &items[rows],
+                Some(counts) => {
+                    kept.clear();
+                    kept.extend(
+                        rows.filter(|row| counts.is_valid(*row))
+                            .map(|row| items[row]),
+                    );
+                    &kept[..]
+                }
+            };
+            self.change(run[0], |sketch| sketch.add(items));
         }
         Ok(())
     }
@@ -405,11 +435,11 @@ impl<S: Summary> GroupsAccumulator for Groups<S> {
         opt_filter: Option<&BooleanArray>,
     ) -> Result<Vec<ArrayRef>> {
         let items = S::items(&values[0])?;
-        let sketches = items.into_iter().enumerate().map(|(row, item)| {
+        let counts = counted(&values[0], opt_filter);
+        let sketches = (0..items.len()).map(|row| {
             let mut sketch = S::Sketch::default();
-            let is_kept = opt_filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-            if let Some(item) = item.filter(|_| is_kept) {
-                sketch.add(item);
+            if counts.as_ref().is_none_or(|counts| counts.is_valid(row)) {
+                sketch.add(&items[row..=row]);
             }
             sketch
         });

@@ -12,6 +12,7 @@
 mod quantile;
 mod unique;
 
+use datafusion::arrow::datatypes::ArrowNativeType;
 use thiserror::Error;
 
 pub use quantile::QuantileSketch;
@@ -20,16 +21,16 @@ pub use unique::UniqueSketch;
 /// A mergeable summary of values.
 pub trait Sketch: Clone + Default + Send + Sync + 'static {
     /// What is summarised.
-    type Item: Copy;
+    type Item: ArrowNativeType;
 
-    /// Adds a value.
-    fn add(&mut self, item: Self::Item);
+    /// Adds values.
+    fn add(&mut self, items: &[Self::Item]);
 
     /// Adds the values of another sketch.
     fn merge(&mut self, other: Self);
 
-    /// Appends a form from which [`Self::decode`] makes an equal sketch, the same for equal values.
-    fn encode(&mut self, out: &mut Vec<u8>);
+    /// Appends a form from which [`Self::decode`] makes a sketch of the same values.
+    fn encode(&self, out: &mut Vec<u8>);
 
     /// Reads an encoded sketch.
     ///
@@ -49,6 +50,16 @@ pub struct DamagedSketch {
     expected: &'static str,
     /// How many bytes there are.
     found: usize,
+}
+
+/// Makes room for so many more values: for no more than those while they are the first, and for
+/// half as many again as there are later, so that values which come one by one are not copied
+/// each time.
+fn make_room<T>(values: &mut Vec<T>, more: usize) {
+    let spare = values.capacity() - values.len();
+    if spare < more {
+        values.reserve_exact(more.max(values.len() / 2));
+    }
 }
 
 /// The whole numbers of `N` bytes in some bytes; `None` if something is left over.

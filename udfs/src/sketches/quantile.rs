@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{DamagedSketch, Sketch, chunks};
+use super::{DamagedSketch, Sketch, chunks, make_room};
 
 /// Bits of a float that are not part of its bucket.
 const DROPPED_BITS: u32 = 52 - 8;
@@ -130,30 +130,31 @@ impl Sketch for QuantileSketch {
     /// A number; NaN is left out.
     type Item = f64;
 
-    fn add(&mut self, value: f64) {
-        if value.is_nan() {
-            return;
-        }
+    fn add(&mut self, values: &[f64]) {
+        let count = values.iter().filter(|value| !value.is_nan()).count();
         // Adding zero makes −0.0, which would sort before it, 0.0.
-        let value = value + 0.0;
+        let added = values
+            .iter()
+            .filter(|value| !value.is_nan())
+            .map(|value| value + 0.0);
         match self {
-            Self::Values(values) if values.len() < MOST_VALUES => values.push(value),
-            Self::Values(values) => {
-                let mut buckets = Buckets::of(values);
-                buckets.add(value);
-                *self = Self::Buckets(Box::new(buckets));
+            Self::Values(kept) if kept.len() + count <= MOST_VALUES => {
+                make_room(kept, count);
+                kept.extend(added);
             }
-            Self::Buckets(buckets) => buckets.add(value),
+            Self::Values(kept) => {
+                let mut buckets = Box::new(Buckets::of(kept));
+                added.for_each(|value| buckets.add(value));
+                *self = Self::Buckets(buckets);
+            }
+            Self::Buckets(buckets) => added.for_each(|value| buckets.add(value)),
         }
     }
 
     fn merge(&mut self, other: Self) {
         match (&mut *self, other) {
-            (_, Self::Values(values)) => {
-                for value in values {
-                    self.add(value);
-                }
-            }
+            (Self::Values(ours), theirs @ Self::Values(_)) if ours.is_empty() => *self = theirs,
+            (_, Self::Values(values)) => self.add(&values),
             (Self::Values(values), Self::Buckets(mut buckets)) => {
                 buckets.merge(&Buckets::of(values));
                 *self = Self::Buckets(buckets);
@@ -162,10 +163,9 @@ impl Sketch for QuantileSketch {
         }
     }
 
-    fn encode(&mut self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Values(values) => {
-                values.sort_unstable_by(f64::total_cmp);
                 out.push(VALUES);
                 out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
             }
@@ -237,13 +237,15 @@ mod tests {
 
     fn sketch(values: &[f64]) -> QuantileSketch {
         let mut sketch = QuantileSketch::default();
-        for &value in values {
-            sketch.add(value);
-        }
+        sketch.add(values);
         sketch
     }
 
+    /// The bytes of a sketch, the same for the same values.
     fn encoded(mut sketch: QuantileSketch) -> Vec<u8> {
+        if let QuantileSketch::Values(values) = &mut sketch {
+            values.sort_by(f64::total_cmp);
+        }
         let mut bytes = Vec::new();
         sketch.encode(&mut bytes);
         bytes

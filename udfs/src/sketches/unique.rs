@@ -6,7 +6,7 @@
 //! values, 32 bits of each hash are kept as they are, as in `HyperLogLog++` (Heule, Nunkesser &
 //! Hall 2013): such counts are exact but for one collision in 2²⁶ / n pairs.
 
-use super::{DamagedSketch, Sketch, chunks};
+use super::{DamagedSketch, Sketch, chunks, make_room};
 
 /// Bits of the hash that choose a register.
 const REGISTER_BITS: u32 = 12;
@@ -17,6 +17,8 @@ const COUPON_BITS: u32 = 26;
 const RANK_BITS: u32 = 32 - COUPON_BITS;
 /// Distinct values that are kept as coupons: as many bytes as the registers.
 const MOST_COUPONS: usize = REGISTERS / size_of::<u32>();
+/// Coupons that room is made for at least.
+const LEAST_COUPONS: usize = 4;
 /// The largest rank: of a hash whose bits after the register's are all zero.
 const MOST_RANK: usize = 64 - REGISTER_BITS as usize + 1;
 
@@ -72,38 +74,34 @@ fn register(coupon: u32) -> (usize, u8) {
 }
 
 impl UniqueSketch {
-    fn add_coupon(&mut self, coupon: u32) {
-        match self {
-            Self::Coupons { coupons, .. } => {
-                if coupons.len() == coupons.capacity() {
-                    self.make_room();
-                    self.push(coupon);
-                } else {
-                    coupons.push(coupon);
-                }
-            }
-            Self::Dense(ranks) => raise(ranks, coupon),
-        }
-    }
-
-    fn push(&mut self, coupon: u32) {
-        match self {
-            Self::Coupons { coupons, .. } => coupons.push(coupon),
-            Self::Dense(ranks) => raise(ranks, coupon),
-        }
-    }
-
-    /// Drops repeated coupons, then grows or turns into registers if that was not enough.
-    fn make_room(&mut self) {
-        self.sort();
-        let Self::Coupons { coupons, .. } = self else {
+    /// Makes room for so many coupons: drops repeated ones, then grows or turns into registers if
+    /// that was not enough. Where few were repeated it grows all the same, or each further coupon
+    /// would have all of them sorted.
+    fn make_room(&mut self, more: usize) {
+        if let Self::Coupons { coupons, .. } = self
+            && coupons.capacity() - coupons.len() < more
+        {
+            self.settle();
+        } else {
             return;
-        };
-        if coupons.len() > MOST_COUPONS {
-            *self = Self::Dense(registers(coupons));
-        } else if 4 * coupons.len() >= 3 * coupons.capacity() {
-            let room = coupons.capacity().max(4);
-            coupons.reserve_exact(coupons.capacity() - coupons.len() + room);
+        }
+        if let Self::Coupons { coupons, .. } = self {
+            let spare = more.max(coupons.capacity() / 4).max(LEAST_COUPONS);
+            make_room(coupons, spare);
+        }
+    }
+
+    fn add_coupons(&mut self, mut added: impl ExactSizeIterator<Item = u32>) {
+        // Room for no more at once than can be kept as coupons: of a longer run many are repeated,
+        // or it turns into registers on the way.
+        while added.len() > 0 {
+            let count = added.len().min(MOST_COUPONS);
+            self.make_room(count);
+            let part = added.by_ref().take(count);
+            match self {
+                Self::Coupons { coupons, .. } => coupons.extend(part),
+                Self::Dense(ranks) => part.for_each(|coupon| raise(ranks, coupon)),
+            }
         }
     }
 
@@ -205,17 +203,21 @@ impl Sketch for UniqueSketch {
     /// A hash of the value, all of whose bits are random.
     type Item = u64;
 
-    fn add(&mut self, hash: u64) {
-        self.add_coupon(coupon(hash));
+    fn add(&mut self, hashes: &[u64]) {
+        self.add_coupons(hashes.iter().map(|hash| coupon(*hash)));
     }
 
     fn merge(&mut self, other: Self) {
         match other {
-            Self::Coupons { coupons, .. } => {
-                for coupon in coupons {
-                    self.add_coupon(coupon);
+            Self::Coupons { coupons, .. } => match self {
+                Self::Coupons {
+                    coupons: ours,
+                    sorted,
+                } if ours.is_empty() => {
+                    (*ours, *sorted) = (coupons, 0);
                 }
-            }
+                _ => self.add_coupons(coupons.into_iter()),
+            },
             Self::Dense(theirs) => match self {
                 Self::Dense(ours) => {
                     for (our, their) in ours.iter_mut().zip(theirs.iter()) {
@@ -233,8 +235,7 @@ impl Sketch for UniqueSketch {
         }
     }
 
-    fn encode(&mut self, out: &mut Vec<u8>) {
-        self.settle();
+    fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Coupons { coupons, .. } => {
                 out.push(COUPONS);
@@ -300,12 +301,14 @@ mod tests {
     fn sketch(values: impl IntoIterator<Item = u64>) -> UniqueSketch {
         let mut sketch = UniqueSketch::default();
         for value in values {
-            sketch.add(hash(value));
+            sketch.add(&[hash(value)]);
         }
         sketch
     }
 
+    /// The bytes of a sketch, the same for the same values.
     fn encoded(mut sketch: UniqueSketch) -> Vec<u8> {
+        sketch.settle();
         let mut bytes = Vec::new();
         sketch.encode(&mut bytes);
         bytes
@@ -365,9 +368,20 @@ mod tests {
             cuts.sort_unstable();
             values.reverse();
             let mut merged = UniqueSketch::default();
-            for pair in cuts.windows(2) {
-                let part = encoded(sketch(values[pair[0]..pair[1]].iter().copied()));
-                merged.merge(UniqueSketch::decode(&part).unwrap());
+            for (place, pair) in cuts.windows(2).enumerate() {
+                let values = &values[pair[0]..pair[1]];
+                // All at once or one by one.
+                let part = if place % 2 == 0 {
+                    let hashes: Vec<u64> = values.iter().map(|value| hash(*value)).collect();
+                    let mut part = UniqueSketch::default();
+                    part.add(&hashes);
+                    part
+                } else {
+                    sketch(values.iter().copied())
+                };
+                let mut bytes = Vec::new();
+                part.encode(&mut bytes);
+                merged.merge(UniqueSketch::decode(&bytes).unwrap());
             }
             prop_assert_eq!(encoded(merged), whole);
         }
