@@ -1,5 +1,5 @@
 -- traffic_windows: traffic per series and window, gaps filled.
--- reads:      series_requests (access_logs and the column `series`), log_coverage
+-- reads:      series_requests (access_logs and the column `series`), series_range, log_coverage
 -- writes:     traffic_windows
 -- grain:      one row per series and window, from the series' first request to the end of all logs,
 --             or to the end of its own logs where those ended more than a week before
@@ -8,19 +8,10 @@
 --
 -- Windows are counted from the Unix epoch; `slot` is a window's number. A window is observed if a
 -- log of one of the series' sites covers part of it, or if it has a request.
-WITH series_range AS (
-    SELECT
-        series,
-        site,
-        min(CAST(timestamp AS BIGINT)) / $step AS first_slot,
-        max(CAST(timestamp AS BIGINT)) / $step AS last_slot
-    FROM series_requests
-    GROUP BY series, site
-),
 
 -- Logs rotate hourly or more rarely, so no file is missing between two ranges of one site that
 -- are less than an hour apart: the site was silent. Such ranges become one.
-range_start AS (
+WITH range_start AS (
     SELECT
         site,
         covered_from,

@@ -12,6 +12,9 @@ use crate::units::WindowStep;
 /// The view that [`scored_windows`] reads: windows, score columns, `verdict`.
 pub const WINDOW_SCORES: &str = "window_scores";
 
+/// What [`traffic_windows`] reads more than once, and so is queried once.
+const SERIES_RANGE: &str = "series_range";
+
 /// A file of `queries/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Query {
@@ -19,6 +22,8 @@ pub enum Query {
     AccessLogs,
     /// For which time there are logs of which site.
     LogCoverage,
+    /// From when to when each series has requests.
+    SeriesRange,
     /// Traffic per series and window.
     TrafficWindows,
     /// Windows with scores.
@@ -31,9 +36,10 @@ pub enum Query {
 
 impl Query {
     /// Every file.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AccessLogs,
         Self::LogCoverage,
+        Self::SeriesRange,
         Self::TrafficWindows,
         Self::ScoredWindows,
         Self::DemoEvents,
@@ -46,6 +52,7 @@ impl Query {
         match self {
             Self::AccessLogs => include_str!("../queries/access_logs.sql"),
             Self::LogCoverage => include_str!("../queries/log_coverage.sql"),
+            Self::SeriesRange => include_str!("../queries/series_range.sql"),
             Self::TrafficWindows => include_str!("../queries/traffic_windows.sql"),
             Self::ScoredWindows => include_str!("../queries/scored_windows.sql"),
             Self::DemoEvents => include_str!("../queries/demo_events.sql"),
@@ -75,10 +82,13 @@ pub async fn log_coverage(context: &SessionContext) -> Result<DataFrame> {
 /// # Errors
 /// When a table that the query reads is not registered.
 pub async fn traffic_windows(context: &SessionContext, step: WindowStep) -> Result<DataFrame> {
-    context
-        .sql(Query::TrafficWindows.text())
-        .await?
-        .with_param_values(vec![("step", ScalarValue::Int64(Some(step.micros())))])
+    let step = || vec![("step", ScalarValue::Int64(Some(step.micros())))];
+    let range = context.sql(Query::SeriesRange.text()).await?;
+    let range = range.with_param_values(step())?.cache().await?;
+    context.deregister_table(SERIES_RANGE)?;
+    context.register_table(SERIES_RANGE, range.into_view())?;
+    let windows = context.sql(Query::TrafficWindows.text()).await?;
+    windows.with_param_values(step())
 }
 
 /// Parameters of [`scored_windows`].

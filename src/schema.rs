@@ -80,6 +80,18 @@ pub static ACCESS_LOGS: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
+/// [`ACCESS_LOGS`] as queries read it: text stays where the file's dictionary has it.
+pub static ACCESS_LOGS_READ: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let fields = ACCESS_LOGS.fields().iter().map(|field| {
+        let field = field.as_ref().clone();
+        match field.data_type() {
+            DataType::Utf8 => field.with_data_type(DataType::Utf8View),
+            _ => field,
+        }
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+});
+
 /// `log_files`: one row per ingested file and site.
 ///
 /// `lines` and `rejected` count the whole file, `rows` the site's share. `covered_from` and
@@ -88,7 +100,7 @@ pub static ACCESS_LOGS: LazyLock<SchemaRef> = LazyLock::new(|| {
 pub static LOG_FILES: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         Field::new("file", DataType::Utf8, false),
-        Field::new("sha256", DataType::Utf8, false),
+        Field::new("blake3", DataType::Utf8, false),
         Field::new("format", DataType::Utf8, false),
         Field::new("site", DataType::Utf8, false),
         Field::new("lines", DataType::Int64, false),
