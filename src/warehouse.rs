@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! <warehouse>/
-//!   access_logs/date=YYYY-MM-DD/<sha256, 16 digits>-<part>.parquet
-//!   log_files/<sha256, 16 digits>.parquet       written last: a file named here is ingested
-//!   quarantine/<sha256, 16 digits>.parquet
+//!   access_logs/date=YYYY-MM-DD/<digest, 16 digits>-<part>.parquet
+//!   log_files/<digest, 16 digits>.parquet       written last: a file named here is ingested
+//!   quarantine/<digest, 16 digits>.parquet
 //!   traffic_windows/  scored_windows/           one file per date
 //!   detectors/<name>/<version>/                 weights and manifest
 //!   .staging/                                   files being written, never read

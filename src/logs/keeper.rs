@@ -92,7 +92,7 @@ impl<'a> Keeper<'a> {
                 source,
             } => return Err(self.unreadable(bytes, lines, source)),
             Parsed::Unknown(error) => return Err(error),
-            Parsed::End { sha256, format } => return self.end(sha256, format),
+            Parsed::End { digest, format } => return self.end(digest, format),
         };
         Ok(Step::More { keeper: self, full })
     }
@@ -134,7 +134,7 @@ impl<'a> Keeper<'a> {
 
     fn end(
         mut self: Box<Self>,
-        sha256: String,
+        digest: String,
         format: Option<Format>,
     ) -> Result<Step<'a>, IngestError> {
         let Some(format) = format else {
@@ -147,7 +147,7 @@ impl<'a> Keeper<'a> {
         Ok(Step::End {
             last: self.gathering.take(),
             kept: Box::new(Kept {
-                summary: self.counts.summary(self.file, format, sha256),
+                summary: self.counts.summary(self.file, format, digest),
                 quarantine,
             }),
         })
@@ -190,7 +190,7 @@ impl Counts {
         }
     }
 
-    fn summary(self, file: String, format: Format, sha256: String) -> FileSummary {
+    fn summary(self, file: String, format: Format, digest: String) -> FileSummary {
         let rejected = self.reasons.values().sum();
         let mut warnings = Vec::new();
         if self.rows == 0 {
@@ -199,7 +199,7 @@ impl Counts {
         FileSummary {
             file,
             format: format.name().to_owned(),
-            sha256,
+            digest,
             status: FileStatus::Ingested,
             lines: self.lines,
             rows: self.rows,

@@ -224,8 +224,8 @@ impl<'a> Work<'a> {
             cut,
             ..
         } = *self.pipeline;
-        if let Some(sha256) = self.known_digest(input)? {
-            let summary = FileSummary::already_ingested(input.name(), sha256);
+        if let Some(digest) = self.known_digest(input)? {
+            let summary = FileSummary::already_ingested(input.name(), digest);
             return Ok(Opened::Known(summary));
         }
         let reader = Reader::open(input, options, cut.block, progress)?;
@@ -252,15 +252,15 @@ impl<'a> Work<'a> {
         let Some(size) = input.size().filter(|_| self.had_logs) else {
             return Ok(None);
         };
-        let sha256 = source::sha256_of(path).map_err(|source| IngestError::Open {
+        let digest = source::digest_of(path).map_err(|source| IngestError::Open {
             path: PathBuf::from(path),
             source,
         })?;
-        if !is_published(self.pipeline.warehouse, &sha256) {
+        if !is_published(self.pipeline.warehouse, &digest) {
             return Ok(None);
         }
         self.pipeline.progress.advance(size);
-        Ok(Some(sha256))
+        Ok(Some(digest))
     }
 
     fn publish(&self, log: usize, finished: Finished) -> Result<FileSummary, IngestError> {
@@ -278,9 +278,9 @@ impl<'a> Work<'a> {
         } = *kept;
         let warehouse = self.pipeline.warehouse;
         // An earlier log of this run may be its twin.
-        if is_published(warehouse, &summary.sha256) {
-            let FileSummary { file, sha256, .. } = summary;
-            return Ok(FileSummary::already_ingested(file, sha256));
+        if is_published(warehouse, &summary.digest) {
+            let FileSummary { file, digest, .. } = summary;
+            return Ok(FileSummary::already_ingested(file, digest));
         }
         let staged = Staged {
             folder: staging.path(),

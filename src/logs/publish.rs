@@ -19,13 +19,13 @@ use crate::warehouse::Warehouse;
 const DIGEST_DIGITS: usize = 16;
 
 /// Whether the warehouse holds the log with this digest.
-pub(super) fn is_published(warehouse: &Warehouse, sha256: &str) -> bool {
-    marker(warehouse, sha256).exists()
+pub(super) fn is_published(warehouse: &Warehouse, digest: &str) -> bool {
+    marker(warehouse, digest).exists()
 }
 
 /// The file that marks a log as ingested.
-fn marker(warehouse: &Warehouse, sha256: &str) -> PathBuf {
-    let name = format!("{}.parquet", &sha256[..DIGEST_DIGITS]);
+fn marker(warehouse: &Warehouse, digest: &str) -> PathBuf {
+    let name = format!("{}.parquet", &digest[..DIGEST_DIGITS]);
     warehouse.table(Table::LogFiles).join(name)
 }
 
@@ -50,8 +50,7 @@ impl Staged<'_> {
                 .publish(staged, name)
                 .map_err(|source| WriteError::file(name, source))
         };
-        let sha256 = &self.summary.sha256;
-        let digest = &sha256[..DIGEST_DIGITS];
+        let digest = &self.summary.digest[..DIGEST_DIGITS];
         let staged_marker = self.folder.join("log_files.parquet");
         write_marker(&staged_marker, self.summary)?;
         let note = self.folder.with_file_name(format!("publishing-{digest}"));
@@ -68,7 +67,7 @@ impl Staged<'_> {
             let name = format!("{digest}.parquet");
             publish(staged, &warehouse.table(Table::Quarantine).join(name))?;
         }
-        publish(&staged_marker, &marker(warehouse, sha256))?;
+        publish(&staged_marker, &marker(warehouse, &self.summary.digest))?;
         fs::remove_file(&note).map_err(|source| WriteError::file(&note, source))
     }
 }
@@ -117,7 +116,7 @@ fn write_marker(path: &Path, summary: &FileSummary) -> Result<(), WriteError> {
         LOG_FILES.clone(),
         vec![
             text(&summary.file),
-            text(&summary.sha256),
+            text(&summary.digest),
             text(&summary.format),
             Arc::new(StringArray::from_iter_values(summary.sites.keys())),
             number(summary.lines),

@@ -46,7 +46,7 @@ pub(super) enum Parsed {
     Unknown(IngestError),
     /// There is no more.
     End {
-        sha256: String,
+        digest: String,
         /// Nothing if there was no line with text.
         format: Option<Format>,
     },
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
             },
             Ok(Some(Block::LongLine(head))) => return Piece::Parsed(Parsed::LongLine(head)),
             Ok(None) => Parsed::End {
-                sha256: Tally::read(&self.tally, Tally::sha256),
+                digest: Tally::read(&self.tally, Tally::digest),
                 format: self.parser.as_ref().map(|(format, _)| *format),
             },
             Err(source) => Parsed::Unreadable {

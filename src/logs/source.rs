@@ -1,14 +1,16 @@
 //! Opens a log: plain, gzip or zstd, told by its first bytes and not by its name.
 //!
-//! The digest is taken of the bytes as they are stored, while they are read.
+//! The digest is taken of the bytes as they are stored, while they are read. It is BLAKE3, which
+//! costs a quarter of what SHA-256 does: that took a seventh of the time of ingesting, and nearly
+//! all the time of finding that there is nothing new.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use blake3::Hasher;
 use flate2::bufread::MultiGzDecoder;
-use sha2::{Digest, Sha256};
 
 use super::summary::IngestProgress;
 
@@ -26,7 +28,7 @@ pub(super) struct Source<'p> {
 /// Digest and number of stored bytes that have been read.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    digest: Sha256,
+    hasher: Hasher,
     bytes: u64,
 }
 
@@ -38,23 +40,13 @@ impl Tally {
     }
 
     /// The digest in hexadecimal digits.
-    pub(super) fn sha256(&self) -> String {
-        hex(&self.digest.clone().finalize())
+    pub(super) fn digest(&self) -> String {
+        self.hasher.finalize().to_hex().to_string()
     }
 
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 /// Why a log cannot be opened.
@@ -95,18 +87,10 @@ pub(super) fn open<'p>(
 }
 
 /// The digest of a whole file.
-pub(super) fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut digest = Sha256::new();
-    let mut reader = BufReader::with_capacity(BUFFER, File::open(path)?);
-    loop {
-        let bytes = reader.fill_buf()?;
-        if bytes.is_empty() {
-            return Ok(hex(&digest.finalize()));
-        }
-        digest.update(bytes);
-        let length = bytes.len();
-        reader.consume(length);
-    }
+pub(super) fn digest_of(path: &Path) -> io::Result<String> {
+    let mut hasher = Hasher::new();
+    hasher.update_reader(File::open(path)?)?;
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 enum Compression {
@@ -142,7 +126,7 @@ impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.raw.read(buffer)?;
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.digest.update(&buffer[..read]);
+        tally.hasher.update(&buffer[..read]);
         tally.bytes += read as u64;
         drop(tally);
         self.progress.advance(read as u64);

@@ -25,7 +25,7 @@ pub struct FileSummary {
     /// Name of the format; empty if the file was ingested before.
     pub format: String,
     /// Digest of the stored bytes.
-    pub sha256: String,
+    pub digest: String,
     /// Whether something was written.
     pub status: FileStatus,
     /// Lines read.
@@ -90,11 +90,11 @@ pub struct Totals {
 
 impl FileSummary {
     /// Of a log that the warehouse holds already.
-    pub(super) const fn already_ingested(file: String, sha256: String) -> Self {
+    pub(super) const fn already_ingested(file: String, digest: String) -> Self {
         Self {
             file,
             format: String::new(),
-            sha256,
+            digest,
             status: FileStatus::AlreadyIngested,
             lines: 0,
             rows: 0,

@@ -208,7 +208,7 @@ fn a_log_becomes_sorted_files_by_date_a_quarantine_and_a_marker() {
         file.last_timestamp.unwrap().to_string(),
         "2021-01-23T00:00:01Z"
     );
-    let digest = &file.sha256[..16];
+    let digest = &file.digest[..16];
     let names: Vec<_> = place.files().into_iter().map(|(name, _)| name).collect();
     assert_eq!(
         names,
@@ -267,7 +267,7 @@ fn ingesting_again_changes_nothing() {
 fn a_log_that_a_crash_left_half_published_is_completed() {
     let place = Place::new();
     let path = place.write("a.log", small_log());
-    let digest = place.ingest(&path).unwrap().files[0].sha256[..16].to_owned();
+    let digest = place.ingest(&path).unwrap().files[0].digest[..16].to_owned();
     let complete = place.files();
     let root = place.warehouse.root();
     fs::remove_file(root.join(format!("log_files/{digest}.parquet"))).unwrap();
