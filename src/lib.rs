@@ -29,6 +29,7 @@ pub mod detectors;
 pub mod error;
 pub mod logs;
 pub mod printer;
+pub mod process;
 pub mod queries;
 pub mod results;
 pub mod schema;

@@ -6,14 +6,11 @@ use anomalog::cli::Cli;
 use anomalog::commands;
 use anomalog::error::ExitStatus;
 use anomalog::printer::Printer;
+use anomalog::process;
 use clap::Parser;
 
-/// Training and queries allocate and free large buffers all the time, which the system's allocator
-/// gives back to the system each time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    process::prepare();
     let cli = Cli::parse();
     let printer = Printer::new(cli.global.json, cli.global.quiet);
     match commands::run_to_end(cli) {

@@ -1,0 +1,118 @@
+"""Makes what the benchmarks read, the same each time: logs in text, and windows in Parquet.
+
+    data.py logs    FOLDER LINES SITES ANOMALOG    FOLDER/<site>/access.log, one day, combined format
+    data.py windows FILE SERIES MINUTES            one row per series and minute, ordered
+
+Lines are those of the simulator, with other clients and times: what follows the time of a line,
+paths, sizes, referers and browsers included, is drawn from 200,000 simulated requests.
+"""
+
+import gzip
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+START = 1_772_409_600  # 2026-03-02, UTC
+CLIENTS = 200_000
+TAILS = 200_000
+# One character that no line holds: the lines are to be written as they are.
+NO_CHARACTER = "\x01"
+
+
+def tails(anomalog: str) -> pa.Table:
+    """The ends of simulated lines, from the request on, with the time taken last."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ["--days", "3", "--sites", "1", "--scale", "2", "--start", "2026-03-02"]
+        command = [anomalog, "simulate", "--quiet", "--out", f"{folder}/sim", *arguments]
+        subprocess.run(command, check=True)
+        lines = []
+        for file in sorted(Path(folder).glob("sim/logs/*/*.gz")):
+            lines += gzip.open(file, "rt").read().splitlines()
+    lines = [line.split("] ", 1)[1] for line in lines[:TAILS]]
+    return pa.table({"number": range(len(lines)), "tail": lines})
+
+
+def logs(folder: Path, lines: int, sites: int, anomalog: str) -> None:
+    ends = tails(anomalog)
+    connection = duckdb.connect()
+    connection.register("ends", ends)
+    connection.execute("CREATE TABLE tails AS FROM ends")
+    per_site = lines // sites
+    for site in range(sites):
+        path = folder / f"site-{site:03}" / "access.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # More traffic by day than by night; hashes instead of random numbers, which depend on threads.
+        connection.execute(
+            f"""
+            COPY (
+                SELECT
+                    '10.' || (client // 65536) || '.' || (client // 256 % 256) || '.'
+                        || (client % 256) || ' - - ['
+                        || strftime(make_timestamp(({START} + second) * 1000000), '%d/%b/%Y:%H:%M:%S')
+                        || ' +0000] ' || tail
+                FROM (
+                    SELECT
+                        line,
+                        CAST(hash(line * 3) % {CLIENTS} * (hash(line * 5) % 1000) / 1000 AS BIGINT)
+                            AS client,
+                        CAST(floor(86399 * (share + 0.12 * sin(2 * pi() * share))) AS BIGINT) AS second,
+                        hash(line * 7) % {len(ends)} AS number
+                    FROM (
+                        SELECT
+                            {site * per_site} + i AS line,
+                            i / CAST({per_site} AS DOUBLE) AS share
+                        FROM range({per_site}) AS _(i)
+                    )
+                )
+                INNER JOIN tails USING (number)
+                ORDER BY line
+            ) TO '{path}' (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '{NO_CHARACTER}')
+            """
+        )
+
+
+def windows(file: Path, series: int, minutes: int) -> None:
+    schema = pa.schema(
+        [
+            ("site", pa.string()),
+            ("window_start", pa.timestamp("us", tz="UTC")),
+            ("requests", pa.int64()),
+        ]
+    )
+    starts = (START + 60 * np.arange(minutes, dtype=np.int64)) * 1_000_000
+    day = 1 + 0.7 * np.sin(2 * np.pi * np.arange(minutes) / 1440)
+    generator = np.random.default_rng(0)
+    at_once = max(1, 1_000_000 // minutes)
+    # As in the tables that anomalog writes.
+    order = [pq.SortingColumn(0), pq.SortingColumn(1)]
+    with pq.ParquetWriter(file, schema, compression="zstd", sorting_columns=order) as writer:
+        for first in range(0, series, at_once):
+            count = min(at_once, series - first)
+            level = generator.lognormal(4, 1, (count, 1))
+            requests = generator.poisson(level * day)
+            sites = [f"site-{number:06}" for number in range(first, first + count)]
+            columns = [
+                pa.array(np.repeat(sites, minutes)),
+                pa.array(np.tile(starts, count)).cast(schema.field(1).type),
+                pa.array(requests.reshape(-1)),
+            ]
+            writer.write_table(pa.table(columns, schema=schema))
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case "logs", folder, lines, sites, anomalog:
+            logs(Path(folder), int(lines), int(sites), anomalog)
+        case "windows", file, series, minutes:
+            windows(Path(file), int(series), int(minutes))
+        case _:
+            sys.exit(__doc__)
+
+
+main()

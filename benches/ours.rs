@@ -1,0 +1,206 @@
+//! Our side of the benchmarks that run inside one process; `benches/run` starts it.
+//!
+//! ```text
+//! ours record FOLDER                  weights, some blocks and their forecasts, for the peers to repeat
+//! ours score FOLDER ARCHITECTURE      one pass over all blocks of FOLDER/sizes.json
+//! ours train ARCHITECTURE             ten optimiser steps over 64 × 120
+//! ours sql WAREHOUSE WINDOWS OUT      lstm_score(…) OVER (…) from Parquet to Parquet
+//! ```
+//!
+//! All but `record` prepare, print `{"ready": …}`, and then run once per line on standard input,
+//! answering with the time it took, as `benches/peers/worker.py` does.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a protocol over standard output is what this program is for"
+)]
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::hint::black_box;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anomalog::process;
+use anomalog::session::{Session, SessionOptions};
+use anomalog::training::optimiser::ClippedAdamW;
+use anomalog::warehouse::Warehouse;
+use anomalog_udfs::layout::BlockLayout;
+use anomalog_udfs::models::init::{sorted_variables, trainable};
+use anomalog_udfs::models::likelihood::laplace_loss;
+use anomalog_udfs::models::{Architecture, Forecaster, ForecasterConfig, Predictor};
+use anomalog_udfs::transform::Transform;
+use candle_core::{DType, Device, Tensor, safetensors};
+use candle_nn::{VarBuilder, VarMap};
+use rand::Rng;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+use serde_json::json;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const THREADS: usize = 2;
+const HIDDEN_SIZE: usize = 64;
+/// Blocks that are recorded with their forecasts.
+const RECORDED: usize = 64;
+/// Chunks of a training step, and steps that are timed together.
+const BATCH_SIZE: usize = 64;
+const OPTIMISER_STEPS: usize = 10;
+const LEARNING_RATE: f64 = 1e-5;
+
+#[derive(Deserialize)]
+struct Sizes {
+    blocks: usize,
+}
+
+fn main() -> Result<()> {
+    // As in the command: it decides what large buffers and waiting cost.
+    process::prepare();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["record", folder] => record(Path::new(folder)),
+        ["score", folder, architecture] => score(Path::new(folder), architecture.parse()?),
+        ["train", architecture] => train(architecture.parse()?),
+        ["sql", warehouse, windows, out] => sql(warehouse, Path::new(windows), out),
+        // What `cargo bench` passes.
+        _ => {
+            println!("run benches/run, which starts this program beside its peers");
+            Ok(())
+        }
+    }
+}
+
+/// Answers every line of standard input with the time one run takes.
+fn serve(mut run: impl FnMut() -> Result<()>) -> Result<()> {
+    let answer = |answer: serde_json::Value| {
+        println!("{answer}");
+        std::io::stdout().flush()
+    };
+    answer(json!({"ready": {"version": env!("CARGO_PKG_VERSION")}}))?;
+    for line in std::io::stdin().lines() {
+        line?;
+        let started = Instant::now();
+        run()?;
+        answer(json!({"seconds": started.elapsed().as_secs_f64()}))?;
+    }
+    Ok(())
+}
+
+/// The layout of one metric in minutes, as detectors have it.
+fn layout() -> BlockLayout {
+    BlockLayout::for_step(60_000_000, vec![Transform::Count])
+}
+
+fn forecaster(architecture: Architecture) -> Result<(Forecaster, VarMap)> {
+    let layout = layout();
+    let config = ForecasterConfig {
+        architecture,
+        features: layout.features(),
+        hidden_size: HIDDEN_SIZE,
+        targets: layout.metrics() * layout.horizons.len(),
+    };
+    let map = trainable(&config, 1)?;
+    // The head starts at zero, and forecasts of zero would prove nothing.
+    for (name, variable) in sorted_variables(&map) {
+        if name.starts_with("location") || name.starts_with("log_scale") {
+            variable.set(&random(variable.dims(), 0.2)?)?;
+        }
+    }
+    let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+    Ok((Forecaster::new(&config, vb)?, map))
+}
+
+fn random(shape: &[usize], range: f32) -> Result<Tensor> {
+    let mut generator = ChaCha8Rng::seed_from_u64(shape.iter().product::<usize>() as u64);
+    let count = shape.iter().product();
+    let values: Vec<f32> = (0..count)
+        .map(|_| generator.random_range(-range..range))
+        .collect();
+    Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+}
+
+fn blocks(count: usize) -> Result<Tensor> {
+    let layout = layout();
+    random(&[count, layout.sequence_length(), layout.features()], 2.0)
+}
+
+fn record(folder: &Path) -> Result<()> {
+    let layout = layout();
+    for architecture in Architecture::ALL {
+        let (forecaster, map) = forecaster(architecture)?;
+        let inputs = blocks(RECORDED)?;
+        let numbers = inputs.flatten_all()?.to_vec1::<f32>()?;
+        let location = Predictor::new(&forecaster)?
+            .forecast(&numbers, layout.sequence_length(), layout.lookback, THREADS)?
+            .location;
+        let shape = (RECORDED, layout.block, forecaster.config().targets);
+        let mut tensors: HashMap<String, Tensor> = sorted_variables(&map)
+            .into_iter()
+            .map(|(name, variable)| (format!("weight.{name}"), variable.as_tensor().clone()))
+            .collect();
+        tensors.insert("inputs".to_owned(), inputs);
+        let location = Tensor::from_vec(location, shape, &Device::Cpu)?;
+        tensors.insert("location".to_owned(), location);
+        safetensors::save(&tensors, folder.join(format!("{architecture}.safetensors")))?;
+    }
+    Ok(())
+}
+
+fn score(folder: &Path, architecture: Architecture) -> Result<()> {
+    let sizes: Sizes = serde_json::from_slice(&std::fs::read(folder.join("sizes.json"))?)?;
+    let layout = layout();
+    let predictor = Predictor::new(&forecaster(architecture)?.0)?;
+    let inputs = blocks(sizes.blocks)?.flatten_all()?.to_vec1::<f32>()?;
+    serve(|| {
+        let steps = layout.sequence_length();
+        black_box(predictor.forecast(&inputs, steps, layout.lookback, THREADS)?);
+        Ok(())
+    })
+}
+
+fn train(architecture: Architecture) -> Result<()> {
+    let (forecaster, map) = forecaster(architecture)?;
+    let inputs = blocks(BATCH_SIZE)?;
+    let targets = random(forecaster.forward(&inputs)?.location.dims(), 2.0)?;
+    let mask = targets.ones_like()?;
+    let variables = sorted_variables(&map);
+    let mut optimiser = ClippedAdamW::new(variables.into_iter().map(|(_, var)| var).collect())?;
+    serve(|| {
+        for _ in 0..OPTIMISER_STEPS {
+            let forecast = forecaster.forward(&inputs)?;
+            optimiser.step(&laplace_loss(&forecast, &targets, &mask)?, LEARNING_RATE)?;
+        }
+        Ok(())
+    })
+}
+
+fn sql(warehouse: &str, windows: &Path, out: &str) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(THREADS)
+        .build()?;
+    let options = SessionOptions {
+        threads: Some(THREADS as u32),
+        ..SessionOptions::default()
+    };
+    let warehouse = Warehouse::new(PathBuf::from(warehouse));
+    let session = runtime.block_on(Session::open(&warehouse, &options))?;
+    let frame = runtime.block_on(session.parquet(windows))?;
+    session
+        .context()
+        .register_table("windows", frame.into_view())?;
+    let query = format!(
+        "COPY (SELECT site, window_start, requests, lstm_score(window_start, requests) OVER \
+         (PARTITION BY site ORDER BY window_start) AS score FROM windows) TO '{out}' STORED AS PARQUET"
+    );
+    serve(|| {
+        runtime.block_on(async {
+            let frame = session.context().sql(&query).await?;
+            black_box(frame.collect().await?);
+            Ok(())
+        })
+    })
+}
