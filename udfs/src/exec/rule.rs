@@ -7,11 +7,16 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::buffer::BufferExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 
-use super::streaming;
+use super::{AnomalyScoreExec, streaming};
+
+/// Bytes of scored rows that each partition may be ahead of a merge: some 100,000 rows.
+const AHEAD_OF_MERGE: usize = 16 << 20;
 
 /// Replaces each window operator that calls nothing but anomaly functions by
-/// [`AnomalyScoreExec`](super::AnomalyScoreExec).
+/// [`AnomalyScoreExec`], with a buffer where partitions are merged afterwards.
 ///
 /// It runs after DataFusion's own rules: those have sorted and partitioned the operator's input.
 #[derive(Debug)]
@@ -24,7 +29,7 @@ impl PhysicalOptimizerRule for StreamScores {
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| {
-            let transformed = streaming(Arc::clone(&node))?;
+            let transformed = ahead_of_merge(streaming(Arc::clone(&node))?)?;
             let is_other = !Arc::ptr_eq(&node, &transformed);
             Ok(Transformed::new_transformed(transformed, is_other))
         })
@@ -37,5 +42,32 @@ impl PhysicalOptimizerRule for StreamScores {
 
     fn schema_check(&self) -> bool {
         true
+    }
+}
+
+/// Lets partitions that score go on while a merge takes the rows of another.
+///
+/// A merge by series and time takes a whole series from one partition before it takes one from the
+/// next, and has one batch waiting from each: the others would stand still meanwhile.
+fn ahead_of_merge(node: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let Some(merge) = node.downcast_ref::<SortPreservingMergeExec>() else {
+        return Ok(node);
+    };
+    if !scores(merge.input()) {
+        return Ok(node);
+    }
+    let buffer = BufferExec::new(Arc::clone(merge.input()), AHEAD_OF_MERGE);
+    let buffered = SortPreservingMergeExec::new(merge.expr().clone(), Arc::new(buffer))
+        .with_fetch(merge.fetch());
+    Ok(Arc::new(buffered))
+}
+
+/// Whether rows come from [`AnomalyScoreExec`], by operators that take them one at a time.
+fn scores(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    match plan.children()[..] {
+        _ if plan.is::<AnomalyScoreExec>() => true,
+        _ if plan.is::<BufferExec>() || plan.is::<SortPreservingMergeExec>() => false,
+        [input] => scores(input),
+        _ => false,
     }
 }

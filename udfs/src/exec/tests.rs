@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use datafusion::arrow::array::{
-    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::datasource::MemTable;
@@ -166,6 +166,37 @@ proptest! {
     }
 }
 
+#[tokio::test]
+async fn a_series_key_may_be_of_any_type() {
+    let batch = many(12, 60);
+    let number = "length(site) * 100 + ascii(right(site, 1))";
+    for key in [
+        "arrow_cast(site, 'LargeUtf8')",
+        "arrow_cast(site, 'Utf8View')",
+        "arrow_cast(site, 'Dictionary(Int32, Utf8)')",
+        "arrow_cast(site, 'Binary')",
+        &format!("CAST({number} AS DECIMAL(10, 2))"),
+        &format!("arrow_cast({number}, 'Float16')"),
+        &format!("arrow_cast({number}, 'UInt16')"),
+        &format!("arrow_cast(arrow_cast({number}, 'Int32'), 'Date32')"),
+        "make_array(site, NULL)",
+        "named_struct('site', site)",
+    ] {
+        let sql = format!(
+            "SELECT site, window_start, lstm_score(window_start, requests) OVER \
+               (PARTITION BY {key} ORDER BY window_start) AS score \
+             FROM traffic_windows ORDER BY site, window_start"
+        );
+        let expected = query(&context(Operator::Plain, &batch, config(1, 8_192)), &sql).await;
+        let streaming = context(Operator::Streaming, &batch, config(3, 100));
+        let text = plan(&streaming, &format!("EXPLAIN {sql}")).await;
+        assert!(text.contains("AnomalyScoreExec"), "{key}: {text}");
+        let scores = query(&streaming, &sql).await.unwrap();
+        assert_eq!(scores, expected.unwrap(), "{key}");
+        assert_eq!(scores.column(2).null_count(), 12 * 24, "{key}");
+    }
+}
+
 /// Rows of `series` series of `rows` hours each.
 fn many(series: usize, rows: usize) -> RecordBatch {
     let values = traffic(rows, rows / 2);
@@ -208,6 +239,21 @@ async fn explain_shows_the_operator_and_what_it_did() {
     ] {
         assert!(line.contains(part), "{part} is not in\n{line}");
     }
+}
+
+#[tokio::test]
+async fn partitions_score_ahead_of_a_merge() {
+    let context = context(Operator::Streaming, &many(3, 300), config(2, 8_192));
+    let ordered = plan(&context, &format!("EXPLAIN {}", scores(WINDOW))).await;
+    let (merge, buffer, exec) = (
+        ordered.find("SortPreservingMergeExec").unwrap(),
+        ordered.find("BufferExec").unwrap(),
+        ordered.find("AnomalyScoreExec").unwrap(),
+    );
+    assert!(merge < buffer && buffer < exec, "{ordered}");
+    let unordered = scores(WINDOW).replace("ORDER BY site, window_start", "");
+    let unordered = plan(&context, &format!("EXPLAIN {unordered}")).await;
+    assert!(!unordered.contains("BufferExec"), "{unordered}");
 }
 
 #[tokio::test]
