@@ -3,7 +3,7 @@
 //! ```text
 //! ours record FOLDER                  weights, some blocks and their forecasts, for the peers to repeat
 //! ours score FOLDER ARCHITECTURE      one pass over all blocks of FOLDER/sizes.json
-//! ours train ARCHITECTURE             ten optimiser steps over 64 × 120
+//! ours train ARCHITECTURE             a hundred optimiser steps over 64 × 120
 //! ours sql WAREHOUSE WINDOWS OUT      lstm_score(…) OVER (…) from Parquet to Parquet
 //! ```
 //!
@@ -47,7 +47,7 @@ const HIDDEN_SIZE: usize = 64;
 const RECORDED: usize = 64;
 /// Chunks of a training step, and steps that are timed together.
 const BATCH_SIZE: usize = 64;
-const OPTIMISER_STEPS: usize = 10;
+const OPTIMISER_STEPS: usize = 100;
 const LEARNING_RATE: f64 = 1e-5;
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
     forecasters.py FOLDER torch-blocks  lstm      a pass over all blocks, forecasts of their last 60 steps
     forecasters.py FOLDER torch-sliding lstm      a window of 60 for every row, forecast of its last step
     forecasters.py FOLDER onnx-blocks   lstm
-    forecasters.py FOLDER torch-train   lstm      one optimiser step over 64 × 120
+    forecasters.py FOLDER torch-train   lstm      a hundred optimiser steps over 64 × 120
     forecasters.py FOLDER gemm                    2048³
 
 FOLDER holds what `ours` recorded: weights, some blocks and their forecasts. A contestant refuses to
@@ -179,7 +179,7 @@ def torch_train(architecture: str, folder: Path):
 
     def run(threads):
         torch.set_num_threads(threads)
-        for _ in range(10):
+        for _ in range(100):
             step()
 
     best = fastest([1, THREADS], run)

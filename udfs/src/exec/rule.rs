@@ -12,8 +12,9 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 
 use super::{AnomalyScoreExec, streaming};
 
-/// Bytes of scored rows that each partition may be ahead of a merge: some 100,000 rows.
-const AHEAD_OF_MERGE: usize = 16 << 20;
+/// Bytes of scored rows that each partition may be ahead of a merge: some ten thousands of rows,
+/// which is more than a week of minutes.
+const AHEAD_OF_MERGE: usize = 8 << 20;
 
 /// Replaces each window operator that calls nothing but anomaly functions by
 /// [`AnomalyScoreExec`], with a buffer where partitions are merged afterwards.
