@@ -30,7 +30,7 @@ impl PhysicalOptimizerRule for StreamScores {
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| {
-            let transformed = ahead_of_merge(streaming(Arc::clone(&node))?)?;
+            let transformed = ahead_of_merge(streaming(Arc::clone(&node))?);
             let is_other = !Arc::ptr_eq(&node, &transformed);
             Ok(Transformed::new_transformed(transformed, is_other))
         })
@@ -50,17 +50,17 @@ impl PhysicalOptimizerRule for StreamScores {
 ///
 /// A merge by series and time takes a whole series from one partition before it takes one from the
 /// next, and has one batch waiting from each: the others would stand still meanwhile.
-fn ahead_of_merge(node: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+fn ahead_of_merge(node: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     let Some(merge) = node.downcast_ref::<SortPreservingMergeExec>() else {
-        return Ok(node);
+        return node;
     };
     if !scores(merge.input()) {
-        return Ok(node);
+        return node;
     }
     let buffer = BufferExec::new(Arc::clone(merge.input()), AHEAD_OF_MERGE);
     let buffered = SortPreservingMergeExec::new(merge.expr().clone(), Arc::new(buffer))
         .with_fetch(merge.fetch());
-    Ok(Arc::new(buffered))
+    Arc::new(buffered)
 }
 
 /// Whether rows come from [`AnomalyScoreExec`], by operators that take them one at a time.
