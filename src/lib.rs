@@ -27,6 +27,7 @@ pub mod cli;
 pub mod commands;
 pub mod detectors;
 pub mod error;
+pub mod evaluation;
 pub mod logs;
 pub mod printer;
 pub mod process;

@@ -1,0 +1,62 @@
+//! Why a detector cannot be judged on a series.
+
+/// Why a detector cannot be judged on a series.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum EvaluationError {
+    /// Labels and scores are not one per window.
+    #[error("{labels} labels but {scores} scores, expected one of each per window")]
+    LengthsDiffer {
+        /// Number of labels.
+        labels: usize,
+        /// Number of scores.
+        scores: usize,
+    },
+    /// There is no window to judge.
+    #[error("no windows to judge")]
+    Empty,
+    /// Nothing is labelled an anomaly.
+    #[error("none of {windows} windows is labelled an anomaly, expected at least one")]
+    NoPositive {
+        /// Windows judged.
+        windows: usize,
+    },
+    /// Everything is labelled an anomaly.
+    #[error("all {windows} windows are labelled anomalies, expected at least one that is normal")]
+    AllPositive {
+        /// Windows judged.
+        windows: usize,
+    },
+    /// No window has a score.
+    #[error("none of {windows} windows has a score, expected at least one")]
+    NoScore {
+        /// Windows judged.
+        windows: usize,
+    },
+    /// A score is infinite, or so large that differences of scores would be.
+    #[error("the score of row {row} is {score}, expected a finite number or NaN for none")]
+    Infinite {
+        /// Its row, from 0.
+        row: usize,
+        /// What it is.
+        score: f64,
+    },
+}
+
+impl EvaluationError {
+    /// What the user can do about it.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Empty | Self::NoPositive { .. } => {
+                Some("recall has no meaning without a labelled anomaly; judge a longer range")
+            }
+            Self::AllPositive { .. } => {
+                Some("false alarms have no meaning without a normal window; check the labels")
+            }
+            Self::NoScore { .. } => {
+                Some("a detector scores nothing until its warm-up is over; judge a later range")
+            }
+            Self::LengthsDiffer { .. } | Self::Infinite { .. } => None,
+        }
+    }
+}
