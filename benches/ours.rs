@@ -56,8 +56,15 @@ struct Sizes {
 }
 
 fn main() -> Result<()> {
-    // As in the command: it decides what large buffers and waiting cost.
-    process::prepare();
+    #[expect(
+        unsafe_code,
+        reason = "settings that must be made before there are threads"
+    )]
+    // SAFETY: this is the first thing that the only thread does. As in the command: it decides
+    // what large buffers and waiting cost.
+    unsafe {
+        process::prepare();
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {

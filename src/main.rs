@@ -10,7 +10,14 @@ use anomalog::process;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    process::prepare();
+    #[expect(
+        unsafe_code,
+        reason = "settings that must be made before there are threads"
+    )]
+    // SAFETY: this is the first thing that the only thread does.
+    unsafe {
+        process::prepare();
+    }
     let cli = Cli::parse();
     let printer = Printer::new(cli.global.json, cli.global.quiet);
     match commands::run_to_end(cli) {

@@ -20,7 +20,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// `mi_option_purge_delay` of `mimalloc.h`, which the crate has no name for.
 const PURGE_DELAY: mi_option_t = 15;
 /// Milliseconds for which unused memory is kept, instead of one second: longer than any phase of a
-/// command. Fresh pages took a seventh of the time of ingesting.
+/// command. Fresh pages took a ninth of the time of ingesting.
 const KEPT_MILLIS: c_long = 10_000;
 
 /// How long candle's threads look for more work before they sleep. They spin through the gaps
@@ -28,13 +28,16 @@ const KEPT_MILLIS: c_long = 10_000;
 /// cores took half as long again.
 const CANDLE_SPINS: (&str, &str) = ("CANDLE_BARRIER_POOL_SPIN_LIMIT", "0");
 
-/// Makes the settings. To be called first in `main`, before there is a second thread.
-pub fn prepare() {
-    // SAFETY: the function may be called at any time, though not by two threads at once.
+/// Makes the settings.
+///
+/// # Safety
+/// There must be no second thread yet: options and the environment are changed without a lock.
+pub unsafe fn prepare() {
+    // SAFETY: the caller's promise.
     unsafe { mi_option_set(PURGE_DELAY, KEPT_MILLIS) };
     let (name, value) = CANDLE_SPINS;
     if env::var_os(name).is_none() {
-        // SAFETY: no other thread reads the environment: there is none yet.
+        // SAFETY: the caller's promise.
         unsafe { env::set_var(name, value) };
     }
 }
