@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 const SECONDS_PER_DAY: u32 = 86_400;
@@ -21,6 +21,14 @@ const SIZE_UNITS: [(char, u64); 4] = [
     ('G', 1 << 30),
     ('T', 1 << 40),
 ];
+
+/// A point in time in microseconds since the epoch as RFC 3339, in seconds.
+pub(crate) fn rfc_3339(micros: i64) -> String {
+    DateTime::from_timestamp_micros(micros).map_or_else(
+        || format!("{micros} µs"),
+        |time| time.to_rfc3339_opts(SecondsFormat::Secs, true),
+    )
+}
 
 /// A quantity that was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -128,7 +128,7 @@ struct Shown<'a>(&'a Manifest);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let manifest = self.0;
-        let time = |micros| super::rfc_3339(micros);
+        let time = |micros| crate::units::rfc_3339(micros);
         let (training, validation) = (&manifest.training, &manifest.validation);
         writeln!(f, "detector        {}", manifest.id())?;
         writeln!(

@@ -13,8 +13,6 @@ mod windows_input;
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, SecondsFormat};
-
 use crate::cli::{Cli, Command, GlobalArgs};
 use crate::error::{Error, Result};
 use crate::printer::Printer;
@@ -95,12 +93,4 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Simulate(args) => simulate::run(&settings, args),
         Command::Demo => demo::run(&settings).await,
     }
-}
-
-/// A point in time in microseconds since the epoch as RFC 3339, in seconds.
-fn rfc_3339(micros: i64) -> String {
-    DateTime::from_timestamp_micros(micros).map_or_else(
-        || format!("{micros} µs"),
-        |time| time.to_rfc3339_opts(SecondsFormat::Secs, true),
-    )
 }

@@ -21,8 +21,8 @@ use datafusion::prelude::{DataFrame, Expr, ident, lit};
 use futures::StreamExt;
 use serde::Serialize;
 
+use super::Settings;
 use super::windows_input::{self, SERIES, WINDOW_START, WindowsInput};
-use super::{Settings, rfc_3339};
 use crate::cli::ScoreArgs;
 use crate::detectors::{Selection, select};
 use crate::error::{Error, Result};
@@ -30,6 +30,7 @@ use crate::queries::{self, ScoredWindows};
 use crate::schema::{Table, timestamp_type};
 use crate::session::Session;
 use crate::table_files::{DatedTableWriter, TableFileWriter, date_folder};
+use crate::units::rfc_3339;
 
 /// What was scored.
 #[derive(Debug, Default, Serialize)]

@@ -9,13 +9,14 @@ use datafusion::common::ScalarValue;
 use datafusion::prelude::{cast, ident, lit};
 use serde::Serialize;
 
+use super::Settings;
 use super::windows_input::{self, SERIES, WINDOW_START, WindowsInput};
-use super::{Settings, rfc_3339};
 use crate::cli::TrainArgs;
 use crate::error::{Error, Result};
 use crate::schema::timestamp_type;
 use crate::training::loader::{self, Key, Sampled, Sampling};
 use crate::training::{self, Dataset, SkippedSeries, TrainingSettings};
+use crate::units::rfc_3339;
 
 /// Optimiser steps unless told otherwise; training stops before when nothing improves.
 const DEFAULT_STEPS: u32 = 200;

@@ -19,6 +19,7 @@
 mod adjusted_f1;
 mod affiliation;
 pub mod alarms;
+pub mod collection;
 mod error;
 pub mod floors;
 mod labelled;

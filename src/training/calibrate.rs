@@ -29,18 +29,22 @@ struct Held {
 /// Forecasts the calibration range as scoring would, and ranks the errors.
 pub(super) fn calibrate(
     forecaster: &Forecaster,
-    dataset: &Dataset,
-    layout: &BlockLayout,
+    datasets: &[&Dataset],
+    layouts: &[BlockLayout],
 ) -> Result<Calibrated, TrainingError> {
     let predictor = Predictor::new(forecaster)?;
-    let held: Vec<Vec<Held>> = dataset
-        .series()
-        .par_iter()
-        .map(|series| hold_back(&predictor, dataset, layout, series))
-        .collect::<Result<_, _>>()?;
-    let held: Vec<Held> = held.into_iter().flatten().collect();
-    let horizons = layout.horizons.len();
-    let errors: Vec<Option<Calibration>> = (0..dataset.metrics().len())
+    let mut held = Vec::new();
+    for (dataset, layout) in datasets.iter().zip(layouts) {
+        let of_series: Vec<Vec<Held>> = dataset
+            .series()
+            .par_iter()
+            .map(|series| hold_back(&predictor, dataset, layout, series))
+            .collect::<Result<_, _>>()?;
+        held.extend(of_series.into_iter().flatten());
+    }
+    let horizons = layouts.first().map_or(0, |layout| layout.horizons.len());
+    let metrics = layouts.first().map_or(0, BlockLayout::metrics);
+    let errors: Vec<Option<Calibration>> = (0..metrics)
         .flat_map(|metric| (0..horizons).map(move |horizon| (metric, horizon)))
         .map(|(metric, horizon)| Calibration::fit(&errors(&held, metric, horizon)))
         .collect();

@@ -1,7 +1,7 @@
 //! The optimiser loop: `AdamW` on random chunks, Laplace likelihood, best weights on the stopping
-//! range.
+//! ranges.
 
-use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -10,16 +10,14 @@ use anomalog_udfs::layout::BlockLayout;
 use anomalog_udfs::models::init::{sorted_variables, trainable};
 use anomalog_udfs::models::likelihood::laplace_loss;
 use anomalog_udfs::models::{Forecaster, ForecasterConfig};
-use anomalog_udfs::series::{SeriesGrid, lay_on_grid};
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use rand::Rng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::dataset::Dataset;
 use super::optimiser::ClippedAdamW;
-use super::{StepReport, TrainingError, TrainingSettings};
+use super::{StepReport, TrainingError, Weights};
 
 /// Chunks per batch.
 const BATCH_SIZE: usize = 64;
@@ -27,8 +25,10 @@ const BATCH_SIZE: usize = 64;
 const LEARNING_RATE: f64 = 3e-3;
 /// Steps of a chunk that carry no loss: the state has yet to settle.
 const BURN_IN: usize = 20;
-/// Optimiser steps between measurements on the stopping range.
+/// Optimiser steps between measurements on the stopping range, at least …
 const STOP_INTERVAL: usize = 20;
+/// … and measurements in a whole training, at most.
+const STOP_MEASUREMENTS: usize = 20;
 /// Measurements without improvement after which training ends.
 const PATIENCE: usize = 6;
 /// Batches cut before they are wanted.
@@ -39,36 +39,46 @@ const STOP_CHUNKS: usize = 128;
 /// Trained weights.
 pub(super) struct Fitted {
     pub(super) forecaster: Forecaster,
-    pub(super) weights: HashMap<String, Tensor>,
+    pub(super) weights: Weights,
     pub(super) steps: usize,
     pub(super) stop_loss: f64,
-    pub(super) untrained_stop_loss: f64,
+    pub(super) initial_stop_loss: f64,
 }
 
-/// Fits a forecaster to the fit range; keeps the weights that did best on the stopping range.
+/// A stretch of a series to learn from, and where in it, as grid indices.
+#[derive(Debug)]
+pub(super) struct Lesson<'a> {
+    pub(super) features: SeriesFeatures<'a>,
+    /// Targets that weights are fitted to lie here.
+    pub(super) fit: Range<i64>,
+    /// Targets that choose when to stop lie here.
+    pub(super) stop: Range<i64>,
+}
+
+/// How to fit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FitSettings<'a> {
+    /// Optimiser steps at most.
+    pub(super) steps: usize,
+    /// Seed of weights and batches.
+    pub(super) seed: u64,
+    /// Weights to begin with; new ones without.
+    pub(super) initial: Option<&'a Weights>,
+}
+
+/// Fits a forecaster to the fit ranges; keeps the weights that did best on the stopping ranges.
+///
+/// All layouts have the same number of steps.
 pub(super) fn fit(
-    settings: &TrainingSettings,
-    dataset: &Dataset,
-    layout: &BlockLayout,
+    settings: FitSettings<'_>,
+    lessons: &[Lesson<'_>],
     config: &ForecasterConfig,
     progress: &mut dyn FnMut(StepReport),
 ) -> Result<Fitted, TrainingError> {
-    let grids = lay_out(dataset, layout)?;
-    let features: Vec<_> = grids
-        .iter()
-        .map(|grid| SeriesFeatures::new(layout, grid, true))
-        .collect();
-    let split = dataset.split();
-    let index = |micros: i64| micros.div_euclid(layout.step_micros);
-    let fit_chunks = Chunks::new(&features, layout, i64::MIN, index(split.fit_until));
-    let stop_chunks = Chunks::new(
-        &features,
-        layout,
-        index(split.fit_until),
-        index(split.stop_until),
-    );
-    fit_chunks.require("fit", layout)?;
-    stop_chunks.require("stopping", layout)?;
+    let fit_chunks = Chunks::new(lessons, |lesson| &lesson.fit);
+    let stop_chunks = Chunks::new(lessons, |lesson| &lesson.stop);
+    fit_chunks.require("fit")?;
+    stop_chunks.require("stopping")?;
 
     let map = trainable(config, settings.seed)?;
     let forecaster = Forecaster::new(
@@ -76,11 +86,15 @@ pub(super) fn fit(
         VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu),
     )?;
     let variables = sorted_variables(&map);
+    if let Some(initial) = settings.initial {
+        set(&variables, initial)?;
+    }
     let mut optimiser = ClippedAdamW::new(variables.iter().map(|(_, var)| var.clone()).collect())?;
 
     let stop_batches = stop_chunks.even_batches(STOP_CHUNKS, config)?;
-    let untrained_stop_loss = mean_loss(&forecaster, &stop_batches)?;
-    let mut best = Best::new(untrained_stop_loss, &variables)?;
+    let initial_stop_loss = mean_loss(&forecaster, &stop_batches)?;
+    let mut best = Best::new(initial_stop_loss, &variables)?;
+    let interval = STOP_INTERVAL.max(settings.steps / STOP_MEASUREMENTS);
     let steps = thread::scope(|scope| {
         // The next batches are cut while the optimiser works on the last.
         let (sender, batches) = sync_channel(BATCHES_AHEAD);
@@ -98,7 +112,7 @@ pub(super) fn fit(
                 });
             }
             optimiser.step(&loss, rate)?;
-            if steps % STOP_INTERVAL == 0 || steps == settings.steps {
+            if steps % interval == 0 || steps == settings.steps {
                 best.measure(mean_loss(&forecaster, &stop_batches)?, &variables)?;
             }
             progress(StepReport {
@@ -120,20 +134,19 @@ pub(super) fn fit(
         weights,
         steps,
         stop_loss: best.loss,
-        untrained_stop_loss,
+        initial_stop_loss,
     })
 }
 
-fn lay_out(dataset: &Dataset, layout: &BlockLayout) -> Result<Vec<SeriesGrid>, TrainingError> {
-    let mut grids = Vec::new();
-    for series in dataset.series() {
-        let stretches = lay_on_grid(series.rows(), layout);
-        grids.extend(stretches.map_err(|error| TrainingError::Series {
-            series: series.key.clone(),
-            source: error.into(),
-        })?);
+/// Sets every variable to the weights of its name.
+fn set(variables: &[(String, Var)], weights: &Weights) -> Result<(), TrainingError> {
+    for (name, variable) in variables {
+        let Some(weights) = weights.get(name) else {
+            return Err(candle_core::Error::CannotFindTensor { path: name.clone() }.into());
+        };
+        variable.set(weights)?;
     }
-    Ok(grids)
+    Ok(())
 }
 
 /// Cosine decay from the peak to zero.
@@ -209,49 +222,37 @@ fn mean_loss(forecaster: &Forecaster, batches: &[Batch]) -> Result<f64, Training
     Ok(sum / batches.len() as f64)
 }
 
-/// Places in a range from which chunks can be cut.
+/// Places in the lessons from which chunks can be cut.
 struct Chunks<'a> {
-    layout: &'a BlockLayout,
-    features: &'a [SeriesFeatures<'a>],
-    /// Grid indices that targets may lie in.
-    range: std::ops::Range<i64>,
-    /// Per place: series, first and one past the last possible block start.
+    /// Features of each lesson, and the grid indices that targets may lie in.
+    lessons: Vec<(&'a SeriesFeatures<'a>, &'a Range<i64>)>,
+    /// Per place: lesson, first and one past the last possible block start.
     places: Vec<(usize, i64, i64)>,
 }
 
 impl<'a> Chunks<'a> {
-    fn new(
-        features: &'a [SeriesFeatures<'a>],
-        layout: &'a BlockLayout,
-        from: i64,
-        until: i64,
-    ) -> Self {
-        let block = layout.block as i64;
-        let places = features
+    fn new(lessons: &'a [Lesson<'a>], range: impl Fn(&'a Lesson<'a>) -> &'a Range<i64>) -> Self {
+        let lessons: Vec<_> = lessons
             .iter()
-            .enumerate()
-            .filter_map(|(series, features)| {
-                let grid = features.grid();
-                let first = (grid.first + layout.lookback as i64).max(from);
-                let end = grid.end().min(until) - block + 1;
-                (first < end).then_some((series, first, end))
-            })
+            .map(|lesson| (&lesson.features, range(lesson)))
             .collect();
-        Self {
-            layout,
-            features,
-            range: from..until,
-            places,
-        }
+        let place = |(number, (features, range)): (usize, &(&SeriesFeatures<'_>, &Range<i64>))| {
+            let (grid, layout) = (features.grid(), features.layout());
+            let first = (grid.first + layout.lookback as i64).max(range.start);
+            let end = grid.end().min(range.end) - layout.block as i64 + 1;
+            (first < end).then_some((number, first, end))
+        };
+        let places = lessons.iter().enumerate().filter_map(place).collect();
+        Self { lessons, places }
     }
 
-    fn require(&self, range: &'static str, layout: &BlockLayout) -> Result<(), TrainingError> {
+    fn require(&self, range: &'static str) -> Result<(), TrainingError> {
         if self.places.is_empty() {
-            let needed = layout.sequence_length();
+            let layout = self.lessons.first().map(|(features, _)| features.layout());
             return Err(TrainingError::TooLittleData {
                 range,
                 found: 0,
-                needed,
+                needed: layout.map_or(0, BlockLayout::sequence_length),
             });
         }
         Ok(())
@@ -261,22 +262,22 @@ impl<'a> Chunks<'a> {
         self.places.iter().map(|(_, first, end)| end - first).sum()
     }
 
-    /// The n-th of [`Self::count`] chunks: series and block start.
+    /// The n-th of [`Self::count`] chunks: lesson and block start.
     fn chunk(&self, mut number: i64) -> (usize, i64) {
-        for &(series, first, end) in &self.places {
+        for &(lesson, first, end) in &self.places {
             if number < end - first {
-                return (series, first + number);
+                return (lesson, first + number);
             }
             number -= end - first;
         }
-        let &(series, _, end) = self.places.last().expect("`require` found a place");
-        (series, end - 1)
+        let &(lesson, _, end) = self.places.last().expect("`require` found a place");
+        (lesson, end - 1)
     }
 
     /// One batch per step, of chunks drawn uniformly over all places, until none is wanted.
     fn send_batches(
         &self,
-        settings: &TrainingSettings,
+        settings: FitSettings<'_>,
         config: &ForecasterConfig,
         sender: &SyncSender<Result<Batch, TrainingError>>,
     ) {
@@ -314,13 +315,14 @@ impl<'a> Chunks<'a> {
         chunks: &[(usize, i64)],
         config: &ForecasterConfig,
     ) -> Result<Batch, TrainingError> {
-        let steps = self.layout.sequence_length();
+        let first = chunks.first().map(|(lesson, _)| self.lessons[*lesson].0);
+        let steps = first.map_or(0, |features| features.layout().sequence_length());
         let mut inputs = vec![0.0; chunks.len() * steps * config.features];
         let mut targets = vec![0.0; chunks.len() * steps * config.targets];
         let mut mask = vec![0.0; targets.len()];
         let mut writer = InputWriter::default();
-        for (chunk, &(series, start)) in chunks.iter().enumerate() {
-            let features = &self.features[series];
+        for (chunk, &(lesson, start)) in chunks.iter().enumerate() {
+            let (features, range) = self.lessons[lesson];
             let scales = features.scales(start);
             let size = steps * config.features;
             writer.write(
@@ -331,8 +333,9 @@ impl<'a> Chunks<'a> {
             );
             let size = steps * config.targets;
             let place = chunk * size..(chunk + 1) * size;
-            self.write_targets(
+            write_targets(
                 features,
+                range,
                 start,
                 &scales,
                 &mut targets[place.clone()],
@@ -347,32 +350,32 @@ impl<'a> Chunks<'a> {
             mask: tensor(mask, config.targets)?,
         })
     }
+}
 
-    /// Targets metric by metric, each with all horizons; masked where unknown, out of range or in
-    /// the burn-in.
-    fn write_targets(
-        &self,
-        features: &SeriesFeatures<'_>,
-        start: i64,
-        scales: &[Option<Scale>],
-        targets: &mut [f32],
-        mask: &mut [f32],
-    ) {
-        let horizons = &self.layout.horizons;
-        let width = scales.len() * horizons.len();
-        let origin = start - self.layout.lookback as i64 - 1;
-        for step in BURN_IN..self.layout.sequence_length() {
-            let index = origin + step as i64;
-            for (metric, scale) in scales.iter().enumerate() {
-                for (number, &horizon) in horizons.iter().enumerate() {
-                    let target = features.target(metric, index, horizon, *scale);
-                    let is_known =
-                        target.is_finite() && self.range.contains(&(index + horizon as i64));
-                    if is_known {
-                        let place = step * width + metric * horizons.len() + number;
-                        targets[place] = target as f32;
-                        mask[place] = 1.0;
-                    }
+/// Targets metric by metric, each with all horizons; masked where unknown, out of range or in the
+/// burn-in.
+fn write_targets(
+    features: &SeriesFeatures<'_>,
+    range: &Range<i64>,
+    start: i64,
+    scales: &[Option<Scale>],
+    targets: &mut [f32],
+    mask: &mut [f32],
+) {
+    let layout = features.layout();
+    let horizons = &layout.horizons;
+    let width = scales.len() * horizons.len();
+    let origin = start - layout.lookback as i64 - 1;
+    for step in BURN_IN..layout.sequence_length() {
+        let index = origin + step as i64;
+        for (metric, scale) in scales.iter().enumerate() {
+            for (number, &horizon) in horizons.iter().enumerate() {
+                let target = features.target(metric, index, horizon, *scale);
+                let is_known = target.is_finite() && range.contains(&(index + horizon as i64));
+                if is_known {
+                    let place = step * width + metric * horizons.len() + number;
+                    targets[place] = target as f32;
+                    mask[place] = 1.0;
                 }
             }
         }

@@ -15,13 +15,19 @@ mod fit;
 pub mod loader;
 pub mod optimiser;
 
+use std::collections::HashMap;
+
 use anomalog_udfs::calibration::MIN_CALIBRATION_WINDOWS;
 use anomalog_udfs::detector::{
     Detector, DetectorError, FORMAT_VERSION, Manifest, Objective, ThresholdPolicy, Training,
 };
+use anomalog_udfs::features::SeriesFeatures;
 use anomalog_udfs::forecasting::ForecastError;
 use anomalog_udfs::layout::BlockLayout;
 use anomalog_udfs::models::{Architecture, ForecasterConfig};
+use anomalog_udfs::series::{SeriesGrid, lay_on_grid};
+use candle_core::Tensor;
+use fit::{FitSettings, Lesson};
 use thiserror::Error;
 
 pub use dataset::{Dataset, SkippedSeries, Split};
@@ -150,15 +156,52 @@ pub fn train(
     dataset: &Dataset,
     progress: &mut dyn FnMut(StepReport),
 ) -> Result<Detector, TrainingError> {
-    let layout = BlockLayout::for_step(dataset.step_micros(), dataset.transforms());
+    train_on_all(settings, &[dataset], None, progress)
+}
+
+/// Trained tensors by name.
+pub type Weights = HashMap<String, Tensor>;
+
+/// Trains one detector on several datasets, each cut in its own ranges, from `initial` weights or
+/// new ones. Its layout, ranges and transforms are those of the first.
+///
+/// # Errors
+/// As [`train`], and when the initial weights are not those of such a forecaster.
+pub fn train_on_all(
+    settings: &TrainingSettings,
+    datasets: &[&Dataset],
+    initial: Option<&Weights>,
+    progress: &mut dyn FnMut(StepReport),
+) -> Result<Detector, TrainingError> {
+    let Some(dataset) = datasets.first() else {
+        let skipped = Vec::new();
+        return Err(TrainingError::NoUsableSeries { skipped });
+    };
+    let layouts: Vec<BlockLayout> = datasets
+        .iter()
+        .map(|dataset| BlockLayout::for_step(dataset.step_micros(), dataset.transforms()))
+        .collect();
     let config = ForecasterConfig {
         architecture: settings.architecture,
-        features: layout.features(),
+        features: layouts[0].features(),
         hidden_size: settings.hidden_size,
-        targets: dataset.metrics().len() * layout.horizons.len(),
+        targets: dataset.metrics().len() * layouts[0].horizons.len(),
     };
-    let fitted = fit::fit(settings, dataset, &layout, &config, progress)?;
-    let calibrated = calibrate::calibrate(&fitted.forecaster, dataset, &layout)?;
+    let mut grids = Vec::new();
+    for (dataset, layout) in datasets.iter().zip(&layouts) {
+        grids.push(lay_out(dataset, layout)?);
+    }
+    let mut lessons_of_all = Vec::new();
+    for ((dataset, layout), grids) in datasets.iter().zip(&layouts).zip(&grids) {
+        lessons_of_all.extend(lessons(grids, dataset.split(), layout));
+    }
+    let fit_settings = FitSettings {
+        steps: settings.steps,
+        seed: settings.seed,
+        initial,
+    };
+    let fitted = fit::fit(fit_settings, &lessons_of_all, &config, progress)?;
+    let calibrated = calibrate::calibrate(&fitted.forecaster, datasets, &layouts)?;
     let split = dataset.split();
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
@@ -168,7 +211,7 @@ pub fn train(
         objective: Objective::Forecast,
         hidden_size: settings.hidden_size,
         metrics: dataset.metrics().to_vec(),
-        layout,
+        layout: layouts[0].clone(),
         errors: calibrated.errors,
         calibration: calibrated.calibration,
         threshold: settings.threshold,
@@ -177,19 +220,45 @@ pub fn train(
             fit_until_micros: split.fit_until,
             stop_until_micros: split.stop_until,
             until_micros: split.until,
-            series: dataset.series().len(),
-            rows: dataset.rows(),
+            series: datasets.iter().map(|dataset| dataset.series().len()).sum(),
+            rows: datasets.iter().map(|dataset| dataset.rows()).sum(),
             seed: settings.seed,
             steps: fitted.steps,
             input_sha256: dataset.sha256(),
         },
         validation: anomalog_udfs::detector::Validation {
             stop_loss: fitted.stop_loss,
-            untrained_stop_loss: fitted.untrained_stop_loss,
+            untrained_stop_loss: fitted.initial_stop_loss,
             ..calibrated.validation
         },
         crate_version: env!("CARGO_PKG_VERSION").to_owned(),
         weights_sha256: String::new(),
     };
     Ok(Detector::new(manifest, &fitted.weights)?)
+}
+
+fn lay_out(dataset: &Dataset, layout: &BlockLayout) -> Result<Vec<SeriesGrid>, TrainingError> {
+    let mut grids = Vec::new();
+    for series in dataset.series() {
+        let stretches = lay_on_grid(series.rows(), layout);
+        grids.extend(stretches.map_err(|error| TrainingError::Series {
+            series: series.key.clone(),
+            source: error.into(),
+        })?);
+    }
+    Ok(grids)
+}
+
+/// Every stretch with the ranges of a split.
+fn lessons<'a>(grids: &'a [SeriesGrid], split: Split, layout: &'a BlockLayout) -> Vec<Lesson<'a>> {
+    let index = |micros: i64| micros.div_euclid(layout.step_micros);
+    let (fit_until, stop_until) = (index(split.fit_until), index(split.stop_until));
+    grids
+        .iter()
+        .map(|grid| Lesson {
+            features: SeriesFeatures::new(layout, grid, true),
+            fit: i64::MIN..fit_until,
+            stop: fit_until..stop_until,
+        })
+        .collect()
 }
