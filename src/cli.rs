@@ -9,6 +9,8 @@ use anomalog_udfs::models::Architecture;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::evaluation::candidate::{Candidate, UnknownCandidate};
+use crate::evaluation::protocol::Protocol;
 use crate::logs::FieldMap;
 use crate::session::SeriesKey;
 use crate::units::{ByteSize, WindowStep, parse_instant};
@@ -88,6 +90,8 @@ pub enum Command {
     Detectors(DetectorsArgs),
     /// Write made-up access logs with labelled anomalies.
     Simulate(SimulateArgs),
+    /// Judge detectors on series whose anomalies are known, beside scores that need no training.
+    Evaluate(EvaluateArgs),
     /// Ingest, train and score a sample of simulated logs, and show what was found.
     #[command(after_help = "\
 Example:
@@ -415,6 +419,124 @@ pub struct SimulateArgs {
     /// Traffic in proportion to the default.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub scale: f64,
+}
+
+/// Arguments of `anomalog evaluate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+`series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file is \
+Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points` \
+rows without labels, and are trained for this alone: those of the warehouse are not used.
+
+Detectors: rnn, lstm, gru and clstm are trained; random, difference, median-11, median-31, robust-z, \
+yesterday, last-week, ewma and spectral-residual are scores that need no training.
+
+Examples:
+  anomalog evaluate --series kpi/series.csv
+  anomalog evaluate --series kpi/series.csv --detectors lstm,difference --hold 10 --markdown
+  anomalog evaluate --series kpi/series.csv tsbad/series.csv --protocol zero-shot,fine-tuned \
+--seed 1,2,3 --html report.html")]
+pub struct EvaluateArgs {
+    /// Lists of labelled series.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub series: Vec<PathBuf>,
+
+    /// Architectures and floors to judge, or `all`.
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "all",
+        value_parser = parse_candidates
+    )]
+    pub detectors: Vec<Candidates>,
+
+    /// What architectures learn from before they judge a series.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "per-series"
+    )]
+    pub protocol: Vec<ProtocolArg>,
+
+    /// Hold peaks of all scores with this half-life in windows before judging [default: no hold].
+    #[arg(long, value_name = "N", value_parser = parse_positive)]
+    pub hold: Option<f64>,
+
+    /// Seeds of every random choice; each is tried.
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "0")]
+    pub seed: Vec<u64>,
+
+    /// Optimiser steps per detector at most [default: 200].
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pub steps: Option<u32>,
+
+    /// Optimiser steps of fine-tuning at most [default: 60].
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pub fine_tune_steps: Option<u32>,
+
+    /// Width of the recurrent state [default: 48].
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pub hidden: Option<u32>,
+
+    /// False-alarm events per series and week that thresholds are for.
+    #[arg(long, value_name = "X", default_value = "1", value_parser = parse_positive)]
+    pub alarms_per_week: f64,
+
+    /// Print the tables as Markdown.
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+
+    /// Write a page with tables and plots, which needs no network.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// What an architecture learns from before it judges a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProtocolArg {
+    /// The training range of that series.
+    PerSeries,
+    /// The training ranges of other series.
+    ZeroShot,
+    /// Those, then that of the series.
+    FineTuned,
+}
+
+impl From<ProtocolArg> for Protocol {
+    fn from(arg: ProtocolArg) -> Self {
+        match arg {
+            ProtocolArg::PerSeries => Self::PerSeries,
+            ProtocolArg::ZeroShot => Self::ZeroShot,
+            ProtocolArg::FineTuned => Self::FineTuned,
+        }
+    }
+}
+
+/// One item of `--detectors`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Candidates {
+    /// All there are.
+    All,
+    /// This one.
+    One(Candidate),
+}
+
+fn parse_candidates(text: &str) -> Result<Candidates, UnknownCandidate> {
+    match text {
+        "all" => Ok(Candidates::All),
+        name => name.parse().map(Candidates::One),
+    }
+}
+
+/// Accepts finite numbers above zero.
+fn parse_positive(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number
+        .filter(|number| *number > 0.0)
+        .ok_or("expected a number above 0")
 }
 
 /// Accepts whole numbers from one.

@@ -12,6 +12,9 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 
+use crate::evaluation::collection::CollectionError;
+use crate::evaluation::report::PageError;
+use crate::evaluation::run::RunError;
 use crate::logs::IngestError;
 use crate::schema::Table;
 use crate::session::TABLES;
@@ -130,6 +133,15 @@ pub enum Error {
     /// A training run.
     #[error(transparent)]
     Training(Box<TrainingError>),
+    /// Labelled series that cannot be read.
+    #[error(transparent)]
+    Collection(Box<CollectionError>),
+    /// An evaluation that would leak, or that can judge nothing.
+    #[error(transparent)]
+    Evaluation(Box<RunError>),
+    /// The page of an evaluation.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// A delimiter that is no single byte.
     #[error("`--delimiter` must be one ASCII character, found `{found}`")]
     Delimiter {
@@ -258,6 +270,8 @@ impl Error {
             Self::Simulation(error) => error.hint(),
             Self::Detector(error) => error.hint(),
             Self::Training(error) => error.hint(),
+            Self::Collection(error) => error.hint().map(str::to_owned),
+            Self::Evaluation(error) => error.hint(),
             Self::MissingColumn { .. } => {
                 Some("name the column of the series key with `--series-column`; the time must be `window_start`".to_owned())
             }
@@ -274,6 +288,7 @@ impl Error {
             | Self::LinkedValues { .. }
             | Self::ColumnType { .. }
             | Self::EmptyQuery
+            | Self::Page(_)
             | Self::Runtime(_)
             | Self::Output(_)
             | Self::Io { .. }
@@ -321,6 +336,18 @@ impl From<IngestError> for Error {
 impl From<SourceError> for Error {
     fn from(error: SourceError) -> Self {
         Self::Source(Box::new(error))
+    }
+}
+
+impl From<CollectionError> for Error {
+    fn from(error: CollectionError) -> Self {
+        Self::Collection(Box::new(error))
+    }
+}
+
+impl From<RunError> for Error {
+    fn from(error: RunError) -> Self {
+        Self::Evaluation(Box::new(error))
     }
 }
 

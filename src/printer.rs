@@ -90,6 +90,14 @@ impl Printer {
         writeln!(self.data(), "{}", escape_controls(&text.to_string())).map_err(Error::Output)
     }
 
+    /// Writes lines of text on standard output.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn text(self, text: &str) -> Result<()> {
+        writeln!(self.data(), "{}", escape_lines(text.trim_end())).map_err(Error::Output)
+    }
+
     /// Tells something that is neither data nor a fault.
     pub fn note(self, text: impl Display) {
         if !self.quiet {

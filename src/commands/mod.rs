@@ -3,6 +3,7 @@
 
 pub mod demo;
 pub mod detectors;
+pub mod evaluate;
 pub mod ingest;
 pub mod score;
 pub mod simulate;
@@ -91,6 +92,7 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Sql(args) => sql::run(&settings, args).await,
         Command::Detectors(args) => detectors::run(&settings, args),
         Command::Simulate(args) => simulate::run(&settings, args),
+        Command::Evaluate(args) => evaluate::run(&settings, args),
         Command::Demo => demo::run(&settings).await,
     }
 }

@@ -196,9 +196,52 @@ fn report(labelled: &Labelled<'_>, threshold: f64, rules: AlarmRules) -> AlarmRe
     }
 }
 
-/// Takes up windows from the highest score down, and stops when false alarms exceed the budget.
+/// Judges alarms as [`alarms_within`] does, at several budgets, which ascend.
+///
+/// # Errors
+/// Where the rows judged [cannot be](EvaluationError).
+pub fn alarms_within_each(
+    labels: &[bool],
+    scores: &[f64],
+    from: usize,
+    budgets: &[f64],
+    rules: AlarmRules,
+) -> Result<Vec<AlarmReport>, EvaluationError> {
+    let labelled = Labelled::from_row(labels, scores, from)?;
+    let thresholds = lowest_thresholds(&labelled, budgets, rules);
+    Ok(thresholds
+        .into_iter()
+        .map(|threshold| report(&labelled, threshold, rules))
+        .collect())
+}
+
+/// The lowest thresholds at which all alarms of some scores make no more events than each budget,
+/// which ascend: labels are not looked at. Infinite where no alarm is within it.
+///
+/// NaN scores are never alarms; infinite scores are not allowed.
+pub(super) fn thresholds_of_events(scores: &[f64], budgets: &[f64], merge: usize) -> Vec<f64> {
+    let labelled = Labelled {
+        labels: &vec![false; scores.len()],
+        scores,
+        events: Vec::new(),
+        positives: 0,
+    };
+    let rules = AlarmRules {
+        tolerance: 0,
+        merge,
+    };
+    lowest_thresholds(&labelled, budgets, rules)
+}
+
 fn lowest_threshold(labelled: &Labelled<'_>, budget: f64, rules: AlarmRules) -> f64 {
+    lowest_thresholds(labelled, &[budget], rules)[0]
+}
+
+/// Takes up windows from the highest score down, and stops when false alarms exceed the last of
+/// the budgets, which ascend.
+fn lowest_thresholds(labelled: &Labelled<'_>, budgets: &[f64], rules: AlarmRules) -> Vec<f64> {
     let ranking = Ranking::new(labelled);
+    let mut found = Vec::with_capacity(budgets.len());
     let mut lowest = f64::INFINITY;
     let mut alarms = FalseAlarms {
         is_out: out_of_reach(labelled, rules),
@@ -212,14 +255,18 @@ fn lowest_threshold(labelled: &Labelled<'_>, budget: f64, rules: AlarmRules) -> 
         for row in &ranking.rows[begin..step.windows] {
             alarms.add(*row);
         }
-        let is_within = alarms.events as f64 <= budget;
-        if !is_within || score.is_nan() {
+        let is_within = |budget: &f64| alarms.events as f64 <= *budget;
+        while budgets.get(found.len()).is_some_and(|b| !is_within(b)) {
+            found.push(lowest);
+        }
+        if found.len() == budgets.len() || score.is_nan() {
             break;
         }
         lowest = score;
         begin = step.windows;
     }
-    lowest
+    found.resize(budgets.len(), lowest);
+    found
 }
 
 /// False alarms and the events that they make, while windows become alarms one by one.
@@ -370,6 +417,25 @@ mod tests {
             }
             if budget < 0.0 { expected = f64::INFINITY }
             prop_assert_eq!(report.threshold.to_bits(), expected.to_bits());
+        }
+
+        #[test]
+        fn several_budgets_are_those_of_each(
+            rows in prop::collection::vec(
+                (prop::bool::weighted(0.2), prop_oneof![4 => (0..12u8).prop_map(f64::from), 1 => Just(NAN)]),
+                2..80,
+            ),
+            mut budgets in prop::collection::vec(-1.0..6.0f64, 0..5),
+        ) {
+            budgets.sort_by(f64::total_cmp);
+            let (labels, scores): (Vec<bool>, Vec<f64>) = rows.into_iter().unzip();
+            let rules = rules(1, 3);
+            let Ok(reports) = alarms_within_each(&labels, &scores, 0, &budgets, rules) else { return Ok(()) };
+            prop_assert_eq!(reports.len(), budgets.len());
+            for (budget, report) in budgets.iter().zip(&reports) {
+                let alone = alarms_within(&labels, &scores, 0, *budget, rules).unwrap();
+                prop_assert_eq!(&alone, report);
+            }
         }
 
         #[test]

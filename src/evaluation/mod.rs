@@ -6,7 +6,12 @@
 //! [`alarms`]: events found, false alarms a week, delay. Both mean little without the [`floors`]:
 //! scores that need no training.
 //!
-//! Everything here is a function of labels and scores, one of each per window of one series:
+//! ```text
+//! series.csv ─collection─▶ series ─lessons─▶ protocol ─▶ detector ─▶ scores ┐
+//!                             └──────────── floors ─────────────────▶ scores ┴─judge─▶ run ─▶ summary ─▶ report
+//! ```
+//!
+//! Measures are functions of labels and scores, one of each per window of one series:
 //! - An **event** is a maximal run of labelled windows.
 //! - A window without a score has NaN. It is never an alarm and ranks below all that have one.
 //! - There must be a window that is labelled, one that is not, and one with a score; otherwise the
@@ -19,16 +24,26 @@
 mod adjusted_f1;
 mod affiliation;
 pub mod alarms;
+pub mod bootstrap;
+pub mod candidate;
 pub mod collection;
+pub mod curves;
 mod error;
 pub mod floors;
+pub mod judge;
 mod labelled;
+pub mod lessons;
 mod levels;
 mod peak_hold;
+pub mod protocol;
 mod range_f1;
 mod ranking;
+pub mod report;
+pub mod run;
+pub mod summary;
 #[cfg(test)]
 mod tests;
+pub mod threshold;
 mod trailing;
 mod volume;
 

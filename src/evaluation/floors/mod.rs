@@ -58,19 +58,19 @@ impl Floor {
         Self::SpectralResidual,
     ];
 
-    /// Its name in tables.
+    /// Its name in tables and on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Random => "random",
             Self::Difference => "difference",
-            Self::Median11 => "trailing median 11",
-            Self::Median31 => "trailing median 31",
-            Self::RobustZ => "robust z",
+            Self::Median11 => "median-11",
+            Self::Median31 => "median-31",
+            Self::RobustZ => "robust-z",
             Self::Yesterday => "yesterday",
-            Self::LastWeek => "last week",
-            Self::MovingAverage => "moving average",
-            Self::SpectralResidual => "spectral residual",
+            Self::LastWeek => "last-week",
+            Self::MovingAverage => "ewma",
+            Self::SpectralResidual => "spectral-residual",
         }
     }
 

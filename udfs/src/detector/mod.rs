@@ -31,6 +31,7 @@ pub use store::{
 };
 
 use crate::calibration::Ranker;
+use crate::layout::BlockLayout;
 use crate::models::{Forecaster, Predictor};
 
 const WEIGHTS: &str = "model.safetensors";
@@ -131,6 +132,45 @@ impl Detector {
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
         self.weights.len()
+    }
+
+    /// The trained tensors by name: what another training can begin with.
+    ///
+    /// # Errors
+    /// When the serialised weights cannot be read back.
+    pub fn tensors(&self) -> Result<HashMap<String, Tensor>, DetectorError> {
+        candle_core::safetensors::load_buffer(&self.weights, &Device::Cpu).map_err(|source| {
+            DetectorError::Weights {
+                path: WEIGHTS.into(),
+                source,
+            }
+        })
+    }
+
+    /// The same weights and comparison, for windows of another length and metrics of other
+    /// resolutions: blocks and horizons stay as many windows, what is measured in days does not.
+    ///
+    /// # Errors
+    /// When there is not one resolution per metric, or the step is not positive.
+    pub fn laid_out_for(
+        &self,
+        step_micros: i64,
+        resolutions: Vec<f64>,
+    ) -> Result<Self, DetectorError> {
+        let mut manifest = self.manifest.clone();
+        // A layout cannot be made for a step that is no length; the manifest's check names it.
+        manifest.layout = BlockLayout {
+            step_micros,
+            resolutions,
+            ..manifest.layout.with_step(step_micros.max(1))
+        };
+        if let Some(defect) = manifest.defect() {
+            return Err(DetectorError::Inconsistent {
+                path: MANIFEST.into(),
+                defect: defect.to_owned(),
+            });
+        }
+        Self::assemble(manifest, self.weights.clone(), Path::new(""))
     }
 
     fn assemble(

@@ -1,0 +1,254 @@
+//! One candidate on one series: all measures, and what plots show.
+
+use serde::Serialize;
+
+use super::alarms::{AlarmRules, alarms_at, alarms_within_each, budget_of};
+use super::collection::LabelledSeries;
+use super::curves::{BUDGETS, Curves};
+use super::threshold::threshold;
+use super::{EvaluationError, Metrics, peak_hold};
+
+const SECONDS_PER_DAY: f64 = 86_400.0;
+const DAYS_PER_WEEK: f64 = 7.0;
+
+/// What holds for all candidates alike.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JudgingRules {
+    /// Half-life of held peaks, in windows; `None` holds nothing.
+    pub hold: Option<f64>,
+    /// False-alarm events a week that thresholds are for.
+    pub alarms_per_week: f64,
+    /// When an alarm belongs to an event.
+    pub alarms: AlarmRules,
+    /// Whether to keep what plots show.
+    pub plots: bool,
+}
+
+/// All measures of one candidate on one series.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Measures {
+    /// [`super::vus_pr`], whole series.
+    pub vus_pr: f64,
+    /// [`super::vus_roc`], whole series.
+    pub vus_roc: f64,
+    /// [`super::auc_pr`], whole series.
+    pub auc_pr: f64,
+    /// [`super::auc_roc`], whole series.
+    pub auc_roc: f64,
+    /// How alarms after the training range fare; without, it holds no event, or nothing else.
+    #[serde(flatten)]
+    pub alarms: AlarmMeasures,
+    /// At thresholds chosen in sight of the labels: an upper bound.
+    pub oracle_f1: OracleF1,
+    /// [`super::point_adjusted_f1`], at the oracle threshold: random scores do well in it.
+    pub point_adjusted_f1: f64,
+}
+
+/// How alarms after the training range fare; `None` where it holds no event, or nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct AlarmMeasures {
+    /// Labelled events after the training range.
+    pub events: Option<usize>,
+    /// The threshold, from the scores of the training range; `None` if that is nothing to go by,
+    /// and then there are no alarms.
+    pub threshold: Option<f64>,
+    /// Share of events found, in [0, 1].
+    pub event_recall: Option<f64>,
+    /// False-alarm events a week.
+    pub false_alarms_per_week: Option<f64>,
+    /// Median delay of the events found, in windows.
+    pub delay_windows: Option<f64>,
+    /// Share of events found at the lowest threshold that would have kept within the budget.
+    pub event_recall_oracle: Option<f64>,
+}
+
+/// F1 at the oracle threshold, by what is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct OracleF1 {
+    /// [`super::point_f1`].
+    pub point: f64,
+    /// [`super::range_f1()`].
+    pub range: f64,
+    /// [`super::event_f1`].
+    pub event: f64,
+    /// [`super::affiliation_f1`].
+    pub affiliation: f64,
+}
+
+/// Judges the scores of a series, one per window, NaN for none.
+///
+/// Areas are over the whole series, as TSB-AD has them; events count after the training range.
+///
+/// # Errors
+/// Where the series [cannot be judged](EvaluationError) by any measure.
+pub fn judge(
+    series: &LabelledSeries,
+    scores: &[f64],
+    rules: JudgingRules,
+) -> Result<(Measures, Option<Curves>), EvaluationError> {
+    let held;
+    let scores = match rules.hold {
+        Some(half_life) => {
+            held = peak_hold(scores, half_life);
+            &held
+        }
+        None => scores,
+    };
+    let metrics = Metrics::measure(&series.labels, scores, series.vus_window)?;
+    let threshold = training_threshold(series, scores, rules.alarms_per_week);
+    let alarms = match alarm_measures(series, scores, threshold, rules) {
+        // The areas still have a meaning.
+        Err(EvaluationError::NoPositive { .. } | EvaluationError::AllPositive { .. }) => {
+            AlarmMeasures::default()
+        }
+        other => other?,
+    };
+    let measures = Measures {
+        vus_pr: metrics.vus_pr,
+        vus_roc: metrics.vus_roc,
+        auc_pr: metrics.auc_pr,
+        auc_roc: metrics.auc_roc,
+        alarms,
+        oracle_f1: OracleF1 {
+            point: metrics.point_f1,
+            range: metrics.range_f1,
+            event: metrics.event_f1,
+            affiliation: metrics.affiliation_f1,
+        },
+        point_adjusted_f1: metrics.point_adjusted_f1,
+    };
+    let curves = rules
+        .plots
+        .then(|| Curves::new(series, scores, threshold, rules.alarms))
+        .transpose()?;
+    Ok((measures, curves))
+}
+
+/// The threshold that the scores of the training range give.
+fn training_threshold(series: &LabelledSeries, scores: &[f64], alarms_per_week: f64) -> f64 {
+    let step_days = f64::from(series.step_seconds) / SECONDS_PER_DAY;
+    threshold(
+        &scores[..series.train_points],
+        alarms_per_week * step_days / DAYS_PER_WEEK,
+        series.train_points as f64 * step_days,
+    )
+}
+
+fn alarm_measures(
+    series: &LabelledSeries,
+    scores: &[f64],
+    threshold: f64,
+    rules: JudgingRules,
+) -> Result<AlarmMeasures, EvaluationError> {
+    let from = series.train_points;
+    let report = alarms_at(&series.labels, scores, from, threshold, rules.alarms)?;
+    let budget = [series.budget(rules.alarms_per_week)];
+    let oracle = alarms_within_each(&series.labels, scores, from, &budget, rules.alarms)?;
+    Ok(AlarmMeasures {
+        events: Some(report.events()),
+        threshold: threshold.is_finite().then_some(threshold),
+        event_recall: Some(report.recall()),
+        false_alarms_per_week: Some(report.false_alarms as f64 / series.budget(1.0)),
+        delay_windows: report.median_delay(),
+        event_recall_oracle: oracle.first().map(super::alarms::AlarmReport::recall),
+    })
+}
+
+impl LabelledSeries {
+    /// False-alarm events that the windows judged may have, at so many a week.
+    pub(super) fn budget(&self, per_week: f64) -> f64 {
+        let windows = self.labels.len() - self.train_points;
+        budget_of(per_week, windows, self.step_seconds)
+    }
+
+    /// The same for each budget of [`BUDGETS`].
+    pub(super) fn budgets(&self) -> [f64; BUDGETS.len()] {
+        BUDGETS.map(|per_week| self.budget(per_week))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::floors::{difference, random};
+
+    const RULES: JudgingRules = JudgingRules {
+        hold: None,
+        alarms_per_week: 1.0,
+        alarms: AlarmRules {
+            tolerance: 5,
+            merge: 10,
+        },
+        plots: true,
+    };
+
+    /// Two weeks of noise by 5 minutes, with a labelled spike each day of the second.
+    fn series() -> LabelledSeries {
+        let mut values = random(&[0.0; 4_032], 1);
+        let mut labels = vec![false; 4_032];
+        for day in 7..14 {
+            values[day * 288 + 100] += 20.0;
+            labels[day * 288 + 100] = true;
+        }
+        LabelledSeries {
+            file: "a".to_owned(),
+            dataset: "made-up".to_owned(),
+            window_start: (0..4_032).map(|row| row * 300_000_000).collect(),
+            values,
+            labels,
+            train_points: 2_016,
+            vus_window: 10,
+            step_seconds: 300,
+        }
+    }
+
+    #[test]
+    fn spikes_are_found_without_false_alarms() {
+        let series = series();
+        let scores = difference(&series.values);
+        let (measures, curves) = judge(&series, &scores, RULES).unwrap();
+        let alarms = measures.alarms;
+        assert_eq!(alarms.events, Some(7));
+        assert_eq!(alarms.event_recall, Some(1.0));
+        assert_eq!(alarms.event_recall_oracle, Some(1.0));
+        assert_eq!(alarms.false_alarms_per_week, Some(0.0));
+        assert_eq!(alarms.delay_windows, Some(0.0));
+        assert!(measures.auc_roc > 0.99 && measures.vus_pr > 0.4, "{measures:?}");
+        assert_eq!(curves.unwrap().recalls, [1.0; BUDGETS.len()]);
+    }
+
+    #[test]
+    fn a_range_without_events_leaves_the_areas() {
+        let mut series = series();
+        series.labels.fill(false);
+        series.labels[5] = true;
+        let scores = difference(&series.values);
+        let (measures, _) = judge(&series, &scores, RULES).unwrap();
+        assert_eq!(measures.alarms, AlarmMeasures::default());
+        assert!(measures.auc_roc.is_finite());
+        series.labels[5] = false;
+        let error = judge(&series, &scores, RULES).unwrap_err();
+        assert_eq!(error, EvaluationError::NoPositive { windows: 4_032 });
+    }
+
+    #[test]
+    fn no_training_range_is_no_alarm() {
+        let mut series = series();
+        series.train_points = 0;
+        let scores = difference(&series.values);
+        let (measures, _) = judge(&series, &scores, RULES).unwrap();
+        assert_eq!(measures.alarms.threshold, None);
+        assert_eq!(measures.alarms.event_recall, Some(0.0));
+        assert_eq!(measures.alarms.event_recall_oracle, Some(1.0));
+    }
+
+    #[test]
+    fn a_hold_is_applied_before_everything() {
+        let series = series();
+        let scores = difference(&series.values);
+        let hold = Some(10.0);
+        let held = judge(&series, &scores, JudgingRules { hold, ..RULES }).unwrap();
+        let by_hand = judge(&series, &peak_hold(&scores, 10.0), RULES).unwrap();
+        assert_eq!(held.0, by_hand.0);
+    }
+}

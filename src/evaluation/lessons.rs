@@ -1,0 +1,356 @@
+//! What a detector may learn before it judges a series.
+//!
+//! Invariant: [`Lessons`] are made by [`Lessons::own`] and [`Lessons::of_others`] alone, training
+//! in an evaluation takes nothing else, and both refuse what leaks:
+//! - a row at or after `train_points` of its series, which is judged;
+//! - for weights that must not know the series judged: that series, under whatever name, or one
+//!   that shares rows with what is judged.
+//!
+//! That two series share rows is told from their values: timestamps of published series are often
+//! made up. A run of 64 values, 32 of them distinct, is not met twice by chance.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::training::dataset::Series;
+use crate::training::{Dataset, TrainingError};
+
+use super::collection::LabelledSeries;
+
+/// Values of a run that tells one series from all others, …
+const RUN: usize = 64;
+/// … and distinct values that it must have for that: zeros and steps are everywhere.
+const DISTINCT: usize = 32;
+/// Multiplier of the rolling hash: the golden ratio, as of [`mix`].
+const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Name of the only metric.
+pub(super) const METRIC: &str = "value";
+
+/// Why a detector may not learn something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Leak {
+    /// The range that is judged.
+    #[error(
+        "a detector would learn from {rows} rows of `{file}`, of which those after the first \
+         {train_points} are judged"
+    )]
+    Future {
+        /// The series.
+        file: String,
+        /// Rows to learn from.
+        rows: usize,
+        /// Rows that may be learned from.
+        train_points: usize,
+    },
+    /// The series judged, for weights that must not know it.
+    #[error("a detector that must not know `{file}` would learn from it")]
+    Known {
+        /// The series.
+        file: String,
+    },
+    /// A copy of what is judged, or of a part of it.
+    #[error("`{learned}` holds rows on which `{judged}` is judged")]
+    Copy {
+        /// The series to learn from.
+        learned: String,
+        /// The series judged.
+        judged: String,
+    },
+}
+
+impl Leak {
+    /// What the user can do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        "list each series once, or use `--protocol per-series`, which learns from the training \
+         range of the series judged alone"
+    }
+}
+
+/// The first rows of a series, to learn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lesson {
+    /// The series, by its place in the list.
+    pub series: usize,
+    /// How many rows.
+    pub rows: usize,
+}
+
+/// Rows that a detector may learn from: see the module.
+#[derive(Debug)]
+pub struct Lessons {
+    datasets: Vec<Dataset>,
+}
+
+impl Lessons {
+    /// A series' own history, for a detector that judges the rest of it.
+    ///
+    /// # Errors
+    /// When it leaks, or is not enough to learn from.
+    pub fn own(series: &LabelledSeries, rows: usize) -> Result<Self, LessonError> {
+        check_rows(series, rows)?;
+        let datasets = vec![dataset(series, rows)?];
+        Ok(Self { datasets })
+    }
+
+    /// Histories of other series, for weights that must not know those judged. What is not enough
+    /// to learn from is left out.
+    ///
+    /// # Errors
+    /// When it leaks, or nothing is enough to learn from.
+    pub fn of_others(
+        all: &[LabelledSeries],
+        copies: &Copies,
+        judged: &[usize],
+        lessons: &[Lesson],
+    ) -> Result<Self, LessonError> {
+        copies.refuse(all, judged, lessons.iter().map(|lesson| lesson.series))?;
+        let mut datasets = Vec::new();
+        let mut refusal = None;
+        for lesson in lessons {
+            let series = &all[lesson.series];
+            check_rows(series, lesson.rows)?;
+            match dataset(series, lesson.rows) {
+                Ok(dataset) => datasets.push(dataset),
+                Err(error) => refusal = Some(error),
+            }
+        }
+        match refusal {
+            Some(error) if datasets.is_empty() => Err(error.into()),
+            _ => Ok(Self { datasets }),
+        }
+    }
+
+    /// One per series.
+    #[must_use]
+    pub fn datasets(&self) -> Vec<&Dataset> {
+        self.datasets.iter().collect()
+    }
+}
+
+/// Why lessons cannot be given.
+#[derive(Debug, thiserror::Error)]
+pub enum LessonError {
+    /// They would leak.
+    #[error(transparent)]
+    Leak(#[from] Leak),
+    /// They are not enough.
+    #[error(transparent)]
+    Training(#[from] TrainingError),
+}
+
+fn check_rows(series: &LabelledSeries, rows: usize) -> Result<(), Leak> {
+    let train_points = series.train_points;
+    if rows > train_points {
+        let file = series.file.clone();
+        return Err(Leak::Future {
+            file,
+            rows,
+            train_points,
+        });
+    }
+    Ok(())
+}
+
+fn dataset(series: &LabelledSeries, rows: usize) -> Result<Dataset, TrainingError> {
+    let series = Series {
+        key: series.file.clone(),
+        window_start: series.window_start[..rows].to_vec(),
+        metrics: vec![series.values[..rows].to_vec()],
+    };
+    Dataset::new(vec![METRIC.to_owned()], vec![series])
+}
+
+/// Which histories share rows with what is judged of other series.
+#[derive(Debug, Default)]
+pub struct Copies {
+    /// History and series judged.
+    pairs: HashSet<(usize, usize)>,
+}
+
+impl Copies {
+    /// Compares the values of all series.
+    #[must_use]
+    pub fn find(all: &[LabelledSeries]) -> Self {
+        let mut pairs = HashSet::new();
+        let bits = |series: &LabelledSeries| -> Vec<u64> {
+            series.values.iter().map(|value| value.to_bits()).collect()
+        };
+        let bits: Vec<Vec<u64>> = all.iter().map(bits).collect();
+        // Series of few distinct values have no telling runs: equal ones are found whole.
+        for (one, series) in all.iter().enumerate() {
+            for (other, compared) in all.iter().enumerate().filter(|(other, _)| *other != one) {
+                let judged = (
+                    &bits[one][series.train_points..],
+                    &bits[other][compared.train_points..],
+                );
+                let is_constant = judged.0.iter().all(|value| *value == judged.0[0]);
+                if bits[one] == bits[other] || (judged.0 == judged.1 && !is_constant) {
+                    pairs.insert((one, other));
+                }
+            }
+        }
+        let mut runs: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (judged, series) in all.iter().enumerate() {
+            for run in bits[judged][series.train_points..].chunks_exact(RUN) {
+                if run.iter().collect::<HashSet<_>>().len() >= DISTINCT {
+                    let found = runs.entry(hash(run)).or_default();
+                    if found.last() != Some(&judged) {
+                        found.push(judged);
+                    }
+                }
+            }
+        }
+        for (learned, series) in all.iter().enumerate() {
+            for hash in rolling_hashes(&bits[learned][..series.train_points]) {
+                let judged = runs.get(&hash).into_iter().flatten();
+                let others = judged.filter(|judged| **judged != learned);
+                pairs.extend(others.map(|judged| (learned, *judged)));
+            }
+        }
+        Self { pairs }
+    }
+
+    /// Refuses to learn from series judged and from those that share rows with what is judged.
+    ///
+    /// # Errors
+    /// Naming the first that leaks.
+    pub fn refuse(
+        &self,
+        all: &[LabelledSeries],
+        judged: &[usize],
+        learned: impl IntoIterator<Item = usize>,
+    ) -> Result<(), Leak> {
+        for learned in learned {
+            for &judged in judged {
+                if judged == learned {
+                    let file = all[judged].file.clone();
+                    return Err(Leak::Known { file });
+                }
+                if self.pairs.contains(&(learned, judged)) {
+                    return Err(Leak::Copy {
+                        learned: all[learned].file.clone(),
+                        judged: all[judged].file.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Spreads the bits of a value (the finaliser of `SplitMix64`).
+const fn mix(value: u64) -> u64 {
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+/// Polynomial hash of values (Karp & Rabin 1987).
+fn hash(run: &[u64]) -> u64 {
+    run.iter().fold(0, |hash, value| {
+        hash.wrapping_mul(BASE).wrapping_add(mix(*value))
+    })
+}
+
+/// The hash of every run.
+fn rolling_hashes(values: &[u64]) -> Vec<u64> {
+    let Some(first) = values.get(..RUN) else {
+        return Vec::new();
+    };
+    let oldest = BASE.wrapping_pow(RUN as u32 - 1);
+    let mut current = hash(first);
+    let mut hashes = vec![current];
+    for (leaving, entering) in values.iter().zip(&values[RUN..]) {
+        current = current
+            .wrapping_sub(mix(*leaving).wrapping_mul(oldest))
+            .wrapping_mul(BASE)
+            .wrapping_add(mix(*entering));
+        hashes.push(current);
+    }
+    hashes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::floors::random;
+
+    const MINUTE: i64 = 60_000_000;
+
+    fn series(file: &str, values: Vec<f64>, train_points: usize) -> LabelledSeries {
+        LabelledSeries {
+            file: file.to_owned(),
+            dataset: "made-up".to_owned(),
+            window_start: (0..values.len() as i64).map(|row| row * MINUTE).collect(),
+            labels: vec![false; values.len()],
+            values,
+            train_points,
+            vus_window: 10,
+            step_seconds: 60,
+        }
+    }
+
+    fn noise(seed: u64) -> Vec<f64> {
+        random(&[0.0; 4_000], seed)
+    }
+
+    fn of_others(all: &[LabelledSeries], judged: usize, lesson: Lesson) -> Result<(), String> {
+        let lessons = Lessons::of_others(all, &Copies::find(all), &[judged], &[lesson]);
+        lessons.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn first(series: usize) -> Lesson {
+        Lesson { series, rows: 2_000 }
+    }
+
+    #[test]
+    fn rows_that_are_judged_are_no_lessons() {
+        let one = series("one", noise(1), 2_000);
+        assert!(Lessons::own(&one, 2_000).is_ok());
+        insta::assert_snapshot!(Lessons::own(&one, 2_001).unwrap_err(), @"");
+        let all = [one, series("two", noise(2), 2_000)];
+        assert_eq!(of_others(&all, 0, first(1)), Ok(()));
+        let late = Lesson { series: 1, rows: 2_001 };
+        insta::assert_snapshot!(of_others(&all, 0, late).unwrap_err(), @"");
+    }
+
+    #[test]
+    fn the_series_judged_teaches_nothing_that_must_not_know_it() {
+        let all = [series("one", noise(1), 2_000)];
+        insta::assert_snapshot!(of_others(&all, 0, first(0)).unwrap_err(), @"");
+    }
+
+    #[test]
+    fn copies_are_found_by_their_values() {
+        let values = noise(1);
+        // The first's judged rows from 2300 on, as the history of another.
+        let mut shifted = noise(2);
+        shifted[..300].copy_from_slice(&values[2_300..2_600]);
+        let all = [
+            series("one", values.clone(), 2_000),
+            series("again", values, 3_000),
+            series("part", shifted, 2_000),
+            series("other", noise(3), 2_000),
+        ];
+        insta::assert_snapshot!(of_others(&all, 0, first(1)).unwrap_err(), @"");
+        insta::assert_snapshot!(of_others(&all, 0, first(2)).unwrap_err(), @"");
+        assert_eq!(of_others(&all, 0, first(3)), Ok(()));
+        assert_eq!(of_others(&all, 2, first(0)), Ok(()), "only one way");
+    }
+
+    #[test]
+    fn equal_series_of_few_values_are_copies_and_flat_ones_are_not() {
+        let spikes = |every: usize| (0..4_000).map(|row| f64::from(row % every == 0)).collect();
+        let all = [
+            series("one", spikes(7), 2_000),
+            series("again", spikes(7), 2_000),
+            series("other", spikes(9), 2_000),
+        ];
+        assert!(of_others(&all, 0, first(1)).is_err());
+        assert_eq!(of_others(&all, 0, first(2)), Ok(()));
+        let mut flat = [noise(1), noise(2)];
+        flat.iter_mut().for_each(|values| values[2_000..].fill(1.0));
+        let all = flat.map(|values| series("flat", values, 2_000));
+        assert_eq!(of_others(&all, 0, first(1)), Ok(()));
+    }
+}

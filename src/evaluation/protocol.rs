@@ -1,0 +1,283 @@
+//! Where the detector that judges a series comes from.
+//!
+//! ```text
+//! per-series   own training range ──▶ weights, calibration
+//! zero-shot    training ranges of others ──▶ weights    own training range ──▶ calibration
+//! fine-tuned   those weights ──▶ some steps more on the own training range ──▶ calibration
+//! ```
+//!
+//! "Others" are the other folds: series are dealt into five folds in turn, and the weights that
+//! judge a fold were trained on the rest. [`Lessons`] see to it that nothing leaks.
+//!
+//! A detector with weights from elsewhere is fitted to the step of the series judged by training it
+//! there, with no steps for zero-shot. Where the training range is too short for that, the
+//! zero-shot detector keeps the calibration of the others, and only its layout changes.
+
+use std::time::Instant;
+
+use anomalog_udfs::detector::{Detector, DetectorError, ThresholdPolicy};
+use anomalog_udfs::models::Architecture;
+use anomalog_udfs::transform::Transform;
+use candle_core::Tensor;
+use serde::Serialize;
+
+use super::collection::LabelledSeries;
+use super::lessons::{Copies, Leak, Lesson, LessonError, Lessons};
+use crate::training::{self, TrainingError, TrainingSettings, Weights};
+
+/// Folds of series.
+const FOLDS: usize = 5;
+
+/// What a detector learns from before it judges a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// The training range of that series.
+    PerSeries,
+    /// The training ranges of other series.
+    ZeroShot,
+    /// Those, then that of the series.
+    FineTuned,
+}
+
+impl Protocol {
+    /// Its name in tables and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PerSeries => "per-series",
+            Self::ZeroShot => "zero-shot",
+            Self::FineTuned => "fine-tuned",
+        }
+    }
+}
+
+/// How detectors learn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Learning {
+    /// Optimiser steps at most.
+    pub steps: usize,
+    /// Optimiser steps at most of fine-tuning.
+    pub fine_tune_steps: usize,
+    /// Width of the recurrent state.
+    pub hidden_size: usize,
+    /// False alarms a week that a detector's own threshold is for.
+    pub alarms_per_week: f64,
+}
+
+/// What is trained of one architecture with one seed.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject {
+    /// The architecture.
+    pub architecture: Architecture,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// How it learns.
+    pub learning: Learning,
+}
+
+/// Where a detector's calibration comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Calibrated {
+    /// The training range of the series judged.
+    Own,
+    /// Those of other series, because that is too short.
+    Others,
+}
+
+/// A detector that may judge one series.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The detector, with the step of the series.
+    pub detector: Detector,
+    /// Where its calibration comes from.
+    pub calibrated: Calibrated,
+    /// Seconds of learning and calibrating for this series.
+    pub train_s: f64,
+}
+
+impl Prepared {
+    /// Numbers that were learned.
+    ///
+    /// # Errors
+    /// When the weights cannot be read back.
+    pub fn params(&self) -> Result<usize, DetectorError> {
+        let tensors = self.detector.tensors()?;
+        Ok(tensors.values().map(Tensor::elem_count).sum())
+    }
+}
+
+/// Weights that know nothing of some series.
+#[derive(Debug)]
+pub struct Pretrained {
+    detector: Detector,
+    weights: Weights,
+    /// Seconds of training, once for all series of a fold.
+    pub train_s: f64,
+}
+
+/// Why there is no detector.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    /// It would know what it must not.
+    #[error(transparent)]
+    Leak(#[from] Leak),
+    /// There is nothing to transfer from.
+    #[error("`{}` needs at least two series, found {found}", .protocol.name())]
+    TooFewSeries {
+        /// The protocol.
+        protocol: Protocol,
+        /// How many series there are.
+        found: usize,
+    },
+    /// Training failed.
+    #[error(transparent)]
+    Training(#[from] TrainingError),
+    /// A detector cannot be made of the weights.
+    #[error(transparent)]
+    Detector(#[from] DetectorError),
+}
+
+impl From<LessonError> for ProtocolError {
+    fn from(error: LessonError) -> Self {
+        match error {
+            LessonError::Leak(leak) => Self::Leak(leak),
+            LessonError::Training(error) => Self::Training(error),
+        }
+    }
+}
+
+/// The series of each fold, dealt in turn.
+#[must_use]
+pub fn folds(series: usize) -> Vec<Vec<usize>> {
+    let folds = FOLDS.min(series);
+    (0..folds)
+        .map(|fold| (fold..series).step_by(folds).collect())
+        .collect()
+}
+
+impl Subject {
+    fn settings(&self, steps: usize) -> TrainingSettings {
+        TrainingSettings {
+            name: self.architecture.to_string(),
+            architecture: self.architecture,
+            hidden_size: self.learning.hidden_size,
+            steps,
+            seed: self.seed,
+            threshold: ThresholdPolicy {
+                false_alarms_per_week: self.learning.alarms_per_week,
+            },
+        }
+    }
+
+    fn train(
+        &self,
+        lessons: &Lessons,
+        steps: usize,
+        initial: Option<&Weights>,
+    ) -> Result<Detector, TrainingError> {
+        let datasets = lessons.datasets();
+        training::train_on_all(&self.settings(steps), &datasets, initial, &mut |_| {})
+    }
+
+    /// A detector that learns from the series' own training range alone.
+    ///
+    /// # Errors
+    /// When that is too short or holds nothing to learn, or training fails.
+    pub fn per_series(&self, series: &LabelledSeries) -> Result<Prepared, ProtocolError> {
+        let start = Instant::now();
+        let lessons = Lessons::own(series, series.train_points)?;
+        Ok(Prepared {
+            detector: self.train(&lessons, self.learning.steps, None)?,
+            calibrated: Calibrated::Own,
+            train_s: start.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Weights that know nothing of the series of a fold: trained on all others.
+    ///
+    /// # Errors
+    /// When one of the others shares rows with what is judged, all of them are too short, or
+    /// training fails.
+    pub fn pretrained(
+        &self,
+        all: &[LabelledSeries],
+        copies: &Copies,
+        fold: &[usize],
+    ) -> Result<Pretrained, ProtocolError> {
+        let start = Instant::now();
+        let others = (0..all.len()).filter(|series| !fold.contains(series));
+        let lessons: Vec<Lesson> = others
+            .map(|series| Lesson {
+                series,
+                rows: all[series].train_points,
+            })
+            .collect();
+        let lessons = Lessons::of_others(all, copies, fold, &lessons)?;
+        let detector = self.train(&lessons, self.learning.steps, None)?;
+        Ok(Pretrained {
+            weights: detector.tensors()?,
+            detector,
+            train_s: start.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// The weights as they are, calibrated on the series' training range where that is enough.
+    ///
+    /// # Errors
+    /// When calibration fails.
+    pub fn zero_shot(
+        &self,
+        pretrained: &Pretrained,
+        series: &LabelledSeries,
+    ) -> Result<Prepared, ProtocolError> {
+        let start = Instant::now();
+        let own = Lessons::own(series, series.train_points)
+            .map_err(ProtocolError::from)
+            .and_then(|lessons| Ok(self.train(&lessons, 0, Some(&pretrained.weights))?));
+        let (detector, calibrated) = match own {
+            Ok(detector) => (detector, Calibrated::Own),
+            Err(ProtocolError::Training(
+                TrainingError::TooLittleData { .. } | TrainingError::NoUsableSeries { .. },
+            )) => (pretrained.laid_out_for(series)?, Calibrated::Others),
+            Err(error) => return Err(error),
+        };
+        Ok(Prepared {
+            detector,
+            calibrated,
+            train_s: start.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// The weights after some steps more on the series' training range.
+    ///
+    /// # Errors
+    /// When that is too short or holds nothing to learn, or training fails.
+    pub fn fine_tuned(
+        &self,
+        pretrained: &Pretrained,
+        series: &LabelledSeries,
+    ) -> Result<Prepared, ProtocolError> {
+        let start = Instant::now();
+        let lessons = Lessons::own(series, series.train_points)?;
+        let steps = self.learning.fine_tune_steps;
+        Ok(Prepared {
+            detector: self.train(&lessons, steps, Some(&pretrained.weights))?,
+            calibrated: Calibrated::Own,
+            train_s: start.elapsed().as_secs_f64(),
+        })
+    }
+}
+
+impl Pretrained {
+    /// The detector as the others made it, for windows of another length.
+    fn laid_out_for(&self, series: &LabelledSeries) -> Result<Detector, DetectorError> {
+        let step_micros = i64::from(series.step_seconds) * 1_000_000;
+        let mut transforms = self.detector.manifest().layout.transforms.clone();
+        let history = &series.values[..series.train_points];
+        if history.iter().any(|value| *value < 0.0) {
+            transforms.fill(Transform::Identity);
+        }
+        self.detector.laid_out_for(step_micros, transforms)
+    }
+}

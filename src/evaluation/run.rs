@@ -1,0 +1,493 @@
+//! All candidates on all series.
+
+use std::time::Instant;
+
+use anomalog_udfs::models::Architecture;
+use anomalog_udfs::scoring::WindowScore;
+use anomalog_udfs::series::Rows;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::EvaluationError;
+use super::candidate::Candidate;
+use super::collection::LabelledSeries;
+use super::curves::Curves;
+use super::floors::Floor;
+use super::judge::{JudgingRules, Measures, judge};
+use super::lessons::Copies;
+use super::protocol::{
+    Calibrated, Learning, Prepared, Pretrained, Protocol, ProtocolError, Subject, folds,
+};
+
+/// The protocol of candidates that learn nothing.
+pub const FLOOR: &str = "floor";
+
+/// What to judge, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluationSettings {
+    /// Architectures and floors.
+    pub candidates: Vec<Candidate>,
+    /// How architectures learn before they judge.
+    pub protocols: Vec<Protocol>,
+    /// Each architecture and the random floor are tried with each.
+    pub seeds: Vec<u64>,
+    /// How architectures learn.
+    pub learning: Learning,
+    /// How all are judged.
+    pub rules: JudgingRules,
+}
+
+/// One candidate on one series.
+#[derive(Debug, Clone, Serialize)]
+pub struct SeriesResult {
+    /// File of the series.
+    pub file: String,
+    /// Its dataset.
+    pub dataset: String,
+    /// Architecture or floor.
+    pub detector: &'static str,
+    /// How it learned; `floor` for floors.
+    pub protocol: &'static str,
+    /// Seed; `None` where nothing is drawn.
+    pub seed: Option<u64>,
+    /// How good it is.
+    #[serde(flatten)]
+    pub measures: Measures,
+    /// Seconds of learning and calibrating for this series; 0 for floors.
+    pub train_s: f64,
+    /// Seconds of training the weights that it began with, once for several series.
+    pub pretrain_s: Option<f64>,
+    /// Windows scored a second, by one thread.
+    pub score_rows_per_s: f64,
+    /// Numbers that were learned.
+    pub params: usize,
+    /// Where the detector's calibration comes from; `None` for floors.
+    pub calibrated_on: Option<Calibrated>,
+    /// What plots show, if asked for.
+    #[serde(skip)]
+    pub curves: Option<Curves>,
+}
+
+/// A series that could not be judged, or not by all measures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkippedResult {
+    /// File of the series.
+    pub file: String,
+    /// Its dataset.
+    pub dataset: String,
+    /// Architecture or floor; `None` for all.
+    pub detector: Option<&'static str>,
+    /// How it was to learn; `None` for all.
+    pub protocol: Option<&'static str>,
+    /// Seed; `None` for all.
+    pub seed: Option<u64>,
+    /// What is missing: `all` measures or those of `events`.
+    pub missing: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+/// All results, by candidate and then in the order of the series.
+#[derive(Debug, Default)]
+pub struct Evaluation {
+    /// One per series, candidate, protocol and seed.
+    pub results: Vec<SeriesResult>,
+    /// What is not among them, and why.
+    pub skipped: Vec<SkippedResult>,
+}
+
+/// Why nothing is judged.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Weights would know what they must not, or there are too few series for that.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// No candidate could be judged on any series.
+    #[error("no series can be judged: {}", describe(.0))]
+    Nothing(Vec<SkippedResult>),
+}
+
+impl RunError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Protocol(ProtocolError::Leak(leak)) => Some(leak.hint().to_owned()),
+            Self::Protocol(ProtocolError::TooFewSeries { .. }) => Some(
+                "list more series with `--series`, or use `--protocol per-series`".to_owned(),
+            ),
+            Self::Protocol(ProtocolError::Training(error)) => error.hint(),
+            Self::Protocol(ProtocolError::Detector(error)) => error.hint(),
+            Self::Nothing(_) => Some(
+                "each file needs anomalies, windows that are none, and values that vary; \
+                 detectors need some 1000 windows before `train_points`"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+fn describe(skipped: &[SkippedResult]) -> String {
+    const SHOWN: usize = 3;
+    let of = |skip: &SkippedResult| format!("`{}`: {}", skip.file, skip.reason);
+    let mut texts: Vec<String> = skipped.iter().take(SHOWN).map(of).collect();
+    if skipped.len() > SHOWN {
+        texts.push(format!("and {} more", skipped.len() - SHOWN));
+    }
+    texts.join("; ")
+}
+
+/// A candidate as it is tried.
+#[derive(Debug, Clone, Copy)]
+struct Trial {
+    candidate: Candidate,
+    protocol: Option<Protocol>,
+    seed: Option<u64>,
+}
+
+impl Trial {
+    fn protocol_name(self) -> &'static str {
+        self.protocol.map_or(FLOOR, Protocol::name)
+    }
+
+    fn skip(self, series: &LabelledSeries, reason: &impl ToString) -> SkippedResult {
+        SkippedResult {
+            file: series.file.clone(),
+            dataset: series.dataset.clone(),
+            detector: Some(self.candidate.name()),
+            protocol: Some(self.protocol_name()),
+            seed: self.seed,
+            missing: "all",
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// Trials that are to be made on a number of series.
+#[must_use]
+pub fn trials(settings: &EvaluationSettings, series: usize) -> usize {
+    let architectures = architectures(settings).len() * settings.protocols.len();
+    (architectures * settings.seeds.len() + floors(settings).len()) * series
+}
+
+/// Judges all candidates on all series; calls `progress` after each trial.
+///
+/// # Errors
+/// When weights would know what they must not, there are too few series to transfer between, or
+/// nothing can be judged at all.
+pub fn evaluate(
+    series: &[LabelledSeries],
+    settings: &EvaluationSettings,
+    progress: &(dyn Fn() + Sync),
+) -> Result<Evaluation, RunError> {
+    let run = Run {
+        series,
+        settings,
+        progress,
+    };
+    let mut evaluation = Evaluation::default();
+    let usable = run.usable(&mut evaluation.skipped);
+    // Before anything long: leaks and too few series.
+    let copies = run.check_transfer()?;
+    let floors = floors(settings);
+    let trials: Vec<(Trial, usize)> = floors
+        .iter()
+        .flat_map(|trial| usable.iter().map(|series| (*trial, *series)))
+        .collect();
+    let judged: Vec<_> = trials
+        .into_par_iter()
+        .map(|(trial, series)| run.floor(trial, series))
+        .collect();
+    evaluation.extend(judged);
+    for architecture in architectures(settings) {
+        for &seed in &settings.seeds {
+            let subject = Subject {
+                architecture,
+                seed,
+                learning: settings.learning,
+            };
+            run.subject(subject, &usable, &copies, &mut evaluation)?;
+        }
+    }
+    if evaluation.results.is_empty() {
+        return Err(RunError::Nothing(evaluation.skipped));
+    }
+    Ok(evaluation)
+}
+
+fn architectures(settings: &EvaluationSettings) -> Vec<Architecture> {
+    let candidates = settings.candidates.iter();
+    candidates
+        .filter_map(|candidate| match candidate {
+            Candidate::Architecture(architecture) => Some(*architecture),
+            Candidate::Floor(_) => None,
+        })
+        .collect()
+}
+
+/// One trial per floor, and one per seed of the random one.
+fn floors(settings: &EvaluationSettings) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for &candidate in &settings.candidates {
+        let trial = |seed| Trial {
+            candidate,
+            protocol: None,
+            seed,
+        };
+        match candidate {
+            Candidate::Architecture(_) => {}
+            Candidate::Floor(Floor::Random) => {
+                trials.extend(settings.seeds.iter().map(|seed| trial(Some(*seed))));
+            }
+            Candidate::Floor(_) => trials.push(trial(None)),
+        }
+    }
+    trials
+}
+
+impl Evaluation {
+    fn extend(&mut self, judged: Vec<Judged>) {
+        for judged in judged {
+            match judged {
+                Ok(result) => self.results.push(*result),
+                Err(skip) => self.skipped.push(*skip),
+            }
+        }
+    }
+}
+
+type Judged = Result<Box<SeriesResult>, Box<SkippedResult>>;
+
+struct Run<'a> {
+    series: &'a [LabelledSeries],
+    settings: &'a EvaluationSettings,
+    progress: &'a (dyn Fn() + Sync),
+}
+
+impl Run<'_> {
+    /// Series whose labels have a meaning, and the reasons of the others.
+    fn usable(&self, skipped: &mut Vec<SkippedResult>) -> Vec<usize> {
+        let mut usable = Vec::new();
+        for (number, series) in self.series.iter().enumerate() {
+            let mut skip = |missing, reason: String| {
+                skipped.push(SkippedResult {
+                    file: series.file.clone(),
+                    dataset: series.dataset.clone(),
+                    detector: None,
+                    protocol: None,
+                    seed: None,
+                    missing,
+                    reason,
+                });
+            };
+            let defect = |labels: &[bool]| {
+                let windows = labels.len();
+                match labels.iter().filter(|label| **label).count() {
+                    0 => Some(EvaluationError::NoPositive { windows }),
+                    found if found == windows => Some(EvaluationError::AllPositive { windows }),
+                    _ => None,
+                }
+            };
+            if let Some(error) = defect(&series.labels) {
+                skip("all", error.to_string());
+                continue;
+            }
+            if let Some(error) = defect(&series.labels[series.train_points..]) {
+                skip("events", format!("after the training range, {error}"));
+            }
+            usable.push(number);
+        }
+        usable
+    }
+
+    /// What is needed to transfer weights between series; checks that it is allowed.
+    fn check_transfer(&self) -> Result<Copies, ProtocolError> {
+        let protocols = self.settings.protocols.iter();
+        let transfer = protocols.copied().find(|p| *p != Protocol::PerSeries);
+        let Some(protocol) = transfer.filter(|_| !architectures(self.settings).is_empty()) else {
+            return Ok(Copies::default());
+        };
+        let found = self.series.len();
+        if found < 2 {
+            return Err(ProtocolError::TooFewSeries { protocol, found });
+        }
+        let copies = Copies::find(self.series);
+        for fold in folds(found) {
+            let others = (0..found).filter(|series| !fold.contains(series));
+            copies.refuse(self.series, &fold, others)?;
+        }
+        Ok(copies)
+    }
+
+    fn floor(&self, trial: Trial, number: usize) -> Judged {
+        let series = &self.series[number];
+        let Candidate::Floor(floor) = trial.candidate else {
+            return Err(Box::new(trial.skip(series, &"it is no floor")));
+        };
+        let seed = trial.seed.unwrap_or_default();
+        let start = Instant::now();
+        let scores = floor.score(&series.values, series.step_seconds, seed);
+        let seconds = start.elapsed().as_secs_f64();
+        self.judge(trial, series, &scores, seconds)
+    }
+
+    /// One architecture with one seed, by all protocols.
+    fn subject(
+        &self,
+        subject: Subject,
+        usable: &[usize],
+        copies: &Copies,
+        evaluation: &mut Evaluation,
+    ) -> Result<(), ProtocolError> {
+        let trial = |protocol| Trial {
+            candidate: Candidate::Architecture(subject.architecture),
+            protocol: Some(protocol),
+            seed: Some(subject.seed),
+        };
+        let protocols = &self.settings.protocols;
+        if protocols.contains(&Protocol::PerSeries) {
+            let trial = trial(Protocol::PerSeries);
+            let judged = self.each(usable, |series| {
+                self.detector(trial, series, subject.per_series(series), None)
+            });
+            evaluation.extend(judged);
+        }
+        let transfers: Vec<Protocol> = protocols
+            .iter()
+            .copied()
+            .filter(|protocol| *protocol != Protocol::PerSeries)
+            .collect();
+        if transfers.is_empty() {
+            return Ok(());
+        }
+        let mut judged: Vec<Vec<(usize, Judged)>> = Vec::new();
+        judged.resize_with(transfers.len(), Vec::new);
+        for fold in folds(self.series.len()) {
+            let fold_usable: Vec<usize> = fold
+                .iter()
+                .copied()
+                .filter(|series| usable.contains(series))
+                .collect();
+            if fold_usable.is_empty() {
+                continue;
+            }
+            let pretrained = match subject.pretrained(self.series, copies, &fold) {
+                Err(ProtocolError::Training(error)) => Err(error),
+                other => Ok(other?),
+            };
+            for (place, &protocol) in transfers.iter().enumerate() {
+                let trial = trial(protocol);
+                let of_fold = self.each(&fold_usable, |series| match &pretrained {
+                    Ok(pretrained) => {
+                        let prepared = prepare(subject, protocol, pretrained, series);
+                        self.detector(trial, series, prepared, Some(pretrained.train_s))
+                    }
+                    Err(error) => {
+                        (self.progress)();
+                        Err(Box::new(trial.skip(series, &format!("on the others, {error}"))))
+                    }
+                });
+                judged[place].extend(fold_usable.iter().copied().zip(of_fold));
+            }
+        }
+        for mut judged in judged {
+            judged.sort_by_key(|(series, _)| *series);
+            evaluation.extend(judged.into_iter().map(|(_, judged)| judged).collect());
+        }
+        Ok(())
+    }
+
+    /// Several series at once: training one leaves cores idle between its steps.
+    fn each(
+        &self,
+        numbers: &[usize],
+        trial: impl Fn(&LabelledSeries) -> Judged + Sync,
+    ) -> Vec<Judged> {
+        numbers
+            .par_iter()
+            .map(|number| trial(&self.series[*number]))
+            .collect()
+    }
+
+    fn detector(
+        &self,
+        trial: Trial,
+        series: &LabelledSeries,
+        prepared: Result<Prepared, ProtocolError>,
+        pretrain_s: Option<f64>,
+    ) -> Judged {
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                (self.progress)();
+                return Err(Box::new(trial.skip(series, &error)));
+            }
+        };
+        let rows = Rows {
+            window_start: &series.window_start,
+            metrics: std::slice::from_ref(&series.values),
+        };
+        let start = Instant::now();
+        let scored = prepared.detector.score(rows);
+        let seconds = start.elapsed().as_secs_f64();
+        let failed = |reason: &dyn ToString| {
+            (self.progress)();
+            Err(Box::new(trial.skip(series, &reason.to_string())))
+        };
+        let scored = match scored {
+            Ok(scored) => scored,
+            Err(error) => return failed(&error),
+        };
+        let params = match prepared.params() {
+            Ok(params) => params,
+            Err(error) => return failed(&error),
+        };
+        let surprise = |window: WindowScore| window.verdict.map_or(f64::NAN, |v| v.surprise);
+        let scores: Vec<f64> = scored.into_iter().map(surprise).collect();
+        let mut result = self.judge(trial, series, &scores, seconds)?;
+        result.train_s = prepared.train_s;
+        result.pretrain_s = pretrain_s;
+        result.params = params;
+        result.calibrated_on = Some(prepared.calibrated);
+        Ok(result)
+    }
+
+    fn judge(
+        &self,
+        trial: Trial,
+        series: &LabelledSeries,
+        scores: &[f64],
+        seconds: f64,
+    ) -> Judged {
+        let judged = judge(series, scores, self.settings.rules);
+        (self.progress)();
+        let (measures, curves) = judged.map_err(|error| Box::new(trial.skip(series, &error)))?;
+        Ok(Box::new(SeriesResult {
+            file: series.file.clone(),
+            dataset: series.dataset.clone(),
+            detector: trial.candidate.name(),
+            protocol: trial.protocol_name(),
+            seed: trial.seed,
+            measures,
+            train_s: 0.0,
+            pretrain_s: None,
+            score_rows_per_s: scores.len() as f64 / seconds.max(f64::EPSILON),
+            params: 0,
+            calibrated_on: None,
+            curves,
+        }))
+    }
+}
+
+fn prepare(
+    subject: Subject,
+    protocol: Protocol,
+    pretrained: &Pretrained,
+    series: &LabelledSeries,
+) -> Result<Prepared, ProtocolError> {
+    match protocol {
+        Protocol::PerSeries => subject.per_series(series),
+        Protocol::ZeroShot => subject.zero_shot(pretrained, series),
+        Protocol::FineTuned => subject.fine_tuned(pretrained, series),
+    }
+}
