@@ -19,6 +19,7 @@
 //!   on the number of threads.
 //! - A file of the warehouse appears complete or not at all ([`warehouse`]).
 //! - "No traffic" and "no log" are different facts: zero and NULL ([`schema`]).
+//! - What a detector is judged on, it never learned from ([`evaluation::lessons`]).
 //! - SQL that defines a table lies in `queries/`, never in a Rust string ([`queries`]).
 //! - Only [`session`] builds a query context; only [`printer`] writes to the terminal.
 //! - [`cli`] is arguments as written; [`commands`] resolves them and calls the rest.

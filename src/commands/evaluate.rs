@@ -35,9 +35,8 @@ pub fn run(settings: &Settings, args: EvaluateArgs) -> Result<()> {
     let trials = run::trials(&evaluation, series.len()) as u64;
     let bar = settings.printer.progress("evaluating", Some(trials));
     // Plain computing: other tasks of the runtime may go on meanwhile.
-    let judged = tokio::task::block_in_place(|| {
-        run::evaluate(&series, &evaluation, &|| bar.inc(1))
-    });
+    let judged =
+        tokio::task::block_in_place(|| run::evaluate(&series, &evaluation, &|| bar.inc(1)));
     bar.finish_and_clear();
     let report = Report::new(judged?, &evaluation);
     if let Some(path) = html {
@@ -59,16 +58,17 @@ fn read(lists: &[std::path::PathBuf]) -> Result<Vec<LabelledSeries>> {
         .iter()
         .flat_map(|(list, series)| {
             let folder = list.parent().unwrap_or(Path::new(""));
-            series.iter().map(move |series| (folder, series.file.clone()))
+            series
+                .iter()
+                .map(move |series| (folder, series.file.clone()))
         })
         .collect();
     let mut all = Vec::new();
     for (list, series) in collections {
         let folder = list.parent().unwrap_or(Path::new(""));
         for mut series in series {
-            let is_elsewhere = |(other, name): &(&Path, String)| {
-                *other != folder && *name == series.file
-            };
+            let is_elsewhere =
+                |(other, name): &(&Path, String)| *other != folder && *name == series.file;
             if names.iter().any(is_elsewhere) {
                 series.file = folder.join(&series.file).display().to_string();
             }
@@ -119,7 +119,9 @@ fn distinct<T: PartialEq>(items: Vec<T>) -> Vec<T> {
 /// Writes the page; it appears complete or not at all.
 fn write_page(report: &Report, path: &Path) -> Result<()> {
     let page = html_page(report)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let staged = new_file()
         .prefix(".anomalog-")
         .tempfile_in(folder.unwrap_or(Path::new(".")))

@@ -47,7 +47,9 @@ impl fmt::Display for Candidate {
 pub struct UnknownCandidate;
 
 fn expected() -> String {
-    let names = Candidate::all().into_iter().map(|known| format!("`{known}`"));
+    let names = Candidate::all()
+        .into_iter()
+        .map(|known| format!("`{known}`"));
     format!("{} or `all`", names.collect::<Vec<_>>().join(", "))
 }
 
@@ -55,8 +57,8 @@ impl FromStr for Candidate {
     type Err = UnknownCandidate;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let all = Self::all().into_iter();
-        all.into_iter()
+        Self::all()
+            .into_iter()
             .find(|known| known.name() == name)
             .ok_or(UnknownCandidate)
     }
@@ -75,7 +77,7 @@ mod tests {
         }
         insta::assert_snapshot!(
             "LSTM".parse::<Candidate>().unwrap_err(),
-            @""
+            @"expected `rnn`, `lstm`, `gru`, `clstm`, `random`, `difference`, `median-11`, `median-31`, `robust-z`, `yesterday`, `last-week`, `ewma`, `spectral-residual` or `all`"
         );
     }
 }

@@ -129,6 +129,6 @@ mod tests {
         let peak = curves.scores.iter().position(|score| *score > 8.0).unwrap();
         assert!(curves.labels[peak]);
         assert_eq!(curves.labels.iter().filter(|label| **label).count(), 1);
-        assert_eq!(curves.recalls, [1.0; BUDGETS.len()]);
+        assert!(curves.recalls.iter().all(|recall| *recall > 0.999));
     }
 }

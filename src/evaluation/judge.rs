@@ -184,7 +184,7 @@ mod tests {
 
     /// Two weeks of noise by 5 minutes, with a labelled spike each day of the second.
     fn series() -> LabelledSeries {
-        let mut values = random(&[0.0; 4_032], 1);
+        let mut values = random(&vec![0.0; 4_032], 1);
         let mut labels = vec![false; 4_032];
         for day in 7..14 {
             values[day * 288 + 100] += 20.0;
@@ -213,8 +213,11 @@ mod tests {
         assert_eq!(alarms.event_recall_oracle, Some(1.0));
         assert_eq!(alarms.false_alarms_per_week, Some(0.0));
         assert_eq!(alarms.delay_windows, Some(0.0));
-        assert!(measures.auc_roc > 0.99 && measures.vus_pr > 0.4, "{measures:?}");
-        assert_eq!(curves.unwrap().recalls, [1.0; BUDGETS.len()]);
+        assert!(
+            measures.auc_roc > 0.99 && measures.vus_pr > 0.4,
+            "{measures:?}"
+        );
+        assert!(curves.unwrap().recalls.iter().all(|recall| *recall > 0.999));
     }
 
     #[test]

@@ -135,7 +135,13 @@ pub enum LessonError {
     Leak(#[from] Leak),
     /// They are not enough.
     #[error(transparent)]
-    Training(#[from] TrainingError),
+    Training(Box<TrainingError>),
+}
+
+impl From<TrainingError> for LessonError {
+    fn from(error: TrainingError) -> Self {
+        Self::Training(Box::new(error))
+    }
 }
 
 fn check_rows(series: &LabelledSeries, rows: usize) -> Result<(), Leak> {
@@ -291,7 +297,7 @@ mod tests {
     }
 
     fn noise(seed: u64) -> Vec<f64> {
-        random(&[0.0; 4_000], seed)
+        random(&vec![0.0; 4_000], seed)
     }
 
     fn of_others(all: &[LabelledSeries], judged: usize, lesson: Lesson) -> Result<(), String> {
@@ -300,24 +306,30 @@ mod tests {
     }
 
     fn first(series: usize) -> Lesson {
-        Lesson { series, rows: 2_000 }
+        Lesson {
+            series,
+            rows: 2_000,
+        }
     }
 
     #[test]
     fn rows_that_are_judged_are_no_lessons() {
         let one = series("one", noise(1), 2_000);
         assert!(Lessons::own(&one, 2_000).is_ok());
-        insta::assert_snapshot!(Lessons::own(&one, 2_001).unwrap_err(), @"");
+        insta::assert_snapshot!(Lessons::own(&one, 2_001).unwrap_err(), @"a detector would learn from 2001 rows of `one`, of which those after the first 2000 are judged");
         let all = [one, series("two", noise(2), 2_000)];
         assert_eq!(of_others(&all, 0, first(1)), Ok(()));
-        let late = Lesson { series: 1, rows: 2_001 };
-        insta::assert_snapshot!(of_others(&all, 0, late).unwrap_err(), @"");
+        let late = Lesson {
+            series: 1,
+            rows: 2_001,
+        };
+        insta::assert_snapshot!(of_others(&all, 0, late).unwrap_err(), @"a detector would learn from 2001 rows of `two`, of which those after the first 2000 are judged");
     }
 
     #[test]
     fn the_series_judged_teaches_nothing_that_must_not_know_it() {
         let all = [series("one", noise(1), 2_000)];
-        insta::assert_snapshot!(of_others(&all, 0, first(0)).unwrap_err(), @"");
+        insta::assert_snapshot!(of_others(&all, 0, first(0)).unwrap_err(), @"a detector that must not know `one` would learn from it");
     }
 
     #[test]
@@ -332,8 +344,8 @@ mod tests {
             series("part", shifted, 2_000),
             series("other", noise(3), 2_000),
         ];
-        insta::assert_snapshot!(of_others(&all, 0, first(1)).unwrap_err(), @"");
-        insta::assert_snapshot!(of_others(&all, 0, first(2)).unwrap_err(), @"");
+        insta::assert_snapshot!(of_others(&all, 0, first(1)).unwrap_err(), @"`again` holds rows on which `one` is judged");
+        insta::assert_snapshot!(of_others(&all, 0, first(2)).unwrap_err(), @"`part` holds rows on which `one` is judged");
         assert_eq!(of_others(&all, 0, first(3)), Ok(()));
         assert_eq!(of_others(&all, 2, first(0)), Ok(()), "only one way");
     }
@@ -349,7 +361,9 @@ mod tests {
         assert!(of_others(&all, 0, first(1)).is_err());
         assert_eq!(of_others(&all, 0, first(2)), Ok(()));
         let mut flat = [noise(1), noise(2)];
-        flat.iter_mut().for_each(|values| values[2_000..].fill(1.0));
+        for values in &mut flat {
+            values[2_000..].fill(1.0);
+        }
         let all = flat.map(|values| series("flat", values, 2_000));
         assert_eq!(of_others(&all, 0, first(1)), Ok(()));
     }

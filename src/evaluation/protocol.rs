@@ -132,10 +132,22 @@ pub enum ProtocolError {
     },
     /// Training failed.
     #[error(transparent)]
-    Training(#[from] TrainingError),
+    Training(Box<TrainingError>),
     /// A detector cannot be made of the weights.
     #[error(transparent)]
-    Detector(#[from] DetectorError),
+    Detector(Box<DetectorError>),
+}
+
+impl From<TrainingError> for ProtocolError {
+    fn from(error: TrainingError) -> Self {
+        Self::Training(Box::new(error))
+    }
+}
+
+impl From<DetectorError> for ProtocolError {
+    fn from(error: DetectorError) -> Self {
+        Self::Detector(Box::new(error))
+    }
 }
 
 impl From<LessonError> for ProtocolError {
@@ -232,15 +244,14 @@ impl Subject {
         series: &LabelledSeries,
     ) -> Result<Prepared, ProtocolError> {
         let start = Instant::now();
-        let own = Lessons::own(series, series.train_points)
-            .map_err(ProtocolError::from)
-            .and_then(|lessons| Ok(self.train(&lessons, 0, Some(&pretrained.weights))?));
+        let lessons = Lessons::own(series, series.train_points).map_err(ProtocolError::from);
+        let own =
+            lessons.and_then(|lessons| Ok(self.train(&lessons, 0, Some(&pretrained.weights))?));
         let (detector, calibrated) = match own {
-            Ok(detector) => (detector, Calibrated::Own),
-            Err(ProtocolError::Training(
-                TrainingError::TooLittleData { .. } | TrainingError::NoUsableSeries { .. },
-            )) => (pretrained.laid_out_for(series)?, Calibrated::Others),
-            Err(error) => return Err(error),
+            Err(ProtocolError::Training(error)) if is_too_short(&error) => {
+                (pretrained.laid_out_for(series)?, Calibrated::Others)
+            }
+            own => (own?, Calibrated::Own),
         };
         Ok(Prepared {
             detector,
@@ -267,6 +278,14 @@ impl Subject {
             train_s: start.elapsed().as_secs_f64(),
         })
     }
+}
+
+/// Whether a training range cannot be learned from, or not calibrated on, for what it is.
+fn is_too_short(error: &TrainingError) -> bool {
+    matches!(
+        error,
+        TrainingError::TooLittleData { .. } | TrainingError::NoUsableSeries { .. }
+    )
 }
 
 impl Pretrained {

@@ -87,7 +87,7 @@ pub struct SkippedResult {
     pub reason: String,
 }
 
-/// All results, by candidate and then in the order of the series.
+/// All results: floors first, by candidate and then in the order of the series.
 #[derive(Debug, Default)]
 pub struct Evaluation {
     /// One per series, candidate, protocol and seed.
@@ -113,9 +113,9 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Protocol(ProtocolError::Leak(leak)) => Some(leak.hint().to_owned()),
-            Self::Protocol(ProtocolError::TooFewSeries { .. }) => Some(
-                "list more series with `--series`, or use `--protocol per-series`".to_owned(),
-            ),
+            Self::Protocol(ProtocolError::TooFewSeries { .. }) => {
+                Some("list more series with `--series`, or use `--protocol per-series`".to_owned())
+            }
             Self::Protocol(ProtocolError::Training(error)) => error.hint(),
             Self::Protocol(ProtocolError::Detector(error)) => error.hint(),
             Self::Nothing(_) => Some(
@@ -190,13 +190,13 @@ pub fn evaluate(
     // Before anything long: leaks and too few series.
     let copies = run.check_transfer()?;
     let floors = floors(settings);
-    let trials: Vec<(Trial, usize)> = floors
+    let trials: Vec<_> = floors
         .iter()
-        .flat_map(|trial| usable.iter().map(|series| (*trial, *series)))
+        .flat_map(|floor| usable.iter().map(|series| (*floor, *series)))
         .collect();
     let judged: Vec<_> = trials
         .into_par_iter()
-        .map(|(trial, series)| run.floor(trial, series))
+        .map(|((floor, seed), series)| run.floor(floor, seed, series))
         .collect();
     evaluation.extend(judged);
     for architecture in architectures(settings) {
@@ -225,24 +225,24 @@ fn architectures(settings: &EvaluationSettings) -> Vec<Architecture> {
         .collect()
 }
 
-/// One trial per floor, and one per seed of the random one.
-fn floors(settings: &EvaluationSettings) -> Vec<Trial> {
-    let mut trials = Vec::new();
-    for &candidate in &settings.candidates {
-        let trial = |seed| Trial {
-            candidate,
-            protocol: None,
-            seed,
-        };
-        match candidate {
+/// The floors, and the random one once per seed.
+fn floors(settings: &EvaluationSettings) -> Vec<(Floor, Option<u64>)> {
+    let mut floors = Vec::new();
+    for candidate in &settings.candidates {
+        match *candidate {
             Candidate::Architecture(_) => {}
             Candidate::Floor(Floor::Random) => {
-                trials.extend(settings.seeds.iter().map(|seed| trial(Some(*seed))));
+                floors.extend(
+                    settings
+                        .seeds
+                        .iter()
+                        .map(|seed| (Floor::Random, Some(*seed))),
+                );
             }
-            Candidate::Floor(_) => trials.push(trial(None)),
+            Candidate::Floor(floor) => floors.push((floor, None)),
         }
     }
-    trials
+    floors
 }
 
 impl Evaluation {
@@ -319,14 +319,19 @@ impl Run<'_> {
         Ok(copies)
     }
 
-    fn floor(&self, trial: Trial, number: usize) -> Judged {
-        let series = &self.series[number];
-        let Candidate::Floor(floor) = trial.candidate else {
-            return Err(Box::new(trial.skip(series, &"it is no floor")));
+    fn floor(&self, floor: Floor, seed: Option<u64>, number: usize) -> Judged {
+        let trial = Trial {
+            candidate: Candidate::Floor(floor),
+            protocol: None,
+            seed,
         };
-        let seed = trial.seed.unwrap_or_default();
+        let series = &self.series[number];
         let start = Instant::now();
-        let scores = floor.score(&series.values, series.step_seconds, seed);
+        let scores = floor.score(
+            &series.values,
+            series.step_seconds,
+            seed.unwrap_or_default(),
+        );
         let seconds = start.elapsed().as_secs_f64();
         self.judge(trial, series, &scores, seconds)
     }
@@ -384,7 +389,9 @@ impl Run<'_> {
                     }
                     Err(error) => {
                         (self.progress)();
-                        Err(Box::new(trial.skip(series, &format!("on the others, {error}"))))
+                        Err(Box::new(
+                            trial.skip(series, &format!("on the others, {error}")),
+                        ))
                     }
                 });
                 judged[place].extend(fold_usable.iter().copied().zip(of_fold));
@@ -452,13 +459,7 @@ impl Run<'_> {
         Ok(result)
     }
 
-    fn judge(
-        &self,
-        trial: Trial,
-        series: &LabelledSeries,
-        scores: &[f64],
-        seconds: f64,
-    ) -> Judged {
+    fn judge(&self, trial: Trial, series: &LabelledSeries, scores: &[f64], seconds: f64) -> Judged {
         let judged = judge(series, scores, self.settings.rules);
         (self.progress)();
         let (measures, curves) = judged.map_err(|error| Box::new(trial.skip(series, &error)))?;

@@ -168,8 +168,7 @@ impl Summary {
 struct Tried<'a> {
     detector: &'static str,
     protocol: &'static str,
-    /// All seeds of each series; by file and place of its first result, as files of two
-    /// collections may have one name.
+    /// All seeds of each series, by its file.
     by_series: BTreeMap<&'a str, Vec<&'a SeriesResult>>,
 }
 

@@ -14,7 +14,7 @@
 //! hardly seen in it. So the shape ξ is a fixed one, larger where little history was seen, and
 //! gives way to the one found only where that is clearly larger.
 //!
-//! The constants were chosen on scores of the KPI series of the AIOps 2018 challenge.
+//! The constants were chosen on scores of the KPI series of the `AIOps` 2018 challenge.
 
 use super::alarms::{AlarmRules, thresholds_of_events};
 
@@ -51,7 +51,9 @@ pub fn threshold(scores: &[f64], per_window: f64, training_days: f64) -> f64 {
     let budgets: Vec<f64> = rates.iter().map(|rate| rate * scored).collect();
     let found = thresholds_of_events(scores, &budgets, AlarmRules::default().merge);
     let at = |wanted: f64| {
-        let place = rates.iter().position(|rate| rate.total_cmp(&wanted).is_eq());
+        let place = rates
+            .iter()
+            .position(|rate| rate.total_cmp(&wanted).is_eq());
         place.map_or(f64::INFINITY, |place| found[place])
     };
     for halving in 0..=HALVINGS {
@@ -69,7 +71,11 @@ pub fn threshold(scores: &[f64], per_window: f64, training_days: f64) -> f64 {
 fn shape(found: f64, training_days: f64) -> f64 {
     let fixed = SHAPE.0 + SHAPE.1 * (-training_days / SHAPE_DAYS).exp();
     let excess = found - fixed - SHAPE_SLACK;
-    let excess = if excess.is_finite() { excess.max(0.0) } else { 0.0 };
+    let excess = if excess.is_finite() {
+        excess.max(0.0)
+    } else {
+        0.0
+    };
     (fixed + excess).min(MAX_SHAPE)
 }
 
@@ -84,7 +90,10 @@ mod tests {
     /// Independent draws of a Pareto distribution of some shape.
     fn pareto(shape: f64) -> Vec<f64> {
         let uniform = random(&vec![0.0; WINDOWS], 3);
-        uniform.into_iter().map(|u| (1.0 - u).powf(-shape)).collect()
+        uniform
+            .into_iter()
+            .map(|u| (1.0 - u).powf(-shape))
+            .collect()
     }
 
     #[test]
@@ -114,7 +123,13 @@ mod tests {
     fn mostly_zero_scores_have_a_rarer_anchor() {
         // An event every 400 windows: less than one in 240, which is the second halving's.
         let scores: Vec<f64> = (0..WINDOWS)
-            .map(|row| if row % 400 == 0 { 1.0 + (row % 7) as f64 } else { 0.0 })
+            .map(|row| {
+                if row % 400 == 0 {
+                    1.0 + (row % 7) as f64
+                } else {
+                    0.0
+                }
+            })
             .collect();
         let found = threshold(&scores, 1.0 / 10_080.0, 30.0);
         assert!(found.is_finite() && found > 1.0, "{found}");
@@ -122,7 +137,12 @@ mod tests {
 
     #[test]
     fn nothing_to_go_by_is_no_alarm() {
-        for scores in [vec![], vec![f64::NAN; 500], vec![0.0; WINDOWS], vec![3.0; 50]] {
+        for scores in [
+            vec![],
+            vec![f64::NAN; 500],
+            vec![0.0; WINDOWS],
+            vec![3.0; 50],
+        ] {
             assert!(threshold(&scores, 1e-4, 1.0).is_infinite());
         }
     }

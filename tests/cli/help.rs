@@ -25,6 +25,8 @@ fn top_level() {
       sql        Query the warehouse
       detectors  List the detectors, or show one
       simulate   Write made-up access logs with labelled anomalies
+      evaluate   Judge detectors on series whose anomalies are known, beside scores that need no
+                 training
       demo       Ingest, train and score a sample of simulated logs, and show what was found
       help       Print this message or the help of the given subcommand(s)
 
@@ -325,6 +327,81 @@ fn simulate() {
     Examples:
       anomalog simulate --out sample --days 14 --sites 3 --seed 7 --start 2026-11-01
       anomalog simulate --out busy --days 1 --sites 1 --seed 1 --start 2026-11-01 --scale 20
+    ");
+}
+
+#[test]
+fn evaluate() {
+    insta::assert_snapshot!(help("evaluate"), @"
+    Judge detectors on series whose anomalies are known, beside scores that need no training
+
+    Usage: anomalog evaluate [OPTIONS] --series <FILE>...
+
+    Options:
+          --series <FILE>...
+              Lists of labelled series
+
+          --detectors <NAME>
+              Architectures and floors to judge, or `all`
+
+              [default: all]
+
+          --protocol <NAME>
+              What architectures learn from before they judge a series
+
+              Possible values:
+              - per-series: The training range of that series
+              - zero-shot:  The training ranges of other series
+              - fine-tuned: Those, then that of the series
+
+              [default: per-series]
+
+          --hold <N>
+              Hold peaks of all scores with this half-life in windows before judging [default: no hold]
+
+          --seed <N>
+              Seeds of every random choice; each is tried
+
+              [default: 0]
+
+          --steps <N>
+              Optimiser steps per detector at most [default: 200]
+
+          --fine-tune-steps <N>
+              Optimiser steps of fine-tuning at most [default: 60]
+
+          --hidden <N>
+              Width of the recurrent state [default: 48]
+
+          --alarms-per-week <X>
+              False-alarm events per series and week that thresholds are for
+
+              [default: 1]
+
+          --markdown
+              Print the tables as Markdown
+
+          --html <FILE>
+              Write a page with tables and plots, which needs no network
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    `series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file is
+    Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points`
+    rows without labels, and are trained for this alone: those of the warehouse are not used.
+
+    Detectors: rnn, lstm, gru and clstm are trained; random, difference, median-11, median-31, robust-z,
+    yesterday, last-week, ewma and spectral-residual are scores that need no training.
+
+    Examples:
+      anomalog evaluate --series kpi/series.csv
+      anomalog evaluate --series kpi/series.csv --detectors lstm,difference --hold 10 --markdown
+      anomalog evaluate --series kpi/series.csv tsbad/series.csv --protocol zero-shot,fine-tuned --seed
+      1,2,3 --html report.html
     ");
 }
 

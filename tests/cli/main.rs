@@ -4,6 +4,7 @@
 
 mod demo;
 mod detectors;
+mod evaluate;
 mod example;
 mod help;
 mod ingest;

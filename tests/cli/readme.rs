@@ -36,7 +36,7 @@ fn run(work: &Workplace, line: &str) {
     let words = words(line);
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     assert_eq!(words.remove(0), "anomalog", "{line}");
-    if words[0] == "train" {
+    if words[0] == "train" || words[0] == "evaluate" {
         words.extend(["--steps", "4", "--hidden", "8"]);
     }
     work.succeed(&words);
@@ -62,6 +62,16 @@ fn quick_start_and_queries() {
     work.query_to(
         "metrics.parquet",
         "SELECT site AS host, window_start, requests AS value FROM traffic_windows",
+    );
+    work.write(
+        "series.csv",
+        "file,dataset,train_points,vus_window,step_seconds\nshop.parquet,shop,7200,60,60\n",
+    );
+    work.query_to(
+        "shop.parquet",
+        "SELECT window_start AS timestamp, requests AS value, \
+         window_start BETWEEN '2026-03-07T12:00:00Z' AND '2026-03-07T12:20:00Z' AS label \
+         FROM traffic_windows ORDER BY window_start",
     );
     let others = blocks("sh").into_iter().flat_map(str::lines);
     for line in others.filter(|line| line.starts_with("anomalog ")) {

@@ -35,7 +35,10 @@ pub(super) fn precision_recall(lines: &[Line]) -> Result<String, ChartError> {
 /// Recall of events against false alarms a week, from few to many.
 pub(super) fn recall_by_alarms(lines: &[Line]) -> Result<String, ChartError> {
     let (first, last) = (BUDGETS[0], BUDGETS[BUDGETS.len() - 1]);
-    let axes = ("false-alarm events a week", "event recall, oracle threshold");
+    let axes = (
+        "false-alarm events a week",
+        "event recall, oracle threshold",
+    );
     line_chart(lines, (first..last).log_scale(), axes, |rate| {
         if *rate < 1.0 {
             format!("{rate:.2}")
@@ -97,10 +100,20 @@ where
 /// and the threshold as lines.
 pub(super) fn trace(curves: &Curves) -> Result<String, ChartError> {
     let columns = curves.scores.len() as f64;
-    let finite = || curves.scores.iter().copied().filter(|score| score.is_finite());
+    let finite = || {
+        curves
+            .scores
+            .iter()
+            .copied()
+            .filter(|score| score.is_finite())
+    };
     let highest = finite().fold(0.0_f32, f32::max);
     let lowest = finite().fold(0.0_f32, f32::min);
-    let top = if highest > lowest { highest } else { lowest + 1.0 };
+    let top = if highest > lowest {
+        highest
+    } else {
+        lowest + 1.0
+    };
     // One outlier would flatten all else: roots show both.
     let height = |score: f64| {
         let share = (score - f64::from(lowest)) / (f64::from(top) - f64::from(lowest));
@@ -121,7 +134,11 @@ pub(super) fn trace(curves: &Curves) -> Result<String, ChartError> {
         let points = curves.scores.iter().enumerate();
         let points = points.map(|(column, score)| {
             let score = f64::from(*score);
-            let score = if score.is_finite() { height(score) } else { 0.0 };
+            let score = if score.is_finite() {
+                height(score)
+            } else {
+                0.0
+            };
             (column as f64 + 0.5, score)
         });
         chart.draw_series(AreaSeries::new(points, 0.0, SCORE.mix(0.25)).border_style(SCORE))?;

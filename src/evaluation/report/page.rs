@@ -1,8 +1,8 @@
 //! One HTML page that needs nothing else: tables and charts.
 
+use super::Report;
 use super::charts::{self, Line};
 use super::tables::tables;
-use super::Report;
 use crate::evaluation::curves::{BUDGETS, RECALLS};
 use crate::evaluation::run::{FLOOR, SeriesResult};
 use crate::evaluation::summary::{Summary, distinct};
@@ -104,7 +104,11 @@ fn traces(report: &Report, dataset: &str) -> Result<String, PageError> {
         let candidates = summaries.filter(|s| s.dataset == dataset && s.is_floor() == floors);
         let volume = |summary: &Summary| summary.measures.get("vus_pr").map(|i| i.mean);
         candidates
-            .max_by(|a, b| volume(a).partial_cmp(&volume(b)).unwrap_or(std::cmp::Ordering::Equal))
+            .max_by(|a, b| {
+                volume(a)
+                    .partial_cmp(&volume(b))
+                    .unwrap_or(std::cmp::Ordering::Equal)
+            })
             .map(|summary| (summary.detector, summary.protocol))
     };
     let shown: Vec<_> = [best(false), best(true)].into_iter().flatten().collect();

@@ -65,7 +65,7 @@ fn measures(dataset: &str, title: &str, group: Group, summaries: &[&Summary]) ->
     let best = |measure: &Measure| {
         let means = summaries.iter().filter_map(|s| s.measures.get(measure.key));
         let best = means.map(|i| i.mean).fold(f64::NEG_INFINITY, f64::max);
-        measure.more_is_better.then_some(best)
+        (measure.more_is_better && best > 0.0).then_some(best)
     };
     let row = |summary: &&Summary| {
         let mut row = vec![
@@ -73,15 +73,15 @@ fn measures(dataset: &str, title: &str, group: Group, summaries: &[&Summary]) ->
             Cell::plain(summary.protocol),
             Cell::plain(summary.series.to_string()),
         ];
-        row.extend(of_group(group).map(|measure| {
-            match summary.measures.get(measure.key) {
+        row.extend(
+            of_group(group).map(|measure| match summary.measures.get(measure.key) {
                 None => Cell::plain("–"),
                 Some(interval) => Cell {
                     text: figure(interval, group),
                     is_best: best(measure) == Some(interval.mean),
                 },
-            }
-        }));
+            }),
+        );
         row
     };
     Table {
@@ -105,9 +105,15 @@ fn gains(dataset: &str, summaries: &[&Summary]) -> Option<Table> {
     if compared.is_empty() {
         return None;
     }
-    let mut header: Vec<String> = ["detector", "protocol", "measure", "best floor", "difference"]
-        .map(String::from)
-        .into();
+    let mut header: Vec<String> = [
+        "detector",
+        "protocol",
+        "measure",
+        "best floor",
+        "difference",
+    ]
+    .map(String::from)
+    .into();
     header.push("series".to_owned());
     let rows = compared
         .iter()
@@ -194,7 +200,9 @@ impl Table {
         let mut text = self.title.clone();
         for (number, line) in lines.iter().enumerate() {
             let cells = line.iter().zip(&widths);
-            let cells: Vec<String> = cells.map(|(cell, width)| format!("{cell:width$}")).collect();
+            let cells: Vec<String> = cells
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
             text.push_str(&format!("\n{}", cells.join("  ").trim_end()));
             if number == 0 {
                 let rules: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
@@ -214,7 +222,11 @@ impl Table {
         for row in &self.rows {
             let cell = |cell: &Cell| {
                 let text = plain(&cell.text);
-                if cell.is_best { format!("**{text}**") } else { text }
+                if cell.is_best {
+                    format!("**{text}**")
+                } else {
+                    text
+                }
             };
             text.push_str(&line(row.iter().map(cell).collect()));
         }
@@ -229,7 +241,10 @@ impl Table {
         };
         let header = self.header.iter().map(|text| escape(text)).collect();
         let mut text = format!("<h3>{}</h3>\n<table>\n", escape(&self.title));
-        text.push_str(&format!("<thead>{}</thead>\n", cells("th", header).trim_end()));
+        text.push_str(&format!(
+            "<thead>{}</thead>\n",
+            cells("th", header).trim_end()
+        ));
         for row in &self.rows {
             let cell = |cell: &Cell| {
                 let text = escape(&cell.text);

@@ -297,3 +297,37 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), DetectorError> {
         source,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{HOUR, detector};
+    use crate::models::Architecture;
+
+    #[test]
+    fn weights_can_be_read_back_and_laid_out_for_another_step() {
+        let hourly = detector("hourly", Architecture::Gru, &["requests"]);
+        let tensors = hourly.tensors().unwrap();
+        assert!(tensors.contains_key("location.weight"), "{tensors:?}");
+        // A layout made for a step has three horizons, the fixture's two.
+        let mut manifest = hourly.manifest().clone();
+        manifest.layout = BlockLayout::for_step(HOUR, vec![Transform::Count]);
+        manifest.errors.push(None);
+        let weights = crate::models::init::initialise(&manifest.forecaster_config(), 7).unwrap();
+        let hourly = Detector::new(manifest, &weights).unwrap();
+        let minutely = hourly
+            .laid_out_for(60_000_000, vec![Transform::Identity])
+            .unwrap();
+        assert_eq!(minutely.manifest().layout.step_micros, 60_000_000);
+        assert_eq!(minutely.manifest().layout.transforms, [Transform::Identity]);
+        assert_eq!(minutely.weights, hourly.weights);
+        assert_eq!(
+            minutely.manifest().calibration,
+            hourly.manifest().calibration
+        );
+        for (step, transforms) in [(0, 1), (-1, 1), (60_000_000, 2)] {
+            let refused = hourly.laid_out_for(step, vec![Transform::Count; transforms]);
+            assert!(matches!(refused, Err(DetectorError::Inconsistent { .. })));
+        }
+    }
+}
