@@ -111,10 +111,10 @@ fn floors_as_text_and_markdown() {
     median-11   floor     2       0.987 [0.99, 0.99] *  1.000 [1.00, 1.00] *  1.000 [1.00, 1.00] *  1.000 [1.00, 1.00] *
 
     made-up: alarms
-    detector    protocol  series  event recall          false alarms a week  delay in windows
-    ──────────  ────────  ──────  ────────────────────  ───────────────────  ────────────────
-    difference  floor     2       0.000 [0.00, 0.00] *  0.000 [0.00, 0.00]   –
-    median-11   floor     2       0.000 [0.00, 0.00] *  0.000 [0.00, 0.00]   –
+    detector    protocol  series  event recall        false alarms a week  delay in windows
+    ──────────  ────────  ──────  ──────────────────  ───────────────────  ────────────────
+    difference  floor     2       0.000 [0.00, 0.00]  0.000 [0.00, 0.00]   –
+    median-11   floor     2       0.000 [0.00, 0.00]  0.000 [0.00, 0.00]   –
 
     made-up: footnote, at oracle thresholds: upper bounds that nobody gets
     detector    protocol  series  event recall          point F1              range F1              event F1              affiliation F1        point-adjusted F1
@@ -124,7 +124,16 @@ fn floors_as_text_and_markdown() {
     ");
     let markdown = work.evaluate(&[&floors[..], &["--markdown", "--hold", "10"]].concat());
     let (ranking, _) = markdown.split_once("### made-up: alarms").unwrap();
-    insta::assert_snapshot!(ranking, @"");
+    insta::assert_snapshot!(ranking, @"
+    Means over series, with 90 % bootstrap intervals over series; peaks of scores held with a half-life of 10 windows; thresholds from the training range for 1 false alarms a week; seeds 0.
+
+    ### made-up: ranking
+
+    | detector | protocol | series | VUS-PR | VUS-ROC | AUC-PR | AUC-ROC |
+    |---|---|---|---|---|---|---|
+    | difference | floor | 2 | 0.868 [0.83, 0.91] | 0.999 [1.00, 1.00] | 0.476 [0.38, 0.57] | 0.995 [0.99, 1.00] |
+    | median-11 | floor | 2 | **0.993 [0.99, 1.00]** | **1.000 [1.00, 1.00]** | **0.987 [0.97, 1.00]** | **1.000 [1.00, 1.00]** |
+    ");
 }
 
 #[test]
@@ -434,9 +443,7 @@ fn faulty_arguments() {
     ");
     insta::assert_snapshot!(run(&["--hold", "0"]), @"
     --- stderr
-    error: unexpected argument '-1' found
-
-    Usage: anomalog evaluate [OPTIONS] --series <FILE>...
+    error: invalid value '0' for '--hold <N>': expected a number above 0
 
     For more information, try '--help'.
     --- exit 2

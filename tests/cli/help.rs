@@ -332,77 +332,77 @@ fn simulate() {
 
 #[test]
 fn evaluate() {
-    insta::assert_snapshot!(help("evaluate"), @"
-    Judge detectors on series whose anomalies are known, beside scores that need no training
+    insta::assert_snapshot!(help("evaluate"), @r"
+Judge detectors on series whose anomalies are known, beside scores that need no training
 
-    Usage: anomalog evaluate [OPTIONS] --series <FILE>...
+Usage: anomalog evaluate [OPTIONS] --series <FILE>...
 
-    Options:
-          --series <FILE>...
-              Lists of labelled series
+Options:
+      --series <FILE>...
+          Lists of labelled series
 
-          --detectors <NAME>
-              Architectures and floors to judge, or `all`
+      --detectors <NAME>
+          Architectures and floors to judge, or `all`
+          
+          [default: all]
 
-              [default: all]
+      --protocol <NAME>
+          What architectures learn from before they judge a series
 
-          --protocol <NAME>
-              What architectures learn from before they judge a series
+          Possible values:
+          - per-series: The training range of that series
+          - zero-shot:  The training ranges of other series
+          - fine-tuned: Those, then that of the series
+          
+          [default: per-series]
 
-              Possible values:
-              - per-series: The training range of that series
-              - zero-shot:  The training ranges of other series
-              - fine-tuned: Those, then that of the series
+      --hold <N>
+          Hold peaks of all scores with this half-life in windows before judging [default: no hold]
 
-              [default: per-series]
+      --seed <N>
+          Seeds of every random choice; each is tried
+          
+          [default: 0]
 
-          --hold <N>
-              Hold peaks of all scores with this half-life in windows before judging [default: no hold]
+      --steps <N>
+          Optimiser steps per detector at most [default: 200]
 
-          --seed <N>
-              Seeds of every random choice; each is tried
+      --fine-tune-steps <N>
+          Optimiser steps of fine-tuning at most [default: 60]
 
-              [default: 0]
+      --hidden <N>
+          Width of the recurrent state [default: 48]
 
-          --steps <N>
-              Optimiser steps per detector at most [default: 200]
+      --alarms-per-week <X>
+          False-alarm events per series and week that thresholds are for
+          
+          [default: 1]
 
-          --fine-tune-steps <N>
-              Optimiser steps of fine-tuning at most [default: 60]
+      --markdown
+          Print the tables as Markdown
 
-          --hidden <N>
-              Width of the recurrent state [default: 48]
+      --html <FILE>
+          Write a page with tables and plots, which needs no network
 
-          --alarms-per-week <X>
-              False-alarm events per series and week that thresholds are for
+  -h, --help
+          Print help (see a summary with '-h')
 
-              [default: 1]
+  -V, --version
+          Print version
 
-          --markdown
-              Print the tables as Markdown
+`series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file is
+Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points`
+rows without labels, and are trained for this alone: those of the warehouse are not used.
 
-          --html <FILE>
-              Write a page with tables and plots, which needs no network
+Detectors: rnn, lstm, gru and clstm are trained; random, difference, median-11, median-31, robust-z,
+yesterday, last-week, ewma and spectral-residual are scores that need no training.
 
-      -h, --help
-              Print help (see a summary with '-h')
-
-      -V, --version
-              Print version
-
-    `series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file is
-    Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points`
-    rows without labels, and are trained for this alone: those of the warehouse are not used.
-
-    Detectors: rnn, lstm, gru and clstm are trained; random, difference, median-11, median-31, robust-z,
-    yesterday, last-week, ewma and spectral-residual are scores that need no training.
-
-    Examples:
-      anomalog evaluate --series kpi/series.csv
-      anomalog evaluate --series kpi/series.csv --detectors lstm,difference --hold 10 --markdown
-      anomalog evaluate --series kpi/series.csv tsbad/series.csv --protocol zero-shot,fine-tuned --seed
-      1,2,3 --html report.html
-    ");
+Examples:
+  anomalog evaluate --series kpi/series.csv
+  anomalog evaluate --series kpi/series.csv --detectors lstm,difference --hold 10 --markdown
+  anomalog evaluate --series kpi/series.csv tsbad/series.csv --protocol zero-shot,fine-tuned --seed
+  1,2,3 --html report.html
+");
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub use store::{
 use crate::calibration::Ranker;
 use crate::layout::BlockLayout;
 use crate::models::{Forecaster, Predictor};
+use crate::transform::Transform;
 
 const WEIGHTS: &str = "model.safetensors";
 const MANIFEST: &str = "detector.json";
@@ -147,22 +148,32 @@ impl Detector {
         })
     }
 
-    /// The same weights and comparison, for windows of another length and metrics of other
-    /// resolutions: blocks and horizons stay as many windows, what is measured in days does not.
+    /// The same weights and calibration, for windows of another length and metrics read in another
+    /// way: blocks and horizons stay as many windows, what is measured in days does not.
     ///
     /// # Errors
-    /// When there is not one resolution per metric, or the step is not positive.
+    /// When there is not one transform per metric, or the step is not positive.
     pub fn laid_out_for(
         &self,
         step_micros: i64,
-        resolutions: Vec<f64>,
+        transforms: Vec<Transform>,
     ) -> Result<Self, DetectorError> {
         let mut manifest = self.manifest.clone();
+        let BlockLayout {
+            lookback,
+            block,
+            horizons,
+            widths,
+            ..
+        } = manifest.layout;
         // A layout cannot be made for a step that is no length; the manifest's check names it.
         manifest.layout = BlockLayout {
             step_micros,
-            resolutions,
-            ..manifest.layout.with_step(step_micros.max(1))
+            lookback,
+            block,
+            horizons,
+            widths,
+            ..BlockLayout::for_step(step_micros.max(1), transforms)
         };
         if let Some(defect) = manifest.defect() {
             return Err(DetectorError::Inconsistent {
@@ -301,7 +312,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), DetectorError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{HOUR, detector};
+    use crate::fixture::detector;
     use crate::models::Architecture;
 
     #[test]
@@ -309,17 +320,13 @@ mod tests {
         let hourly = detector("hourly", Architecture::Gru, &["requests"]);
         let tensors = hourly.tensors().unwrap();
         assert!(tensors.contains_key("location.weight"), "{tensors:?}");
-        // A layout made for a step has three horizons, the fixture's two.
-        let mut manifest = hourly.manifest().clone();
-        manifest.layout = BlockLayout::for_step(HOUR, vec![Transform::Count]);
-        manifest.errors.push(None);
-        let weights = crate::models::init::initialise(&manifest.forecaster_config(), 7).unwrap();
-        let hourly = Detector::new(manifest, &weights).unwrap();
         let minutely = hourly
             .laid_out_for(60_000_000, vec![Transform::Identity])
             .unwrap();
-        assert_eq!(minutely.manifest().layout.step_micros, 60_000_000);
-        assert_eq!(minutely.manifest().layout.transforms, [Transform::Identity]);
+        let layout = &minutely.manifest().layout;
+        assert_eq!(layout.step_micros, 60_000_000);
+        assert_eq!(layout.horizons, hourly.manifest().layout.horizons);
+        assert!(layout.scale_windows > hourly.manifest().layout.scale_windows);
         assert_eq!(minutely.weights, hourly.weights);
         assert_eq!(
             minutely.manifest().calibration,
