@@ -125,6 +125,7 @@ impl Session {
         let mut context = context(options)?;
         let detectors = Arc::new(DetectorStore::open(warehouse.detectors()));
         anomalog_udfs::register_all(&mut context, &detectors)?;
+        crate::evaluation::aggregates::register(&mut context)?;
         let session = Self {
             context,
             warehouse: warehouse.clone(),

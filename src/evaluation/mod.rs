@@ -23,6 +23,7 @@
 
 mod adjusted_f1;
 mod affiliation;
+pub mod aggregates;
 pub mod alarms;
 pub mod bootstrap;
 pub mod candidate;
