@@ -258,6 +258,10 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub hidden: Option<u32>,
 
+    /// False alarms per series and week that the threshold is for.
+    #[arg(long, value_name = "X", default_value = "1", value_parser = parse_positive)]
+    pub alarms_per_week: f64,
+
     /// Windows to read at most; of more, some series are drawn [default: 4000000].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_rows: Option<u64>,

@@ -140,6 +140,7 @@ fn train_arguments() -> TrainArgs {
         seed: SAMPLE_SEED,
         steps: None,
         name: None,
+        alarms_per_week: 1.0,
         max_rows: None,
         hidden: None,
         input: warehouse_windows(),

@@ -125,7 +125,9 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
             hidden_size: args.hidden.unwrap_or(DEFAULT_HIDDEN) as usize,
             steps: args.steps.unwrap_or(DEFAULT_STEPS) as usize,
             seed: args.seed,
-            threshold: ThresholdPolicy::default(),
+            threshold: ThresholdPolicy {
+                false_alarms_per_week: args.alarms_per_week,
+            },
         };
         let steps = training.steps as u64;
         let bar = settings.printer.progress("training", Some(steps));

@@ -181,6 +181,11 @@ Options:
       --hidden <N>
           Width of the recurrent state [default: 48]
 
+      --alarms-per-week <X>
+          False alarms per series and week that the threshold is for
+          
+          [default: 1]
+
       --max-rows <N>
           Windows to read at most; of more, some series are drawn [default: 4000000]
 

@@ -62,6 +62,34 @@ fn a_detector_comes_out_and_stays_the_same() {
     assert!(weights().last() != before.last(), "the seed has no effect");
 }
 
+#[test]
+fn a_budget_of_false_alarms_moves_the_threshold() {
+    let work = Workplace::with_windows();
+    let anomalies = |name: &str, budget: &[&str]| -> (String, u64) {
+        train(&work, &[&["--name", name], budget].concat());
+        let query = |value: &str| {
+            work.succeed(&[
+                "sql",
+                "--format",
+                "csv",
+                &format!(
+                    "SELECT {value} FROM (SELECT anomaly_detect('{name}', window_start, requests) \
+                     OVER (PARTITION BY site ORDER BY window_start) AS d FROM traffic_windows)"
+                ),
+            ])
+        };
+        let second_line = |text: String| text.lines().nth(1).unwrap().to_owned();
+        let threshold = second_line(query("round(10080 * (1 - max(d['threshold'])), 6)"));
+        let count = second_line(query("count(*) FILTER (WHERE d['is_anomaly'])"));
+        (threshold, count.parse().unwrap())
+    };
+    let (threshold, calm) = anomalies("calm", &[]);
+    assert_eq!(threshold, "1.0");
+    let (threshold, eager) = anomalies("eager", &["--alarms-per-week", "500"]);
+    assert_eq!(threshold, "500.0");
+    assert!(eager > calm, "{eager} {calm}");
+}
+
 /// Numbers were compared with what JSON made of them, and each run made a new version.
 #[test]
 fn training_again_makes_no_new_version() {
