@@ -352,10 +352,11 @@ impl Run<'_> {
         let protocols = &self.settings.protocols;
         if protocols.contains(&Protocol::PerSeries) {
             let trial = trial(Protocol::PerSeries);
-            let judged = self.each(usable, |series| {
-                self.detector(trial, series, subject.per_series(series), None)
-            });
-            evaluation.extend(judged);
+            let prepared = |series: &LabelledSeries| {
+                let prepared = subject.per_series(series);
+                prepared.map_err(|error| error.to_string())
+            };
+            evaluation.extend(self.each(trial, usable, prepared, None));
         }
         let transfers: Vec<Protocol> = protocols
             .iter()
@@ -382,18 +383,13 @@ impl Run<'_> {
             };
             for (place, &protocol) in transfers.iter().enumerate() {
                 let trial = trial(protocol);
-                let of_fold = self.each(&fold_usable, |series| match &pretrained {
-                    Ok(pretrained) => {
-                        let prepared = prepare(subject, protocol, pretrained, series);
-                        self.detector(trial, series, prepared, Some(pretrained.train_s))
-                    }
-                    Err(error) => {
-                        (self.progress)();
-                        Err(Box::new(
-                            trial.skip(series, &format!("on the others, {error}")),
-                        ))
-                    }
-                });
+                let prepared = |series: &LabelledSeries| match &pretrained {
+                    Ok(pretrained) => prepare(subject, protocol, pretrained, series)
+                        .map_err(|error| error.to_string()),
+                    Err(error) => Err(format!("on the others, {error}")),
+                };
+                let pretrain_s = pretrained.as_ref().ok().map(|weights| weights.train_s);
+                let of_fold = self.each(trial, &fold_usable, prepared, pretrain_s);
                 judged[place].extend(fold_usable.iter().copied().zip(of_fold));
             }
         }
@@ -404,15 +400,20 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Several series at once: training one leaves cores idle between its steps.
+    /// Trains for one series after the other, as training uses all cores and is timed; then scores
+    /// and judges them side by side.
     fn each(
         &self,
+        trial: Trial,
         numbers: &[usize],
-        trial: impl Fn(&LabelledSeries) -> Judged + Sync,
+        prepare: impl Fn(&LabelledSeries) -> Result<Prepared, String>,
+        pretrain_s: Option<f64>,
     ) -> Vec<Judged> {
-        numbers
-            .par_iter()
-            .map(|number| trial(&self.series[*number]))
+        let series = || numbers.iter().map(|number| &self.series[*number]);
+        let prepared: Vec<_> = series().map(|series| (series, prepare(series))).collect();
+        prepared
+            .into_par_iter()
+            .map(|(series, prepared)| self.detector(trial, series, prepared, pretrain_s))
             .collect()
     }
 
@@ -420,15 +421,16 @@ impl Run<'_> {
         &self,
         trial: Trial,
         series: &LabelledSeries,
-        prepared: Result<Prepared, ProtocolError>,
+        prepared: Result<Prepared, String>,
         pretrain_s: Option<f64>,
     ) -> Judged {
+        let failed = |reason: &dyn ToString| {
+            (self.progress)();
+            Err(Box::new(trial.skip(series, &reason.to_string())))
+        };
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(error) => {
-                (self.progress)();
-                return Err(Box::new(trial.skip(series, &error)));
-            }
+            Err(error) => return failed(&error),
         };
         let rows = Rows {
             window_start: &series.window_start,
@@ -437,10 +439,6 @@ impl Run<'_> {
         let start = Instant::now();
         let scored = prepared.detector.score(rows);
         let seconds = start.elapsed().as_secs_f64();
-        let failed = |reason: &dyn ToString| {
-            (self.progress)();
-            Err(Box::new(trial.skip(series, &reason.to_string())))
-        };
         let scored = match scored {
             Ok(scored) => scored,
             Err(error) => return failed(&error),
