@@ -102,7 +102,7 @@ fn floors_as_text_and_markdown() {
     let work = with_collection(&[WAVE, SAW]);
     let floors = ["--detectors", "difference,median-11"];
     insta::assert_snapshot!(without_cost(&work.evaluate(&floors)), @"
-    Means over series, with 90 % bootstrap intervals over series; scores as they are; thresholds from the training range for 1 false alarms a week; seeds 0.
+    Means over series, with 90 % bootstrap intervals over series; scores as they are; thresholds from the training range for a budget of false alarms a week of 1; seeds 0.
 
     made-up: ranking
     detector    protocol  series  VUS-PR                VUS-ROC               AUC-PR                AUC-ROC
@@ -125,7 +125,7 @@ fn floors_as_text_and_markdown() {
     let markdown = work.evaluate(&[&floors[..], &["--markdown", "--hold", "10"]].concat());
     let (ranking, _) = markdown.split_once("### made-up: alarms").unwrap();
     insta::assert_snapshot!(ranking, @"
-    Means over series, with 90 % bootstrap intervals over series; peaks of scores held with a half-life of 10 windows; thresholds from the training range for 1 false alarms a week; seeds 0.
+    Means over series, with 90 % bootstrap intervals over series; peaks of scores held with a half-life of 10 windows; thresholds from the training range for a budget of false alarms a week of 1; seeds 0.
 
     ### made-up: ranking
 

@@ -69,7 +69,7 @@ fn conditions(settings: &EvaluationSettings) -> String {
     let seeds: Vec<String> = settings.seeds.iter().map(u64::to_string).collect();
     format!(
         "Means over series, with 90 % bootstrap intervals over series; {hold}; thresholds from the \
-         training range for {} false alarms a week; seeds {}.",
+         training range for a budget of false alarms a week of {}; seeds {}.",
         settings.rules.alarms_per_week,
         seeds.join(", ")
     )
