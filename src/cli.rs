@@ -258,7 +258,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub hidden: Option<u32>,
 
-    /// False alarms per series and week that the threshold is for.
+    /// Windows per series and week that may be anomalous by chance: what the threshold is for.
     #[arg(long, value_name = "X", default_value = "1", value_parser = parse_positive)]
     pub alarms_per_week: f64,
 

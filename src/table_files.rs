@@ -286,14 +286,7 @@ impl TableFileWriter {
     /// # Errors
     /// When the folder of the destination cannot be written.
     pub fn create(destination: &Path, schema: SchemaRef) -> Result<Self> {
-        let folder = destination
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let staged = new_file()
-            .prefix(".anomalog-")
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
-            .map_err(Error::io("write", destination))?
-            .into_temp_path();
+        let staged = file_beside(destination)?.into_temp_path();
         let file = OpenFile::create(staged.to_path_buf(), &schema)?;
         Ok(Self {
             destination: destination.to_owned(),
@@ -325,10 +318,20 @@ impl TableFileWriter {
     }
 }
 
-/// A temporary file that, once it has its name, others may read as any file of the user's.
-#[must_use]
-pub fn new_file<'a>() -> tempfile::Builder<'a, 'static> {
+/// A temporary file in the folder of a destination. Once it has that name, others may read it as
+/// any file of the user's.
+///
+/// # Errors
+/// When the folder is missing or cannot be written; the destination is named.
+pub fn file_beside(destination: &Path) -> Result<tempfile::NamedTempFile> {
+    let folder = match destination.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    // The error of a temporary file names that file, which means nothing to the user.
+    std::fs::metadata(folder).map_err(Error::io("write", destination))?;
     let mut builder = tempfile::Builder::new();
+    builder.prefix(".anomalog-");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -336,6 +339,8 @@ pub fn new_file<'a>() -> tempfile::Builder<'a, 'static> {
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     builder
+        .tempfile_in(folder)
+        .map_err(Error::io("write", destination))
 }
 
 /// The runs of rows that have one date, as days since the epoch.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::Settings;
+use super::train::{DEFAULT_HIDDEN, DEFAULT_STEPS};
 use crate::cli::{Candidates, EvaluateArgs};
 use crate::error::{Error, Result};
 use crate::evaluation::alarms::AlarmRules;
@@ -13,14 +14,11 @@ use crate::evaluation::judge::JudgingRules;
 use crate::evaluation::protocol::Learning;
 use crate::evaluation::report::{Report, html_page};
 use crate::evaluation::run::{self, EvaluationSettings};
-use crate::table_files::new_file;
+use crate::evaluation::summary::distinct;
+use crate::table_files::file_beside;
 
-/// Optimiser steps unless told otherwise, as `anomalog train` has them.
-const DEFAULT_STEPS: u32 = 200;
 /// Optimiser steps of fine-tuning unless told otherwise (DESIGN §5a).
 const DEFAULT_FINE_TUNE_STEPS: u32 = 60;
-/// Width of the recurrent state unless told otherwise, as `anomalog train` has it.
-const DEFAULT_HIDDEN: u32 = 48;
 
 /// Runs `anomalog evaluate`.
 ///
@@ -87,9 +85,9 @@ fn resolve(args: EvaluateArgs) -> EvaluationSettings {
         }
     }
     EvaluationSettings {
-        candidates: distinct(candidates),
-        protocols: distinct(args.protocol.into_iter().map(Into::into).collect()),
-        seeds: distinct(args.seed),
+        candidates: distinct(candidates.into_iter()),
+        protocols: distinct(args.protocol.into_iter().map(Into::into)),
+        seeds: distinct(args.seed.into_iter()),
         learning: Learning {
             steps: args.steps.unwrap_or(DEFAULT_STEPS) as usize,
             fine_tune_steps: args.fine_tune_steps.unwrap_or(DEFAULT_FINE_TUNE_STEPS) as usize,
@@ -105,27 +103,10 @@ fn resolve(args: EvaluateArgs) -> EvaluationSettings {
     }
 }
 
-/// Each once, in order.
-fn distinct<T: PartialEq>(items: Vec<T>) -> Vec<T> {
-    let mut found = Vec::new();
-    for item in items {
-        if !found.contains(&item) {
-            found.push(item);
-        }
-    }
-    found
-}
-
 /// Writes the page; it appears complete or not at all.
 fn write_page(report: &Report, path: &Path) -> Result<()> {
     let page = html_page(report)?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let staged = new_file()
-        .prefix(".anomalog-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
-        .map_err(Error::io("write", path))?;
+    let staged = file_beside(path)?;
     fs::write(staged.path(), page).map_err(Error::io("write", path))?;
     let persisted = staged.persist(path);
     persisted.map_err(|error| Error::io("write", path)(error.error))?;

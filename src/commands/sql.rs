@@ -23,7 +23,7 @@ use crate::cli::{ResultFormat, SqlArgs};
 use crate::error::{Error, Result};
 use crate::printer::{Printer, format_table};
 use crate::results::Encoder;
-use crate::table_files::new_file;
+use crate::table_files::file_beside;
 
 /// Rows that a table for people shows. Its widths are known only once all its rows are.
 const TABLE_ROWS: usize = 10_000;
@@ -183,13 +183,7 @@ async fn collect(result: DataFrame, limit: usize) -> Result<(Vec<RecordBatch>, b
 /// Writes a result to a file, which appears complete or not at all, and returns its rows.
 async fn write_file(result: DataFrame, format: ResultFormat, path: &Path) -> Result<usize> {
     let write_error = || Error::io("write", path);
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    // The error of a temporary file names that file, which means nothing to the user.
-    std::fs::metadata(folder).map_err(write_error())?;
-    let mut file = new_file().tempfile_in(folder).map_err(write_error())?;
+    let mut file = file_beside(path)?;
     let rows = if format == ResultFormat::Parquet {
         write_parquet(result, path, file.as_file_mut()).await?
     } else {

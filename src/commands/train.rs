@@ -19,9 +19,9 @@ use crate::training::{self, Dataset, SkippedSeries, TrainingSettings};
 use crate::units::rfc_3339;
 
 /// Optimiser steps unless told otherwise; training stops before when nothing improves.
-const DEFAULT_STEPS: u32 = 200;
+pub(super) const DEFAULT_STEPS: u32 = 200;
 /// Width of the recurrent state unless told otherwise (DESIGN §5a: 48 for many series).
-const DEFAULT_HIDDEN: u32 = 48;
+pub(super) const DEFAULT_HIDDEN: u32 = 48;
 
 /// Rows read unless told otherwise: some hundred times those that the optimiser sees.
 const DEFAULT_MAX_ROWS: u64 = 4_000_000;

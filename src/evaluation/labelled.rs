@@ -40,16 +40,7 @@ impl<'a> Labelled<'a> {
         let from = from.min(labels.len());
         let (labels, scores) = (&labels[from..], &scores[from..]);
         let windows = labels.len();
-        let positives = labels.iter().filter(|label| **label).count();
-        if windows == 0 {
-            return Err(EvaluationError::Empty);
-        }
-        if positives == 0 {
-            return Err(EvaluationError::NoPositive { windows });
-        }
-        if positives == windows {
-            return Err(EvaluationError::AllPositive { windows });
-        }
+        let positives = positives(labels)?;
         if scores.iter().all(|score| score.is_nan()) {
             return Err(EvaluationError::NoScore { windows });
         }
@@ -70,6 +61,17 @@ impl<'a> Labelled<'a> {
     /// Number of windows.
     pub(super) fn len(&self) -> usize {
         self.labels.len()
+    }
+}
+
+/// Number of labelled windows, if there are some of either kind.
+pub(super) fn positives(labels: &[bool]) -> Result<usize, EvaluationError> {
+    let windows = labels.len();
+    match labels.iter().filter(|label| **label).count() {
+        _ if windows == 0 => Err(EvaluationError::Empty),
+        0 => Err(EvaluationError::NoPositive { windows }),
+        found if found == windows => Err(EvaluationError::AllPositive { windows }),
+        found => Ok(found),
     }
 }
 

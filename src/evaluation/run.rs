@@ -8,12 +8,12 @@ use anomalog_udfs::series::Rows;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::EvaluationError;
 use super::candidate::Candidate;
 use super::collection::LabelledSeries;
 use super::curves::Curves;
 use super::floors::Floor;
 use super::judge::{JudgingRules, Measures, judge};
+use super::labelled::positives;
 use super::lessons::Copies;
 use super::protocol::{
     Calibrated, Learning, Prepared, Pretrained, Protocol, ProtocolError, Subject, folds,
@@ -280,19 +280,11 @@ impl Run<'_> {
                     reason,
                 });
             };
-            let defect = |labels: &[bool]| {
-                let windows = labels.len();
-                match labels.iter().filter(|label| **label).count() {
-                    0 => Some(EvaluationError::NoPositive { windows }),
-                    found if found == windows => Some(EvaluationError::AllPositive { windows }),
-                    _ => None,
-                }
-            };
-            if let Some(error) = defect(&series.labels) {
+            if let Err(error) = positives(&series.labels) {
                 skip("all", error.to_string());
                 continue;
             }
-            if let Some(error) = defect(&series.labels[series.train_points..]) {
+            if let Err(error) = positives(&series.labels[series.train_points..]) {
                 skip("events", format!("after the training range, {error}"));
             }
             usable.push(number);

@@ -21,7 +21,7 @@ use super::alarms::{AlarmRules, thresholds_of_events};
 /// Events per window from which the tail goes on.
 const ANCHOR: f64 = 1.0 / 120.0;
 /// Halvings of the anchor at most, where so many windows score 0 that the threshold would.
-const HALVINGS: i32 = 4;
+const HALVINGS: usize = 4;
 /// Shape of the tail with weeks of history, and what is added to it with none.
 const SHAPE: (f64, f64) = (0.18, 0.06);
 /// Days in which that addition falls to 1/e.
@@ -30,8 +30,8 @@ const SHAPE_DAYS: f64 = 7.0;
 const SHAPE_SLACK: f64 = 0.1;
 /// The largest shape.
 const MAX_SHAPE: f64 = 1.2;
-/// Share of the anchor's rate at which the tail is looked at again.
-const FARTHER: f64 = 0.25;
+/// Halvings of the anchor's rate at which the tail is looked at again.
+const FARTHER: usize = 2;
 
 /// The threshold from which scores like those of a training range make alarm events at a rate of
 /// `per_window`; infinite where nothing can be said: too few scores, or none above 0.
@@ -41,27 +41,19 @@ const FARTHER: f64 = 0.25;
 #[must_use]
 pub fn threshold(scores: &[f64], per_window: f64, training_days: f64) -> f64 {
     let scored = scores.iter().filter(|score| !score.is_nan()).count() as f64;
+    let rate = |halvings: usize| ANCHOR * 0.5_f64.powi(halvings as i32);
     // From the rarest up, as thresholds are found in one pass.
-    let mut rates: Vec<f64> = Vec::new();
-    for halving in (0..=HALVINGS).rev() {
-        let rate = ANCHOR * 0.5_f64.powi(halving);
-        rates.extend([FARTHER * rate, rate]);
-    }
-    rates.sort_by(f64::total_cmp);
-    let budgets: Vec<f64> = rates.iter().map(|rate| rate * scored).collect();
-    let found = thresholds_of_events(scores, &budgets, AlarmRules::default().merge);
-    let at = |wanted: f64| {
-        let place = rates
-            .iter()
-            .position(|rate| rate.total_cmp(&wanted).is_eq());
-        place.map_or(f64::INFINITY, |place| found[place])
-    };
-    for halving in 0..=HALVINGS {
-        let rate = ANCHOR * 0.5_f64.powi(halving);
-        let anchor = at(rate);
+    let rates = (0..=HALVINGS + FARTHER).rev().map(rate);
+    let budgets: Vec<f64> = rates.map(|rate| rate * scored).collect();
+    let mut found = thresholds_of_events(scores, &budgets, AlarmRules::default().merge);
+    found.reverse();
+    for halvings in 0..=HALVINGS {
+        let anchor = found[halvings];
         if anchor > 0.0 {
-            let steepness = (at(FARTHER * rate) / anchor).ln() / FARTHER.recip().ln();
-            return anchor * (rate / per_window).powf(shape(steepness, training_days));
+            let rarer = (rate(halvings) / rate(halvings + FARTHER)).ln();
+            let steepness = (found[halvings + FARTHER] / anchor).ln() / rarer;
+            let shape = shape(steepness, training_days);
+            return anchor * (rate(halvings) / per_window).powf(shape);
         }
     }
     f64::INFINITY

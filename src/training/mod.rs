@@ -20,6 +20,7 @@ use std::collections::HashMap;
 use anomalog_udfs::calibration::MIN_CALIBRATION_WINDOWS;
 use anomalog_udfs::detector::{
     Detector, DetectorError, FORMAT_VERSION, Manifest, Objective, ThresholdPolicy, Training,
+    hex_sha256,
 };
 use anomalog_udfs::features::SeriesFeatures;
 use anomalog_udfs::forecasting::ForecastError;
@@ -163,7 +164,8 @@ pub fn train(
 pub type Weights = HashMap<String, Tensor>;
 
 /// Trains one detector on several datasets, each cut in its own ranges, from `initial` weights or
-/// new ones. Its layout, ranges and transforms are those of the first.
+/// new ones. Its layout and transforms are those of the first; of the ranges, all of which differ,
+/// the manifest has the first's, but the end of everything that was seen.
 ///
 /// # Errors
 /// As [`train`], and when the initial weights are not those of such a forecaster.
@@ -202,6 +204,7 @@ pub fn train_on_all(
     };
     let fitted = fit::fit(fit_settings, &lessons_of_all, &config, progress)?;
     let calibrated = calibrate::calibrate(&fitted.forecaster, datasets, &layouts)?;
+    let splits = || datasets.iter().map(|dataset| dataset.split());
     let split = dataset.split();
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
@@ -216,15 +219,18 @@ pub fn train_on_all(
         calibration: calibrated.calibration,
         threshold: settings.threshold,
         training: Training {
-            from_micros: split.from,
+            from_micros: splits().map(|split| split.from).min().unwrap_or(split.from),
             fit_until_micros: split.fit_until,
             stop_until_micros: split.stop_until,
-            until_micros: split.until,
+            until_micros: splits()
+                .map(|split| split.until)
+                .max()
+                .unwrap_or(split.until),
             series: datasets.iter().map(|dataset| dataset.series().len()).sum(),
             rows: datasets.iter().map(|dataset| dataset.rows()).sum(),
             seed: settings.seed,
             steps: fitted.steps,
-            input_sha256: dataset.sha256(),
+            input_sha256: sha256(datasets),
         },
         validation: anomalog_udfs::detector::Validation {
             stop_loss: fitted.stop_loss,
@@ -235,6 +241,15 @@ pub fn train_on_all(
         weights_sha256: String::new(),
     };
     Ok(Detector::new(manifest, &fitted.weights)?)
+}
+
+/// The digest of one dataset, or of those of several.
+fn sha256(datasets: &[&Dataset]) -> String {
+    let digests: Vec<String> = datasets.iter().map(|dataset| dataset.sha256()).collect();
+    match &digests[..] {
+        [one] => one.clone(),
+        several => hex_sha256(several.concat().as_bytes()),
+    }
 }
 
 fn lay_out(dataset: &Dataset, layout: &BlockLayout) -> Result<Vec<SeriesGrid>, TrainingError> {

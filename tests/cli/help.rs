@@ -182,7 +182,7 @@ Options:
           Width of the recurrent state [default: 48]
 
       --alarms-per-week <X>
-          False alarms per series and week that the threshold is for
+          Windows per series and week that may be anomalous by chance: what the threshold is for
           
           [default: 1]
 
