@@ -17,7 +17,6 @@ pub mod optimiser;
 
 use std::collections::HashMap;
 
-use anomalog_udfs::calibration::MIN_CALIBRATION_WINDOWS;
 use anomalog_udfs::detector::{
     Detector, DetectorError, FORMAT_VERSION, Manifest, Objective, ThresholdPolicy, Training,
 };
@@ -30,6 +29,7 @@ use candle_core::Tensor;
 use fit::{FitSettings, Lesson};
 use thiserror::Error;
 
+use dataset::MIN_CALIBRATION_WINDOWS;
 pub use dataset::{Dataset, SkippedSeries, Split};
 
 /// How to train one detector.
@@ -163,7 +163,7 @@ pub fn train(
 pub type Weights = HashMap<String, Tensor>;
 
 /// Trains one detector on several datasets, each cut in its own ranges, from `initial` weights or
-/// new ones. Its layout, ranges and transforms are those of the first.
+/// new ones. Its layout, ranges and resolutions are those of the first.
 ///
 /// # Errors
 /// As [`train`], and when the initial weights are not those of such a forecaster.
@@ -179,7 +179,7 @@ pub fn train_on_all(
     };
     let layouts: Vec<BlockLayout> = datasets
         .iter()
-        .map(|dataset| BlockLayout::for_step(dataset.step_micros(), dataset.transforms()))
+        .map(|dataset| BlockLayout::for_step(dataset.step_micros(), dataset.resolutions()))
         .collect();
     let config = ForecasterConfig {
         architecture: settings.architecture,
@@ -212,8 +212,7 @@ pub fn train_on_all(
         hidden_size: settings.hidden_size,
         metrics: dataset.metrics().to_vec(),
         layout: layouts[0].clone(),
-        errors: calibrated.errors,
-        calibration: calibrated.calibration,
+        comparison: calibrated.comparison,
         threshold: settings.threshold,
         training: Training {
             from_micros: split.from,

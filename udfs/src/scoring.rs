@@ -1,15 +1,18 @@
 //! From forecasts to calibrated scores.
 //!
-//! Each metric has one forecast error per horizon: the shortest horizon sees what is sudden, the
-//! longest what lasts. Their sizes do not compare (an error in a metric that is nearly always
-//! zero, a tenth of the usual traffic missing), but their rarity does: each is ranked among the
-//! same errors on held-back normal data, and surprise is −ln p of the rarest. The detector's
-//! calibration ranks that in turn, which accounts for how many errors it is the rarest of.
+//! Each metric of a window is held against several forecasts; each error is divided by what is
+//! usual for the series, and the largest quotient is the window's excess: see [`crate::profile`].
+//! How rare an excess is says the tail of the series' own past.
 
-use crate::calibration::Ranker;
+use serde::{Deserialize, Serialize};
+
 use crate::detector::{Detector, Severity, ThresholdPolicy};
-use crate::forecasting::{ForecastError, MetricForecast, Part, SeriesForecast, Status, forecast};
+use crate::forecasting::{ForecastError, Part, SeriesForecast, Status, WindowForecast, forecast};
+use crate::profile::Stream;
 use crate::series::Rows;
+
+/// The smallest p: below it `1 − p` could no longer be told from 1.
+const SMALLEST_P: f64 = 1e-15;
 
 /// On which side of the forecast a value lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,16 +37,19 @@ impl Direction {
 /// What a detector says of one window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
-    /// −ln p of the rarest forecast error; dimensionless, at least 0.
+    /// −ln p, where p is the share of the series' windows that are at least as unusual;
+    /// dimensionless, at least 0.
     pub surprise: f64,
-    /// Calibrated, in [0, 1).
+    /// 1 − p, in [0, 1).
     pub anomaly_score: f64,
-    /// Whether the score reaches the detector's threshold.
+    /// The score from which on a window is an anomaly.
+    pub threshold: f64,
+    /// Whether the score reaches the threshold.
     pub is_anomaly: bool,
     /// How rare, if it is an anomaly.
     pub severity: Option<Severity>,
-    /// Index of the metric with the rarest error: the following are in its unit, at the horizon of
-    /// that error.
+    /// Index of the metric with the largest excess: the following are in its unit, of the forecast
+    /// that it exceeds.
     pub top_metric: usize,
     /// Side of the forecast.
     pub direction: Direction,
@@ -75,56 +81,86 @@ impl WindowScore {
     }
 }
 
-/// The rarest forecast error of a window.
-#[derive(Debug, Clone, Copy)]
-pub struct RarestError {
-    /// −ln p: 0 for the most usual window.
-    pub surprise: f64,
-    metric: usize,
-    horizon: usize,
-    forecast: MetricForecast,
+/// How usual errors of a detector compare with those of the difference to the window before, which
+/// need no detector. Measured in training, pooled over series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// Per metric, the reach of the detector's errors as a share of that of the difference's;
+    /// positive.
+    pub errors: Vec<f64>,
+    /// The excess that alarms reach as often as without the detector's forecast, as a multiple of
+    /// that; positive.
+    pub excess: f64,
 }
 
-/// Finds the rarest error among `errors`, `metrics × horizons` rankers, row-major, of calibrations that
-/// were fitted to absolute errors. `None` where no metric takes part.
-#[must_use]
-pub fn rarest_error(
-    metrics: &[Option<MetricForecast>],
-    errors: &[Option<Ranker>],
-) -> Option<RarestError> {
-    let horizons = errors.len() / metrics.len().max(1);
-    let mut rarest: Option<(f64, usize, usize, MetricForecast)> = None;
-    for (metric, forecast) in metrics.iter().enumerate() {
-        let Some(forecast) = *forecast else { continue };
-        for horizon in 0..horizons {
-            let Some(ranker) = &errors[metric * horizons + horizon] else {
-                continue;
-            };
-            let error = forecast.error[horizon].abs();
-            if error.is_nan() {
-                continue;
-            }
-            let p_value = ranker.p_value(error);
-            if rarest.is_none_or(|(smallest, ..)| p_value < smallest) {
-                rarest = Some((p_value, metric, horizon, forecast));
-            }
+impl Comparison {
+    /// A detector whose errors are those of the difference.
+    #[must_use]
+    pub fn none(metrics: usize) -> Self {
+        Self {
+            errors: vec![1.0; metrics],
+            excess: 1.0,
         }
     }
-    rarest.map(|(p_value, metric, horizon, forecast)| RarestError {
-        surprise: -p_value.ln(),
-        metric,
-        horizon,
-        forecast,
-    })
+
+    /// Whether every number can be divided by.
+    pub(crate) fn is_positive(&self) -> bool {
+        let numbers = self.errors.iter().chain([&self.excess]);
+        numbers
+            .copied()
+            .all(|number| number > 0.0 && number.is_finite())
+    }
+
+    /// The largest excess over metrics and streams; `None` where no metric takes part.
+    #[must_use]
+    pub fn largest_excess(&self, window: WindowForecast<'_>) -> Option<Excess> {
+        let profile = &window.normal.profile;
+        let mut largest: Option<Excess> = None;
+        for (metric, (forecast, of_metric)) in
+            window.metrics.iter().zip(&profile.metrics).enumerate()
+        {
+            let Some((forecast, of_metric)) = forecast.as_ref().zip(of_metric.as_ref()) else {
+                continue;
+            };
+            for stream in Stream::ALL {
+                let (scale, share) = match stream {
+                    Stream::Forecast => (&of_metric.difference, self.errors[metric]),
+                    Stream::Difference => (&of_metric.difference, 1.0),
+                    Stream::Level => (&of_metric.level, 1.0),
+                };
+                let error = forecast.value - forecast.expected[stream as usize];
+                let size = scale.excess(window.normal.slot, error) / share;
+                // False for NaN.
+                if largest.is_none_or(|largest| size > largest.size) && !size.is_nan() {
+                    let reach = |is_up| share * scale.reach(window.normal.slot, is_up);
+                    largest = Some(Excess {
+                        size,
+                        metric,
+                        error,
+                        expected: forecast.expected[stream as usize],
+                        reach: [reach(false), reach(true)],
+                    });
+                }
+            }
+        }
+        largest
+    }
+}
+
+/// The largest excess of a window.
+#[derive(Debug, Clone, Copy)]
+pub struct Excess {
+    /// In reaches of usual errors; at least 0.
+    pub size: f64,
+    metric: usize,
+    error: f64,
+    expected: f64,
+    /// Below and above.
+    reach: [f64; 2],
 }
 
 impl Detector {
-    /// Score at which a window is an anomaly, in (0, 1).
-    #[must_use]
-    pub fn threshold(&self) -> f64 {
-        1.0 - self.manifest().threshold_p_value()
-    }
-
     /// Scores the rows of one series: one answer per row, in order.
     ///
     /// # Errors
@@ -173,45 +209,46 @@ impl Detector {
     }
 
     fn judge<'a>(&'a self, forecast: &'a SeriesForecast) -> impl Iterator<Item = WindowScore> + 'a {
-        let metrics = forecast.metrics.chunks_exact(self.manifest().metrics.len());
-        forecast
-            .status
-            .iter()
-            .zip(metrics)
-            .map(|(&status, metrics)| WindowScore {
-                status,
-                verdict: self.verdict(metrics),
-            })
+        let rows = forecast.status.iter().enumerate();
+        rows.map(|(row, &status)| WindowScore {
+            status,
+            verdict: forecast.window(row).and_then(|window| self.verdict(window)),
+        })
     }
 
-    /// Judges the forecasts of one window, one per metric.
-    pub(crate) fn verdict(&self, metrics: &[Option<MetricForecast>]) -> Option<Verdict> {
+    /// Judges the forecasts of one window.
+    pub(crate) fn verdict(&self, window: WindowForecast<'_>) -> Option<Verdict> {
         let manifest = self.manifest();
-        let judgement = self.judgement();
-        let top = rarest_error(metrics, &judgement.errors)?;
-        let p_value = judgement.surprise.p_value(top.surprise);
+        let comparison = &manifest.comparison;
+        let tail = &window.normal.profile.tail;
+        let top = comparison.largest_excess(window)?;
+        let ln_p = tail.ln_p(top.size / comparison.excess);
+        let p_value = ln_p.exp().max(SMALLEST_P);
         let anomaly_score = 1.0 - p_value;
-        let is_anomaly = anomaly_score >= self.threshold();
-        let horizons = manifest.layout.horizons.len();
-        let alarming = judgement.alarming_errors[top.metric * horizons + top.horizon]?;
-        let margin = alarming * top.forecast.scale;
-        let transform = manifest.layout.transforms[top.metric];
-        let expected = top.forecast.expected[top.horizon];
+        let step_micros = manifest.layout.step_micros;
+        let threshold_p = tail
+            .p_at_rate(manifest.threshold.rate(step_micros))
+            .max(SMALLEST_P);
+        let threshold = 1.0 - threshold_p;
+        let is_anomaly = anomaly_score >= threshold;
+        let alarming = comparison.excess * tail.excess_at(threshold_p);
+        let [below, above] = top.reach.map(|reach| reach * alarming);
         Some(Verdict {
-            surprise: top.surprise,
+            surprise: top.size / (comparison.excess * tail.level),
             anomaly_score,
+            threshold,
             is_anomaly,
             severity: is_anomaly
-                .then(|| ThresholdPolicy::severity(p_value, manifest.layout.step_micros)),
+                .then(|| ThresholdPolicy::severity(tail.rate_at_p(p_value), step_micros)),
             top_metric: top.metric,
-            direction: if top.forecast.error[top.horizon] < 0.0 {
+            direction: if top.error < 0.0 {
                 Direction::Dip
             } else {
                 Direction::Spike
             },
-            expected_value: transform.invert(expected),
-            lower_bound: transform.invert(expected - margin),
-            upper_bound: transform.invert(expected + margin),
+            expected_value: top.expected,
+            lower_bound: top.expected - below,
+            upper_bound: top.expected + above,
         })
     }
 }

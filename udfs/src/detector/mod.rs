@@ -30,7 +30,6 @@ pub use store::{
     ArchitectureFilter, DetectorRef, DetectorStore, MetricArgument, StoredDetector, is_valid_name,
 };
 
-use crate::calibration::Ranker;
 use crate::models::{Forecaster, Predictor};
 
 const WEIGHTS: &str = "model.safetensors";
@@ -42,7 +41,6 @@ pub struct Detector {
     manifest: Manifest,
     weights: Vec<u8>,
     predictor: Predictor,
-    judgement: Judgement,
 }
 
 impl Detector {
@@ -89,10 +87,12 @@ impl Detector {
         let found = value
             .get("format_version")
             .and_then(serde_json::Value::as_u64);
-        if let Some(found) = found.filter(|found| *found > u64::from(FORMAT_VERSION)) {
-            return Err(DetectorError::NewerFormat {
-                path,
-                found: found as u32,
+        if let Some(found) = found.filter(|found| *found != u64::from(FORMAT_VERSION)) {
+            let found = found as u32;
+            return Err(if found > FORMAT_VERSION {
+                DetectorError::NewerFormat { path, found }
+            } else {
+                DetectorError::OlderFormat { path, found }
             });
         }
         let manifest: Manifest = serde_json::from_slice(&text).map_err(not_a_manifest)?;
@@ -122,9 +122,10 @@ impl Detector {
         &self.predictor
     }
 
-    /// How forecasts become verdicts.
-    pub(crate) fn judgement(&self) -> &Judgement {
-        &self.judgement
+    /// The weights, as in `model.safetensors`.
+    #[must_use]
+    pub fn weights(&self) -> &[u8] {
+        &self.weights
     }
 
     /// Bytes of the serialised weights.
@@ -155,15 +156,10 @@ impl Detector {
                 Predictor::new(&Forecaster::new(&manifest.forecaster_config(), builder)?)
             })
             .map_err(|source| DetectorError::Weights { path, source })?;
-        let judgement = Judgement::new(&manifest).ok_or_else(|| DetectorError::Inconsistent {
-            path: folder.join(MANIFEST),
-            defect: "the calibration table is empty".to_owned(),
-        })?;
         Ok(Self {
             manifest,
             weights,
             predictor,
-            judgement,
         })
     }
 
@@ -184,28 +180,6 @@ impl Detector {
             source,
         })?;
         write(&path, &text)
-    }
-}
-
-/// What verdicts need of a manifest, prepared once.
-#[derive(Debug)]
-pub(crate) struct Judgement {
-    /// Of absolute errors in scales, `metrics × horizons`, row-major.
-    pub(crate) errors: Vec<Option<Ranker>>,
-    /// Of the surprise of windows.
-    pub(crate) surprise: Ranker,
-    /// The absolute error at which each metric and horizon alone would reach the threshold.
-    pub(crate) alarming_errors: Vec<Option<f64>>,
-}
-
-impl Judgement {
-    fn new(manifest: &Manifest) -> Option<Self> {
-        let errors = manifest.errors.iter();
-        Some(Self {
-            errors: errors.map(|errors| Ranker::new(errors.as_ref()?)).collect(),
-            surprise: Ranker::new(&manifest.calibration)?,
-            alarming_errors: manifest.alarming_errors(),
-        })
     }
 }
 
