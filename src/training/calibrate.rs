@@ -63,7 +63,9 @@ pub(super) fn calibrate(
     for (metric, share) in comparison.errors.iter_mut().enumerate() {
         *share = share_of_difference(&held, metric);
     }
-    comparison.excess = excess_share(&held, &comparison);
+    for metric in 0..metrics {
+        comparison.excess[metric] = excess_share(&held, &comparison, metric);
+    }
     Ok(Calibrated {
         comparison,
         validation: Validation {
@@ -117,7 +119,8 @@ fn share_of_difference(held: &[Held], metric: usize) -> f64 {
         .filter_map(|window| {
             let part = window.metrics[metric].as_ref()?;
             let of_metric = window.normal.profile.metrics[metric].as_ref()?;
-            let error = part.value - part.expected[Stream::Forecast as usize];
+            let expected = part.expected[Stream::Forecast as usize];
+            let error = of_metric.stabiliser.error(part.value, expected);
             Some(of_metric.difference.excess(window.normal.slot, error))
         })
         .filter(|size| size.is_finite())
@@ -131,21 +134,19 @@ fn share_of_difference(held: &[Held], metric: usize) -> f64 {
     reach.max(SMALLEST_SHARE)
 }
 
-/// The excess that alarms reach as often with the detector's forecast as without, as a multiple of
-/// that without: the median over series.
-fn excess_share(held: &[Held], comparison: &Comparison) -> f64 {
+/// The excess of a metric that alarms reach as often with the detector's forecast as without, as a
+/// multiple of that without: the median over series.
+fn excess_share(held: &[Held], comparison: &Comparison, metric: usize) -> f64 {
     let without = Comparison {
         errors: vec![f64::INFINITY; comparison.errors.len()],
-        excess: 1.0,
+        excess: comparison.excess.clone(),
     };
     let tail = |held: &Held, comparison: &Comparison| {
-        let excess: Vec<f64> = held
+        let excess = held
             .windows()
-            .map(|window| {
-                comparison
-                    .largest_excess(window)
-                    .map_or(f64::NAN, |top| top.size)
-            })
+            .map(|window| comparison.excess(window, metric));
+        let excess: Vec<f64> = excess
+            .map(|excess| excess.map_or(f64::NAN, |excess| excess.size))
             .collect();
         Tail::fit(&excess, held.days)
     };

@@ -332,8 +332,8 @@ impl Block<'_> {
                 continue;
             };
             let end = windows.last()?.index + 1;
-            let filter = LevelFilter::new(self.features, metric, &of_metric.difference);
-            let level_errors = filter.errors(self.start..end);
+            let filter = LevelFilter::new(self.features, metric, &of_metric.usual);
+            let levels = filter.levels(self.start..end);
             for (window, forecast) in windows
                 .iter()
                 .zip(forecasts[metric..].iter_mut().step_by(width))
@@ -350,7 +350,7 @@ impl Block<'_> {
                     expected: [
                         f64::NAN,
                         self.features.value(metric, window.index - 1),
-                        value - level_errors[(window.index - self.start) as usize],
+                        levels[(window.index - self.start) as usize],
                     ],
                 });
             }

@@ -1,14 +1,15 @@
 //! From forecasts to calibrated scores.
 //!
 //! Each metric of a window is held against several forecasts; each error is divided by what is
-//! usual for the series, and the largest quotient is the window's excess: see [`crate::profile`].
-//! How rare an excess is says the tail of the series' own past.
+//! usual for the series, and the largest quotient is the excess of the metric: see
+//! [`crate::profile`]. How rare an excess is says the tail of the series' own past. A window is as
+//! rare as its rarest metric, times the number of metrics that had the chance (Bonferroni).
 
 use serde::{Deserialize, Serialize};
 
 use crate::detector::{Detector, Severity, ThresholdPolicy};
 use crate::forecasting::{ForecastError, Part, SeriesForecast, Status, WindowForecast, forecast};
-use crate::profile::Stream;
+use crate::profile::{Stabiliser, Stream, Tail};
 use crate::series::Rows;
 
 /// The smallest p: below it `1 − p` could no longer be told from 1.
@@ -37,10 +38,10 @@ impl Direction {
 /// What a detector says of one window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
-    /// −ln p, where p is the share of the series' windows that are at least as unusual;
-    /// dimensionless, at least 0.
+    /// The excess of the rarest metric, in multiples of what its alarms reach about twelve times a
+    /// day of minutes; dimensionless, at least 0.
     pub surprise: f64,
-    /// 1 − p, in [0, 1).
+    /// 1 − p, in [0, 1), where p is the share of the series' windows at least as unusual.
     pub anomaly_score: f64,
     /// The score from which on a window is an anomaly.
     pub threshold: f64,
@@ -89,9 +90,9 @@ pub struct Comparison {
     /// Per metric, the reach of the detector's errors as a share of that of the difference's;
     /// positive.
     pub errors: Vec<f64>,
-    /// The excess that alarms reach as often as without the detector's forecast, as a multiple of
-    /// that; positive.
-    pub excess: f64,
+    /// Per metric, the excess that alarms reach as often as without the detector's forecast, as a
+    /// multiple of that; positive.
+    pub excess: Vec<f64>,
 }
 
 impl Comparison {
@@ -100,64 +101,76 @@ impl Comparison {
     pub fn none(metrics: usize) -> Self {
         Self {
             errors: vec![1.0; metrics],
-            excess: 1.0,
+            excess: vec![1.0; metrics],
         }
     }
 
     /// Whether every number can be divided by.
     pub(crate) fn is_positive(&self) -> bool {
-        let numbers = self.errors.iter().chain([&self.excess]);
+        let numbers = self.errors.iter().chain(&self.excess);
         numbers
             .copied()
             .all(|number| number > 0.0 && number.is_finite())
     }
 
-    /// The largest excess over metrics and streams; `None` where no metric takes part.
+    /// The excess of a metric over its streams; `None` where it takes no part.
     #[must_use]
-    pub fn largest_excess(&self, window: WindowForecast<'_>) -> Option<Excess> {
-        let profile = &window.normal.profile;
+    pub fn excess(&self, window: WindowForecast<'_>, metric: usize) -> Option<Excess> {
+        let forecast = window.metrics[metric].as_ref()?;
+        let profile = window.normal.profile.metrics[metric].as_ref()?;
+        let slot = window.normal.slot;
         let mut largest: Option<Excess> = None;
-        for (metric, (forecast, of_metric)) in
-            window.metrics.iter().zip(&profile.metrics).enumerate()
-        {
-            let Some((forecast, of_metric)) = forecast.as_ref().zip(of_metric.as_ref()) else {
-                continue;
+        for stream in Stream::ALL {
+            let (scale, share) = match stream {
+                Stream::Forecast => (&profile.difference, self.errors[metric]),
+                Stream::Difference => (&profile.difference, 1.0),
+                Stream::Level => (&profile.level, 1.0),
             };
-            for stream in Stream::ALL {
-                let (scale, share) = match stream {
-                    Stream::Forecast => (&of_metric.difference, self.errors[metric]),
-                    Stream::Difference => (&of_metric.difference, 1.0),
-                    Stream::Level => (&of_metric.level, 1.0),
-                };
-                let error = forecast.value - forecast.expected[stream as usize];
-                let size = scale.excess(window.normal.slot, error) / share;
-                // False for NaN.
-                if largest.is_none_or(|largest| size > largest.size) && !size.is_nan() {
-                    let reach = |is_up| share * scale.reach(window.normal.slot, is_up);
-                    largest = Some(Excess {
-                        size,
-                        metric,
-                        error,
-                        expected: forecast.expected[stream as usize],
-                        reach: [reach(false), reach(true)],
-                    });
-                }
+            let expected = forecast.expected[stream as usize];
+            let error = profile.stabiliser.error(forecast.value, expected);
+            let size = scale.excess(slot, error) / share / self.excess[metric];
+            if !size.is_nan() && largest.is_none_or(|largest| size > largest.size) {
+                let reach = |is_up| share * self.excess[metric] * scale.reach(slot, is_up);
+                largest = Some(Excess {
+                    size,
+                    error,
+                    expected,
+                    reach: [reach(false), reach(true)],
+                    stabiliser: profile.stabiliser,
+                });
             }
         }
         largest
     }
 }
 
-/// The largest excess of a window.
+/// The excess of one metric of a window.
 #[derive(Debug, Clone, Copy)]
 pub struct Excess {
     /// In reaches of usual errors; at least 0.
     pub size: f64,
-    metric: usize,
     error: f64,
     expected: f64,
-    /// Below and above.
+    /// Below and above, as errors are compared.
     reach: [f64; 2],
+    stabiliser: Stabiliser,
+}
+
+impl Excess {
+    /// The values whose excess would be `size`, below and above the forecast.
+    fn bounds(&self, size: f64) -> [f64; 2] {
+        let expected = self.stabiliser.apply(self.expected);
+        let [below, above] = self.reach.map(|reach| reach * size);
+        [expected - below, expected + above].map(|bound| self.stabiliser.invert(bound))
+    }
+}
+
+/// What is rarest in a window.
+struct Rarest<'a> {
+    metric: usize,
+    excess: Excess,
+    tail: &'a Tail,
+    ln_p: f64,
 }
 
 impl Detector {
@@ -219,36 +232,55 @@ impl Detector {
     /// Judges the forecasts of one window.
     pub(crate) fn verdict(&self, window: WindowForecast<'_>) -> Option<Verdict> {
         let manifest = self.manifest();
-        let comparison = &manifest.comparison;
-        let tail = &window.normal.profile.tail;
-        let top = comparison.largest_excess(window)?;
-        let ln_p = tail.ln_p(top.size / comparison.excess);
-        let p_value = ln_p.exp().max(SMALLEST_P);
+        let mut metrics = 0.0;
+        let mut rarest: Option<Rarest<'_>> = None;
+        for (metric, profile) in window.normal.profile.metrics.iter().enumerate() {
+            let excess = manifest.comparison.excess(window, metric);
+            let Some((excess, profile)) = excess.zip(profile.as_ref()) else {
+                continue;
+            };
+            metrics += 1.0;
+            let tail = &profile.tail;
+            let ln_p = tail.ln_p(excess.size);
+            if rarest.as_ref().is_none_or(|rarest| ln_p < rarest.ln_p) {
+                rarest = Some(Rarest {
+                    metric,
+                    excess,
+                    tail,
+                    ln_p,
+                });
+            }
+        }
+        let Rarest {
+            metric,
+            excess,
+            tail,
+            ln_p,
+        } = rarest?;
+        let p_value = (metrics * ln_p.exp()).clamp(SMALLEST_P, 1.0);
         let anomaly_score = 1.0 - p_value;
         let step_micros = manifest.layout.step_micros;
-        let threshold_p = tail
-            .p_at_rate(manifest.threshold.rate(step_micros))
-            .max(SMALLEST_P);
+        let rate = manifest.threshold.rate(step_micros);
+        let threshold_p = tail.p_at_rate(rate).max(SMALLEST_P);
         let threshold = 1.0 - threshold_p;
         let is_anomaly = anomaly_score >= threshold;
-        let alarming = comparison.excess * tail.excess_at(threshold_p);
-        let [below, above] = top.reach.map(|reach| reach * alarming);
+        let [lower_bound, upper_bound] = excess.bounds(tail.excess_at(threshold_p / metrics));
         Some(Verdict {
-            surprise: top.size / (comparison.excess * tail.level),
+            surprise: excess.size / tail.level,
             anomaly_score,
             threshold,
             is_anomaly,
             severity: is_anomaly
                 .then(|| ThresholdPolicy::severity(tail.rate_at_p(p_value), step_micros)),
-            top_metric: top.metric,
-            direction: if top.error < 0.0 {
+            top_metric: metric,
+            direction: if excess.error < 0.0 {
                 Direction::Dip
             } else {
                 Direction::Spike
             },
-            expected_value: top.expected,
-            lower_bound: top.expected - below,
-            upper_bound: top.expected + above,
+            expected_value: excess.expected,
+            lower_bound,
+            upper_bound,
         })
     }
 }

@@ -81,8 +81,11 @@ impl Manifest {
             || layout.horizons.first() != Some(&1)
         {
             Some("`layout` needs a positive step, a positive block and a first horizon of 1")
-        } else if self.comparison.errors.len() != self.metrics.len() {
-            Some("`comparison.errors` has not one entry per metric")
+        } else if [&self.comparison.errors, &self.comparison.excess]
+            .iter()
+            .any(|per_metric| per_metric.len() != self.metrics.len())
+        {
+            Some("`comparison` has not one entry per metric")
         } else if !self.comparison.is_positive() {
             Some("`comparison` needs positive numbers")
         } else {

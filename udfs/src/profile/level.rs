@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::{StreamScale, slot};
+use super::{SLOTS, slot};
 use crate::features::SeriesFeatures;
 
 /// Share of the way to a value that the level moves.
@@ -19,13 +19,13 @@ pub struct LevelFilter<'a> {
     features: &'a SeriesFeatures<'a>,
     metric: usize,
     /// The usual difference between neighbours, by time of day.
-    usual: &'a StreamScale,
+    usual: &'a [f64; SLOTS],
 }
 
 impl<'a> LevelFilter<'a> {
-    /// The filter of a metric; `usual` is the scale of its differences.
+    /// The filter of a metric; `usual` is the usual difference between neighbours.
     #[must_use]
-    pub fn new(features: &'a SeriesFeatures<'a>, metric: usize, usual: &'a StreamScale) -> Self {
+    pub fn new(features: &'a SeriesFeatures<'a>, metric: usize, usual: &'a [f64; SLOTS]) -> Self {
         Self {
             features,
             metric,
@@ -33,18 +33,18 @@ impl<'a> LevelFilter<'a> {
         }
     }
 
-    /// Value less level at each grid index of a range; NaN where either is not known.
+    /// The level before each grid index of a range; NaN where it is not known.
     #[must_use]
-    pub fn errors(&self, range: Range<i64>) -> Vec<f64> {
+    pub fn levels(&self, range: Range<i64>) -> Vec<f64> {
         let block = self.features.layout().block as i64;
-        let mut errors = Vec::with_capacity((range.end - range.start).max(0) as usize);
+        let mut levels = Vec::with_capacity((range.end - range.start).max(0) as usize);
         let mut start = self.features.layout().block_of(range.start);
         while start < range.end {
             let part = start.max(range.start)..(start + block).min(range.end);
-            self.run_block(start, &part, &mut |error| errors.push(error));
+            self.run_block(start, &part, &mut |level| levels.push(level));
             start += block;
         }
-        errors
+        levels
     }
 
     /// Runs from a lookback before the block, from the long median there, to the end of `part`.
@@ -54,9 +54,8 @@ impl<'a> LevelFilter<'a> {
         let mut level = self.features.long_median(self.metric, origin);
         for index in origin + 1..part.end {
             let value = self.features.value(self.metric, index);
-            let error = value - level;
             if index >= part.start {
-                take(error);
+                take(level);
             }
             if !value.is_finite() {
                 continue;
@@ -66,7 +65,8 @@ impl<'a> LevelFilter<'a> {
                 continue;
             }
             let slot = slot(index, layout.step_micros, self.features.knows_time());
-            let usual = self.usual.means[slot];
+            let usual = self.usual[slot];
+            let error = value - level;
             level += GAIN
                 * if usual > 0.0 {
                     error.clamp(-usual, usual)

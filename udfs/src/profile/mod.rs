@@ -4,8 +4,9 @@
 //! Three forecasts of a window are held against what was seen ([`Stream`]): the detector's, the
 //! window before, and a [robust level](level). An error means nothing by itself. It is divided by
 //! the usual error of the series at that time of day, and by how far the usual errors of that side
-//! reach; the largest quotient over streams and metrics is the **excess** of the window, and a
-//! [tail](tail) says how rare it is.
+//! reach; the largest quotient over the streams is the **excess** of the metric, and a
+//! [tail] says how rare it is. Every metric has its own, so that a restless one does not
+//! hide what the others show.
 //!
 //! All of this is learned from the windows before: the last weeks of the series itself, of which
 //! nothing is known but their values. So a detector serves series that it never saw, a change of
@@ -21,11 +22,14 @@
 pub mod level;
 mod quantile;
 mod scale;
+mod stabiliser;
 pub mod tail;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use scale::StreamScale;
+pub use stabiliser::Stabiliser;
 pub use tail::Tail;
 
 use crate::features::SeriesFeatures;
@@ -56,10 +60,17 @@ impl Stream {
 /// Usual errors of one metric.
 #[derive(Debug, Clone)]
 pub struct MetricProfile {
+    /// What is done to values before they are compared: the scales are of that.
+    pub stabiliser: Stabiliser,
+    /// The usual difference between neighbours by time of day, in the metric's unit: what the
+    /// level may move by.
+    pub usual: [f64; SLOTS],
     /// Of the difference to the window before.
     pub difference: StreamScale,
     /// Of the difference to the robust level.
     pub level: StreamScale,
+    /// How rare excesses of the two are.
+    pub tail: Tail,
 }
 
 /// What is normal for a series at some time.
@@ -67,8 +78,6 @@ pub struct MetricProfile {
 pub struct Profile {
     /// One per metric; `None` where it has too few values.
     pub metrics: Vec<Option<MetricProfile>>,
-    /// How rare excesses of difference and level are.
-    pub tail: Tail,
 }
 
 /// The slot of a window: its time of day in quarters of an hour, or 0 for all where that is not
@@ -130,30 +139,64 @@ impl Profile {
             .map(|index| slot(index, layout.step_micros, features.knows_time()))
             .collect();
         let days = (anchor - begin) as f64 * layout.step_micros as f64 / DAY_MICROS as f64;
-        let mut excess = vec![f64::NAN; slots.len()];
-        let mut metrics = Vec::with_capacity(layout.metrics());
-        for metric in 0..layout.metrics() {
-            let smallest = layout.smallest_scale(metric);
-            let difference: Vec<f64> = (begin..anchor)
-                .map(|index| features.value(metric, index) - features.value(metric, index - 1))
-                .collect();
-            let profile = StreamScale::fit(&difference, &slots, days, smallest).and_then(|scale| {
-                let level = LevelFilter::new(features, metric, &scale).errors(begin..anchor);
-                let of_level = StreamScale::fit(&level, &slots, days, smallest)?;
-                for (streams, scale) in [(&difference, &scale), (&level, &of_level)] {
-                    for ((excess, error), slot) in excess.iter_mut().zip(streams).zip(&slots) {
-                        // `max` takes the other where one is NaN.
-                        *excess = excess.max(scale.excess(*slot, *error));
-                    }
-                }
-                Some(MetricProfile {
-                    difference: scale,
-                    level: of_level,
-                })
-            });
-            metrics.push(profile);
-        }
-        let tail = Tail::fit(&excess, days)?;
-        Some(Self { metrics, tail })
+        let history = History {
+            range: begin..anchor,
+            slots,
+            days,
+        };
+        let metrics = 0..layout.metrics();
+        Some(Self {
+            metrics: metrics
+                .map(|metric| MetricProfile::learn(features, metric, &history))
+                .collect(),
+        })
+    }
+}
+
+/// The windows that a profile is learned from.
+struct History {
+    range: Range<i64>,
+    /// One per window.
+    slots: Vec<usize>,
+    days: f64,
+}
+
+impl MetricProfile {
+    fn learn(features: &SeriesFeatures<'_>, metric: usize, history: &History) -> Option<Self> {
+        let smallest = features.layout().smallest_scale(metric);
+        let History { range, slots, days } = history;
+        let value = |index| features.value(metric, index);
+        let values: Vec<f64> = (range.start - 1..range.end).map(value).collect();
+        let differences_by = |stabiliser: Stabiliser| -> Vec<f64> {
+            let pairs = values.windows(2);
+            pairs
+                .map(|pair| stabiliser.error(pair[1], pair[0]))
+                .collect()
+        };
+        let stabiliser = Stabiliser::of(&values);
+        let plain = differences_by(Stabiliser::Identity);
+        let usual = StreamScale::fit(&plain, slots, *days, smallest)?.means;
+        let differences = differences_by(stabiliser);
+        let difference = StreamScale::fit(&differences, slots, *days, smallest)?;
+        let levels = LevelFilter::new(features, metric, &usual).levels(range.clone());
+        let levels: Vec<f64> = (values[1..].iter().zip(levels))
+            .map(|(value, level)| stabiliser.error(*value, level))
+            .collect();
+        let level = StreamScale::fit(&levels, slots, *days, smallest)?;
+        let errors = differences.iter().zip(&levels).zip(slots);
+        let excess: Vec<f64> = errors
+            .map(|((of_difference, of_level), slot)| {
+                // `max` takes the other where one is NaN.
+                let of_difference = difference.excess(*slot, *of_difference);
+                of_difference.max(level.excess(*slot, *of_level))
+            })
+            .collect();
+        Some(Self {
+            tail: Tail::fit(&excess, *days)?,
+            stabiliser,
+            usual,
+            difference,
+            level,
+        })
     }
 }

@@ -28,8 +28,7 @@ const SMALLEST_SCALE: f64 = 1e-9;
 /// The error at which each side leaves the usual, by slot.
 #[derive(Debug, Clone)]
 pub struct StreamScale {
-    /// Mean absolute error of each slot, clipped, in the metric's unit: before floors, what the
-    /// level may move by.
+    /// Mean absolute error of each slot, clipped, before floors.
     pub means: [f64; SLOTS],
     scales: [f64; SLOTS],
     up: f64,

@@ -8,7 +8,7 @@
 //!
 //! A history has anomalies of its own, which nobody has marked. A tail fitted to them would call
 //! them normal, so its shape is that of most series, and heavier only where the history is much
-//! heavier. The constants were chosen on the KPI series of AIOps 2018 and half of those of WSD and
+//! heavier. The constants were chosen on the KPI series of `AIOps` 2018 and half of those of WSD and
 //! IOPS in TSB-AD.
 
 use super::MIN_WINDOWS;
