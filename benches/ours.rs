@@ -30,7 +30,6 @@ use anomalog_udfs::layout::BlockLayout;
 use anomalog_udfs::models::init::{sorted_variables, trainable};
 use anomalog_udfs::models::likelihood::laplace_loss;
 use anomalog_udfs::models::{Architecture, Forecaster, ForecasterConfig, Predictor};
-use anomalog_udfs::transform::Transform;
 use candle_core::{DType, Device, Tensor, safetensors};
 use candle_nn::{VarBuilder, VarMap};
 use rand::Rng;
@@ -98,7 +97,7 @@ fn serve(mut run: impl FnMut() -> Result<()>) -> Result<()> {
 
 /// The layout of one metric in minutes, as detectors have it.
 fn layout() -> BlockLayout {
-    BlockLayout::for_step(60_000_000, vec![Transform::Count])
+    BlockLayout::for_step(60_000_000, vec![1.0])
 }
 
 fn forecaster(architecture: Architecture) -> Result<(Forecaster, VarMap)> {

@@ -166,7 +166,7 @@ impl fmt::Display for Shown<'_> {
             f,
             "  calibration   until {}, {} windows",
             time(training.until_micros),
-            manifest.calibration.windows
+            validation.windows
         )?;
         writeln!(
             f,

@@ -17,7 +17,6 @@ use std::time::Instant;
 
 use anomalog_udfs::detector::{Detector, DetectorError, ThresholdPolicy};
 use anomalog_udfs::models::Architecture;
-use anomalog_udfs::transform::Transform;
 use candle_core::Tensor;
 use serde::Serialize;
 
@@ -292,11 +291,13 @@ impl Pretrained {
     /// The detector as the others made it, for windows of another length.
     fn laid_out_for(&self, series: &LabelledSeries) -> Result<Detector, DetectorError> {
         let step_micros = i64::from(series.step_seconds) * 1_000_000;
-        let mut transforms = self.detector.manifest().layout.transforms.clone();
+        let mut resolutions = self.detector.manifest().layout.resolutions.clone();
         let history = &series.values[..series.train_points];
-        if history.iter().any(|value| *value < 0.0) {
-            transforms.fill(Transform::Identity);
+        // What is no count has no smallest change.
+        let mut finite = history.iter().filter(|value| value.is_finite());
+        if finite.any(|value| *value < 0.0 || value.fract() != 0.0) {
+            resolutions.fill(0.0);
         }
-        self.detector.laid_out_for(step_micros, transforms)
+        self.detector.laid_out_for(step_micros, resolutions)
     }
 }

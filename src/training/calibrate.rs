@@ -1,32 +1,40 @@
-//! Errors on the held-back range: what is normal, and how the detector compares with forecasts
-//! that need no model.
+//! Errors on the held-back range: how they compare with those of forecasts that need no model.
 
-use anomalog_udfs::calibration::{Calibration, MIN_CALIBRATION_WINDOWS, Ranker};
 use anomalog_udfs::detector::Validation;
-use anomalog_udfs::forecasting::{MetricForecast, Part, forecast};
+use anomalog_udfs::forecasting::{MetricForecast, Part, SeriesForecast, forecast};
 use anomalog_udfs::layout::BlockLayout;
 use anomalog_udfs::models::{Forecaster, Predictor};
-use anomalog_udfs::scoring::rarest_error;
+use anomalog_udfs::profile::{Stream, Tail};
+use anomalog_udfs::scoring::Comparison;
 use rayon::prelude::*;
 
 use super::TrainingError;
-use super::dataset::{Dataset, Series};
+use super::dataset::{Dataset, MIN_CALIBRATION_WINDOWS, Series};
+
+/// How far usual errors reach: as in the profiles of series.
+const REACH: f64 = 0.99;
+/// The smallest share of the difference's reach: a detector that is never wrong on the held-back
+/// range will be.
+const SMALLEST_SHARE: f64 = 0.1;
+/// Microseconds in a day.
+const DAY_MICROS: f64 = 86_400e6;
 
 /// What calibration adds to trained weights.
 pub(super) struct Calibrated {
-    pub(super) errors: Vec<Option<Calibration>>,
-    pub(super) calibration: Calibration,
+    pub(super) comparison: Comparison,
     /// All but the losses.
     pub(super) validation: Validation,
 }
 
-/// A forecast of the calibration range and the value before it.
+/// A forecast of the calibration range of one series.
 struct Held {
-    metrics: Vec<Option<MetricForecast>>,
-    previous: Vec<f64>,
+    forecast: SeriesForecast,
+    /// First row of the range.
+    first: usize,
+    days: f64,
 }
 
-/// Forecasts the calibration range as scoring would, and ranks the errors.
+/// Forecasts the calibration ranges as scoring would, and compares the errors.
 pub(super) fn calibrate(
     forecaster: &Forecaster,
     datasets: &[&Dataset],
@@ -35,43 +43,39 @@ pub(super) fn calibrate(
     let predictor = Predictor::new(forecaster)?;
     let mut held = Vec::new();
     for (dataset, layout) in datasets.iter().zip(layouts) {
-        let of_series: Vec<Vec<Held>> = dataset
+        let of_series: Vec<Held> = dataset
             .series()
             .par_iter()
             .map(|series| hold_back(&predictor, dataset, layout, series))
             .collect::<Result<_, _>>()?;
-        held.extend(of_series.into_iter().flatten());
+        held.extend(of_series);
     }
-    let horizons = layouts.first().map_or(0, |layout| layout.horizons.len());
+    let found = held.iter().map(|held| held.windows().count()).sum();
+    if found < MIN_CALIBRATION_WINDOWS {
+        return Err(TrainingError::TooLittleData {
+            range: "calibration",
+            found,
+            needed: MIN_CALIBRATION_WINDOWS,
+        });
+    }
     let metrics = layouts.first().map_or(0, BlockLayout::metrics);
-    let errors: Vec<Option<Calibration>> = (0..metrics)
-        .flat_map(|metric| (0..horizons).map(move |horizon| (metric, horizon)))
-        .map(|(metric, horizon)| Calibration::fit(&errors(&held, metric, horizon)))
-        .collect();
-    let rankers: Vec<_> = errors
-        .iter()
-        .map(|errors| Ranker::new(errors.as_ref()?))
-        .collect();
-    let sample: Vec<f64> = held
-        .iter()
-        .filter_map(|row| Some(rarest_error(&row.metrics, &rankers)?.surprise))
-        .collect();
-    let calibration = Calibration::fit(&sample).ok_or(TrainingError::TooLittleData {
-        range: "calibration",
-        found: sample.len(),
-        needed: MIN_CALIBRATION_WINDOWS,
-    })?;
-    let validation = Validation {
-        detector: mean_error(&held, |part, _| part.expected[0]),
-        trailing_median: mean_error(&held, |part, _| part.baseline),
-        previous_value: mean_error(&held, |_, previous| previous),
-        stop_loss: f64::NAN,
-        untrained_stop_loss: f64::NAN,
-    };
+    let mut comparison = Comparison::none(metrics);
+    for (metric, share) in comparison.errors.iter_mut().enumerate() {
+        *share = share_of_difference(&held, metric);
+    }
+    for metric in 0..metrics {
+        comparison.excess[metric] = excess_share(&held, &comparison, metric);
+    }
     Ok(Calibrated {
-        errors,
-        calibration,
-        validation,
+        comparison,
+        validation: Validation {
+            windows: found,
+            detector: mean_error(&held, |part| part.expected[Stream::Forecast as usize]),
+            trailing_median: mean_error(&held, |part| part.baseline),
+            previous_value: mean_error(&held, |part| part.expected[Stream::Difference as usize]),
+            stop_loss: f64::NAN,
+            untrained_stop_loss: f64::NAN,
+        },
     })
 }
 
@@ -80,7 +84,7 @@ fn hold_back(
     dataset: &Dataset,
     layout: &BlockLayout,
     series: &Series,
-) -> Result<Vec<Held>, TrainingError> {
+) -> Result<Held, TrainingError> {
     let first = series
         .window_start
         .partition_point(|&time| time < dataset.split().stop_until);
@@ -88,42 +92,87 @@ fn hold_back(
         rows: series.rows(),
         first_row: first,
     };
-    let forecasts =
+    let mut forecasts =
         forecast(predictor, layout, &[part], true).map_err(|source| TrainingError::Series {
             series: series.key.clone(),
             source,
         })?;
-    let width = dataset.metrics().len();
-    let rows = first.max(1)..series.window_start.len();
-    Ok(rows
-        .map(|row| Held {
-            metrics: forecasts[0].metrics[row * width..(row + 1) * width].to_vec(),
-            previous: series
-                .metrics
-                .iter()
-                .map(|values| values[row - 1])
-                .collect(),
-        })
-        .collect())
+    let rows = (series.window_start.len() - first) as f64;
+    Ok(Held {
+        forecast: forecasts.swap_remove(0),
+        first,
+        days: rows * layout.step_micros as f64 / DAY_MICROS,
+    })
 }
 
-/// Absolute errors of a metric at a horizon, in scales; NaN where it has none.
-fn errors(held: &[Held], metric: usize, horizon: usize) -> Vec<f64> {
-    held.iter()
-        .filter_map(|row| Some(row.metrics[metric]?.error[horizon].abs()))
-        .collect()
+impl Held {
+    fn windows(&self) -> impl Iterator<Item = anomalog_udfs::forecasting::WindowForecast<'_>> {
+        (self.first..self.forecast.status.len()).filter_map(|row| self.forecast.window(row))
+    }
+}
+
+/// The reach of the detector's errors in a metric as a share of that of the difference's.
+fn share_of_difference(held: &[Held], metric: usize) -> f64 {
+    let mut sizes: Vec<f64> = held
+        .iter()
+        .flat_map(Held::windows)
+        .filter_map(|window| {
+            let part = window.metrics[metric].as_ref()?;
+            let of_metric = window.normal.profile.metrics[metric].as_ref()?;
+            let expected = part.expected[Stream::Forecast as usize];
+            let error = of_metric.stabiliser.error(part.value, expected);
+            Some(of_metric.difference.excess(window.normal.slot, error))
+        })
+        .filter(|size| size.is_finite())
+        .collect();
+    if sizes.is_empty() {
+        return 1.0;
+    }
+    let rank = (sizes.len() as f64 * REACH) as usize;
+    let rank = rank.min(sizes.len() - 1);
+    let (_, reach, _) = sizes.select_nth_unstable_by(rank, f64::total_cmp);
+    reach.max(SMALLEST_SHARE)
+}
+
+/// The excess of a metric that alarms reach as often with the detector's forecast as without, as a
+/// multiple of that without: the median over series.
+fn excess_share(held: &[Held], comparison: &Comparison, metric: usize) -> f64 {
+    let without = Comparison {
+        errors: vec![f64::INFINITY; comparison.errors.len()],
+        excess: comparison.excess.clone(),
+    };
+    let tail = |held: &Held, comparison: &Comparison| {
+        let excess = held
+            .windows()
+            .map(|window| comparison.excess(window, metric));
+        let excess: Vec<f64> = excess
+            .map(|excess| excess.map_or(f64::NAN, |excess| excess.size))
+            .collect();
+        Tail::fit(&excess, held.days)
+    };
+    let mut shares: Vec<f64> = held
+        .par_iter()
+        .filter_map(|held| {
+            let (with, without) = (tail(held, comparison)?, tail(held, &without)?);
+            let is_comparable = with.rate.total_cmp(&without.rate).is_eq();
+            is_comparable.then_some(with.level / without.level)
+        })
+        .collect();
+    if shares.is_empty() {
+        return 1.0;
+    }
+    let middle = shares.len() / 2;
+    *shares.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 /// Mean absolute error over all metrics and windows, in scales.
-fn mean_error(held: &[Held], expected: impl Fn(&MetricForecast, f64) -> f64) -> f64 {
+fn mean_error(held: &[Held], expected: impl Fn(&MetricForecast) -> f64) -> f64 {
     let errors: Vec<f64> = held
         .iter()
-        .flat_map(|row| row.metrics.iter().zip(&row.previous))
-        .filter_map(|(part, &previous)| {
-            let part = part.as_ref()?;
-            let error = (part.value - expected(part, previous)).abs() / part.scale;
-            error.is_finite().then_some(error)
-        })
+        .flat_map(Held::windows)
+        .flat_map(|window| window.metrics.iter().flatten())
+        .map(|part| (part.value - expected(part)).abs() / part.scale)
+        .filter(|error| error.is_finite())
         .collect();
     errors.iter().sum::<f64>() / errors.len().max(1) as f64
 }

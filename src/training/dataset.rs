@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use anomalog_udfs::calibration::MIN_CALIBRATION_WINDOWS;
 use anomalog_udfs::detector::hex;
 use anomalog_udfs::series::Rows;
-use anomalog_udfs::transform::Transform;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::TrainingError;
 
+/// Fewest windows that tell how a detector's errors compare.
+pub const MIN_CALIBRATION_WINDOWS: usize = 500;
 /// Shares of the rows, in time order: weights, then stopping; the rest calibrates.
 const FIT_SHARE: f64 = 0.7;
 const STOP_SHARE: f64 = 0.1;
@@ -164,27 +164,20 @@ impl Dataset {
         &self.metrics
     }
 
-    /// How each metric is read: whole numbers that are never negative as counts, other numbers
-    /// that are never negative by their square root.
+    /// The smallest change that each metric can show: 1 where all values are whole numbers that
+    /// are never negative, else 0.
     #[must_use]
-    pub fn transforms(&self) -> Vec<Transform> {
-        (0..self.metrics.len())
-            .map(|metric| {
-                let values = || {
-                    let series = self.series.iter();
-                    series
-                        .flat_map(move |series| &series.metrics[metric])
-                        .filter(|value| value.is_finite())
-                };
-                if values().any(|value| *value < 0.0) {
-                    Transform::Identity
-                } else if values().all(|value| value.fract() == 0.0) {
-                    Transform::Count
-                } else {
-                    Transform::Sqrt
-                }
-            })
-            .collect()
+    pub fn resolutions(&self) -> Vec<f64> {
+        let is_count = |metric: usize| {
+            let values = self
+                .series
+                .iter()
+                .flat_map(|series| &series.metrics[metric]);
+            let mut finite = values.filter(|value| value.is_finite());
+            finite.all(|value| *value >= 0.0 && value.fract() == 0.0)
+        };
+        let metrics = 0..self.metrics.len();
+        metrics.map(|metric| f64::from(is_count(metric))).collect()
     }
 
     /// Length of a window.

@@ -17,7 +17,6 @@ pub mod optimiser;
 
 use std::collections::HashMap;
 
-use anomalog_udfs::calibration::MIN_CALIBRATION_WINDOWS;
 use anomalog_udfs::detector::{
     Detector, DetectorError, FORMAT_VERSION, Manifest, Objective, ThresholdPolicy, Training,
     hex_sha256,
@@ -31,6 +30,7 @@ use candle_core::Tensor;
 use fit::{FitSettings, Lesson};
 use thiserror::Error;
 
+use dataset::MIN_CALIBRATION_WINDOWS;
 pub use dataset::{Dataset, SkippedSeries, Split};
 
 /// How to train one detector.
@@ -164,7 +164,7 @@ pub fn train(
 pub type Weights = HashMap<String, Tensor>;
 
 /// Trains one detector on several datasets, each cut in its own ranges, from `initial` weights or
-/// new ones. Its layout and transforms are those of the first; of the ranges, all of which differ,
+/// new ones. Its layout and resolutions are those of the first; of the ranges, all of which differ,
 /// the manifest has the first's, but the end of everything that was seen.
 ///
 /// # Errors
@@ -181,7 +181,7 @@ pub fn train_on_all(
     };
     let layouts: Vec<BlockLayout> = datasets
         .iter()
-        .map(|dataset| BlockLayout::for_step(dataset.step_micros(), dataset.transforms()))
+        .map(|dataset| BlockLayout::for_step(dataset.step_micros(), dataset.resolutions()))
         .collect();
     let config = ForecasterConfig {
         architecture: settings.architecture,
@@ -215,8 +215,7 @@ pub fn train_on_all(
         hidden_size: settings.hidden_size,
         metrics: dataset.metrics().to_vec(),
         layout: layouts[0].clone(),
-        errors: calibrated.errors,
-        calibration: calibrated.calibration,
+        comparison: calibrated.comparison,
         threshold: settings.threshold,
         training: Training {
             from_micros: splits().map(|split| split.from).min().unwrap_or(split.from),

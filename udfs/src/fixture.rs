@@ -9,13 +9,12 @@ use datafusion::arrow::compute::concat_batches;
 use datafusion::error::Result;
 use datafusion::prelude::SessionContext;
 
-use crate::calibration::Calibration;
 use crate::detector::{
     Detector, FORMAT_VERSION, Manifest, Objective, ThresholdPolicy, Training, Validation,
 };
 use crate::layout::BlockLayout;
 use crate::models::{Architecture, init::initialise};
-use crate::transform::Transform;
+use crate::scoring::Comparison;
 
 /// Step of the detectors: long, so that a day of history is short.
 pub(crate) const HOUR: i64 = 3_600_000_000;
@@ -38,17 +37,14 @@ fn fill_head(weights: &mut HashMap<String, Tensor>) {
 }
 
 pub(crate) fn manifest(name: &str, architecture: Architecture, metrics: &[&str]) -> Manifest {
-    let sample: Vec<f64> = (1..2_000)
-        .map(|rank| -(f64::from(rank) / 2_000.0).ln())
-        .collect();
     let layout = BlockLayout {
         step_micros: HOUR,
         lookback: 24,
         block: 12,
         horizons: vec![1, 5],
-        widths: vec![1, 3],
-        transforms: vec![Transform::Count; metrics.len()],
         scale_windows: 48,
+        profile_windows: 96,
+        resolutions: vec![1.0; metrics.len()],
     };
     Manifest {
         format_version: FORMAT_VERSION,
@@ -59,8 +55,7 @@ pub(crate) fn manifest(name: &str, architecture: Architecture, metrics: &[&str])
         hidden_size: 8,
         metrics: metrics.iter().map(|metric| (*metric).to_owned()).collect(),
         layout,
-        errors: vec![Calibration::fit(&sample); 2 * metrics.len()],
-        calibration: Calibration::fit(&sample).unwrap(),
+        comparison: Comparison::none(metrics.len()),
         threshold: ThresholdPolicy::default(),
         training: Training {
             from_micros: 0,
@@ -74,6 +69,7 @@ pub(crate) fn manifest(name: &str, architecture: Architecture, metrics: &[&str])
             input_sha256: String::new(),
         },
         validation: Validation {
+            windows: 1,
             detector: 1.0,
             trailing_median: 1.0,
             previous_value: 1.0,

@@ -5,13 +5,16 @@
 //! `(lookback + block) / block` recurrent steps, and its forecast is the same whatever else a
 //! query holds.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
 use crate::features::{InputWriter, Scale, ScaleCache, SeriesFeatures};
-use crate::layout::{BlockLayout, MAX_HORIZONS};
+use crate::layout::BlockLayout;
 use crate::models::Predictor;
+use crate::profile::level::LevelFilter;
+use crate::profile::{Profile, ProfileCache, Stream, slot};
 use crate::series::{Rows, SeriesError, grid_indices, stretches};
 
 /// Blocks per forward pass: enough rows for the kernels' tiles, few enough to stay in the cache.
@@ -72,21 +75,35 @@ impl Status {
     }
 }
 
-/// The forecasts of one metric of one window, one per horizon of the layout; entries beyond are
-/// NaN. All values are transformed ones.
+/// The forecasts of one metric of one window, one per [`Stream`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MetricForecast {
     /// What was seen.
     pub value: f64,
     /// Trailing median one window before: the forecast of an untrained forecaster.
     pub baseline: f64,
-    /// The series' scale; positive.
+    /// The scale of the forecaster's inputs; positive.
     pub scale: f64,
-    /// What was forecast, so many windows before.
-    pub expected: [f64; MAX_HORIZONS],
-    /// Mean signed error over the horizon's width, in scales; NaN where less than half of the
-    /// windows of the width have a value.
-    pub error: [f64; MAX_HORIZONS],
+    /// What was to be expected, in the order of [`Stream::ALL`]; NaN where it is not known.
+    pub expected: [f64; Stream::ALL.len()],
+}
+
+/// What is normal at the time of a window.
+#[derive(Debug, Clone)]
+pub struct Normal {
+    /// The series' profile.
+    pub profile: Arc<Profile>,
+    /// The time of day.
+    pub slot: usize,
+}
+
+/// The forecasts of one window: one per metric, `None` where a metric takes no part.
+#[derive(Debug, Clone, Copy)]
+pub struct WindowForecast<'a> {
+    /// One per metric.
+    pub metrics: &'a [Option<MetricForecast>],
+    /// What is normal there.
+    pub normal: &'a Normal,
 }
 
 /// The forecasts of one series.
@@ -94,8 +111,20 @@ pub struct MetricForecast {
 pub struct SeriesForecast {
     /// One status per row.
     pub status: Vec<Status>,
-    /// `rows × metrics`, row-major; `None` where a metric takes no part in a row.
-    pub metrics: Vec<Option<MetricForecast>>,
+    /// `rows × metrics`, row-major.
+    metrics: Vec<Option<MetricForecast>>,
+    normal: Vec<Option<Normal>>,
+}
+
+impl SeriesForecast {
+    /// The forecasts of a row; `None` where it has none.
+    #[must_use]
+    pub fn window(&self, row: usize) -> Option<WindowForecast<'_>> {
+        let normal = self.normal.get(row)?.as_ref()?;
+        let width = self.metrics.len() / self.status.len();
+        let metrics = &self.metrics[row * width..][..width];
+        Some(WindowForecast { metrics, normal })
+    }
 }
 
 /// A series, and from which row on to forecast it.
@@ -124,10 +153,12 @@ pub fn forecast(
     let rows: usize = lengths().sum();
     let mut status = vec![Status::Warmup; rows];
     let mut metrics = vec![None; rows * width];
+    let mut normal = vec![None; rows];
     let mut queue = BlockQueue::new(layout);
     let mut run = |queue: &mut BlockQueue| {
-        queue.run(layout, &[predictor], |_, row, parts| {
-            metrics[row * width..][..width].copy_from_slice(parts);
+        queue.run(layout, &[predictor], |_, row, forecast| {
+            metrics[row * width..][..width].copy_from_slice(forecast.metrics);
+            normal[row] = Some(forecast.normal.clone());
         })
     };
     let mut begin = 0;
@@ -153,6 +184,7 @@ pub fn forecast(
         let forecast = SeriesForecast {
             status: status[begin..end].to_vec(),
             metrics: metrics[begin * width..end * width].to_vec(),
+            normal: normal[begin..end].to_vec(),
         };
         begin = end;
         forecast
@@ -200,6 +232,7 @@ impl Segment<'_> {
             }
             let features = SeriesFeatures::new(layout, grid, self.knows_time);
             let mut scales = ScaleCache::default();
+            let mut profiles = ProfileCache::default();
             while row < end {
                 let start = layout.block_of(self.indices[row]);
                 let block = Block {
@@ -207,6 +240,7 @@ impl Segment<'_> {
                     features: &features,
                     start,
                     scales: scales.of_block(&features, start),
+                    profile: profiles.of_block(&features, start),
                 };
                 let mut windows = Vec::new();
                 while row < end && block.holds(self.indices[row]) {
@@ -219,13 +253,13 @@ impl Segment<'_> {
                     {
                         windows.push(PendingWindow {
                             row: ids[place],
-                            step: block.step(index),
+                            index,
                         });
                     }
                     row += 1;
                 }
                 if !windows.is_empty() {
-                    queue.push(&block, windows);
+                    queue.push(&block, &windows);
                     if queue.is_full() {
                         run(queue)?;
                     }
@@ -242,6 +276,7 @@ struct Block<'a> {
     features: &'a SeriesFeatures<'a>,
     start: i64,
     scales: Vec<Option<Scale>>,
+    profile: Option<Arc<Profile>>,
 }
 
 impl Block<'_> {
@@ -249,16 +284,13 @@ impl Block<'_> {
         index < self.start + self.layout.block as i64
     }
 
-    /// Step of the recurrent pass whose output forecasts the window.
-    fn step(&self, index: i64) -> usize {
-        self.layout.lookback + (index - self.start) as usize
-    }
-
     /// Whether each metric takes part in a window: it has a value, a level one window before, a
-    /// warm lookback and a scale.
+    /// warm lookback, a scale and a profile.
     fn takes_part(&self, index: i64) -> impl Iterator<Item = bool> + '_ {
         (0..self.scales.len()).map(move |metric| {
+            let profile = self.profile.as_ref();
             self.scales[metric].is_some()
+                && profile.is_some_and(|profile| profile.metrics[metric].is_some())
                 && self.features.value(metric, index).is_finite()
                 && self.features.baseline(metric, index - 1).is_finite()
                 && self.features.is_warm(metric, index)
@@ -290,146 +322,87 @@ impl Block<'_> {
         }
     }
 
-    /// What the forward pass leaves to be judged.
-    fn pending(&self, windows: Vec<PendingWindow>) -> PendingBlock {
-        let origin = self.start - self.layout.lookback as i64 - 1;
-        let steps = self.layout.sequence_length() as i64;
-        let metrics = 0..self.scales.len();
-        PendingBlock {
-            metrics: metrics
-                .map(|metric| PendingMetric {
-                    scale: self.scales[metric].map(|scale| scale.scale),
-                    is_warm: windows
-                        .iter()
-                        .map(|window| {
-                            self.features
-                                .is_warm(metric, origin + 1 + window.step as i64)
-                        })
-                        .collect(),
-                    values: (0..=steps)
-                        .map(|step| self.features.value(metric, origin + step))
-                        .collect(),
-                    baselines: (0..steps)
-                        .map(|step| self.features.baseline(metric, origin + step))
-                        .collect(),
+    /// What the forward pass leaves to be judged; `None` without a profile.
+    fn pending(&self, windows: &[PendingWindow]) -> Option<PendingBlock> {
+        let profile = self.profile.as_ref()?;
+        let width = self.scales.len();
+        let mut forecasts = vec![None; windows.len() * width];
+        for (metric, (scale, of_metric)) in self.scales.iter().zip(&profile.metrics).enumerate() {
+            let Some((scale, of_metric)) = scale.zip(of_metric.as_ref()) else {
+                continue;
+            };
+            let end = windows.last()?.index + 1;
+            let filter = LevelFilter::new(self.features, metric, &of_metric.usual);
+            let levels = filter.levels(self.start..end);
+            for (window, forecast) in windows
+                .iter()
+                .zip(forecasts[metric..].iter_mut().step_by(width))
+            {
+                let value = self.features.value(metric, window.index);
+                let baseline = self.features.baseline(metric, window.index - 1);
+                let is_judged = value.is_finite()
+                    && baseline.is_finite()
+                    && self.features.is_warm(metric, window.index);
+                *forecast = is_judged.then(|| MetricForecast {
+                    value,
+                    baseline,
+                    scale: scale.scale,
+                    expected: [
+                        f64::NAN,
+                        self.features.value(metric, window.index - 1),
+                        levels[(window.index - self.start) as usize],
+                    ],
+                });
+            }
+        }
+        let (step_micros, knows_time) = (self.layout.step_micros, self.features.knows_time());
+        Some(PendingBlock {
+            windows: windows
+                .iter()
+                .map(|window| JudgedWindow {
+                    row: window.row,
+                    step: self.layout.lookback + (window.index - self.start) as usize,
+                    normal: Normal {
+                        profile: Arc::clone(profile),
+                        slot: slot(window.index, step_micros, knows_time),
+                    },
                 })
                 .collect(),
-            windows,
-        }
+            forecasts,
+        })
     }
 }
 
-/// A window waiting for its block's forward pass.
+/// A window of a block that is to be forecast.
 #[derive(Debug, Clone, Copy)]
 struct PendingWindow {
     /// Number of the row among all that are forecast.
     row: usize,
-    step: usize,
+    /// Its place in time.
+    index: i64,
 }
 
 /// A block waiting for its forward pass.
 #[derive(Debug)]
 struct PendingBlock {
-    windows: Vec<PendingWindow>,
-    metrics: Vec<PendingMetric>,
+    windows: Vec<JudgedWindow>,
+    /// `windows × metrics`, row-major, without the detector's forecast.
+    forecasts: Vec<Option<MetricForecast>>,
+}
+
+#[derive(Debug)]
+struct JudgedWindow {
+    row: usize,
+    /// Step of the recurrent pass whose output forecasts the window.
+    step: usize,
+    normal: Normal,
 }
 
 impl PendingBlock {
+    /// Bytes held; the profile is shared by many blocks.
     fn size(&self) -> usize {
-        let metrics = self.metrics.iter().map(|metric| {
-            metric.is_warm.len()
-                + (metric.values.len() + metric.baselines.len()) * size_of::<f64>()
-                + size_of::<PendingMetric>()
-        });
-        self.windows.len() * size_of::<PendingWindow>() + metrics.sum::<usize>()
-    }
-}
-
-/// What is known of a metric over the steps of a block's pass.
-#[derive(Debug)]
-struct PendingMetric {
-    scale: Option<f64>,
-    /// One per pending window.
-    is_warm: Vec<bool>,
-    /// The value at each step and the one after the last.
-    values: Vec<f64>,
-    /// The level at each step.
-    baselines: Vec<f64>,
-}
-
-impl PendingMetric {
-    /// Forecasts and errors for every step that a window of the block is judged by. `location`
-    /// gives the output of a step at a horizon.
-    fn errors(
-        &self,
-        layout: &BlockLayout,
-        location: impl Fn(usize, usize) -> f64,
-        errors: &mut HorizonErrors,
-    ) -> Option<()> {
-        let scale = self.scale?;
-        let steps = layout.sequence_length();
-        for (number, (&horizon, &width)) in layout.horizons.iter().zip(&layout.widths).enumerate() {
-            let HorizonErrors { expected, error } = errors;
-            for end in layout.lookback + 2 - width..=steps {
-                let origin = end - horizon;
-                let value = self.baselines[origin] + scale * location(origin, number);
-                expected[number][end] = value;
-                error[number][end] = (self.values[end] - value) / scale;
-            }
-        }
-        Some(())
-    }
-
-    /// The forecasts of the window after `step`.
-    fn forecast(
-        &self,
-        layout: &BlockLayout,
-        step: usize,
-        errors: &HorizonErrors,
-    ) -> Option<MetricForecast> {
-        let (value, baseline) = (self.values[step + 1], self.baselines[step]);
-        if !value.is_finite() || !baseline.is_finite() {
-            return None;
-        }
-        let mut forecast = MetricForecast {
-            value,
-            baseline,
-            scale: self.scale?,
-            expected: [f64::NAN; MAX_HORIZONS],
-            error: [f64::NAN; MAX_HORIZONS],
-        };
-        let end = step + 1;
-        for (number, &width) in layout.widths.iter().enumerate() {
-            let mut sum = 0.0;
-            let mut count = 0;
-            for error in errors.error[number][end + 1 - width..=end].iter().rev() {
-                let is_known = error.is_finite();
-                sum += if is_known { *error } else { 0.0 };
-                count += u32::from(is_known);
-            }
-            forecast.expected[number] = errors.expected[number][end];
-            if 2 * count as usize >= width {
-                forecast.error[number] = sum / f64::from(count);
-            }
-        }
-        Some(forecast)
-    }
-}
-
-/// Forecasts and errors of one metric by horizon and step.
-struct HorizonErrors {
-    expected: Vec<Vec<f64>>,
-    /// In scales; not finite where the value or the forecast is not known.
-    error: Vec<Vec<f64>>,
-}
-
-impl HorizonErrors {
-    fn new(layout: &BlockLayout) -> Self {
-        let steps = vec![vec![f64::NAN; layout.sequence_length() + 1]; layout.horizons.len()];
-        Self {
-            expected: steps.clone(),
-            error: steps,
-        }
+        self.windows.len() * size_of::<JudgedWindow>()
+            + self.forecasts.len() * size_of::<Option<MetricForecast>>()
     }
 }
 
@@ -478,7 +451,10 @@ impl BlockQueue {
         self.inputs.capacity() * size_of::<f32>() + pending
     }
 
-    fn push(&mut self, block: &Block<'_>, windows: Vec<PendingWindow>) {
+    fn push(&mut self, block: &Block<'_>, windows: &[PendingWindow]) {
+        let Some(pending) = block.pending(windows) else {
+            return;
+        };
         let begin = self.inputs.len();
         let block_inputs = block.layout.sequence_length() * block.layout.features();
         self.inputs.resize(begin + block_inputs, 0.0);
@@ -488,28 +464,28 @@ impl BlockQueue {
             &block.scales,
             &mut self.inputs[begin..],
         );
-        self.pending.push(block.pending(windows));
+        self.pending.push(pending);
     }
 
     /// One forward pass per predictor over the queued blocks, if any. `take` gets the number of
-    /// the predictor, that of the row, and the forecast of each metric.
+    /// the predictor, that of the row, and its forecasts.
     pub(crate) fn run(
         &mut self,
         layout: &BlockLayout,
         predictors: &[&Predictor],
-        mut take: impl FnMut(usize, usize, &[Option<MetricForecast>]),
+        mut take: impl FnMut(usize, usize, WindowForecast<'_>),
     ) -> Result<(), ForecastError> {
         if self.pending.is_empty() {
             return Ok(());
         }
         let steps = layout.sequence_length();
-        let skip = layout.unused_steps();
+        // Only the block's windows are judged.
+        let skip = layout.lookback;
+        let width = layout.metrics();
         let horizons = layout.horizons.len();
-        let targets = layout.metrics() * horizons;
+        let targets = width * horizons;
         // Parallelism is between series, where the query engine has it.
         let threads = 1;
-        let mut parts = vec![None; layout.block * layout.metrics()];
-        let mut errors = HorizonErrors::new(layout);
         for (number, predictor) in predictors.iter().enumerate() {
             let started = Instant::now();
             let output = predictor
@@ -518,22 +494,19 @@ impl BlockQueue {
             self.work.kernel_time += started.elapsed();
             self.work.blocks += self.pending.len();
             let outputs = output.chunks_exact((steps - skip) * targets);
-            for (block, output) in self.pending.iter().zip(outputs) {
-                let parts = &mut parts[..block.windows.len() * layout.metrics()];
-                for (metric, pending) in block.metrics.iter().enumerate() {
-                    let location = |step: usize, horizon: usize| {
-                        f64::from(output[(step - skip) * targets + metric * horizons + horizon])
-                    };
-                    let is_scaled = pending.errors(layout, location, &mut errors).is_some();
-                    for (place, window) in block.windows.iter().enumerate() {
-                        parts[place * layout.metrics() + metric] = (is_scaled
-                            && pending.is_warm[place])
-                            .then(|| pending.forecast(layout, window.step, &errors))
-                            .flatten();
+            for (block, output) in self.pending.iter_mut().zip(outputs) {
+                let forecasts = block.forecasts.chunks_mut(width);
+                for (window, metrics) in block.windows.iter().zip(forecasts) {
+                    let output = &output[(window.step - skip) * targets..][..targets];
+                    for (metric, forecast) in metrics.iter_mut().enumerate() {
+                        if let Some(forecast) = forecast {
+                            let location = f64::from(output[metric * horizons]);
+                            forecast.expected[Stream::Forecast as usize] =
+                                forecast.baseline + forecast.scale * location;
+                        }
                     }
-                }
-                for (window, parts) in block.windows.iter().zip(parts.chunks(layout.metrics())) {
-                    take(number, window.row, parts);
+                    let normal = &window.normal;
+                    take(number, window.row, WindowForecast { metrics, normal });
                 }
             }
         }

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::transform::Transform;
-
 /// Microseconds in a day.
 pub(crate) const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -13,8 +11,11 @@ pub(crate) const LONG_MEDIAN: usize = 61;
 /// Width of the centred median around the same time yesterday.
 pub(crate) const YESTERDAY_MEDIAN: usize = 5;
 
-/// Most horizons a layout can have.
-pub const MAX_HORIZONS: usize = 4;
+/// Days of a series' own past from which its profile is learned, and bounds in windows.
+const PROFILE_DAYS: i64 = 28;
+const PROFILE_WINDOWS: (i64, i64) = (4_032, 40_320);
+/// A profile is renewed when the history has grown by about this share of it.
+const RENEWALS_PER_HISTORY: usize = 8;
 
 /// Inputs of a metric besides one per horizon.
 pub(crate) const INPUTS_PER_METRIC: usize = 7;
@@ -22,7 +23,7 @@ pub(crate) const INPUTS_PER_METRIC: usize = 7;
 pub(crate) const TIME_INPUTS: usize = 4;
 
 /// How a detector cuts series into blocks and how much history it reads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlockLayout {
     /// Length of a window in microseconds.
@@ -31,31 +32,44 @@ pub struct BlockLayout {
     pub lookback: usize,
     /// Windows scored per block; blocks start at multiples of this many windows since the epoch.
     pub block: usize,
-    /// Forecast horizons in windows, ascending from 1; at most [`MAX_HORIZONS`].
+    /// Forecast horizons in windows, ascending from 1: what the forecaster learns. Scores are taken
+    /// from the first.
     pub horizons: Vec<usize>,
-    /// Per horizon, the windows over which forecast errors are averaged before they are judged:
-    /// a long horizon with a wide average sees what lasts, the shortest what is sudden.
-    pub widths: Vec<usize>,
-    /// Windows of history from which level and scale are taken.
+    /// Windows of history from which level and scale of the inputs are taken.
     pub scale_windows: usize,
-    /// How each metric is read.
-    pub transforms: Vec<Transform>,
+    /// Windows of history from which the profile is learned.
+    pub profile_windows: usize,
+    /// Per metric the smallest change that its values can show: 1 for counts, 0 where any can.
+    pub resolutions: Vec<f64>,
 }
 
 impl BlockLayout {
     /// The layout of a detector for windows of `step_micros`: blocks of 60 after 60 windows of
-    /// burn-in, horizons 1, 10 and 30, scale from the day before (at least 360 windows).
+    /// burn-in, horizons 1, 10 and 30, scale from the day before (at least 360 windows), profile
+    /// from the four weeks before (4,032 to 40,320 windows).
     #[must_use]
-    pub fn for_step(step_micros: i64, transforms: Vec<Transform>) -> Self {
-        let day = (DAY_MICROS / step_micros).clamp(360, 2_880) as usize;
+    pub fn for_step(step_micros: i64, resolutions: Vec<f64>) -> Self {
+        let windows_per_day = DAY_MICROS / step_micros;
+        let (least, most) = PROFILE_WINDOWS;
         Self {
             step_micros,
             lookback: 60,
             block: 60,
             horizons: vec![1, 10, 30],
-            widths: vec![1, 5, 15],
-            transforms,
-            scale_windows: day,
+            scale_windows: windows_per_day.clamp(360, 2_880) as usize,
+            profile_windows: (PROFILE_DAYS * windows_per_day).clamp(least, most) as usize,
+            resolutions,
+        }
+    }
+
+    /// The same detector's layout for windows of another length.
+    #[must_use]
+    pub fn with_step(&self, step_micros: i64) -> Self {
+        Self {
+            horizons: self.horizons.clone(),
+            lookback: self.lookback,
+            block: self.block,
+            ..Self::for_step(step_micros, self.resolutions.clone())
         }
     }
 
@@ -65,19 +79,27 @@ impl BlockLayout {
         self.lookback + self.block
     }
 
-    /// Steps at the start of the recurrent pass whose forecasts no window of the block is judged
-    /// by.
+    /// The smallest scale of a metric: half of its resolution, about the spread of a count that is
+    /// nearly always 0.
     #[must_use]
-    pub fn unused_steps(&self) -> usize {
-        let spans = self.horizons.iter().zip(&self.widths);
-        let longest = spans.map(|(horizon, width)| horizon + width).max();
-        (self.lookback + 2).saturating_sub(longest.unwrap_or(2))
+    pub fn smallest_scale(&self, metric: usize) -> f64 {
+        0.5 * self.resolutions[metric]
+    }
+
+    /// Windows between the ends of the histories that profiles are learned from, for a series of
+    /// an age in windows: a power of two of blocks, about an eighth of the history.
+    #[must_use]
+    pub fn profile_spacing(&self, age: i64) -> i64 {
+        let history = age.clamp(0, self.profile_windows as i64) as usize;
+        let blocks = history / RENEWALS_PER_HISTORY / self.block;
+        let blocks = if blocks > 0 { 1 << blocks.ilog2() } else { 1 };
+        (blocks * self.block) as i64
     }
 
     /// Number of metrics.
     #[must_use]
     pub fn metrics(&self) -> usize {
-        self.transforms.len()
+        self.resolutions.len()
     }
 
     /// Inputs per step.
@@ -111,12 +133,44 @@ impl BlockLayout {
     pub fn reach(&self) -> usize {
         let scale = self.blocks_per_scale() as usize * self.block + self.scale_windows;
         let features = self.lookback + 1 + self.day().unwrap_or(0) + LONG_MEDIAN;
-        scale.max(features) + SHORT_MEDIAN
+        let spacing = self.profile_spacing(self.profile_windows as i64) as usize;
+        // The level within the history begins a block and a lookback before it.
+        let profile = self.profile_windows + spacing + self.block + self.lookback + LONG_MEDIAN;
+        profile.max(scale).max(features) + SHORT_MEDIAN
     }
 
     /// Start of the block that holds a grid index.
     #[must_use]
     pub fn block_of(&self, index: i64) -> i64 {
         index.div_euclid(self.block as i64) * self.block as i64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_are_renewed_more_rarely_as_the_history_grows() {
+        let layout = BlockLayout::for_step(60_000_000, vec![1.0]);
+        let spacing = |age| layout.profile_spacing(age);
+        assert_eq!([spacing(-5), spacing(0), spacing(959)], [60; 3]);
+        assert_eq!(
+            [spacing(960), spacing(1_440), spacing(10_080)],
+            [120, 120, 960]
+        );
+        assert_eq!(spacing(40_320), 3_840);
+        assert_eq!(spacing(i64::MAX), 3_840);
+    }
+
+    #[test]
+    fn another_step_changes_what_is_counted_in_time() {
+        let minutes = BlockLayout::for_step(60_000_000, vec![0.0]);
+        let hours = minutes.with_step(3_600_000_000);
+        assert_eq!(
+            (minutes.profile_windows, hours.profile_windows),
+            (40_320, 4_032)
+        );
+        assert_eq!(minutes.horizons, hours.horizons);
     }
 }

@@ -9,11 +9,10 @@
 //! [`register_all`] adds the functions to a session; a [`detector::DetectorStore`] says which
 //! detectors they find. Inside, each layer uses only those after it:
 //! [`exec`] (the operator that streams) → [`functions`] (what a call means) → `streaming`,
-//! [`scoring`] (forecasts to scores) → [`detector`] (artefacts), [`calibration`], [`forecasting`]
-//! (blocks and the recurrent pass) → [`features`] (inputs and scales), [`series`] (the time grid),
-//! [`models`] (candle modules) → [`layout`], [`transform`], [`kernels`].
+//! [`scoring`] (forecasts to scores) → [`detector`] (artefacts), [`forecasting`] (blocks and the
+//! recurrent pass) → [`profile`] (what is normal for a series), [`features`] (inputs and scales),
+//! [`series`] (the time grid), [`models`] (candle modules) → [`layout`], [`kernels`].
 
-pub mod calibration;
 pub mod detector;
 pub mod exec;
 pub mod features;
@@ -24,11 +23,11 @@ pub mod functions;
 pub mod kernels;
 pub mod layout;
 pub mod models;
+pub mod profile;
 pub mod scoring;
 pub mod series;
 pub mod sketches;
 mod streaming;
-pub mod transform;
 
 pub use detector::{Detector, DetectorError, DetectorStore};
 pub use exec::register_all;

@@ -203,9 +203,8 @@ pub fn lay_on_grid(rows: Rows<'_>, layout: &BlockLayout) -> Result<Vec<SeriesGri
     Ok(stretches(&indices, rows.metrics, series_first, layout))
 }
 
-/// Lays rows, or consecutive rows of a longer series that begins at `series_first`, on the grid,
-/// each metric read through its transform, in stretches separated by holes longer than the
-/// layout's reach. Together the stretches hold every row once, in order.
+/// Lays rows, or consecutive rows of a longer series that begins at `series_first`, on the grid, in
+/// stretches separated by holes longer than the layout's reach. Together the stretches hold every row once, in order.
 #[must_use]
 pub fn stretches(
     indices: &[i64],
@@ -219,14 +218,13 @@ pub fn stretches(
         .scan(0, |begin, part| {
             let range = *begin..*begin + part.len();
             *begin = range.end;
-            Some(stretch(metrics, layout, indices, range, series_first))
+            Some(stretch(metrics, indices, range, series_first))
         })
         .collect()
 }
 
 fn stretch(
     metrics: &[Vec<f64>],
-    layout: &BlockLayout,
     indices: &[i64],
     range: std::ops::Range<usize>,
     series_first: i64,
@@ -239,14 +237,13 @@ fn stretch(
         .collect();
     let metrics = metrics
         .iter()
-        .zip(&layout.transforms)
-        .map(|(values, transform)| {
+        .map(|values| {
             let mut slots = vec![f64::NAN; len];
             for (&slot, &value) in row_slots.iter().zip(&values[range.clone()]) {
                 // An infinite value is as unusable as a missing one. Adding zero turns -0.0,
                 // which sorts apart from 0.0, into 0.0.
                 slots[slot] = if value.is_finite() {
-                    transform.apply(value) + 0.0
+                    value + 0.0
                 } else {
                     f64::NAN
                 };
@@ -265,7 +262,6 @@ fn stretch(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transform::Transform;
 
     const MINUTE: i64 = 60_000_000;
 
@@ -277,9 +273,9 @@ mod tests {
             lookback: 3,
             block: 2,
             horizons: vec![1],
-            widths: vec![1],
             scale_windows: 6,
-            transforms: vec![Transform::Identity],
+            profile_windows: 12,
+            resolutions: vec![0.0],
         };
         let rows = Rows {
             window_start: &times,

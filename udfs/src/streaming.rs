@@ -307,8 +307,8 @@ fn run(
         .iter()
         .map(|detector| detector.predictor())
         .collect();
-    queue.run(layout, &predictors, |detector, row, metrics| {
-        scores[detector][row - first].verdict = detectors[detector].verdict(metrics);
+    queue.run(layout, &predictors, |detector, row, window| {
+        scores[detector][row - first].verdict = detectors[detector].verdict(window);
     })
 }
 

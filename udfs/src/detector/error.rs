@@ -47,6 +47,17 @@ pub enum DetectorError {
         /// Its format version.
         found: u32,
     },
+    /// An older anomalog wrote the detector.
+    #[error(
+        "`{}` has format version {found}, this build needs {FORMAT_VERSION}",
+        path.display()
+    )]
+    OlderFormat {
+        /// The manifest.
+        path: PathBuf,
+        /// Its format version.
+        found: u32,
+    },
     /// The weights are not those the manifest was written for.
     #[error("`{}` is damaged: its SHA-256 is {found}, the manifest says {expected}", path.display())]
     Digest {
@@ -127,6 +138,7 @@ impl DetectorError {
             | Self::Weights { .. } => {
                 "restore the detector's folder from a copy, or train it again".to_owned()
             }
+            Self::OlderFormat { .. } => "train it again".to_owned(),
             Self::NewerFormat { .. } => "use a newer anomalog, or train it again".to_owned(),
             Self::Reference(_) => "for example 'lstm' or 'lstm@3'".to_owned(),
             Self::Unknown { .. } => "`anomalog detectors list` shows them".to_owned(),

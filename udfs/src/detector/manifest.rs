@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::Calibration;
-use crate::layout::{BlockLayout, MAX_HORIZONS};
+use crate::layout::BlockLayout;
 use crate::models::{Architecture, ForecasterConfig};
+use crate::scoring::Comparison;
 
 /// The format this build writes and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// How a detector was trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,11 +37,8 @@ pub struct Manifest {
     pub metrics: Vec<String>,
     /// Window step, lookback, block, horizons and scale history.
     pub layout: BlockLayout,
-    /// How large absolute forecast errors are on the calibration range, in scales,
-    /// `metrics × horizons`, row-major; `None` for a metric that has too few values there.
-    pub errors: Vec<Option<Calibration>>,
-    /// From surprise to score.
-    pub calibration: Calibration,
+    /// How its errors compare with those of the difference to the window before.
+    pub comparison: Comparison,
     /// When a score is an anomaly.
     pub threshold: ThresholdPolicy,
     /// What it was trained on.
@@ -72,46 +69,27 @@ impl Manifest {
         format!("{}@{}", self.name, self.version)
     }
 
-    /// The p-value at which a window is anomalous.
-    pub(crate) fn threshold_p_value(&self) -> f64 {
-        self.threshold.p_value(self.layout.step_micros)
-    }
-
-    /// The absolute error, in scales, at which each metric and horizon alone would reach the
-    /// threshold.
-    pub(super) fn alarming_errors(&self) -> Vec<Option<f64>> {
-        let surprise = self.calibration.surprise_at(self.threshold_p_value());
-        self.errors
-            .iter()
-            .map(|errors| Some(errors.as_ref()?.surprise_at((-surprise).exp())))
-            .collect()
-    }
-
     /// Why the manifest cannot be used, if so.
     pub(super) fn defect(&self) -> Option<&'static str> {
         let layout = &self.layout;
         if self.metrics.is_empty() {
             Some("it has no metrics")
-        } else if layout.transforms.len() != self.metrics.len() {
-            Some("`layout.transforms` has not one entry per metric")
-        } else if self.errors.len() != self.metrics.len() * layout.horizons.len() {
-            Some("`errors` has not one entry per metric and horizon")
-        } else if layout.horizons.len() > MAX_HORIZONS
-            || layout.widths.len() != layout.horizons.len()
-            || (layout.horizons.iter().zip(&layout.widths))
-                .any(|(h, w)| h + w > layout.lookback + 1)
-        {
-            Some("`layout` needs one width per horizon, at most 4, together within the lookback")
+        } else if layout.resolutions.len() != self.metrics.len() {
+            Some("`layout.resolutions` has not one entry per metric")
         } else if layout.step_micros <= 0
             || layout.block == 0
             || layout.horizons.first() != Some(&1)
         {
             Some("`layout` needs a positive step, a positive block and a first horizon of 1")
+        } else if [&self.comparison.errors, &self.comparison.excess]
+            .iter()
+            .any(|per_metric| per_metric.len() != self.metrics.len())
+        {
+            Some("`comparison` has not one entry per metric")
+        } else if !self.comparison.is_positive() {
+            Some("`comparison` needs positive numbers")
         } else {
-            let errors = self.errors.iter().flatten();
-            errors
-                .chain([&self.calibration])
-                .find_map(Calibration::defect)
+            None
         }
     }
 }
@@ -120,7 +98,8 @@ impl Manifest {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ThresholdPolicy {
-    /// Windows per series and week that may be called anomalous by chance.
+    /// Alarms per series and week that may be raised by chance; windows close to each other are
+    /// one alarm.
     pub false_alarms_per_week: f64,
 }
 
@@ -130,18 +109,18 @@ impl ThresholdPolicy {
         7.0 * 86_400e6 / step_micros as f64
     }
 
-    /// The p-value at which a window is anomalous: one expected at random in
-    /// `1 / false_alarms_per_week` weeks.
+    /// The budget in alarms per window.
     #[must_use]
-    pub fn p_value(&self, step_micros: i64) -> f64 {
-        (self.false_alarms_per_week / Self::windows_per_week(step_micros)).min(1.0)
+    pub fn rate(&self, step_micros: i64) -> f64 {
+        self.false_alarms_per_week / Self::windows_per_week(step_micros)
     }
 
-    /// Severity of an anomalous window by return period: `high` for once a year or rarer,
-    /// `medium` for once a month or rarer, else `low`.
+    /// Severity of an anomalous window by return period, from how many alarms per window are at
+    /// least as unusual: `high` for once a year or rarer, `medium` for once a month or rarer, else
+    /// `low`.
     #[must_use]
-    pub fn severity(p_value: f64, step_micros: i64) -> Severity {
-        let per_week = p_value * Self::windows_per_week(step_micros);
+    pub fn severity(alarms_per_window: f64, step_micros: i64) -> Severity {
+        let per_week = alarms_per_window * Self::windows_per_week(step_micros);
         if per_week <= 7.0 / 365.25 {
             Severity::High
         } else if per_week <= 7.0 * 12.0 / 365.25 {
@@ -212,6 +191,8 @@ pub struct Training {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validation {
+    /// Windows of the calibration range that were forecast.
+    pub windows: usize,
     /// Of the detector.
     pub detector: f64,
     /// Of the trailing median of 11 windows.

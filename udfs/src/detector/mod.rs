@@ -30,10 +30,8 @@ pub use store::{
     ArchitectureFilter, DetectorRef, DetectorStore, MetricArgument, StoredDetector, is_valid_name,
 };
 
-use crate::calibration::Ranker;
 use crate::layout::BlockLayout;
 use crate::models::{Forecaster, Predictor};
-use crate::transform::Transform;
 
 const WEIGHTS: &str = "model.safetensors";
 const MANIFEST: &str = "detector.json";
@@ -44,7 +42,6 @@ pub struct Detector {
     manifest: Manifest,
     weights: Vec<u8>,
     predictor: Predictor,
-    judgement: Judgement,
 }
 
 impl Detector {
@@ -91,10 +88,12 @@ impl Detector {
         let found = value
             .get("format_version")
             .and_then(serde_json::Value::as_u64);
-        if let Some(found) = found.filter(|found| *found > u64::from(FORMAT_VERSION)) {
-            return Err(DetectorError::NewerFormat {
-                path,
-                found: found as u32,
+        if let Some(found) = found.filter(|found| *found != u64::from(FORMAT_VERSION)) {
+            let found = found as u32;
+            return Err(if found > FORMAT_VERSION {
+                DetectorError::NewerFormat { path, found }
+            } else {
+                DetectorError::OlderFormat { path, found }
             });
         }
         let manifest: Manifest = serde_json::from_slice(&text).map_err(not_a_manifest)?;
@@ -124,9 +123,10 @@ impl Detector {
         &self.predictor
     }
 
-    /// How forecasts become verdicts.
-    pub(crate) fn judgement(&self) -> &Judgement {
-        &self.judgement
+    /// The weights, as in `model.safetensors`.
+    #[must_use]
+    pub fn weights(&self) -> &[u8] {
+        &self.weights
     }
 
     /// Bytes of the serialised weights.
@@ -148,32 +148,22 @@ impl Detector {
         })
     }
 
-    /// The same weights and calibration, for windows of another length and metrics read in another
-    /// way: blocks and horizons stay as many windows, what is measured in days does not.
+    /// The same weights and comparison, for windows of another length and metrics of other
+    /// resolutions: blocks and horizons stay as many windows, what is measured in days does not.
     ///
     /// # Errors
-    /// When there is not one transform per metric, or the step is not positive.
+    /// When there is not one resolution per metric, or the step is not positive.
     pub fn laid_out_for(
         &self,
         step_micros: i64,
-        transforms: Vec<Transform>,
+        resolutions: Vec<f64>,
     ) -> Result<Self, DetectorError> {
         let mut manifest = self.manifest.clone();
-        let BlockLayout {
-            lookback,
-            block,
-            horizons,
-            widths,
-            ..
-        } = manifest.layout;
         // A layout cannot be made for a step that is no length; the manifest's check names it.
         manifest.layout = BlockLayout {
             step_micros,
-            lookback,
-            block,
-            horizons,
-            widths,
-            ..BlockLayout::for_step(step_micros.max(1), transforms)
+            resolutions,
+            ..manifest.layout.with_step(step_micros.max(1))
         };
         if let Some(defect) = manifest.defect() {
             return Err(DetectorError::Inconsistent {
@@ -206,15 +196,10 @@ impl Detector {
                 Predictor::new(&Forecaster::new(&manifest.forecaster_config(), builder)?)
             })
             .map_err(|source| DetectorError::Weights { path, source })?;
-        let judgement = Judgement::new(&manifest).ok_or_else(|| DetectorError::Inconsistent {
-            path: folder.join(MANIFEST),
-            defect: "the calibration table is empty".to_owned(),
-        })?;
         Ok(Self {
             manifest,
             weights,
             predictor,
-            judgement,
         })
     }
 
@@ -235,28 +220,6 @@ impl Detector {
             source,
         })?;
         write(&path, &text)
-    }
-}
-
-/// What verdicts need of a manifest, prepared once.
-#[derive(Debug)]
-pub(crate) struct Judgement {
-    /// Of absolute errors in scales, `metrics × horizons`, row-major.
-    pub(crate) errors: Vec<Option<Ranker>>,
-    /// Of the surprise of windows.
-    pub(crate) surprise: Ranker,
-    /// The absolute error at which each metric and horizon alone would reach the threshold.
-    pub(crate) alarming_errors: Vec<Option<f64>>,
-}
-
-impl Judgement {
-    fn new(manifest: &Manifest) -> Option<Self> {
-        let errors = manifest.errors.iter();
-        Some(Self {
-            errors: errors.map(|errors| Ranker::new(errors.as_ref()?)).collect(),
-            surprise: Ranker::new(&manifest.calibration)?,
-            alarming_errors: manifest.alarming_errors(),
-        })
     }
 }
 
@@ -320,20 +283,14 @@ mod tests {
         let hourly = detector("hourly", Architecture::Gru, &["requests"]);
         let tensors = hourly.tensors().unwrap();
         assert!(tensors.contains_key("location.weight"), "{tensors:?}");
-        let minutely = hourly
-            .laid_out_for(60_000_000, vec![Transform::Identity])
-            .unwrap();
+        let minutely = hourly.laid_out_for(60_000_000, vec![0.0]).unwrap();
         let layout = &minutely.manifest().layout;
         assert_eq!(layout.step_micros, 60_000_000);
         assert_eq!(layout.horizons, hourly.manifest().layout.horizons);
         assert!(layout.scale_windows > hourly.manifest().layout.scale_windows);
         assert_eq!(minutely.weights, hourly.weights);
-        assert_eq!(
-            minutely.manifest().calibration,
-            hourly.manifest().calibration
-        );
-        for (step, transforms) in [(0, 1), (-1, 1), (60_000_000, 2)] {
-            let refused = hourly.laid_out_for(step, vec![Transform::Count; transforms]);
+        for (step, resolutions) in [(0, 1), (-1, 1), (60_000_000, 2)] {
+            let refused = hourly.laid_out_for(step, vec![0.0; resolutions]);
             assert!(matches!(refused, Err(DetectorError::Inconsistent { .. })));
         }
     }

@@ -4,7 +4,7 @@
 //! recent past, so one set of weights serves every series, whatever its level or unit. With
 //! `m11`, `m61` the trailing medians of 11 and 61 windows, `c` and `s` the level and scale of the
 //! history before the block, and `slog v = sign v · ln(1 + |v|)`, the inputs at window `t` are,
-//! per metric, all values read through the metric's [`Transform`](crate::transform::Transform):
+//! per metric:
 //!
 //! | # | input |
 //! |---|---|
@@ -105,6 +105,18 @@ impl<'a> SeriesFeatures<'a> {
         at(&self.metrics[metric].short, index - self.grid.first)
     }
 
+    /// The trailing median of 61 windows at a grid index; NaN where unknown.
+    #[must_use]
+    pub fn long_median(&self, metric: usize, index: i64) -> f64 {
+        at(&self.metrics[metric].long, index - self.grid.first)
+    }
+
+    /// Whether grid indices are real times.
+    #[must_use]
+    pub fn knows_time(&self) -> bool {
+        self.knows_time
+    }
+
     /// Whether the level one day before the window is known, as the day inputs need; true where
     /// the layout has no day inputs.
     #[must_use]
@@ -177,7 +189,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::transform::Transform;
 
     fn median_of(values: &[f64]) -> f64 {
         rolling_median(values, values.len())[values.len() - 1]
@@ -199,9 +210,9 @@ mod tests {
             lookback: 8,
             block: 4,
             horizons: vec![1, 3],
-            widths: vec![1, 2],
-            transforms: vec![Transform::Identity],
             scale_windows: 24,
+            profile_windows: 48,
+            resolutions: vec![0.0],
         }
     }
 

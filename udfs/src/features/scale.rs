@@ -88,8 +88,7 @@ impl SeriesFeatures<'_> {
         scratch.extend(deviations());
         Some(Scale {
             level,
-            scale: scale_of(deviations(), scratch, level)
-                .max(self.layout.transforms[metric].smallest_scale()),
+            scale: scale_of(deviations(), scratch, level).max(self.layout.smallest_scale(metric)),
         })
     }
 }

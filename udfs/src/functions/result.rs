@@ -75,7 +75,6 @@ fn texts<'a>(
 
 fn verdicts(detector: &Detector, scores: &[WindowScore]) -> StructArray {
     let metrics = &detector.manifest().metrics;
-    let threshold = detector.threshold();
     let columns: Vec<ArrayRef> = vec![
         anomaly_scores(scores),
         Arc::new(
@@ -91,7 +90,7 @@ fn verdicts(detector: &Detector, scores: &[WindowScore]) -> StructArray {
         Arc::new(numbers(scores, |verdict| verdict.expected_value)),
         Arc::new(numbers(scores, |verdict| verdict.lower_bound)),
         Arc::new(numbers(scores, |verdict| verdict.upper_bound)),
-        Arc::new(numbers(scores, |_| threshold)),
+        Arc::new(numbers(scores, |verdict| verdict.threshold)),
         Arc::new(
             scores
                 .iter()

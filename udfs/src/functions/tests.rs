@@ -183,14 +183,14 @@ async fn the_spike_scores_highest_and_statuses_say_what_is_missing() {
         ("high".to_owned(), "spike".to_owned())
     );
     assert_eq!(text("top_metric"), "requests");
-    assert!(statuses[..24].iter().all(|status| *status == "warmup"));
+    assert!(statuses[..48].iter().all(|status| *status == "warmup"));
     assert!(score.is_null(0), "a warm-up score is NULL");
     assert!(
-        statuses[24..100]
+        statuses[48..100]
             .iter()
             .all(|status| *status == "short_history")
     );
-    assert!(statuses[200..840].iter().all(|status| *status == "ok"));
+    assert!(statuses[216..840].iter().all(|status| *status == "ok"));
     assert_eq!(statuses[840 + 3], "no_data");
     assert!(score.is_null(840 + 3));
 }
@@ -243,10 +243,10 @@ async fn nan_and_partly_missing_input() {
     )
     .await
     .unwrap();
-    assert_eq!(statuses(&batch)[207], "null_input");
-    assert_eq!(statuses(&batch)[208], "ok");
+    assert_eq!(statuses(&batch)[225], "null_input");
+    assert_eq!(statuses(&batch)[226], "ok");
     let score = verdicts(&batch).column_by_name("anomaly_score").unwrap();
-    assert!(score.is_valid(207), "scored by the other metric");
+    assert!(score.is_valid(225), "scored by the other metric");
 }
 
 #[tokio::test]
