@@ -4,7 +4,7 @@ use anomalog_udfs::detector::Validation;
 use anomalog_udfs::forecasting::{MetricForecast, Part, SeriesForecast, forecast};
 use anomalog_udfs::layout::BlockLayout;
 use anomalog_udfs::models::{Forecaster, Predictor};
-use anomalog_udfs::profile::{Stream, Tail};
+use anomalog_udfs::profile::{Evidence, Tail};
 use anomalog_udfs::scoring::Comparison;
 use rayon::prelude::*;
 
@@ -70,9 +70,12 @@ pub(super) fn calibrate(
         comparison,
         validation: Validation {
             windows: found,
-            detector: mean_error(&held, |part| part.expected[Stream::Forecast as usize]),
+            detector: mean_error(&held, |part| part.forecast),
             trailing_median: mean_error(&held, |part| part.baseline),
-            previous_value: mean_error(&held, |part| part.expected[Stream::Difference as usize]),
+            previous_value: mean_error(&held, |part| match part.evidence {
+                Evidence::Errors { previous, .. } => previous,
+                Evidence::Scan(deviates) => deviates.expected,
+            }),
             stop_loss: f64::NAN,
             untrained_stop_loss: f64::NAN,
         },
@@ -116,13 +119,7 @@ fn share_of_difference(held: &[Held], metric: usize) -> f64 {
     let mut sizes: Vec<f64> = held
         .iter()
         .flat_map(Held::windows)
-        .filter_map(|window| {
-            let part = window.metrics[metric].as_ref()?;
-            let of_metric = window.normal.profile.metrics[metric].as_ref()?;
-            let expected = part.expected[Stream::Forecast as usize];
-            let error = of_metric.stabiliser.error(part.value, expected);
-            Some(of_metric.difference.excess(window.normal.slot, error))
-        })
+        .filter_map(|window| Comparison::error_of_detector(window, metric))
         .filter(|size| size.is_finite())
         .collect();
     if sizes.is_empty() {
@@ -144,11 +141,17 @@ fn excess_share(held: &[Held], comparison: &Comparison, metric: usize) -> f64 {
     let tail = |held: &Held, comparison: &Comparison| {
         let excess = held
             .windows()
-            .map(|window| comparison.excess(window, metric));
+            .map(|window| comparison.excesses(window, metric));
         let excess: Vec<f64> = excess
-            .map(|excess| excess.map_or(f64::NAN, |excess| excess.size))
+            .map(|sides| {
+                sides
+                    .iter()
+                    .flatten()
+                    .map(|excess| excess.size)
+                    .fold(f64::NAN, f64::max)
+            })
             .collect();
-        Tail::fit(&excess, held.days)
+        Tail::of_excesses(&excess, held.days)
     };
     let mut shares: Vec<f64> = held
         .par_iter()

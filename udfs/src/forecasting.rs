@@ -13,8 +13,8 @@ use thiserror::Error;
 use crate::features::{InputWriter, Scale, ScaleCache, SeriesFeatures};
 use crate::layout::BlockLayout;
 use crate::models::Predictor;
-use crate::profile::level::LevelFilter;
-use crate::profile::{Profile, ProfileCache, Stream, slot};
+use crate::profile::clock::Clock;
+use crate::profile::{BlockProfile, Evidence, Profile, ProfileCache};
 use crate::series::{Rows, SeriesError, grid_indices, stretches};
 
 /// Blocks per forward pass: enough rows for the kernels' tiles, few enough to stay in the cache.
@@ -75,7 +75,7 @@ impl Status {
     }
 }
 
-/// The forecasts of one metric of one window, one per [`Stream`].
+/// What one metric of one window is held against.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MetricForecast {
     /// What was seen.
@@ -84,8 +84,10 @@ pub struct MetricForecast {
     pub baseline: f64,
     /// The scale of the forecaster's inputs; positive.
     pub scale: f64,
-    /// What was to be expected, in the order of [`Stream::ALL`]; NaN where it is not known.
-    pub expected: [f64; Stream::ALL.len()],
+    /// The detector's forecast.
+    pub forecast: f64,
+    /// What needs no detector.
+    pub evidence: Evidence,
 }
 
 /// What is normal at the time of a window.
@@ -276,7 +278,7 @@ struct Block<'a> {
     features: &'a SeriesFeatures<'a>,
     start: i64,
     scales: Vec<Option<Scale>>,
-    profile: Option<Arc<Profile>>,
+    profile: Option<BlockProfile>,
 }
 
 impl Block<'_> {
@@ -288,9 +290,9 @@ impl Block<'_> {
     /// warm lookback, a scale and a profile.
     fn takes_part(&self, index: i64) -> impl Iterator<Item = bool> + '_ {
         (0..self.scales.len()).map(move |metric| {
-            let profile = self.profile.as_ref();
+            let block = self.profile.as_ref();
             self.scales[metric].is_some()
-                && profile.is_some_and(|profile| profile.metrics[metric].is_some())
+                && block.is_some_and(|block| block.profile.metrics[metric].is_some())
                 && self.features.value(metric, index).is_finite()
                 && self.features.baseline(metric, index - 1).is_finite()
                 && self.features.is_warm(metric, index)
@@ -324,38 +326,30 @@ impl Block<'_> {
 
     /// What the forward pass leaves to be judged; `None` without a profile.
     fn pending(&self, windows: &[PendingWindow]) -> Option<PendingBlock> {
-        let profile = self.profile.as_ref()?;
+        let block = self.profile.as_ref()?;
         let width = self.scales.len();
         let mut forecasts = vec![None; windows.len() * width];
-        for (metric, (scale, of_metric)) in self.scales.iter().zip(&profile.metrics).enumerate() {
-            let Some((scale, of_metric)) = scale.zip(of_metric.as_ref()) else {
-                continue;
-            };
-            let end = windows.last()?.index + 1;
-            let filter = LevelFilter::new(self.features, metric, &of_metric.usual);
-            let levels = filter.levels(self.start..end);
-            for (window, forecast) in windows
-                .iter()
-                .zip(forecasts[metric..].iter_mut().step_by(width))
-            {
+        for (window, forecasts) in windows.iter().zip(forecasts.chunks_mut(width)) {
+            let place = (window.index - self.start) as usize;
+            for (metric, forecast) in forecasts.iter_mut().enumerate() {
                 let value = self.features.value(metric, window.index);
                 let baseline = self.features.baseline(metric, window.index - 1);
                 let is_judged = value.is_finite()
                     && baseline.is_finite()
                     && self.features.is_warm(metric, window.index);
-                *forecast = is_judged.then(|| MetricForecast {
-                    value,
-                    baseline,
-                    scale: scale.scale,
-                    expected: [
-                        f64::NAN,
-                        self.features.value(metric, window.index - 1),
-                        levels[(window.index - self.start) as usize],
-                    ],
-                });
+                let normal = self.scales[metric].zip(block.evidence(metric, place));
+                if let Some((scale, evidence)) = normal.filter(|_| is_judged) {
+                    *forecast = Some(MetricForecast {
+                        value,
+                        baseline,
+                        scale: scale.scale,
+                        forecast: f64::NAN,
+                        evidence,
+                    });
+                }
             }
         }
-        let (step_micros, knows_time) = (self.layout.step_micros, self.features.knows_time());
+        let clock = Clock::new(self.layout, self.features.knows_time());
         Some(PendingBlock {
             windows: windows
                 .iter()
@@ -363,8 +357,8 @@ impl Block<'_> {
                     row: window.row,
                     step: self.layout.lookback + (window.index - self.start) as usize,
                     normal: Normal {
-                        profile: Arc::clone(profile),
-                        slot: slot(window.index, step_micros, knows_time),
+                        profile: Arc::clone(&block.profile),
+                        slot: clock.slot(window.index),
                     },
                 })
                 .collect(),
@@ -501,8 +495,7 @@ impl BlockQueue {
                     for (metric, forecast) in metrics.iter_mut().enumerate() {
                         if let Some(forecast) = forecast {
                             let location = f64::from(output[metric * horizons]);
-                            forecast.expected[Stream::Forecast as usize] =
-                                forecast.baseline + forecast.scale * location;
+                            forecast.forecast = forecast.baseline + forecast.scale * location;
                         }
                     }
                     let normal = &window.normal;

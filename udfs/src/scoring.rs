@@ -1,19 +1,21 @@
 //! From forecasts to calibrated scores.
 //!
-//! Each metric of a window is held against several forecasts; each error is divided by what is
-//! usual for the series, and the largest quotient is the excess of the metric: see
-//! [`crate::profile`]. How rare an excess is says the tail of the series' own past. A window is as
-//! rare as its rarest metric, times the number of metrics that had the chance (Bonferroni).
+//! Each metric of a window is held against several forecasts, and how far out it is at most is its
+//! excess: see [`crate::profile`]. How rare an excess is says the tail of the series' own past. A
+//! window is as rare as the rarest of its excesses, times the number of those that had the chance
+//! (Bonferroni).
 
 use serde::{Deserialize, Serialize};
 
 use crate::detector::{Detector, Severity, ThresholdPolicy};
 use crate::forecasting::{ForecastError, Part, SeriesForecast, Status, WindowForecast, forecast};
-use crate::profile::{Stabiliser, Stream, Tail};
+use crate::profile::{ErrorProfile, Evidence, MetricProfile, ScanProfile, Tail};
 use crate::series::Rows;
 
 /// The smallest p: below it `1 − p` could no longer be told from 1.
 const SMALLEST_P: f64 = 1e-15;
+/// The 99 % quantile of the size of a standard normal deviate: how far usual deviates reach.
+const NORMAL_REACH: f64 = 2.575_829_303_548_901;
 
 /// On which side of the forecast a value lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,13 +84,12 @@ impl WindowScore {
     }
 }
 
-/// How usual errors of a detector compare with those of the difference to the window before, which
-/// need no detector. Measured in training, pooled over series.
+/// How usual errors of a detector compare with those that need no detector: of the difference to
+/// the window before, or of what a scan expects. Measured in training, pooled over series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
-    /// Per metric, the reach of the detector's errors as a share of that of the difference's;
-    /// positive.
+    /// Per metric, the reach of the detector's errors as a share of that of the others; positive.
     pub errors: Vec<f64>,
     /// Per metric, the excess that alarms reach as often as without the detector's forecast, as a
     /// multiple of that; positive.
@@ -96,7 +97,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// A detector whose errors are those of the difference.
+    /// A detector whose errors are those of the others.
     #[must_use]
     pub fn none(metrics: usize) -> Self {
         Self {
@@ -113,64 +114,149 @@ impl Comparison {
             .all(|number| number > 0.0 && number.is_finite())
     }
 
-    /// The excess of a metric over its streams; `None` where it takes no part.
+    /// How far out a metric is: none where it takes no part, one where its errors are judged, one
+    /// per side where sums are.
     #[must_use]
-    pub fn excess(&self, window: WindowForecast<'_>, metric: usize) -> Option<Excess> {
-        let forecast = window.metrics[metric].as_ref()?;
-        let profile = window.normal.profile.metrics[metric].as_ref()?;
-        let slot = window.normal.slot;
-        let mut largest: Option<Excess> = None;
-        for stream in Stream::ALL {
-            let (scale, share) = match stream {
-                Stream::Forecast => (&profile.difference, self.errors[metric]),
-                Stream::Difference => (&profile.difference, 1.0),
-                Stream::Level => (&profile.level, 1.0),
-            };
-            let expected = forecast.expected[stream as usize];
-            let error = profile.stabiliser.error(forecast.value, expected);
-            let size = scale.excess(slot, error) / share / self.excess[metric];
-            if !size.is_nan() && largest.is_none_or(|largest| size > largest.size) {
-                let reach = |is_up| share * self.excess[metric] * scale.reach(slot, is_up);
+    pub fn excesses<'a>(
+        &self,
+        window: WindowForecast<'a>,
+        metric: usize,
+    ) -> [Option<Excess<'a>>; 2] {
+        let found = window.metrics[metric].as_ref();
+        let Some((found, profile)) = found.zip(window.normal.profile.metrics[metric].as_ref())
+        else {
+            return [None, None];
+        };
+        match (profile, found.evidence) {
+            (MetricProfile::Errors(profile), Evidence::Errors { previous, level }) => {
+                let expected = [found.forecast, previous, level];
+                [
+                    self.error_excess(profile, window.normal.slot, metric, found.value, expected),
+                    None,
+                ]
+            }
+            (MetricProfile::Scan(profile), Evidence::Scan(deviates)) => {
+                let own = (deviates.is_calm)
+                    .then(|| profile.deviate_from(found.value, found.forecast))
+                    .flatten();
+                let own = own.map_or(f64::NAN, |own| own / self.errors[metric]);
+                [false, true].map(|is_up| {
+                    let own = if is_up { own } else { -own };
+                    // `max` takes the other where one is NaN.
+                    let size = deviates.largest[usize::from(is_up)].max(own);
+                    Some(Excess {
+                        size: size / self.excess[metric],
+                        is_up,
+                        expected: deviates.expected,
+                        tail: profile.tail(is_up),
+                        limits: Limits::Scan {
+                            profile,
+                            share: self.excess[metric],
+                        },
+                    })
+                })
+            }
+            _ => [None, None],
+        }
+    }
+
+    /// The largest excess of the errors against the detector's forecast, the window before and the
+    /// level; `None` where none is known.
+    fn error_excess<'a>(
+        &self,
+        profile: &'a ErrorProfile,
+        slot: usize,
+        metric: usize,
+        value: f64,
+        expected: [f64; 3],
+    ) -> Option<Excess<'a>> {
+        let scales = [
+            (&profile.difference, self.errors[metric]),
+            (&profile.difference, 1.0),
+            (&profile.level, 1.0),
+        ];
+        let mut largest: Option<Excess<'_>> = None;
+        for (expected, (scale, share)) in expected.into_iter().zip(scales) {
+            let share = share * self.excess[metric];
+            let error = value - expected;
+            let size = scale.excess(slot, error) / share;
+            if !size.is_nan() && largest.as_ref().is_none_or(|largest| size > largest.size) {
                 largest = Some(Excess {
                     size,
-                    error,
+                    is_up: error >= 0.0,
                     expected,
-                    reach: [reach(false), reach(true)],
-                    stabiliser: profile.stabiliser,
+                    tail: &profile.tail,
+                    limits: Limits::Errors(
+                        [false, true].map(|is_up| share * scale.reach(slot, is_up)),
+                    ),
                 });
             }
         }
         largest
     }
-}
 
-/// The excess of one metric of a window.
-#[derive(Debug, Clone, Copy)]
-pub struct Excess {
-    /// In reaches of usual errors; at least 0.
-    pub size: f64,
-    error: f64,
-    expected: f64,
-    /// Below and above, as errors are compared.
-    reach: [f64; 2],
-    stabiliser: Stabiliser,
-}
-
-impl Excess {
-    /// The values whose excess would be `size`, below and above the forecast.
-    fn bounds(&self, size: f64) -> [f64; 2] {
-        let expected = self.stabiliser.apply(self.expected);
-        let [below, above] = self.reach.map(|reach| reach * size);
-        [expected - below, expected + above].map(|bound| self.stabiliser.invert(bound))
+    /// The error of the detector's forecast in reaches of those that need no detector; `None`
+    /// where there is none.
+    #[must_use]
+    pub fn error_of_detector(window: WindowForecast<'_>, metric: usize) -> Option<f64> {
+        let found = window.metrics[metric].as_ref()?;
+        match window.normal.profile.metrics[metric].as_ref()? {
+            MetricProfile::Errors(profile) => {
+                let error = found.value - found.forecast;
+                Some(profile.difference.excess(window.normal.slot, error))
+            }
+            MetricProfile::Scan(profile) => {
+                let deviate = profile.deviate_from(found.value, found.forecast)?;
+                Some(deviate.abs() / NORMAL_REACH)
+            }
+        }
     }
 }
 
-/// What is rarest in a window.
-struct Rarest<'a> {
-    metric: usize,
-    excess: Excess,
+/// How far out a metric of a window is.
+#[derive(Debug, Clone, Copy)]
+pub struct Excess<'a> {
+    /// In reaches of usual errors, or in deviates; at least 0.
+    pub size: f64,
+    is_up: bool,
+    expected: f64,
     tail: &'a Tail,
-    ln_p: f64,
+    limits: Limits<'a>,
+}
+
+/// What says which values are as far out as some excess.
+#[derive(Debug, Clone, Copy)]
+enum Limits<'a> {
+    /// An excess of 1, below and above.
+    Errors([f64; 2]),
+    /// Of the window alone.
+    Scan {
+        profile: &'a ScanProfile,
+        /// Deviates in an excess of 1.
+        share: f64,
+    },
+}
+
+impl Excess<'_> {
+    /// ln of the alarms per window that are at least as far out.
+    fn ln_rate(&self) -> f64 {
+        self.tail.ln_p(self.size) + self.tail.rate_at_p(1.0).ln()
+    }
+
+    /// The values that would be alarms at a rate per window, below and above.
+    fn bounds(&self, rate: f64) -> [f64; 2] {
+        let at_rate = |tail: &Tail| tail.excess_at(tail.p_at_rate(rate));
+        match self.limits {
+            Limits::Errors([below, above]) => {
+                let size = at_rate(self.tail);
+                [self.expected - below * size, self.expected + above * size]
+            }
+            Limits::Scan { profile, share } => {
+                let deviates = [false, true].map(|is_up| share * at_rate(profile.tail(is_up)));
+                profile.bounds(self.expected, deviates)
+            }
+        }
+    }
 }
 
 impl Detector {
@@ -232,39 +318,31 @@ impl Detector {
     /// Judges the forecasts of one window.
     pub(crate) fn verdict(&self, window: WindowForecast<'_>) -> Option<Verdict> {
         let manifest = self.manifest();
-        let mut metrics = 0.0;
-        let mut rarest: Option<Rarest<'_>> = None;
-        for (metric, profile) in window.normal.profile.metrics.iter().enumerate() {
-            let excess = manifest.comparison.excess(window, metric);
-            let Some((excess, profile)) = excess.zip(profile.as_ref()) else {
-                continue;
-            };
-            metrics += 1.0;
-            let tail = &profile.tail;
-            let ln_p = tail.ln_p(excess.size);
-            if rarest.as_ref().is_none_or(|rarest| ln_p < rarest.ln_p) {
-                rarest = Some(Rarest {
-                    metric,
-                    excess,
-                    tail,
-                    ln_p,
-                });
+        let mut chances = 0.0;
+        let mut rarest: Option<(f64, usize, Excess<'_>)> = None;
+        for metric in 0..window.metrics.len() {
+            for excess in manifest
+                .comparison
+                .excesses(window, metric)
+                .into_iter()
+                .flatten()
+            {
+                chances += 1.0;
+                let ln_rate = excess.ln_rate();
+                if rarest.as_ref().is_none_or(|(rarest, ..)| ln_rate < *rarest) {
+                    rarest = Some((ln_rate, metric, excess));
+                }
             }
         }
-        let Rarest {
-            metric,
-            excess,
-            tail,
-            ln_p,
-        } = rarest?;
-        let p_value = (metrics * ln_p.exp()).clamp(SMALLEST_P, 1.0);
+        let (_, top_metric, excess) = rarest?;
+        let tail = excess.tail;
+        let p_value = (chances * tail.ln_p(excess.size).exp()).clamp(SMALLEST_P, 1.0);
         let anomaly_score = 1.0 - p_value;
         let step_micros = manifest.layout.step_micros;
         let rate = manifest.threshold.rate(step_micros);
-        let threshold_p = tail.p_at_rate(rate).max(SMALLEST_P);
-        let threshold = 1.0 - threshold_p;
+        let threshold = 1.0 - tail.p_at_rate(rate).max(SMALLEST_P);
         let is_anomaly = anomaly_score >= threshold;
-        let [lower_bound, upper_bound] = excess.bounds(tail.excess_at(threshold_p / metrics));
+        let [lower_bound, upper_bound] = excess.bounds(rate / chances);
         Some(Verdict {
             surprise: excess.size / tail.level,
             anomaly_score,
@@ -272,11 +350,11 @@ impl Detector {
             is_anomaly,
             severity: is_anomaly
                 .then(|| ThresholdPolicy::severity(tail.rate_at_p(p_value), step_micros)),
-            top_metric: metric,
-            direction: if excess.error < 0.0 {
-                Direction::Dip
-            } else {
+            top_metric,
+            direction: if excess.is_up {
                 Direction::Spike
+            } else {
+                Direction::Dip
             },
             expected_value: excess.expected,
             lower_bound,

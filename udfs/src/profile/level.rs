@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::{SLOTS, slot};
+use super::clock::{Clock, SLOTS};
 use crate::features::SeriesFeatures;
 
 /// Share of the way to a value that the level moves.
@@ -51,6 +51,7 @@ impl<'a> LevelFilter<'a> {
     fn run_block(&self, block_start: i64, part: &Range<i64>, take: &mut dyn FnMut(f64)) {
         let layout = self.features.layout();
         let origin = block_start - layout.lookback as i64 - 1;
+        let clock = Clock::new(layout, self.features.knows_time());
         let mut level = self.features.long_median(self.metric, origin);
         for index in origin + 1..part.end {
             let value = self.features.value(self.metric, index);
@@ -64,8 +65,7 @@ impl<'a> LevelFilter<'a> {
                 level = value;
                 continue;
             }
-            let slot = slot(index, layout.step_micros, self.features.knows_time());
-            let usual = self.usual[slot];
+            let usual = self.usual[clock.slot(index)];
             let error = value - level;
             level += GAIN
                 * if usual > 0.0 {

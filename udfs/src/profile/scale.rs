@@ -1,7 +1,8 @@
 //! The usual size of an error, by time of day and side.
 
+use super::MIN_WINDOWS;
+use super::clock::SLOTS;
 use super::quantile::quantile;
-use super::{MIN_WINDOWS, SLOTS};
 
 /// Errors beyond this quantile are clipped before their mean is taken, so that the anomalies of
 /// the history do not hide those to come.

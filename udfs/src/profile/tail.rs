@@ -6,6 +6,9 @@
 //! in Streams with Extreme Value Theory" (KDD 2017), with a Pareto tail. Windows close to each
 //! other are one alarm: runs declustering (Leadbetter 1991), since what a user counts is alarms.
 //!
+//! Deviates that are about standard normal ([`super::scan`]) have a tail of that form instead,
+//! stretched by what the history shows: the number of alarms falls with `e^(−λz²/2)`.
+//!
 //! A history has anomalies of its own, which nobody has marked. A tail fitted to them would call
 //! them normal, so its shape is that of most series, and heavier only where the history is much
 //! heavier. The constants were chosen on the KPI series of `AIOps` 2018 and half of those of WSD and
@@ -29,6 +32,21 @@ const SHORT_DAYS: f64 = 7.0;
 /// A history may be heavier by so much before its own shape counts.
 const SHAPE_MARGIN: f64 = 0.1;
 const LARGEST_SHAPE: f64 = 1.2;
+/// A tail of deviates begins here at the earliest: a standard normal one has that every hour or
+/// two.
+const SMALLEST_DEVIATE: f64 = 2.5;
+/// λ is that of fewer alarms than chance explains, and no smaller than for deviates that are
+/// mostly something else.
+const LARGEST_NARROWNESS: f64 = 0.9;
+const SMALLEST_NARROWNESS: f64 = 0.1;
+/// z² of a standard normal deviate rises by this where there are a quarter as many alarms.
+const QUARTER_RISE: f64 = 3.58;
+/// Deviates of which alarms reach this, or rise by this share to a quarter as many, are not normal:
+/// the larger of both tails holds.
+const UNUSUAL_DEVIATE: f64 = 3.5;
+const UNUSUAL_RISE: f64 = 1.6;
+/// Beyond this, deviates are equally impossible.
+const LARGEST_DEVIATE: f64 = 125.0;
 /// Entries of the table of ranks.
 const KNOTS: usize = 64;
 
@@ -41,8 +59,7 @@ pub struct Tail {
     pub rate: f64,
     /// Share of windows at or above the level.
     pub share: f64,
-    /// Shape ξ of the tail: alarms fall with the excess to the power of −1/ξ.
-    pub shape: f64,
+    law: Law,
     /// Excess at evenly spaced ranks below the level, ascending.
     knots: Vec<f64>,
 }
@@ -53,54 +70,39 @@ impl Tail {
     ///
     /// `None` for fewer than [`MIN_WINDOWS`].
     #[must_use]
-    pub fn fit(excess: &[f64], days: f64) -> Option<Self> {
-        let mut sorted: Vec<f64> = excess.iter().copied().filter(|x| !x.is_nan()).collect();
-        let count = sorted.len();
-        if count < MIN_WINDOWS {
-            return None;
-        }
-        sorted.sort_unstable_by(f64::total_cmp);
-        let levels = AlarmLevels::new(excess);
-        let (mut rate, mut level) = (TAIL_RATE, 0.0);
-        for halving in 0..=MOST_HALVINGS {
-            rate = TAIL_RATE / f64::from(1u32 << halving);
-            level = levels.at(rate * count as f64);
-            if level > SMALLEST_LEVEL {
-                break;
-            }
-        }
-        let heavier = (levels.at(rate / 4.0 * count as f64) / level).ln() / 4f64.ln();
-        let usual = SHAPE + SHORT_SHAPE * (-days / SHORT_DAYS).exp();
-        let shape = if heavier.is_finite() {
-            usual + (heavier - usual - SHAPE_MARGIN).max(0.0)
+    pub fn of_excesses(excess: &[f64], days: f64) -> Option<Self> {
+        let sample = Sample::new(excess)?;
+        let shape = sample.shape(days);
+        Some(sample.tail(sample.level.max(SMALLEST_LEVEL), Law::Power { shape }))
+    }
+
+    /// Learns from how far out the deviates of consecutive windows are on one side, NaN where
+    /// there is none, over so many days.
+    ///
+    /// `None` for fewer than [`MIN_WINDOWS`].
+    #[must_use]
+    pub fn of_deviates(deviates: &[f64], days: f64) -> Option<Self> {
+        let sample = Sample::new(deviates)?;
+        let (level, rarer) = (sample.level, sample.rarer_level);
+        let rise = rarer * rarer - level * level;
+        let narrowness = if rise > 0.0 && level > 1.0 {
+            (QUARTER_RISE / rise).clamp(SMALLEST_NARROWNESS, LARGEST_NARROWNESS)
         } else {
-            usual
+            LARGEST_NARROWNESS
         };
-        let level = if level.is_finite() {
-            level.max(SMALLEST_LEVEL)
-        } else {
-            SMALLEST_LEVEL
+        let is_unusual = level > UNUSUAL_DEVIATE || rarer > UNUSUAL_RISE * level.max(2.0);
+        let law = Law::Normal {
+            narrowness,
+            shape: is_unusual.then(|| sample.shape(days)),
         };
-        let below = sorted.partition_point(|x| *x < level);
-        // One more than there are, as if the window to be ranked were one of them.
-        let share = ((count - below + 1) as f64 / (count + 1) as f64).max(rate);
-        let last = below.saturating_sub(1);
-        Some(Self {
-            level,
-            rate,
-            share,
-            shape: shape.min(LARGEST_SHAPE),
-            knots: (0..KNOTS)
-                .map(|knot| sorted[last * knot / (KNOTS - 1)].min(level))
-                .collect(),
-        })
+        Some(sample.tail(level.max(SMALLEST_DEVIATE), law))
     }
 
     /// ln of the share of windows with at least this excess, in (−∞, 0].
     #[must_use]
     pub fn ln_p(&self, excess: f64) -> f64 {
         if excess >= self.level {
-            return self.share.ln() - (excess / self.level).ln() / self.shape;
+            return self.share.ln() - self.law.fall(excess, self.level);
         }
         // Of windows below the level, the share at or above the excess.
         let above = self.knots.partition_point(|knot| *knot < excess);
@@ -132,7 +134,123 @@ impl Tail {
     /// else the level.
     #[must_use]
     pub fn excess_at(&self, p: f64) -> f64 {
-        self.level * (self.share / p).max(1.0).powf(self.shape)
+        self.law.reach((self.share / p).max(1.0).ln(), self.level)
+    }
+}
+
+/// How alarms become rarer beyond the level.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Law {
+    /// With the excess to the power of −1/ξ.
+    Power {
+        /// ξ.
+        shape: f64,
+    },
+    /// With `e^(−λz²/2)`.
+    Normal {
+        /// λ.
+        narrowness: f64,
+        /// No faster than a power with this ξ.
+        shape: Option<f64>,
+    },
+}
+
+impl Law {
+    /// −ln of the share of alarms at the level that reach the excess, which is above it.
+    fn fall(self, excess: f64, level: f64) -> f64 {
+        let of_power = |shape: f64| (excess / level).ln() / shape;
+        match self {
+            Self::Power { shape } => of_power(shape),
+            Self::Normal { narrowness, shape } => {
+                let excess = excess.min(LARGEST_DEVIATE);
+                let fall = narrowness * (excess * excess - level * level).max(0.0) / 2.0;
+                shape.map_or(fall, |shape| fall.min(of_power(shape)))
+            }
+        }
+    }
+
+    /// The excess at which that is `fall`.
+    fn reach(self, fall: f64, level: f64) -> f64 {
+        let of_power = |shape: f64| level * (fall * shape).exp();
+        match self {
+            Self::Power { shape } => of_power(shape),
+            Self::Normal { narrowness, shape } => {
+                let reach = (level * level + 2.0 * fall / narrowness).sqrt();
+                shape.map_or(reach, |shape| reach.max(of_power(shape)))
+            }
+        }
+    }
+}
+
+/// Excesses of a history, and where its tail begins.
+struct Sample {
+    /// Ascending.
+    sorted: Vec<f64>,
+    /// Alarms per window at the level.
+    rate: f64,
+    level: f64,
+    /// The excess that a quarter as many alarms reach.
+    rarer_level: f64,
+}
+
+impl Sample {
+    fn new(excess: &[f64]) -> Option<Self> {
+        let mut sorted: Vec<f64> = excess.iter().copied().filter(|x| !x.is_nan()).collect();
+        let count = sorted.len();
+        if count < MIN_WINDOWS {
+            return None;
+        }
+        sorted.sort_unstable_by(f64::total_cmp);
+        let levels = AlarmLevels::new(excess);
+        let (mut rate, mut level) = (TAIL_RATE, 0.0);
+        for halving in 0..=MOST_HALVINGS {
+            rate = TAIL_RATE / f64::from(1u32 << halving);
+            level = levels.at(rate * count as f64);
+            if level > SMALLEST_LEVEL {
+                break;
+            }
+        }
+        let rarer_level = levels.at(rate / 4.0 * count as f64);
+        Some(Self {
+            sorted,
+            rate,
+            level,
+            rarer_level,
+        })
+    }
+
+    /// The shape of a Pareto tail.
+    fn shape(&self, days: f64) -> f64 {
+        let heavier = (self.rarer_level / self.level).ln() / 4f64.ln();
+        let usual = SHAPE + SHORT_SHAPE * (-days / SHORT_DAYS).exp();
+        let shape = if heavier.is_finite() {
+            usual + (heavier - usual - SHAPE_MARGIN).max(0.0)
+        } else {
+            usual
+        };
+        shape.min(LARGEST_SHAPE)
+    }
+
+    fn tail(&self, level: f64, law: Law) -> Tail {
+        let level = if level.is_finite() {
+            level
+        } else {
+            SMALLEST_LEVEL
+        };
+        let count = self.sorted.len();
+        let below = self.sorted.partition_point(|x| *x < level);
+        // One more than there are, as if the window to be ranked were one of them.
+        let share = ((count - below + 1) as f64 / (count + 1) as f64).max(self.rate);
+        let last = below.saturating_sub(1);
+        Tail {
+            level,
+            rate: self.rate,
+            share,
+            law,
+            knots: (0..KNOTS)
+                .map(|knot| self.sorted[last * knot / (KNOTS - 1)].min(level))
+                .collect(),
+        }
     }
 }
 
@@ -207,7 +325,7 @@ mod tests {
     #[test]
     fn the_rate_of_alarms_follows_the_tail() {
         let excess = pareto(0.2, 2_000);
-        let tail = Tail::fit(&excess, 28.0).unwrap();
+        let tail = Tail::of_excesses(&excess, 28.0).unwrap();
         assert!((tail.rate - 1.0 / 120.0).abs() < 1e-12);
         for rate in [1e-3, 1e-4] {
             let threshold = tail.excess_at(tail.p_at_rate(rate));
@@ -226,7 +344,7 @@ mod tests {
             with_events[event * 1_900 + 3] = 50.0;
         }
         let threshold = |excess: &[f64]| {
-            let tail = Tail::fit(excess, 28.0).unwrap();
+            let tail = Tail::of_excesses(excess, 28.0).unwrap();
             tail.excess_at(tail.p_at_rate(1e-4))
         };
         assert!(threshold(&with_events) < 1.2 * threshold(&clean));
@@ -235,11 +353,11 @@ mod tests {
 
     #[test]
     fn silence_has_a_tail() {
-        let tail = Tail::fit(&vec![0.0; 500], 1.0).unwrap();
+        let tail = Tail::of_excesses(&vec![0.0; 500], 1.0).unwrap();
         assert!(tail.ln_p(0.0) > -0.01);
         assert!(tail.ln_p(100.0) < -20.0);
-        assert!(Tail::fit(&vec![0.0; MIN_WINDOWS - 1], 1.0).is_none());
-        assert!(Tail::fit(&vec![f64::NAN; 500], 1.0).is_none());
+        assert!(Tail::of_excesses(&vec![0.0; MIN_WINDOWS - 1], 1.0).is_none());
+        assert!(Tail::of_excesses(&vec![f64::NAN; 500], 1.0).is_none());
     }
 
     proptest! {
@@ -252,7 +370,7 @@ mod tests {
             a in 0.0..60.0f64,
             b in 0.0..60.0f64,
         ) {
-            let Some(tail) = Tail::fit(&excess, 3.0) else { return Ok(()) };
+            let Some(tail) = Tail::of_excesses(&excess, 3.0) else { return Ok(()) };
             let (low, high) = (a.min(b), a.max(b));
             prop_assert!(tail.ln_p(low) >= tail.ln_p(high) - 1e-12);
             prop_assert!(tail.ln_p(low) <= 1e-12);
