@@ -73,7 +73,7 @@ pub(super) fn calibrate(
             detector: mean_error(&held, |part| part.forecast),
             trailing_median: mean_error(&held, |part| part.baseline),
             previous_value: mean_error(&held, |part| match part.evidence {
-                Evidence::Errors { previous, .. } => previous,
+                Evidence::Errors(evidence) => evidence.previous,
                 Evidence::Scan(deviates) => deviates.expected,
             }),
             stop_loss: f64::NAN,

@@ -8,8 +8,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::detector::{Detector, Severity, ThresholdPolicy};
-use crate::forecasting::{ForecastError, Part, SeriesForecast, Status, WindowForecast, forecast};
-use crate::profile::{ErrorProfile, Evidence, MetricProfile, ScanProfile, Tail};
+use crate::forecasting::{
+    ForecastError, MetricForecast, Part, SeriesForecast, Status, WindowForecast, forecast,
+};
+use crate::profile::errors::ScaledError;
+use crate::profile::{
+    ErrorEvidence, ErrorProfile, Evidence, MetricProfile, ScanProfile, Tail, lingering,
+};
 use crate::series::Rows;
 
 /// The smallest p: below it `1 − p` could no longer be told from 1.
@@ -128,10 +133,10 @@ impl Comparison {
             return [None, None];
         };
         match (profile, found.evidence) {
-            (MetricProfile::Errors(profile), Evidence::Errors { previous, level }) => {
-                let expected = [found.forecast, previous, level];
+            (MetricProfile::Errors(profile), Evidence::Errors(evidence)) => {
+                let slot = window.normal.slot;
                 [
-                    self.error_excess(profile, window.normal.slot, metric, found.value, expected),
+                    self.error_excess(profile, slot, metric, found, &evidence),
                     None,
                 ]
             }
@@ -149,6 +154,7 @@ impl Comparison {
                         is_up,
                         expected: deviates.expected,
                         tail: profile.tail(is_up),
+                        lingering: deviates.lingering[usize::from(is_up)],
                         limits: Limits::Scan {
                             profile,
                             share: self.excess[metric],
@@ -160,35 +166,35 @@ impl Comparison {
         }
     }
 
-    /// The largest excess of the errors against the detector's forecast, the window before and the
-    /// level; `None` where none is known.
+    /// The largest excess of the errors of one window; `None` where none is known.
     fn error_excess<'a>(
         &self,
         profile: &'a ErrorProfile,
         slot: usize,
         metric: usize,
-        value: f64,
-        expected: [f64; 3],
+        found: &MetricForecast,
+        evidence: &ErrorEvidence,
     ) -> Option<Excess<'a>> {
-        let scales = [
-            (&profile.difference, self.errors[metric]),
-            (&profile.difference, 1.0),
-            (&profile.level, 1.0),
-        ];
+        let own = ScaledError {
+            expected: found.forecast,
+            scale: &profile.difference,
+        };
+        let others = profile.errors(evidence).map(|error| (error, 1.0));
         let mut largest: Option<Excess<'_>> = None;
-        for (expected, (scale, share)) in expected.into_iter().zip(scales) {
+        for (error, share) in [(own, self.errors[metric])].into_iter().chain(others) {
+            let ScaledError { expected, scale } = error;
             let share = share * self.excess[metric];
-            let error = value - expected;
+            let error = found.value - expected;
             let size = scale.excess(slot, error) / share;
             if !size.is_nan() && largest.as_ref().is_none_or(|largest| size > largest.size) {
+                let reach = [false, true].map(|is_up| share * scale.reach(slot, is_up));
                 largest = Some(Excess {
                     size,
                     is_up: error >= 0.0,
                     expected,
                     tail: &profile.tail,
-                    limits: Limits::Errors(
-                        [false, true].map(|is_up| share * scale.reach(slot, is_up)),
-                    ),
+                    lingering: evidence.lingering,
+                    limits: Limits::Errors(reach),
                 });
             }
         }
@@ -221,6 +227,7 @@ pub struct Excess<'a> {
     is_up: bool,
     expected: f64,
     tail: &'a Tail,
+    lingering: f64,
     limits: Limits<'a>,
 }
 
@@ -238,6 +245,18 @@ enum Limits<'a> {
 }
 
 impl Excess<'_> {
+    /// The excess with what lingers of those before it, which is no alarm at a rate per window.
+    fn remembered(self, alarms_per_window: f64) -> Self {
+        if self.lingering <= self.size {
+            return self;
+        }
+        let lingering = lingering(self.tail, self.lingering, alarms_per_window);
+        Self {
+            size: self.size.max(lingering),
+            ..self
+        }
+    }
+
     /// ln of the alarms per window that are at least as far out.
     fn ln_rate(&self) -> f64 {
         self.tail.ln_p(self.size) + self.tail.rate_at_p(1.0).ln()
@@ -318,6 +337,9 @@ impl Detector {
     /// Judges the forecasts of one window.
     pub(crate) fn verdict(&self, window: WindowForecast<'_>) -> Option<Verdict> {
         let manifest = self.manifest();
+        let step_micros = manifest.layout.step_micros;
+        let rate = manifest.threshold.rate(step_micros);
+        let daily = ThresholdPolicy::DAILY.rate(step_micros);
         let mut chances = 0.0;
         let mut rarest: Option<(f64, usize, Excess<'_>)> = None;
         for metric in 0..window.metrics.len() {
@@ -328,6 +350,7 @@ impl Detector {
                 .flatten()
             {
                 chances += 1.0;
+                let excess = excess.remembered(rate.max(daily));
                 let ln_rate = excess.ln_rate();
                 if rarest.as_ref().is_none_or(|(rarest, ..)| ln_rate < *rarest) {
                     rarest = Some((ln_rate, metric, excess));
@@ -338,8 +361,6 @@ impl Detector {
         let tail = excess.tail;
         let p_value = (chances * tail.ln_p(excess.size).exp()).clamp(SMALLEST_P, 1.0);
         let anomaly_score = 1.0 - p_value;
-        let step_micros = manifest.layout.step_micros;
-        let rate = manifest.threshold.rate(step_micros);
         let threshold = 1.0 - tail.p_at_rate(rate).max(SMALLEST_P);
         let is_anomaly = anomaly_score >= threshold;
         let [lower_bound, upper_bound] = excess.bounds(rate / chances);

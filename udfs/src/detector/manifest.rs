@@ -109,6 +109,11 @@ impl ThresholdPolicy {
         7.0 * 86_400e6 / step_micros as f64
     }
 
+    /// One false alarm a day.
+    pub(crate) const DAILY: Self = Self {
+        false_alarms_per_week: 7.0,
+    };
+
     /// The budget in alarms per window.
     #[must_use]
     pub fn rate(&self, step_micros: i64) -> f64 {

@@ -111,6 +111,11 @@ impl<'a> SeriesFeatures<'a> {
         at(&self.metrics[metric].long, index - self.grid.first)
     }
 
+    /// The trailing median of [`YESTERDAY_MEDIAN`] windows at a grid index; NaN where unknown.
+    pub(crate) fn yesterday_median(&self, metric: usize, index: i64) -> f64 {
+        at(&self.metrics[metric].yesterday, index - self.grid.first)
+    }
+
     /// Whether grid indices are real times.
     #[must_use]
     pub fn knows_time(&self) -> bool {

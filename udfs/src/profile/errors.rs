@@ -1,13 +1,18 @@
 //! How large the errors of forecasts usually are.
 //!
-//! A window is held against the one before, which sees what is sudden, and against a robust
-//! [`level`](super::level), which sees what lasts. Each error is divided by the usual error at that
-//! time of day and by how far the usual errors of that side reach; the larger quotient is the
+//! A window is held against the one before, which sees what is sudden, against a robust
+//! [`level`](super::level), which sees what lasts, and against a [`linear`](super::linear)
+//! forecast, which knows how the series moves. Each error is divided by the usual error at that
+//! time of day and by how far the usual errors of that side reach; the largest quotient is the
 //! **excess**.
 
+use std::ops::Range;
+
 use super::History;
-use super::clock::SLOTS;
+use super::clock::{Clock, SLOTS};
 use super::level::LevelFilter;
+use super::linear::LinearForecast;
+use super::memory::{self, Memory};
 use super::scale::StreamScale;
 use super::tail::Tail;
 use crate::features::SeriesFeatures;
@@ -22,8 +27,32 @@ pub struct ErrorProfile {
     pub difference: StreamScale,
     /// Of the difference to the robust level.
     pub level: StreamScale,
+    /// The linear forecast and the scale of its errors, where there is one.
+    linear: Option<(LinearForecast, StreamScale)>,
     /// How rare excesses are.
     pub tail: Tail,
+}
+
+/// What a window's value is held against, besides the detector's forecast; NaN where not known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ErrorEvidence {
+    /// The value of the window before.
+    pub previous: f64,
+    /// The robust level before the window.
+    pub level: f64,
+    /// The linear forecast.
+    pub linear: f64,
+    /// The excess that lingers from the windows before; at least 0.
+    pub lingering: f64,
+}
+
+/// One error, and what it is measured with.
+#[derive(Debug, Clone, Copy)]
+pub struct ScaledError<'a> {
+    /// What was expected.
+    pub expected: f64,
+    /// What errors like this usually are.
+    pub scale: &'a StreamScale,
 }
 
 impl ErrorProfile {
@@ -35,28 +64,95 @@ impl ErrorProfile {
         let smallest = features.layout().smallest_scale(metric);
         let History { range, slots, days } = history;
         let value = |index| features.value(metric, index);
+        let scale = |errors: &[f64]| StreamScale::fit(errors, slots, *days, smallest);
         let differences: Vec<f64> = (range.clone())
             .map(|index| value(index) - value(index - 1))
             .collect();
-        let difference = StreamScale::fit(&differences, slots, *days, smallest)?;
+        let difference = scale(&differences)?;
         let usual = difference.means;
         let levels = LevelFilter::new(features, metric, &usual).levels(range.clone());
-        let errors: Vec<f64> = (range.clone().zip(levels))
-            .map(|(index, level)| value(index) - level)
-            .collect();
-        let level = StreamScale::fit(&errors, slots, *days, smallest)?;
-        let excess: Vec<f64> = (differences.iter().zip(&errors).zip(slots))
-            .map(|((of_difference, of_level), slot)| {
+        let mut streams = vec![differences];
+        let errors = range.clone().zip(levels);
+        streams.push(errors.map(|(index, level)| value(index) - level).collect());
+        let level = scale(&streams[1])?;
+        let linear = LinearForecast::learn(features, metric, range).and_then(|linear| {
+            let error = |index| value(index) - linear.forecast(features, metric, index);
+            let errors: Vec<f64> = range.clone().map(error).collect();
+            let scale = scale(&errors)?;
+            streams.push(errors);
+            Some((linear, scale))
+        });
+        let scales = [
+            Some(&difference),
+            Some(&level),
+            linear.as_ref().map(|(_, scale)| scale),
+        ];
+        let mut excess = vec![f64::NAN; slots.len()];
+        for (errors, scale) in streams.iter().zip(scales.into_iter().flatten()) {
+            for ((excess, error), slot) in excess.iter_mut().zip(errors).zip(slots) {
                 // `max` takes the other where one is NaN.
-                let of_difference = difference.excess(*slot, *of_difference);
-                of_difference.max(level.excess(*slot, *of_level))
-            })
-            .collect();
+                *excess = excess.max(scale.excess(*slot, *error));
+            }
+        }
         Some(Self {
             tail: Tail::of_excesses(&excess, *days)?,
             usual,
             difference,
             level,
+            linear,
         })
+    }
+
+    /// What the values of consecutive windows are held against.
+    pub(super) fn evidence<'a>(
+        &'a self,
+        features: &'a SeriesFeatures<'_>,
+        metric: usize,
+        windows: Range<i64>,
+    ) -> impl Iterator<Item = ErrorEvidence> + 'a {
+        let clock = Clock::new(features.layout(), features.knows_time());
+        let remembered = windows.start - memory::REACH..windows.end;
+        let levels = LevelFilter::new(features, metric, &self.usual).levels(remembered.clone());
+        let mut memory = Memory::default();
+        let evidence = remembered.zip(levels).map(move |(index, level)| {
+            let linear = self.linear.as_ref();
+            let mut evidence = ErrorEvidence {
+                previous: features.value(metric, index - 1),
+                level,
+                linear: linear.map_or(f64::NAN, |(linear, _)| {
+                    linear.forecast(features, metric, index)
+                }),
+                lingering: 0.0,
+            };
+            let value = features.value(metric, index);
+            let slot = clock.slot(index);
+            let sizes = self
+                .errors(&evidence)
+                .map(|error| error.excess(slot, value));
+            evidence.lingering = memory.step(sizes.into_iter().fold(f64::NAN, f64::max));
+            evidence
+        });
+        evidence.skip(memory::REACH as usize)
+    }
+
+    /// What a value is held against that needs no detector.
+    #[must_use]
+    pub fn errors(&self, evidence: &ErrorEvidence) -> [ScaledError<'_>; 3] {
+        let linear = self.linear.as_ref();
+        [
+            (evidence.previous, &self.difference),
+            (evidence.level, &self.level),
+            (
+                evidence.linear,
+                linear.map_or(&self.level, |(_, scale)| scale),
+            ),
+        ]
+        .map(|(expected, scale)| ScaledError { expected, scale })
+    }
+}
+
+impl ScaledError<'_> {
+    fn excess(self, slot: usize, value: f64) -> f64 {
+        self.scale.excess(slot, value - self.expected)
     }
 }

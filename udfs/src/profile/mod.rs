@@ -19,6 +19,8 @@
 pub mod clock;
 pub mod errors;
 pub mod level;
+pub mod linear;
+mod memory;
 mod quantile;
 mod scale;
 pub mod scan;
@@ -27,14 +29,14 @@ pub mod tail;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub use errors::ErrorProfile;
+pub use errors::{ErrorEvidence, ErrorProfile};
+pub(crate) use memory::lingering;
 pub use scale::StreamScale;
 pub use scan::{Deviates, ScanProfile};
 pub use tail::Tail;
 
 use crate::features::SeriesFeatures;
 use clock::Clock;
-use level::LevelFilter;
 use scan::ScanState;
 
 /// Fewest windows with a value before a metric has a profile.
@@ -69,13 +71,8 @@ pub struct Profile {
 /// What a metric's window is held against, besides the detector's forecast.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Evidence {
-    /// Of a metric that is judged by errors; NaN where not known.
-    Errors {
-        /// The value of the window before.
-        previous: f64,
-        /// The robust level before the window.
-        level: f64,
-    },
+    /// Of a metric that is judged by errors.
+    Errors(ErrorEvidence),
     /// Of one that is judged by sums.
     Scan(Deviates),
 }
@@ -165,12 +162,8 @@ impl Anchored {
                     .collect()
             }
             (Some(MetricProfile::Errors(profile)), _) => {
-                let filter = LevelFilter::new(features, metric, &profile.usual);
-                let levels = filter.levels(start..end);
-                let previous = (start..end).map(|index| features.value(metric, index - 1));
-                (previous.zip(levels))
-                    .map(|(previous, level)| Evidence::Errors { previous, level })
-                    .collect()
+                let evidence = profile.evidence(features, metric, start..end);
+                evidence.map(Evidence::Errors).collect()
             }
             _ => Vec::new(),
         });

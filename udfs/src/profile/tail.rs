@@ -15,6 +15,7 @@
 //! IOPS in TSB-AD.
 
 use super::MIN_WINDOWS;
+use super::memory::{Memory, lingering};
 
 /// Alarms closer than so many windows are one.
 pub const MERGE: usize = 10;
@@ -73,7 +74,12 @@ impl Tail {
     pub fn of_excesses(excess: &[f64], days: f64) -> Option<Self> {
         let sample = Sample::new(excess)?;
         let shape = sample.shape(days);
-        Some(sample.tail(sample.level.max(SMALLEST_LEVEL), Law::Power { shape }))
+        Some(sample.tail(
+            excess,
+            sample.level.max(SMALLEST_LEVEL),
+            Law::Power { shape },
+            days,
+        ))
     }
 
     /// Learns from how far out the deviates of consecutive windows are on one side, NaN where
@@ -95,7 +101,19 @@ impl Tail {
             narrowness,
             shape: is_unusual.then(|| sample.shape(days)),
         };
-        Some(sample.tail(level.max(SMALLEST_DEVIATE), law))
+        Some(sample.tail(deviates, level.max(SMALLEST_DEVIATE), law, days))
+    }
+
+    /// Takes the ranks below the level from ascending excesses.
+    fn rank(&mut self, sorted: &[f64]) {
+        let count = sorted.len();
+        let below = sorted.partition_point(|x| *x < self.level);
+        // One more than there are, as if the window to be ranked were one of them.
+        self.share = ((count - below + 1) as f64 / (count + 1) as f64).max(self.rate);
+        let last = below.saturating_sub(1);
+        self.knots = (0..KNOTS)
+            .map(|knot| sorted[last * knot / (KNOTS - 1)].min(self.level))
+            .collect();
     }
 
     /// ln of the share of windows with at least this excess, in (−∞, 0].
@@ -182,10 +200,8 @@ impl Law {
     }
 }
 
-/// Excesses of a history, and where its tail begins.
+/// Where the tail of a history begins.
 struct Sample {
-    /// Ascending.
-    sorted: Vec<f64>,
     /// Alarms per window at the level.
     rate: f64,
     level: f64,
@@ -195,12 +211,10 @@ struct Sample {
 
 impl Sample {
     fn new(excess: &[f64]) -> Option<Self> {
-        let mut sorted: Vec<f64> = excess.iter().copied().filter(|x| !x.is_nan()).collect();
-        let count = sorted.len();
+        let count = excess.iter().filter(|excess| !excess.is_nan()).count();
         if count < MIN_WINDOWS {
             return None;
         }
-        sorted.sort_unstable_by(f64::total_cmp);
         let levels = AlarmLevels::new(excess);
         let (mut rate, mut level) = (TAIL_RATE, 0.0);
         for halving in 0..=MOST_HALVINGS {
@@ -212,7 +226,6 @@ impl Sample {
         }
         let rarer_level = levels.at(rate / 4.0 * count as f64);
         Some(Self {
-            sorted,
             rate,
             level,
             rarer_level,
@@ -231,26 +244,34 @@ impl Sample {
         shape.min(LARGEST_SHAPE)
     }
 
-    fn tail(&self, level: f64, law: Law) -> Tail {
-        let level = if level.is_finite() {
-            level
-        } else {
-            SMALLEST_LEVEL
-        };
-        let count = self.sorted.len();
-        let below = self.sorted.partition_point(|x| *x < level);
-        // One more than there are, as if the window to be ranked were one of them.
-        let share = ((count - below + 1) as f64 / (count + 1) as f64).max(self.rate);
-        let last = below.saturating_sub(1);
-        Tail {
-            level,
+    /// The tail with this law beyond a level. Ranks are those of what a window is told to be, with
+    /// what lingers from the windows before.
+    fn tail(&self, excess: &[f64], level: f64, law: Law, days: f64) -> Tail {
+        let mut tail = Tail {
+            level: if level.is_finite() {
+                level
+            } else {
+                SMALLEST_LEVEL
+            },
             rate: self.rate,
-            share,
+            share: self.rate,
             law,
-            knots: (0..KNOTS)
-                .map(|knot| self.sorted[last * knot / (KNOTS - 1)].min(level))
-                .collect(),
-        }
+            knots: Vec::new(),
+        };
+        let daily = days / excess.len() as f64;
+        let mut memory = Memory::default();
+        let remembered = excess.iter().map(|excess| {
+            let before = memory.step(*excess);
+            if before > *excess {
+                excess.max(lingering(&tail, before, daily))
+            } else {
+                *excess
+            }
+        });
+        let mut sorted: Vec<f64> = remembered.filter(|excess| !excess.is_nan()).collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        tail.rank(&sorted);
+        tail
     }
 }
 

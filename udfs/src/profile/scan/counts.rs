@@ -254,3 +254,96 @@ impl Moments {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DISPERSION: Dispersion = Dispersion {
+        phi: 1.3,
+        alpha: 0.04,
+    };
+
+    #[test]
+    fn whole_numbers_are_counts_unless_they_are_many_or_none() {
+        assert!(are_counts(&[0.0, 3.0, f64::NAN, 1.0]));
+        for others in [
+            [0.0; 4],
+            [f64::NAN; 4],
+            [0.0, 0.5, 1.0, 2.0],
+            [-1.0, 2.0, 3.0, 4.0],
+            [1_200.0, 900.0, 1_000.0, 1_000.0],
+        ] {
+            assert!(!are_counts(&others), "{others:?}");
+        }
+    }
+
+    #[test]
+    fn a_deviate_is_the_root_of_the_deviance() {
+        // Poisson in the limit: 2(x ln(x/F) − (x − F)) = 2(20 ln 2 − 10) = 7.7259.
+        let poisson = Dispersion {
+            phi: 1.0,
+            alpha: 1e-9,
+        };
+        let deviate = poisson.deviate(20.0, 10.0);
+        assert!((deviate - 7.725_887_222_397_81_f64.sqrt()).abs() < 1e-4);
+        // And of no count at all: −√(2F).
+        assert!((poisson.deviate(0.0, 8.0) + 4.0).abs() < 1e-6);
+        assert!(DISPERSION.deviate(7.0, 7.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_spread_of_sums_is_found() {
+        let mut moments = Moments::default();
+        // Two values about each mean, one standard deviation below and above.
+        let mut counts = Counts::default();
+        for round in 0..8 {
+            let mut all = CountMoments::default();
+            for step in 1..60 {
+                let mean = f64::from(step);
+                let deviation = DISPERSION.variance(mean).sqrt();
+                for value in [mean - deviation, mean + deviation] {
+                    let sum = SpanSum {
+                        number: 0,
+                        value,
+                        habit: mean,
+                        known: 1,
+                        level: 0.0,
+                    };
+                    all.add(sum, &counts);
+                }
+            }
+            all.apply_to(&mut counts);
+            moments = all.of_spans[0];
+            assert!(moments.a11 > 0.0, "{round}");
+        }
+        let found = moments.solve(counts.dispersions[0]);
+        assert!((found.phi - 1.3).abs() < 1e-6, "{found:?}");
+        assert!((found.alpha - 0.04).abs() < 1e-6, "{found:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn deviates_increase_and_have_a_bound(
+            sum in 0.0..500.0f64,
+            more in 0.0..500.0f64,
+            mean in 0.1..400.0f64,
+        ) {
+            let deviate = DISPERSION.deviate(sum, mean);
+            prop_assert!(DISPERSION.deviate(sum + more, mean) >= deviate - 1e-6);
+            prop_assert!(deviate.abs() <= DISPERSION.bound(sum, mean) + 1e-6);
+        }
+
+        #[test]
+        fn bounds_are_about_so_many_deviates_away(mean in 2.0..400.0f64, deviates in 0.5..6.0f64) {
+            let mut counts = Counts::default();
+            counts.dispersions[0] = DISPERSION;
+            let [below, above] = counts.bounds(mean, [deviates, deviates]);
+            prop_assert!(below <= mean && mean <= above);
+            let found = DISPERSION.deviate(above, mean);
+            prop_assert!((found / deviates - 1.0).abs() < 0.15, "{found} {deviates}");
+        }
+    }
+}

@@ -17,6 +17,8 @@ mod counts;
 mod logs;
 mod state;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 
@@ -41,6 +43,8 @@ const STRIDES_PER_SPAN: usize = 4;
 pub struct Deviates {
     /// How far below and above the sums are at most; at least 0.
     pub largest: [f64; 2],
+    /// What lingers of them from the windows before.
+    pub lingering: [f64; 2],
     /// What was to be expected of the window alone, in the metric's unit.
     pub expected: f64,
     /// Whether none of the windows before, as far as sums reach, stands out: a forecaster that has
@@ -212,7 +216,9 @@ impl ScanModel {
         for ((index, value), habit) in range.clone().zip(values).zip(habits) {
             let slot = self.clock.slot(index);
             let observation = self.statistic.observe(*value, *habit, state.level(), slot);
-            take(largest(state.step(self, observation, rules, found)));
+            let largest = largest(state.step(self, observation, rules, found));
+            state.remember(largest);
+            take(largest);
         }
         state
     }
@@ -354,8 +360,10 @@ impl ScanProfile {
         let is_calm = state.is_calm();
         let observation = statistic.observe(value, habit, level, clock.slot(index));
         let deviates = state.step(&self.model, observation, Rules::SCORING, &mut |_, _| {});
+        let largest = largest(deviates);
         Deviates {
-            largest: largest(deviates),
+            largest,
+            lingering: state.remember(largest),
             expected: statistic.expected(habit, level),
             is_calm,
         }

@@ -1,5 +1,7 @@
 //! Follows a series window by window: the level, the sums, and which windows stand out.
 
+use crate::profile::memory::Memory;
+
 use super::{Deviation, Observation, SPANS, ScanModel, SpanSum, Statistic};
 
 /// The span that says whether an anomaly goes on.
@@ -76,6 +78,8 @@ pub struct ScanState {
     sums: [Sums; MEMORY],
     levels: [f64; MEMORY],
     stands_out: [bool; MEMORY],
+    /// Below, above.
+    memories: [Memory; 2],
 }
 
 impl ScanState {
@@ -90,12 +94,22 @@ impl ScanState {
             sums: [Sums::default(); MEMORY],
             levels: [0.0; MEMORY],
             stands_out: [false; MEMORY],
+            memories: [Memory::default(); 2],
         }
     }
 
     /// The level before the next window.
     pub(super) fn level(&self) -> f64 {
         self.level
+    }
+
+    /// Takes how far out the newest window is, and says what lingered before it.
+    pub(super) fn remember(&mut self, largest: [f64; 2]) -> [f64; 2] {
+        let mut sides = largest;
+        for (side, memory) in sides.iter_mut().zip(&mut self.memories) {
+            *side = memory.step(*side);
+        }
+        sides
     }
 
     /// Whether no window in the reach of sums stands out.
@@ -114,7 +128,7 @@ impl ScanState {
         found: &mut impl FnMut(usize, SpanSum),
     ) -> [f64; SPANS.len()] {
         let now = self.seen;
-        self.remember(now, observation);
+        self.enter(now, observation);
         let mut judged = self.judge(model, now, rules);
         if is_to_cut(&judged) {
             self.cut = now.saturating_sub(SPANS[RECENT] - 1);
@@ -137,7 +151,7 @@ impl ScanState {
         deviates
     }
 
-    fn remember(&mut self, now: usize, observation: Observation) {
+    fn enter(&mut self, now: usize, observation: Observation) {
         let place = now % MEMORY;
         self.observations[place] = observation;
         self.stands_out[place] = false;
