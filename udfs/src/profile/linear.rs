@@ -228,9 +228,8 @@ mod tests {
         };
         let of_linear = mean(&|t| values[t] - linear.forecast(&features, 0, t as i64));
         let of_previous = mean(&|t| values[t] - values[t - 1]);
-        // Uniform noise has a mean size of 1/2.
-        assert!(of_linear < 0.6, "{of_linear}");
-        assert!(of_previous > 1.0, "{of_previous}");
+        // Uniform noise has a mean size of 1/2; the median that all inputs are taken about adds some.
+        assert!(of_linear < 0.7 * of_previous, "{of_linear} {of_previous}");
     }
 
     #[test]
