@@ -217,7 +217,7 @@ impl Lessons {
                 match Dataset::new(vec![METRIC.to_owned()], series.collect()) {
                     Ok(dataset) => self.datasets.push(dataset),
                     Err(error) => {
-                        self.skip(format!("{name} of world {number}"), &error.to_string())
+                        self.skip(format!("{name} of world {number}"), &error.to_string());
                     }
                 }
             }

@@ -141,6 +141,7 @@ fn path(architecture: Architecture, file: &str) -> PathBuf {
 mod tests {
     use super::*;
     use crate::fixture::traffic;
+    use crate::scoring::Verdict;
     use crate::series::Rows;
 
     const MINUTE: i64 = 60_000_000;
@@ -198,13 +199,14 @@ mod tests {
                 score(&bound(&["a"]), &metrics[..1]),
                 score(&bound(&["b"]), &metrics[1..]),
             ];
+            let bits =
+                |verdict: &Verdict| [verdict.expected_value, verdict.surprise].map(f64::to_bits);
             for (row, both) in both.iter().enumerate() {
                 let Some(verdict) = both.verdict else {
                     continue;
                 };
                 let of_top = alone[verdict.top_metric][row].verdict.unwrap();
-                assert_eq!(verdict.expected_value, of_top.expected_value, "{row}");
-                assert_eq!(verdict.surprise, of_top.surprise, "{row}");
+                assert_eq!(bits(&verdict), bits(&of_top), "{row}");
             }
             let top = |row: usize| both[row].verdict.unwrap().top_metric;
             assert_eq!((top(900), top(1_100)), (0, 1), "{architecture}");
