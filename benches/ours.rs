@@ -4,6 +4,7 @@
 //! ours record FOLDER                  weights, some blocks and their forecasts, for the peers to repeat
 //! ours score FOLDER ARCHITECTURE      one pass over all blocks of FOLDER/sizes.json
 //! ours train ARCHITECTURE             a hundred optimiser steps over 64 × 120
+//! ours fine-tune ARCHITECTURE         a series of 20,000 windows: from shipped weights to a detector
 //! ours sql WAREHOUSE WINDOWS OUT      lstm_score(…) OVER (…) from Parquet to Parquet
 //! ```
 //!
@@ -24,8 +25,11 @@ use std::time::Instant;
 
 use anomalog::process;
 use anomalog::session::{Session, SessionOptions};
+use anomalog::training::dataset::Series;
 use anomalog::training::optimiser::ClippedAdamW;
+use anomalog::training::{self, Dataset, TrainingSettings};
 use anomalog::warehouse::Warehouse;
+use anomalog_udfs::detector::{ThresholdPolicy, shipped};
 use anomalog_udfs::layout::BlockLayout;
 use anomalog_udfs::models::init::{sorted_variables, trainable};
 use anomalog_udfs::models::likelihood::laplace_loss;
@@ -48,6 +52,9 @@ const RECORDED: usize = 64;
 const BATCH_SIZE: usize = 64;
 const OPTIMISER_STEPS: usize = 100;
 const LEARNING_RATE: f64 = 1e-5;
+/// Windows of a series that a shipped detector is fine-tuned to, and steps that takes.
+const FINE_TUNE_WINDOWS: i64 = 20_000;
+const FINE_TUNE_STEPS: usize = 60;
 
 #[derive(Deserialize)]
 struct Sizes {
@@ -70,6 +77,7 @@ fn main() -> Result<()> {
         ["record", folder] => record(Path::new(folder)),
         ["score", folder, architecture] => score(Path::new(folder), architecture.parse()?),
         ["train", architecture] => train(architecture.parse()?),
+        ["fine-tune", architecture] => fine_tune(architecture.parse()?),
         ["sql", warehouse, windows, out] => sql(warehouse, Path::new(windows), out),
         // What `cargo bench` passes.
         _ => {
@@ -134,25 +142,38 @@ fn blocks(count: usize) -> Result<Tensor> {
 }
 
 fn record(folder: &Path) -> Result<()> {
-    let layout = layout();
     for architecture in Architecture::ALL {
         let (forecaster, map) = forecaster(architecture)?;
-        let inputs = blocks(RECORDED)?;
-        let numbers = inputs.flatten_all()?.to_vec1::<f32>()?;
-        let location = Predictor::new(&forecaster)?
-            .forecast(&numbers, layout.sequence_length(), layout.lookback, THREADS)?
-            .location;
-        let shape = (RECORDED, layout.block, forecaster.config().targets);
-        let mut tensors: HashMap<String, Tensor> = sorted_variables(&map)
-            .into_iter()
-            .map(|(name, variable)| (format!("weight.{name}"), variable.as_tensor().clone()))
-            .collect();
-        tensors.insert("inputs".to_owned(), inputs);
-        let location = Tensor::from_vec(location, shape, &Device::Cpu)?;
-        tensors.insert("location".to_owned(), location);
-        safetensors::save(&tensors, folder.join(format!("{architecture}.safetensors")))?;
+        let weights = sorted_variables(&map).into_iter();
+        let weights = weights.map(|(name, variable)| (name, variable.as_tensor().clone()));
+        let file = folder.join(format!("{architecture}.safetensors"));
+        record_forecasts(&file, &Predictor::new(&forecaster)?, weights.collect())?;
+        let shipped = shipped::load(architecture)?;
+        let file = folder.join(format!("shipped-{architecture}.safetensors"));
+        record_forecasts(&file, shipped.predictor(), shipped.tensors()?)?;
     }
     Ok(())
+}
+
+fn record_forecasts(
+    file: &Path,
+    predictor: &Predictor,
+    weights: HashMap<String, Tensor>,
+) -> Result<()> {
+    let layout = layout();
+    let inputs = blocks(RECORDED)?;
+    let numbers = inputs.flatten_all()?.to_vec1::<f32>()?;
+    let location = predictor
+        .forecast(&numbers, layout.sequence_length(), layout.lookback, THREADS)?
+        .location;
+    let shape = (RECORDED, layout.block, predictor.config().targets);
+    let mut tensors: HashMap<String, Tensor> = (weights.into_iter())
+        .map(|(name, weight)| (format!("weight.{name}"), weight))
+        .collect();
+    tensors.insert("inputs".to_owned(), inputs);
+    let location = Tensor::from_vec(location, shape, &Device::Cpu)?;
+    tensors.insert("location".to_owned(), location);
+    Ok(safetensors::save(&tensors, file)?)
 }
 
 fn score(folder: &Path, architecture: Architecture) -> Result<()> {
@@ -179,6 +200,46 @@ fn train(architecture: Architecture) -> Result<()> {
             let forecast = forecaster.forward(&inputs)?;
             optimiser.step(&laplace_loss(&forecast, &targets, &mask)?, LEARNING_RATE)?;
         }
+        Ok(())
+    })
+}
+
+/// All of what `anomalog train --from pretrained` does but reading and writing files: inputs,
+/// optimiser steps, stopping and calibration.
+fn fine_tune(architecture: Architecture) -> Result<()> {
+    let mut generator = ChaCha8Rng::seed_from_u64(1);
+    let values = (0..FINE_TUNE_WINDOWS).map(|minute| {
+        let time = minute as f64 / 1_440.0 * std::f64::consts::TAU;
+        (100.0 + 50.0 * time.sin() + generator.random_range(-15.0..15.0)).round()
+    });
+    let series = Series {
+        key: "series".to_owned(),
+        window_start: (0..FINE_TUNE_WINDOWS)
+            .map(|minute| minute * 60_000_000)
+            .collect(),
+        metrics: vec![values.collect()],
+    };
+    let dataset = Dataset::new(vec!["requests".to_owned()], vec![series])?;
+    let source = shipped::load(architecture)?;
+    let settings = TrainingSettings {
+        name: "tuned".to_owned(),
+        architecture,
+        hidden_size: source.manifest().hidden_size,
+        steps: FINE_TUNE_STEPS,
+        seed: 0,
+        began_with: None,
+        threshold: ThresholdPolicy::default(),
+    };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(THREADS)
+        .build_global()?;
+    serve(|| {
+        black_box(training::train(
+            &settings,
+            &dataset,
+            Some(&source),
+            &mut |_| {},
+        )?);
         Ok(())
     })
 }

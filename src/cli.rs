@@ -92,6 +92,9 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Judge detectors on series whose anomalies are known, beside scores that need no training.
     Evaluate(EvaluateArgs),
+    /// Train the detectors that are compiled into the program: for its developers.
+    #[command(hide = true)]
+    Pretrain(PretrainArgs),
     /// Ingest, train and score a sample of simulated logs, and show what was found.
     #[command(after_help = "\
 Example:
@@ -216,17 +219,16 @@ version becomes a new one. The end of the training range is held back to calibra
 Examples:
   anomalog train
   anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
+  anomalog train --from pretrained --arch lstm
   anomalog train --windows metrics.parquet --series-column host --metrics value --arch gru --name hosts")]
 pub struct TrainArgs {
-    /// Architectures to train.
-    #[arg(
-        long,
-        value_enum,
-        value_name = "NAME",
-        value_delimiter = ',',
-        default_value = "rnn,lstm,gru,clstm"
-    )]
+    /// Architectures to train [default: rnn,lstm,gru,clstm, or that of `--from`].
+    #[arg(long, value_enum, value_name = "NAME", value_delimiter = ',')]
     pub arch: Vec<ArchitectureArg>,
+
+    /// Begin with the weights of a detector: `pretrained` for the shipped one of each architecture.
+    #[arg(long, value_name = "pretrained|DETECTOR")]
+    pub from: Option<String>,
 
     /// Columns to learn.
     #[arg(
@@ -245,16 +247,16 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
-    /// Optimiser steps per detector at most [default: 200].
+    /// Optimiser steps per detector at most [default: 200, with `--from` 60].
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub steps: Option<u32>,
 
     /// Name of the detector; with several architectures, theirs is added [default: the
-    /// architecture].
+    /// architecture, or the name of the detector that it begins with].
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Width of the recurrent state [default: 48].
+    /// Width of the recurrent state [default: 48, or that of `--from`].
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub hidden: Option<u32>,
 
@@ -292,7 +294,8 @@ pub struct WindowsInputArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Writes the table `scored_windows`, replacing whole UTC dates; `--out` writes the rows of exactly \
-the range asked for to one Parquet file instead.
+the range asked for to one Parquet file instead. Where no detector was trained for the columns there, \
+the shipped ones score; `--detector pretrained-lstm:5m` tells them a step other than the warehouse's.
 
 Examples:
   anomalog score
@@ -311,6 +314,11 @@ pub struct ScoreArgs {
     /// most metrics, then the best forecast].
     #[arg(long, value_name = "DETECTOR")]
     pub detector: Option<String>,
+
+    /// Columns that shipped detectors score, where none was trained [default: requests, or the only
+    /// one].
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub metrics: Vec<String>,
 
     /// Score only windows from this date or RFC 3339 time on.
     #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
@@ -430,7 +438,9 @@ pub struct SimulateArgs {
 #[command(after_help = "\
 `series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file is \
 Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points` \
-rows without labels, and are trained for this alone: those of the warehouse are not used.
+rows without labels, and are trained for this alone: those of the warehouse are not used. With \
+`--protocol shipped`, the detectors that come with the program judge as they are; each result says \
+whether they have seen the first rows of the series.
 
 Detectors: rnn, lstm, gru and clstm are trained; random, difference, median-11, median-31, robust-z, \
 yesterday, last-week, ewma and spectral-residual are scores that need no training.
@@ -498,6 +508,62 @@ pub struct EvaluateArgs {
     pub html: Option<PathBuf>,
 }
 
+/// Arguments of `anomalog pretrain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Learns from the first `train_points` rows of each series of the lists, from the first part of each \
+series of `--nab`, and from simulated sites. See `udfs/pretrained/README.md`.
+
+Example:
+  anomalog pretrain --series ../shared/data/kpi/series.csv --nab ../shared/data/nab --out udfs/pretrained")]
+pub struct PretrainArgs {
+    /// Lists of labelled series; the labels are not used.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub series: Vec<PathBuf>,
+
+    /// Folder of the Numenta Anomaly Benchmark as Parquet files.
+    #[arg(long, value_name = "FOLDER")]
+    pub nab: Option<PathBuf>,
+
+    /// Folder to write `<architecture>/model.safetensors` and `<architecture>/detector.json` to.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+
+    /// Architectures to train.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "rnn,lstm,gru,clstm"
+    )]
+    pub arch: Vec<ArchitectureArg>,
+
+    /// Seed of every random choice.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Optimiser steps per detector at most.
+    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = at_least_one())]
+    pub steps: u32,
+
+    /// Width of the recurrent state.
+    #[arg(long, value_name = "N", default_value_t = 48, value_parser = at_least_one())]
+    pub hidden: u32,
+
+    /// Simulated sites to learn from.
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub sites: u32,
+
+    /// Days of each simulated site.
+    #[arg(long, value_name = "N", default_value_t = 14, value_parser = at_least_one())]
+    pub days: u32,
+
+    /// Version of the detectors: counts up when they change.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one())]
+    pub release: u32,
+}
+
 /// What an architecture learns from before it judges a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProtocolArg {
@@ -507,6 +573,8 @@ pub enum ProtocolArg {
     ZeroShot,
     /// Those, then that of the series.
     FineTuned,
+    /// What the shipped detectors learned from: they judge as they are.
+    Shipped,
 }
 
 impl From<ProtocolArg> for Protocol {
@@ -515,6 +583,7 @@ impl From<ProtocolArg> for Protocol {
             ProtocolArg::PerSeries => Self::PerSeries,
             ProtocolArg::ZeroShot => Self::ZeroShot,
             ProtocolArg::FineTuned => Self::FineTuned,
+            ProtocolArg::Shipped => Self::Shipped,
         }
     }
 }

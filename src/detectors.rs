@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anomalog_udfs::detector::{DetectorError, DetectorStore, Manifest};
+use anomalog_udfs::detector::{DetectorError, DetectorRef, DetectorStore, Manifest, shipped};
 use anomalog_udfs::models::Architecture;
 
 /// The detectors that score a table.
@@ -14,42 +14,99 @@ pub struct Selection {
     pub chosen: Manifest,
 }
 
-/// Picks detectors for a table with these columns; `None` if there are none.
+/// The column that shipped detectors score unless they are told.
+const DEFAULT_METRIC: &str = "requests";
+
+/// What to pick detectors by.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Numeric columns of the table.
+    pub columns: &'a BTreeSet<String>,
+    /// Columns that shipped detectors score; `requests`, or the only one, if there are none.
+    pub metrics: &'a [String],
+    /// The detector that decides, as `name`, `name@version`, or shipped with a step.
+    pub chosen: Option<&'a str>,
+}
+
+/// Picks detectors for a table; `None` if there are none.
 ///
 /// Per architecture it is the current version that reads the most columns of the table, the one
 /// named like its architecture where several do. Of those, the one with the smallest forecast
-/// error relative to the trailing median decides, unless `chosen` names another.
+/// error relative to the trailing median decides, unless another is named. Where no detector was
+/// trained for such columns, the shipped ones score.
 ///
 /// # Errors
-/// When detectors cannot be read, or `chosen` does not exist.
+/// When detectors cannot be read, or the one named does not exist.
 pub fn select(
     store: &DetectorStore,
-    columns: &BTreeSet<String>,
-    chosen: Option<&str>,
+    wanted: Wanted<'_>,
 ) -> Result<Option<Selection>, DetectorError> {
+    let reference: Option<DetectorRef> = wanted.chosen.map(str::parse).transpose()?;
+    let step = reference.as_ref().and_then(|chosen| chosen.step_micros);
     let mut current = Vec::new();
+    let mut shipped = Vec::new();
     for entry in store.list()?.into_iter().filter(|entry| entry.is_current) {
+        if entry.is_shipped {
+            shipped.extend(bound(store, entry.manifest?, wanted, step));
+            continue;
+        }
         let manifest = entry.manifest?;
         if manifest
             .metrics
             .iter()
-            .all(|metric| columns.contains(metric))
+            .all(|metric| wanted.columns.contains(metric))
         {
             current.push(manifest);
         }
+    }
+    if current.is_empty() {
+        current = shipped;
     }
     let by_architecture: Vec<_> = Architecture::ALL
         .into_iter()
         .filter_map(|architecture| Some((architecture, best_of(&current, architecture)?.clone())))
         .collect();
-    let chosen = match chosen {
-        Some(reference) => Some(store.get(&reference.parse()?)?.manifest().clone()),
+    let chosen = match reference {
+        Some(reference) => {
+            let manifest = store.get(&reference)?.manifest().clone();
+            if shipped::is_shipped(&manifest.name) {
+                bound(store, manifest, wanted, step)
+            } else {
+                Some(manifest)
+            }
+        }
         None => widest(by_architecture.iter().map(|(_, manifest)| manifest)).cloned(),
     };
     Ok(chosen.map(|chosen| Selection {
         by_architecture,
         chosen,
     }))
+}
+
+/// The manifest of a shipped detector with the metrics and the step that it is to score.
+fn bound(
+    store: &DetectorStore,
+    mut manifest: Manifest,
+    wanted: Wanted<'_>,
+    step_micros: Option<i64>,
+) -> Option<Manifest> {
+    let only = || {
+        wanted
+            .columns
+            .iter()
+            .next()
+            .filter(|_| wanted.columns.len() == 1)
+    };
+    manifest.metrics = if !wanted.metrics.is_empty() {
+        wanted.metrics.to_vec()
+    } else if wanted.columns.contains(DEFAULT_METRIC) {
+        vec![DEFAULT_METRIC.to_owned()]
+    } else {
+        vec![only()?.clone()]
+    };
+    let step_micros = step_micros.or(store.shipped_step_micros())?;
+    manifest.layout.step_micros = step_micros;
+    Some(manifest)
 }
 
 fn best_of(current: &[Manifest], architecture: Architecture) -> Option<&Manifest> {
@@ -63,15 +120,12 @@ fn best_of(current: &[Manifest], architecture: Architecture) -> Option<&Manifest
 fn widest<'a>(manifests: impl Iterator<Item = &'a Manifest>) -> Option<&'a Manifest> {
     manifests.reduce(|best, next| {
         let by_metrics = next.metrics.len().cmp(&best.metrics.len());
-        let by_error = relative_error(best).total_cmp(&relative_error(next));
+        let error = |manifest: &Manifest| manifest.validation.relative_error();
+        let by_error = error(best).total_cmp(&error(next));
         if by_metrics.then(by_error).is_gt() {
             next
         } else {
             best
         }
     })
-}
-
-fn relative_error(manifest: &Manifest) -> f64 {
-    manifest.validation.detector / manifest.validation.trailing_median
 }

@@ -16,6 +16,7 @@ use crate::evaluation::collection::CollectionError;
 use crate::evaluation::report::PageError;
 use crate::evaluation::run::RunError;
 use crate::logs::IngestError;
+use crate::pretraining::PretrainingError;
 use crate::schema::Table;
 use crate::session::TABLES;
 use crate::simulation::SimulationError;
@@ -211,6 +212,25 @@ pub enum Error {
         /// The numeric columns there.
         columns: Vec<String>,
     },
+    /// A name that a detector already has that comes with the program.
+    #[error("`{found}` is the name of a detector that comes with the program")]
+    ShippedName {
+        /// The name.
+        found: String,
+    },
+    /// Options that do not go with the detector that training begins with.
+    #[error("`{detector}` {expected}, which does not go with `{found}`")]
+    BeginningMismatch {
+        /// The detector of `--from`.
+        detector: String,
+        /// What it is.
+        expected: String,
+        /// The option that asks for something else.
+        found: String,
+    },
+    /// What shipped detectors are made from is missing.
+    #[error(transparent)]
+    Pretraining(#[from] PretrainingError),
     /// Windows of the user's were scored without a place for the result.
     #[error("scores of `--windows` need a file to go to")]
     NoScoreOutput,
@@ -279,8 +299,13 @@ impl Error {
                 Some("choose metrics with `--metrics`, separated by commas".to_owned())
             }
             Self::NoDetectors { .. } => {
-                Some("train some with `anomalog train`; `anomalog detectors list` shows which exist".to_owned())
+                Some("train some with `anomalog train`, or name columns for the shipped ones with `--metrics`".to_owned())
             }
+            Self::ShippedName { .. } => Some("choose another with `--name`".to_owned()),
+            Self::BeginningMismatch { .. } => {
+                Some("training goes on with a detector as it is: leave the option out, or train without `--from`".to_owned())
+            }
+            Self::Pretraining(error) => error.hint(),
             Self::NoScoreOutput => Some("name one with `--out FILE`".to_owned()),
             Self::Delimiter { .. }
             | Self::DetectorName { .. }

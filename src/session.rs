@@ -34,6 +34,7 @@ use crate::schema::{self, ACCESS_LOGS, ACCESS_LOGS_READ, DATE_PARTITION, Table};
 use crate::sources::{LogColumn, Source};
 use crate::units::ByteSize;
 use crate::warehouse::Warehouse;
+use crate::window_settings::WindowSettings;
 
 /// Requests written by `anomalog ingest`.
 const INGESTED_LOGS: &str = "ingested_logs";
@@ -117,13 +118,16 @@ impl Session {
     /// Opens a warehouse, which need not exist yet.
     ///
     /// # Errors
-    /// When a linked source is gone, or no longer what it was when it was linked.
+    /// When a linked source is gone, or no longer what it was when it was linked, or the settings of
+    /// the windows are damaged.
     pub async fn open(
         warehouse: &Warehouse,
         options: &SessionOptions,
     ) -> std::result::Result<Self, Error> {
         let mut context = context(options)?;
-        let detectors = Arc::new(DetectorStore::open(warehouse.detectors()));
+        let step = WindowSettings::load(warehouse)?.step;
+        let detectors = DetectorStore::open(warehouse.detectors()).with_step(step.micros());
+        let detectors = Arc::new(detectors);
         anomalog_udfs::register_all(&mut context, &detectors)?;
         crate::evaluation::aggregates::register(&mut context)?;
         let session = Self {

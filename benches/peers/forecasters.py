@@ -4,6 +4,7 @@
     forecasters.py FOLDER torch-sliding lstm      a window of 60 for every row, forecast of its last step
     forecasters.py FOLDER onnx-blocks   lstm
     forecasters.py FOLDER torch-train   lstm      a hundred optimiser steps over 64 × 120
+    forecasters.py FOLDER torch-fine-tune lstm    sixty optimiser steps over 64 × 120 from shipped weights
     forecasters.py FOLDER gemm                    2048³
 
 FOLDER holds what `ours` recorded: weights, some blocks and their forecasts. A contestant refuses to
@@ -156,12 +157,14 @@ def torch_passes(architecture: str, folder: Path, blocks: int, sliding: bool):
     return lambda: run(best), {"version": torch.__version__, "batch_size, workers": best}
 
 
-def torch_train(architecture: str, folder: Path):
+def torch_train(architecture: str, folder: Path, name: str, steps: int):
     import torch
 
-    weights, sample, _ = load(folder, architecture)
+    weights, sample, expected = load(folder, name)
     model = torch_model(architecture, weights)
     inputs = torch.from_numpy(tiled(sample, 64))
+    with torch.inference_mode():
+        check(model(torch.from_numpy(sample), SKIP)[0].numpy(), expected)
     targets = torch.randn(64, 120, weights["location.weight"].shape[0])
     mask = torch.ones_like(targets)
     parameters = list(model.parameters())
@@ -179,7 +182,7 @@ def torch_train(architecture: str, folder: Path):
 
     def run(threads):
         torch.set_num_threads(threads)
-        for _ in range(100):
+        for _ in range(steps):
             step()
 
     best = fastest([1, THREADS], run)
@@ -319,7 +322,9 @@ def main() -> None:
         case "onnx-blocks", [architecture]:
             serve(*onnx_blocks(architecture, folder, blocks))
         case "torch-train", [architecture]:
-            serve(*torch_train(architecture, folder))
+            serve(*torch_train(architecture, folder, architecture, 100))
+        case "torch-fine-tune", [architecture]:
+            serve(*torch_train(architecture, folder, f"shipped-{architecture}", 60))
         case "gemm", []:
             serve(*gemm())
         case _:

@@ -141,6 +141,7 @@ fn train_arguments() -> TrainArgs {
         steps: None,
         name: None,
         alarms_per_week: 1.0,
+        from: None,
         max_rows: None,
         hidden: None,
         input: warehouse_windows(),
@@ -152,6 +153,7 @@ fn score_arguments() -> ScoreArgs {
         input: warehouse_windows(),
         out: None,
         detector: None,
+        metrics: Vec::new(),
         since: None,
         until: None,
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use anomalog_udfs::DetectorStore;
-use anomalog_udfs::detector::{Manifest, StoredDetector};
+use anomalog_udfs::detector::{Manifest, StoredDetector, shipped};
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 use serde::Serialize;
 
@@ -34,12 +34,6 @@ fn list(settings: &Settings, store: &DetectorStore) -> Result<()> {
         let listed = entries.iter().map(Listed::of).collect();
         return settings.printer.answer(&Listing { detectors: listed });
     }
-    if entries.is_empty() {
-        settings
-            .printer
-            .note("no detectors yet: train some with `anomalog train`");
-        return Ok(());
-    }
     settings.printer.table(&[table(&entries)?])
 }
 
@@ -59,6 +53,7 @@ struct Listed<'a> {
     name: &'a str,
     version: u32,
     is_current: bool,
+    is_shipped: bool,
     architecture: Option<String>,
     metrics: &'a [String],
     fault: Option<String>,
@@ -71,10 +66,15 @@ impl<'a> Listed<'a> {
             name: &entry.name,
             version: entry.version,
             is_current: entry.is_current,
+            is_shipped: entry.is_shipped,
             architecture: manifest
                 .ok()
                 .map(|manifest| manifest.architecture.to_string()),
-            metrics: manifest.map_or(&[], |manifest| &manifest.metrics),
+            metrics: match manifest {
+                // Theirs stands for any.
+                Ok(manifest) if !entry.is_shipped => &manifest.metrics,
+                _ => &[],
+            },
             fault: manifest.err().map(ToString::to_string),
         }
     }
@@ -82,7 +82,15 @@ impl<'a> Listed<'a> {
 
 fn table(entries: &[StoredDetector]) -> Result<RecordBatch> {
     let text = |value: &dyn Fn(&Manifest) -> String| -> ArrayRef {
+        let values = entries
+            .iter()
+            .map(|entry| Some(value(entry.manifest.as_ref().ok()?)));
+        Arc::new(values.collect::<StringArray>())
+    };
+    // Shipped detectors serve all metrics and steps.
+    let unless_shipped = |value: &dyn Fn(&Manifest) -> String| -> ArrayRef {
         let values = entries.iter().map(|entry| match &entry.manifest {
+            Ok(_) if entry.is_shipped => Some("any".to_owned()),
             Ok(manifest) => Some(value(manifest)),
             Err(_) => None,
         });
@@ -92,6 +100,7 @@ fn table(entries: &[StoredDetector]) -> Result<RecordBatch> {
     let versions = entries.iter().map(|entry| i64::from(entry.version));
     let current = entries.iter().map(|entry| Some(entry.is_current));
     let status = entries.iter().map(|entry| match &entry.manifest {
+        Ok(_) if entry.is_shipped => Some("shipped".to_owned()),
         Ok(_) => Some("readable".to_owned()),
         Err(error) => Some(error.to_string()),
     });
@@ -103,17 +112,17 @@ fn table(entries: &[StoredDetector]) -> Result<RecordBatch> {
             "architecture",
             text(&|manifest| manifest.architecture.to_string()),
         ),
-        ("metrics", text(&|manifest| manifest.metrics.join(", "))),
+        (
+            "metrics",
+            unless_shipped(&|manifest| manifest.metrics.join(", ")),
+        ),
         (
             "step",
-            text(&|manifest| format!("{} s", manifest.layout.step_micros / 1_000_000)),
+            unless_shipped(&|manifest| format!("{} s", manifest.layout.step_micros / 1_000_000)),
         ),
         (
             "error_vs_median",
-            text(&|manifest| {
-                let validation = &manifest.validation;
-                format!("{:.3}", validation.detector / validation.trailing_median)
-            }),
+            text(&|manifest| format!("{:.3}", manifest.validation.relative_error())),
         ),
         ("status", Arc::new(status.collect::<StringArray>())),
     ];
@@ -136,12 +145,17 @@ impl fmt::Display for Shown<'_> {
             "architecture    {}, hidden {}",
             manifest.architecture, manifest.hidden_size
         )?;
-        writeln!(f, "metrics         {}", manifest.metrics.join(", "))?;
-        writeln!(
-            f,
-            "window step     {} s",
-            manifest.layout.step_micros / 1_000_000
-        )?;
+        if shipped::is_shipped(&manifest.name) {
+            writeln!(f, "metrics         any, each by itself")?;
+            writeln!(f, "window step     any")?;
+        } else {
+            writeln!(f, "metrics         {}", manifest.metrics.join(", "))?;
+            writeln!(
+                f,
+                "window step     {} s",
+                manifest.layout.step_micros / 1_000_000
+            )?;
+        }
         writeln!(
             f,
             "trained on      {} rows of {} series, {} to {}",
@@ -157,6 +171,9 @@ impl fmt::Display for Shown<'_> {
             training.steps,
             training.seed
         )?;
+        if let Some(source) = &training.began_with {
+            writeln!(f, "  began with    {source}")?;
+        }
         writeln!(
             f,
             "  stopping      until {}",

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::Settings;
-use super::train::{DEFAULT_HIDDEN, DEFAULT_STEPS};
+use super::train::{DEFAULT_FINE_TUNE_STEPS, DEFAULT_HIDDEN, DEFAULT_STEPS};
 use crate::cli::{Candidates, EvaluateArgs};
 use crate::error::{Error, Result};
 use crate::evaluation::alarms::AlarmRules;
@@ -16,9 +16,6 @@ use crate::evaluation::report::{Report, html_page};
 use crate::evaluation::run::{self, EvaluationSettings};
 use crate::evaluation::summary::distinct;
 use crate::table_files::file_beside;
-
-/// Optimiser steps of fine-tuning unless told otherwise (DESIGN §5a).
-const DEFAULT_FINE_TUNE_STEPS: u32 = 60;
 
 /// Runs `anomalog evaluate`.
 ///

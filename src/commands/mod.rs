@@ -5,6 +5,7 @@ pub mod demo;
 pub mod detectors;
 pub mod evaluate;
 pub mod ingest;
+pub mod pretrain;
 pub mod score;
 pub mod simulate;
 pub mod sql;
@@ -93,6 +94,7 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Detectors(args) => detectors::run(&settings, args),
         Command::Simulate(args) => simulate::run(&settings, args),
         Command::Evaluate(args) => evaluate::run(&settings, args),
+        Command::Pretrain(args) => pretrain::run(&settings, args),
         Command::Demo => demo::run(&settings).await,
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anomalog_udfs::detector::{Manifest, hex_sha256};
+use anomalog_udfs::detector::{DetectorRef, Manifest, hex_sha256, shipped};
 use anomalog_udfs::models::Architecture;
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use datafusion::arrow::array::{AsArray, RecordBatch};
@@ -22,9 +22,9 @@ use futures::StreamExt;
 use serde::Serialize;
 
 use super::Settings;
-use super::windows_input::{self, SERIES, WINDOW_START, WindowsInput};
+use super::windows_input::{self, SERIES, WINDOW_START, WindowsInput, check_metrics};
 use crate::cli::ScoreArgs;
-use crate::detectors::{Selection, select};
+use crate::detectors::{Selection, Wanted, select};
 use crate::error::{Error, Result};
 use crate::queries::{self, ScoredWindows};
 use crate::schema::{Table, timestamp_type};
@@ -49,8 +49,9 @@ pub struct Scored {
     pub detector: String,
     /// Rows that the deciding detector has seen in training.
     pub in_sample: usize,
-    /// End of what it has seen, RFC 3339.
-    pub trained_until: String,
+    /// End of what it has seen, RFC 3339; `None` for a shipped one, which saw nothing of this
+    /// warehouse.
+    pub trained_until: Option<String>,
     /// Digest of detectors and windows.
     pub run_id: String,
 }
@@ -73,12 +74,12 @@ impl fmt::Display for Scored {
         for (status, windows) in &self.statuses {
             write!(f, "\n  {status}: {windows}")?;
         }
-        if self.in_sample > 0 {
+        if let Some(trained_until) = self.trained_until.as_ref().filter(|_| self.in_sample > 0) {
             write!(
                 f,
-                "\nwarning: {} windows lie before {}, where {} was trained: their scores say \
-                 nothing about how well it detects",
-                self.in_sample, self.trained_until, self.detector
+                "\nwarning: {} windows lie before {trained_until}, where {} was trained: their \
+                 scores say nothing about how well it detects",
+                self.in_sample, self.detector
             )?;
         }
         Ok(())
@@ -104,12 +105,13 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
     }
     let session = settings.open().await?;
     let input = windows_input::open(&session, &args.input).await?;
-    let selection = select(
-        session.detectors(),
-        &input.numbers,
-        args.detector.as_deref(),
-    )?
-    .ok_or_else(|| Error::NoDetectors {
+    check_metrics(&input, &args.metrics)?;
+    let wanted = Wanted {
+        columns: &input.numbers,
+        metrics: &args.metrics,
+        chosen: args.detector.as_deref(),
+    };
+    let selection = select(session.detectors(), wanted)?.ok_or_else(|| Error::NoDetectors {
         columns: input.numbers.iter().cloned().collect(),
     })?;
     let run_id = run_id(&input, &selection)?;
@@ -130,6 +132,8 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
         },
     )
     .await?;
+    let is_shipped = shipped::is_shipped(&selection.chosen.name);
+    let trained_until = (!is_shipped).then_some(selection.chosen.training.until_micros);
     let mut scored = Scored {
         detectors: selection
             .by_architecture
@@ -137,11 +141,11 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
             .map(|(architecture, manifest)| (format!("{architecture}_score"), manifest.id()))
             .collect(),
         detector: selection.chosen.id(),
-        trained_until: rfc_3339(selection.chosen.training.until_micros),
+        trained_until: trained_until.map(rfc_3339),
         run_id,
         ..Scored::default()
     };
-    let until = selection.chosen.training.until_micros;
+    let until = trained_until.unwrap_or(i64::MIN);
     let progress = settings.printer.progress("scoring windows", None);
     let mut count = |batch: &RecordBatch| {
         progress.inc(batch.num_rows() as u64);
@@ -235,11 +239,12 @@ fn with_scores(
     Ok(input.frame.clone().select(select)?)
 }
 
-/// `function('detector@version', window_start, metrics…) OVER (PARTITION BY site ORDER BY …)`.
+/// `function('detector', window_start, metrics…) OVER (PARTITION BY site ORDER BY …)`.
 fn call(session: &Session, function: &str, manifest: &Manifest) -> Result<Expr> {
     let function = session.context().udwf(function)?;
     let metrics = manifest.metrics.iter().map(ident);
-    let args = [lit(manifest.id()), ident(WINDOW_START)]
+    let reference = DetectorRef::to(manifest).to_string();
+    let args = [lit(reference), ident(WINDOW_START)]
         .into_iter()
         .chain(metrics)
         .collect();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -13,7 +13,7 @@ use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use futures::StreamExt;
 use indicatif::ProgressBar;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::Settings;
 use crate::cli::WindowsArgs;
@@ -23,60 +23,11 @@ use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::session::{SeriesKey, Session};
 use crate::table_files::DatedTableWriter;
 use crate::units::WindowStep;
-use crate::warehouse::Warehouse;
+use crate::window_settings::WindowSettings;
 
 /// Places of two columns in [`TRAFFIC_WINDOWS`].
 const SITE: usize = 0;
 const WINDOW_START: usize = 1;
-
-/// How windows are cut; kept with the table, and used again by the next build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WindowSettings {
-    /// Length of a window.
-    pub step: WindowStep,
-    /// What names the series of a request.
-    pub series_key: SeriesKey,
-}
-
-impl Default for WindowSettings {
-    fn default() -> Self {
-        Self {
-            step: WindowStep::MINUTE,
-            series_key: SeriesKey::default(),
-        }
-    }
-}
-
-impl WindowSettings {
-    /// The settings of the last build, or the defaults before the first.
-    ///
-    /// # Errors
-    /// When the file is damaged.
-    pub fn load(warehouse: &Warehouse) -> Result<Self> {
-        let path = settings_path(&warehouse.table(Table::TrafficWindows));
-        match std::fs::read(&path) {
-            Ok(text) => {
-                serde_json::from_slice(&text).map_err(|source| Error::Settings { path, source })
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(Error::io("read", &path)(error)),
-        }
-    }
-
-    fn save(&self, folder: &Path) -> Result<()> {
-        let path = settings_path(folder);
-        let text = serde_json::to_vec_pretty(self).map_err(|source| Error::Settings {
-            path: path.clone(),
-            source,
-        })?;
-        std::fs::write(&path, text).map_err(Error::io("write", &path))
-    }
-}
-
-fn settings_path(table: &Path) -> PathBuf {
-    table.join("settings.json")
-}
 
 /// What a build wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -108,3 +108,21 @@ fn renamed(frame: DataFrame, path: &Path, series_column: &str) -> Result<DataFra
     ];
     Ok(frame.select(first.into_iter().chain(others).collect::<Vec<_>>())?)
 }
+
+/// Refuses metrics that are no numeric columns of the input.
+///
+/// # Errors
+/// Naming the first.
+pub(super) fn check_metrics(input: &WindowsInput, metrics: &[String]) -> Result<()> {
+    match metrics
+        .iter()
+        .find(|metric| !input.numbers.contains(*metric))
+    {
+        None => Ok(()),
+        Some(metric) => Err(Error::UnknownMetric {
+            metric: metric.clone(),
+            path: input.path.clone(),
+            found: input.numbers.iter().cloned().collect(),
+        }),
+    }
+}

@@ -13,7 +13,7 @@
 //! Each Parquet file has the columns `timestamp` (a timestamp, ascending), `value` (a number, NULL
 //! where there is none) and `label` (0, 1 or a boolean); others are ignored.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -179,6 +179,63 @@ pub fn read(list: &Path) -> Result<Vec<LabelledSeries>, CollectionError> {
         .collect()
 }
 
+/// Reads a Parquet file that no list has: its step is the most frequent distance of its rows, its
+/// training range a share of its windows. It is named by its last folder and its own name.
+///
+/// # Errors
+/// When it is not what it should be, or has fewer than two rows.
+pub fn read_unlisted(path: &Path, train_share: f64) -> Result<LabelledSeries, CollectionError> {
+    let rows = Rows::read(path)?;
+    let pairs = rows.window_start.windows(2);
+    let mut distances = BTreeMap::<i64, usize>::new();
+    for seconds in pairs.map(|pair| (pair[1] - pair[0]) / 1_000_000) {
+        *distances.entry(seconds).or_default() += 1;
+    }
+    let most = distances
+        .iter()
+        .max_by_key(|(seconds, rows)| (**rows, -**seconds));
+    let step_seconds = most.and_then(|(seconds, _)| u32::try_from(*seconds).ok());
+    let Some(step_seconds) = step_seconds.filter(|seconds| *seconds > 0) else {
+        let path = path.to_owned();
+        return Err(CollectionError::Empty { path });
+    };
+    let names: Vec<_> = path.iter().rev().take(2).collect();
+    let name: PathBuf = names.into_iter().rev().collect();
+    let about = About {
+        file: name.display().to_string(),
+        dataset: String::new(),
+        train_points: (rows.window_start.len() as f64 * train_share) as usize,
+        vus_window: 0,
+        step_seconds,
+    };
+    rows.series(path, about)
+}
+
+/// The Parquet files below a folder, sorted.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>, CollectionError> {
+    let io = |source| CollectionError::Io {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.is_dir() {
+            files.extend(parquet_files(&path)?);
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "parquet")
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 fn read_list(path: &Path) -> Result<Vec<HashMap<&'static str, String>>, CollectionError> {
     let not_csv = |source| CollectionError::List {
         path: path.to_owned(),
@@ -260,26 +317,25 @@ impl Entry<'_> {
             let expected = format!("less than the {found} rows of `{}`", self.text("file"));
             return Err(self.refuse("train_points", &self.text("train_points"), expected));
         }
-        let slots = rows.slots(&path, i64::from(step_seconds) * 1_000_000)?;
-        let windows = slots.last().map_or(0, |last| last + 1);
-        let mut series = LabelledSeries {
+        let about = About {
             file: self.text("file"),
             dataset: self.text("dataset"),
-            window_start: (0..windows as i64)
-                .map(|slot| rows.window_start[0] + slot * i64::from(step_seconds) * 1_000_000)
-                .collect(),
-            values: vec![f64::NAN; windows],
-            labels: vec![false; windows],
-            train_points: slots[train_points],
+            train_points,
             vus_window: self.number("vus_window", 0)? as usize,
             step_seconds,
         };
-        for (row, slot) in slots.into_iter().enumerate() {
-            series.values[slot] = rows.values[row];
-            series.labels[slot] = rows.labels[row];
-        }
-        Ok(series)
+        rows.series(&path, about)
     }
+}
+
+/// What is known of a series beside its rows.
+struct About {
+    file: String,
+    dataset: String,
+    /// Rows before the first that is judged; less than there are.
+    train_points: usize,
+    vus_window: usize,
+    step_seconds: u32,
 }
 
 /// The rows of a series as its file has them.
@@ -337,6 +393,30 @@ impl Rows {
             self.labels.push(label == 1);
         }
         Ok(())
+    }
+
+    /// The rows as windows, holes filled.
+    fn series(&self, path: &Path, about: About) -> Result<LabelledSeries, CollectionError> {
+        let step = i64::from(about.step_seconds) * 1_000_000;
+        let slots = self.slots(path, step)?;
+        let windows = slots.last().map_or(0, |last| last + 1);
+        let mut series = LabelledSeries {
+            file: about.file,
+            dataset: about.dataset,
+            window_start: (0..windows as i64)
+                .map(|slot| self.window_start[0] + slot * step)
+                .collect(),
+            values: vec![f64::NAN; windows],
+            labels: vec![false; windows],
+            train_points: slots[about.train_points],
+            vus_window: about.vus_window,
+            step_seconds: about.step_seconds,
+        };
+        for (row, slot) in slots.into_iter().enumerate() {
+            series.values[slot] = self.values[row];
+            series.labels[slot] = self.labels[row];
+        }
+        Ok(series)
     }
 
     /// An error about the row that comes next.

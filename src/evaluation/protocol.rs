@@ -4,6 +4,7 @@
 //! per-series   own training range ──▶ weights, calibration
 //! zero-shot    training ranges of others ──▶ weights    own training range ──▶ calibration
 //! fine-tuned   those weights ──▶ some steps more on the own training range ──▶ calibration
+//! shipped      the detector that comes with the program, as it is
 //! ```
 //!
 //! "Others" are the other folds: series are dealt into five folds in turn, and the weights that
@@ -13,9 +14,11 @@
 //! there, with no steps for zero-shot. Where the training range is too short for that, the
 //! zero-shot detector keeps the calibration of the others, and only its layout changes.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::time::Instant;
 
-use anomalog_udfs::detector::{Detector, DetectorError, ThresholdPolicy};
+use anomalog_udfs::detector::{Detector, DetectorError, ThresholdPolicy, shipped};
 use anomalog_udfs::models::Architecture;
 use candle_core::Tensor;
 use serde::Serialize;
@@ -36,6 +39,8 @@ pub enum Protocol {
     ZeroShot,
     /// Those, then that of the series.
     FineTuned,
+    /// What the shipped detector learned from: nothing here.
+    Shipped,
 }
 
 impl Protocol {
@@ -46,7 +51,14 @@ impl Protocol {
             Self::PerSeries => "per-series",
             Self::ZeroShot => "zero-shot",
             Self::FineTuned => "fine-tuned",
+            Self::Shipped => "shipped",
         }
+    }
+
+    /// Whether weights go from some of the series to others.
+    #[must_use]
+    pub const fn transfers(self) -> bool {
+        matches!(self, Self::ZeroShot | Self::FineTuned)
     }
 }
 
@@ -80,7 +92,7 @@ pub struct Subject {
 pub enum Calibrated {
     /// The training range of the series judged.
     Own,
-    /// Those of other series, because that is too short.
+    /// Those of other series: because that is too short, or the detector is taken as it is.
     Others,
 }
 
@@ -93,6 +105,9 @@ pub struct Prepared {
     pub calibrated: Calibrated,
     /// Seconds of learning and calibrating for this series.
     pub train_s: f64,
+    /// Whether a shipped detector has learned from the first windows of this very series; `None`
+    /// for others.
+    pub has_seen_history: Option<bool>,
 }
 
 impl Prepared {
@@ -132,6 +147,19 @@ pub enum ProtocolError {
     /// Training failed.
     #[error(transparent)]
     Training(Box<TrainingError>),
+    /// The shipped detectors have seen rows that are judged.
+    #[error(
+        "the shipped detectors have learned from {windows} windows of `{file}`, of which those \
+         after the first {train_points} are judged"
+    )]
+    SeenByShipped {
+        /// The series.
+        file: String,
+        /// Windows that they learned from.
+        windows: usize,
+        /// Windows before the first that is judged.
+        train_points: usize,
+    },
     /// A detector cannot be made of the weights.
     #[error(transparent)]
     Detector(Box<DetectorError>),
@@ -175,6 +203,7 @@ impl Subject {
             hidden_size: self.learning.hidden_size,
             steps,
             seed: self.seed,
+            began_with: None,
             threshold: ThresholdPolicy {
                 false_alarms_per_week: self.learning.alarms_per_week,
             },
@@ -202,6 +231,7 @@ impl Subject {
             detector: self.train(&lessons, self.learning.steps, None)?,
             calibrated: Calibrated::Own,
             train_s: start.elapsed().as_secs_f64(),
+            has_seen_history: None,
         })
     }
 
@@ -248,7 +278,9 @@ impl Subject {
             lessons.and_then(|lessons| Ok(self.train(&lessons, 0, Some(&pretrained.weights))?));
         let (detector, calibrated) = match own {
             Err(ProtocolError::Training(error)) if is_too_short(&error) => {
-                (pretrained.laid_out_for(series)?, Calibrated::Others)
+                let resolutions = pretrained.detector.manifest().layout.resolutions.clone();
+                let detector = laid_out_for(&pretrained.detector, series, resolutions)?;
+                (detector, Calibrated::Others)
             }
             own => (own?, Calibrated::Own),
         };
@@ -256,6 +288,7 @@ impl Subject {
             detector,
             calibrated,
             train_s: start.elapsed().as_secs_f64(),
+            has_seen_history: None,
         })
     }
 
@@ -275,8 +308,40 @@ impl Subject {
             detector: self.train(&lessons, steps, Some(&pretrained.weights))?,
             calibrated: Calibrated::Own,
             train_s: start.elapsed().as_secs_f64(),
+            has_seen_history: None,
         })
     }
+}
+
+/// The shipped detector of an architecture as it is, for windows of the series' length.
+///
+/// # Errors
+/// When it has seen rows that are judged, or is of another format than this build.
+pub fn shipped(
+    architecture: Architecture,
+    series: &LabelledSeries,
+) -> Result<Prepared, ProtocolError> {
+    let start = Instant::now();
+    let name = |file: &str| Path::new(file).file_name().map(OsStr::to_owned);
+    let mut all_seen = shipped::seen_series().into_iter();
+    let seen = all_seen.find(|seen| name(&seen.file) == name(&series.file));
+    if let Some(seen) = seen
+        .as_ref()
+        .filter(|seen| seen.windows > series.train_points)
+    {
+        return Err(ProtocolError::SeenByShipped {
+            file: series.file.clone(),
+            windows: seen.windows,
+            train_points: series.train_points,
+        });
+    }
+    let detector = laid_out_for(&*shipped::load(architecture)?, series, vec![1.0])?;
+    Ok(Prepared {
+        detector,
+        calibrated: Calibrated::Others,
+        train_s: start.elapsed().as_secs_f64(),
+        has_seen_history: Some(seen.is_some()),
+    })
 }
 
 /// Whether a training range cannot be learned from, or not calibrated on, for what it is.
@@ -287,17 +352,18 @@ fn is_too_short(error: &TrainingError) -> bool {
     )
 }
 
-impl Pretrained {
-    /// The detector as the others made it, for windows of another length.
-    fn laid_out_for(&self, series: &LabelledSeries) -> Result<Detector, DetectorError> {
-        let step_micros = i64::from(series.step_seconds) * 1_000_000;
-        let mut resolutions = self.detector.manifest().layout.resolutions.clone();
-        let history = &series.values[..series.train_points];
-        // What is no count has no smallest change.
-        let mut finite = history.iter().filter(|value| value.is_finite());
-        if finite.any(|value| *value < 0.0 || value.fract() != 0.0) {
-            resolutions.fill(0.0);
-        }
-        self.detector.laid_out_for(step_micros, resolutions)
+/// A detector as it is, for windows of the length of a series, whose values may be no counts.
+fn laid_out_for(
+    detector: &Detector,
+    series: &LabelledSeries,
+    mut resolutions: Vec<f64>,
+) -> Result<Detector, DetectorError> {
+    let step_micros = i64::from(series.step_seconds) * 1_000_000;
+    let history = &series.values[..series.train_points];
+    // What is no count has no smallest change.
+    let mut finite = history.iter().filter(|value| value.is_finite());
+    if finite.any(|value| *value < 0.0 || value.fract() != 0.0) {
+        resolutions.fill(0.0);
     }
+    detector.laid_out_for(step_micros, resolutions)
 }

@@ -16,7 +16,7 @@ use super::judge::{JudgingRules, Measures, judge};
 use super::labelled::positives;
 use super::lessons::Copies;
 use super::protocol::{
-    Calibrated, Learning, Prepared, Pretrained, Protocol, ProtocolError, Subject, folds,
+    Calibrated, Learning, Prepared, Pretrained, Protocol, ProtocolError, Subject, folds, shipped,
 };
 
 /// The protocol of candidates that learn nothing.
@@ -63,6 +63,9 @@ pub struct SeriesResult {
     pub params: usize,
     /// Where the detector's calibration comes from; `None` for floors.
     pub calibrated_on: Option<Calibrated>,
+    /// Whether a shipped detector has learned from the training range of this very series; `None`
+    /// for other detectors and for floors.
+    pub has_seen_history: Option<bool>,
     /// What plots show, if asked for.
     #[serde(skip)]
     pub curves: Option<Curves>,
@@ -116,6 +119,9 @@ impl RunError {
             Self::Protocol(ProtocolError::TooFewSeries { .. }) => {
                 Some("list more series with `--series`, or use `--protocol per-series`".to_owned())
             }
+            Self::Protocol(ProtocolError::SeenByShipped { .. }) => {
+                Some("raise its `train_points` in the list".to_owned())
+            }
             Self::Protocol(ProtocolError::Training(error)) => error.hint(),
             Self::Protocol(ProtocolError::Detector(error)) => error.hint(),
             Self::Nothing(_) => Some(
@@ -166,8 +172,11 @@ impl Trial {
 /// Trials that are to be made on a number of series.
 #[must_use]
 pub fn trials(settings: &EvaluationSettings, series: usize) -> usize {
-    let architectures = architectures(settings).len() * settings.protocols.len();
-    (architectures * settings.seeds.len() + floors(settings).len()) * series
+    // Nothing of a shipped detector is drawn anew.
+    let is_shipped = |protocol: &&Protocol| **protocol == Protocol::Shipped;
+    let shipped = settings.protocols.iter().filter(is_shipped).count();
+    let trained = (settings.protocols.len() - shipped) * settings.seeds.len();
+    (architectures(settings).len() * (trained + shipped) + floors(settings).len()) * series
 }
 
 /// Judges all candidates on all series; calls `progress` after each trial.
@@ -200,6 +209,10 @@ pub fn evaluate(
         .collect();
     evaluation.extend(judged);
     for architecture in architectures(settings) {
+        if settings.protocols.contains(&Protocol::Shipped) {
+            let judged = run.shipped(architecture, &usable)?;
+            evaluation.extend(judged);
+        }
         for &seed in &settings.seeds {
             let subject = Subject {
                 architecture,
@@ -295,7 +308,7 @@ impl Run<'_> {
     /// What is needed to transfer weights between series; checks that it is allowed.
     fn check_transfer(&self) -> Result<Copies, ProtocolError> {
         let protocols = self.settings.protocols.iter();
-        let transfer = protocols.copied().find(|p| *p != Protocol::PerSeries);
+        let transfer = protocols.copied().find(|protocol| protocol.transfers());
         let Some(protocol) = transfer.filter(|_| !architectures(self.settings).is_empty()) else {
             return Ok(Copies::default());
         };
@@ -328,7 +341,28 @@ impl Run<'_> {
         self.judge(trial, series, &scores, seconds)
     }
 
-    /// One architecture with one seed, by all protocols.
+    /// The shipped detector of an architecture as it is, the same for all seeds.
+    fn shipped(
+        &self,
+        architecture: Architecture,
+        usable: &[usize],
+    ) -> Result<Vec<Judged>, ProtocolError> {
+        let trial = Trial {
+            candidate: Candidate::Architecture(architecture),
+            protocol: Some(Protocol::Shipped),
+            seed: None,
+        };
+        // What it must not have seen is refused before anything is judged.
+        for &series in usable {
+            shipped(architecture, &self.series[series])?;
+        }
+        let prepared = |series: &LabelledSeries| {
+            shipped(architecture, series).map_err(|error| error.to_string())
+        };
+        Ok(self.each(trial, usable, prepared, None))
+    }
+
+    /// One architecture with one seed, by all protocols but that of shipped detectors.
     fn subject(
         &self,
         subject: Subject,
@@ -353,7 +387,7 @@ impl Run<'_> {
         let transfers: Vec<Protocol> = protocols
             .iter()
             .copied()
-            .filter(|protocol| *protocol != Protocol::PerSeries)
+            .filter(|protocol| protocol.transfers())
             .collect();
         if transfers.is_empty() {
             return Ok(());
@@ -446,6 +480,7 @@ impl Run<'_> {
         result.pretrain_s = pretrain_s;
         result.params = params;
         result.calibrated_on = Some(prepared.calibrated);
+        result.has_seen_history = prepared.has_seen_history;
         Ok(result)
     }
 
@@ -465,6 +500,7 @@ impl Run<'_> {
             score_rows_per_s: scores.len() as f64 / seconds.max(f64::EPSILON),
             params: 0,
             calibrated_on: None,
+            has_seen_history: None,
             curves,
         }))
     }
@@ -480,5 +516,6 @@ fn prepare(
         Protocol::PerSeries => subject.per_series(series),
         Protocol::ZeroShot => subject.zero_shot(pretrained, series),
         Protocol::FineTuned => subject.fine_tuned(pretrained, series),
+        Protocol::Shipped => shipped(subject.architecture, series),
     }
 }

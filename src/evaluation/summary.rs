@@ -302,6 +302,7 @@ mod tests {
             score_rows_per_s: 1.0,
             params: 0,
             calibrated_on: None,
+            has_seen_history: None,
             curves: None,
         }
     }

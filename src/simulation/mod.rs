@@ -12,6 +12,7 @@
 //! sites nor on that of days. Every client address lies in a range that is never routed.
 
 mod anomalies;
+mod counts;
 mod format;
 mod labels;
 mod random;
@@ -31,6 +32,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
 pub use anomalies::AnomalyKind;
+pub use counts::{COUNTED, CountedSite, count};
 pub use format::Format;
 pub use labels::{Label, read as read_labels, write as write_labels};
 

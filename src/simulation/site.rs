@@ -195,7 +195,7 @@ pub(super) const SCANNER: u8 = 25;
 /// Every address lies in a range that is never routed on the internet (RFC 6598 shared space for
 /// visitors, RFC 2544 and RFC 5737 for machines, RFC 3849 for IPv6), so that no label accuses a
 /// real host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Address {
     V4(u32),
     /// Network and host inside `2001:db8::/32`, scrambled.

@@ -46,6 +46,8 @@ pub struct TrainingSettings {
     pub steps: usize,
     /// Seed of weights and batches.
     pub seed: u64,
+    /// The detector whose weights it begins with, for the manifest.
+    pub began_with: Option<String>,
     /// When a score is an anomaly.
     pub threshold: ThresholdPolicy,
 }
@@ -146,7 +148,8 @@ fn describe(skipped: &[SkippedSeries]) -> String {
     text.join(", ")
 }
 
-/// Trains and calibrates one detector; its version is 0 until it is saved.
+/// Trains and calibrates one detector, from new weights or those of a `source`; its version is 0
+/// until it is saved.
 ///
 /// The same settings and rows give the same weights, bit for bit, on the same machine.
 ///
@@ -155,9 +158,15 @@ fn describe(skipped: &[SkippedSeries]) -> String {
 pub fn train(
     settings: &TrainingSettings,
     dataset: &Dataset,
+    source: Option<&Detector>,
     progress: &mut dyn FnMut(StepReport),
 ) -> Result<Detector, TrainingError> {
-    train_on_all(settings, &[dataset], None, progress)
+    let initial = source.map(Detector::tensors).transpose()?;
+    let settings = TrainingSettings {
+        began_with: source.map(|source| source.manifest().id()),
+        ..settings.clone()
+    };
+    train_on_all(&settings, &[dataset], initial.as_ref(), progress)
 }
 
 /// Trained tensors by name.
@@ -228,6 +237,7 @@ pub fn train_on_all(
             series: datasets.iter().map(|dataset| dataset.series().len()).sum(),
             rows: datasets.iter().map(|dataset| dataset.rows()).sum(),
             seed: settings.seed,
+            began_with: settings.began_with.clone(),
             steps: fitted.steps,
             input_sha256: sha256(datasets),
         },

@@ -3,15 +3,14 @@
 use crate::Workplace;
 
 #[test]
-fn none_yet() {
+fn none_but_the_shipped_ones_yet() {
     let work = Workplace::new();
-    insta::assert_snapshot!(work.run(&["detectors", "list"]), @"
-    --- stderr
-    no detectors yet: train some with `anomalog train`
-    ");
+    let listed = work.succeed(&["detectors", "list"]);
+    let shipped = listed.lines().filter(|line| line.contains("| shipped |"));
+    assert_eq!(shipped.count(), 4, "{listed}");
     insta::assert_snapshot!(work.run(&["detectors", "show", "lstm"]), @"
     --- stderr
-    error: there is no detector `lstm`; no detectors exist yet
+    error: there is no detector `lstm`; there are shipped for any metrics: pretrained-rnn, pretrained-lstm, pretrained-gru, pretrained-clstm
     hint: `anomalog detectors list` shows them
     --- exit 1
     ");
@@ -23,20 +22,17 @@ fn trained_ones() {
     let work = Workplace::with_detector();
     let listed: serde_json::Value =
         serde_json::from_str(&work.succeed(&["--json", "detectors", "list"])).unwrap();
-    insta::assert_snapshot!(serde_json::to_string_pretty(&listed).unwrap(), @r#"
+    insta::assert_snapshot!(serde_json::to_string_pretty(&listed["detectors"][0]).unwrap(), @r#"
     {
-      "detectors": [
-        {
-          "architecture": "lstm",
-          "fault": null,
-          "is_current": true,
-          "metrics": [
-            "requests"
-          ],
-          "name": "lstm",
-          "version": 1
-        }
-      ]
+      "architecture": "lstm",
+      "fault": null,
+      "is_current": true,
+      "is_shipped": false,
+      "metrics": [
+        "requests"
+      ],
+      "name": "lstm",
+      "version": 1
     }
     "#);
     let shown = work.succeed(&["detectors", "show", "lstm@1"]);
@@ -63,20 +59,20 @@ fn mistakes_are_explained() {
     let work = Workplace::with_detector();
     insta::assert_snapshot!(work.run(&["detectors", "show", "gru"]), @"
     --- stderr
-    error: there is no detector `gru`; there are lstm(requests)
+    error: there is no detector `gru`; there are lstm(requests), shipped for any metrics: pretrained-rnn, pretrained-lstm, pretrained-gru, pretrained-clstm
     hint: `anomalog detectors list` shows them
     --- exit 1
     ");
     insta::assert_snapshot!(work.run(&["detectors", "show", "lstm@9"]), @"
     --- stderr
-    error: there is no detector `lstm@9`; there are lstm(requests)
+    error: there is no detector `lstm@9`; there are lstm(requests), shipped for any metrics: pretrained-rnn, pretrained-lstm, pretrained-gru, pretrained-clstm
     hint: `anomalog detectors list` shows them
     --- exit 1
     ");
     insta::assert_snapshot!(work.run(&["detectors", "show", "lstm@x"]), @"
     --- stderr
     error: `lstm@x` is not a detector reference, expected `name` or `name@version`
-    hint: for example 'lstm' or 'lstm@3'
+    hint: for example 'lstm', 'lstm@3', or, for windows of 5 minutes, 'pretrained-lstm:5m'
     --- exit 1
     ");
     work.write("warehouse/detectors/lstm/1/detector.json", "{");
@@ -86,5 +82,7 @@ fn mistakes_are_explained() {
     hint: restore the detector's folder from a copy, or train it again
     --- exit 1
     ");
-    insta::assert_snapshot!(work.run(&["--json", "detectors", "list"]), @r#"{"detectors":[{"name":"lstm","version":1,"is_current":true,"architecture":null,"metrics":[],"fault":"`warehouse/detectors/lstm/1/detector.json` is not a detector manifest"}]}"#);
+    let listed = work.succeed(&["--json", "detectors", "list"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    insta::assert_snapshot!(listed["detectors"][0], @r#"{"architecture":null,"fault":"`warehouse/detectors/lstm/1/detector.json` is not a detector manifest","is_current":true,"is_shipped":false,"metrics":[],"name":"lstm","version":1}"#);
 }

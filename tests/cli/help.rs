@@ -141,77 +141,80 @@ fn windows() {
 
 #[test]
 fn train() {
-    insta::assert_snapshot!(help("train"), @r"
-Train detectors on the traffic windows
+    insta::assert_snapshot!(help("train"), @"
+    Train detectors on the traffic windows
 
-Usage: anomalog train [OPTIONS]
+    Usage: anomalog train [OPTIONS]
 
-Options:
-      --arch <NAME>
-          Architectures to train
+    Options:
+          --arch <NAME>
+              Architectures to train [default: rnn,lstm,gru,clstm, or that of `--from`]
 
-          Possible values:
-          - rnn:   Plain recurrent network (Elman)
-          - lstm:  Long short-term memory
-          - gru:   Gated recurrent unit
-          - clstm: Causal convolution in front of an LSTM
-          
-          [default: rnn,lstm,gru,clstm]
+              Possible values:
+              - rnn:   Plain recurrent network (Elman)
+              - lstm:  Long short-term memory
+              - gru:   Gated recurrent unit
+              - clstm: Causal convolution in front of an LSTM
 
-      --metrics <COLUMN>
-          Columns to learn
-          
-          [default: requests]
+          --from <pretrained|DETECTOR>
+              Begin with the weights of a detector: `pretrained` for the shipped one of each
+              architecture
 
-      --until <TIMESTAMP>
-          Learn only from windows before this date or RFC 3339 time
+          --metrics <COLUMN>
+              Columns to learn
+              
+              [default: requests]
 
-      --seed <N>
-          Seed of every random choice
-          
-          [default: 0]
+          --until <TIMESTAMP>
+              Learn only from windows before this date or RFC 3339 time
 
-      --steps <N>
-          Optimiser steps per detector at most [default: 200]
+          --seed <N>
+              Seed of every random choice
+              
+              [default: 0]
 
-      --name <NAME>
-          Name of the detector; with several architectures, theirs is added [default: the
-          architecture]
+          --steps <N>
+              Optimiser steps per detector at most [default: 200, with `--from` 60]
 
-      --hidden <N>
-          Width of the recurrent state [default: 48]
+          --name <NAME>
+              Name of the detector; with several architectures, theirs is added [default: the
+              architecture, or the name of the detector that it begins with]
 
-      --alarms-per-week <X>
-          Windows per series and week that may be anomalous by chance: what the threshold is for
-          
-          [default: 1]
+          --hidden <N>
+              Width of the recurrent state [default: 48, or that of `--from`]
 
-      --max-rows <N>
-          Windows to read at most; of more, some series are drawn [default: 4000000]
+          --alarms-per-week <X>
+              Windows per series and week that may be anomalous by chance: what the threshold is for
+              
+              [default: 1]
 
-      --windows <FILE|FOLDER>
-          Parquet file or folder of windows to use instead of `traffic_windows`
+          --max-rows <N>
+              Windows to read at most; of more, some series are drawn [default: 4000000]
 
-      --series-column <NAME>
-          Column of `--windows` that names the series
-          
-          [default: site]
+          --windows <FILE|FOLDER>
+              Parquet file or folder of windows to use instead of `traffic_windows`
 
-  -h, --help
-          Print help (see a summary with '-h')
+          --series-column <NAME>
+              Column of `--windows` that names the series
+              
+              [default: site]
 
-  -V, --version
-          Print version
+      -h, --help
+              Print help (see a summary with '-h')
 
-Each architecture becomes one detector over all series; one that comes out other than the current
-version becomes a new one. The end of the training range is held back to calibrate the scores.
+      -V, --version
+              Print version
 
-Examples:
-  anomalog train
-  anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
-  anomalog train --windows metrics.parquet --series-column host --metrics value --arch gru --name
-  hosts
-");
+    Each architecture becomes one detector over all series; one that comes out other than the current
+    version becomes a new one. The end of the training range is held back to calibrate the scores.
+
+    Examples:
+      anomalog train
+      anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
+      anomalog train --from pretrained --arch lstm
+      anomalog train --windows metrics.parquet --series-column host --metrics value --arch gru --name
+      hosts
+    ");
 }
 
 #[test]
@@ -227,13 +230,17 @@ fn score() {
           --out <FILE>             Parquet file to write instead of the warehouse's table
           --detector <DETECTOR>    Detector that decides `is_anomaly`, as `name` or `name@version`
                                    [default: the one with the most metrics, then the best forecast]
+          --metrics <COLUMN>       Columns that shipped detectors score, where none was trained
+                                   [default: requests, or the only one]
           --since <TIMESTAMP>      Score only windows from this date or RFC 3339 time on
           --until <TIMESTAMP>      Score only windows before this date or RFC 3339 time
       -h, --help                   Print help
       -V, --version                Print version
 
     Writes the table `scored_windows`, replacing whole UTC dates; `--out` writes the rows of exactly the
-    range asked for to one Parquet file instead.
+    range asked for to one Parquet file instead. Where no detector was trained for the columns there,
+    the shipped ones score; `--detector pretrained-lstm:5m` tells them a step other than the
+    warehouse's.
 
     Examples:
       anomalog score
@@ -337,77 +344,80 @@ fn simulate() {
 
 #[test]
 fn evaluate() {
-    insta::assert_snapshot!(help("evaluate"), @r"
-Judge detectors on series whose anomalies are known, beside scores that need no training
+    insta::assert_snapshot!(help("evaluate"), @"
+    Judge detectors on series whose anomalies are known, beside scores that need no training
 
-Usage: anomalog evaluate [OPTIONS] --series <FILE>...
+    Usage: anomalog evaluate [OPTIONS] --series <FILE>...
 
-Options:
-      --series <FILE>...
-          Lists of labelled series
+    Options:
+          --series <FILE>...
+              Lists of labelled series
 
-      --detectors <NAME>
-          Architectures and floors to judge, or `all`
-          
-          [default: all]
+          --detectors <NAME>
+              Architectures and floors to judge, or `all`
+              
+              [default: all]
 
-      --protocol <NAME>
-          What architectures learn from before they judge a series
+          --protocol <NAME>
+              What architectures learn from before they judge a series
 
-          Possible values:
-          - per-series: The training range of that series
-          - zero-shot:  The training ranges of other series
-          - fine-tuned: Those, then that of the series
-          
-          [default: per-series]
+              Possible values:
+              - per-series: The training range of that series
+              - zero-shot:  The training ranges of other series
+              - fine-tuned: Those, then that of the series
+              - shipped:    What the shipped detectors learned from: they judge as they are
+              
+              [default: per-series]
 
-      --hold <N>
-          Hold peaks of all scores with this half-life in windows before judging [default: no hold]
+          --hold <N>
+              Hold peaks of all scores with this half-life in windows before judging [default: no hold]
 
-      --seed <N>
-          Seeds of every random choice; each is tried
-          
-          [default: 0]
+          --seed <N>
+              Seeds of every random choice; each is tried
+              
+              [default: 0]
 
-      --steps <N>
-          Optimiser steps per detector at most [default: 200]
+          --steps <N>
+              Optimiser steps per detector at most [default: 200]
 
-      --fine-tune-steps <N>
-          Optimiser steps of fine-tuning at most [default: 60]
+          --fine-tune-steps <N>
+              Optimiser steps of fine-tuning at most [default: 60]
 
-      --hidden <N>
-          Width of the recurrent state [default: 48]
+          --hidden <N>
+              Width of the recurrent state [default: 48]
 
-      --alarms-per-week <X>
-          False-alarm events per series and week that thresholds are for
-          
-          [default: 1]
+          --alarms-per-week <X>
+              False-alarm events per series and week that thresholds are for
+              
+              [default: 1]
 
-      --markdown
-          Print the tables as Markdown
+          --markdown
+              Print the tables as Markdown
 
-      --html <FILE>
-          Write a page with tables and plots, which needs no network
+          --html <FILE>
+              Write a page with tables and plots, which needs no network
 
-  -h, --help
-          Print help (see a summary with '-h')
+      -h, --help
+              Print help (see a summary with '-h')
 
-  -V, --version
-          Print version
+      -V, --version
+              Print version
 
-`series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file is
-Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points`
-rows without labels, and are trained for this alone: those of the warehouse are not used.
+    `series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file is
+    Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points`
+    rows without labels, and are trained for this alone: those of the warehouse are not used. With
+    `--protocol shipped`, the detectors that come with the program judge as they are; each result says
+    whether they have seen the first rows of the series.
 
-Detectors: rnn, lstm, gru and clstm are trained; random, difference, median-11, median-31, robust-z,
-yesterday, last-week, ewma and spectral-residual are scores that need no training.
+    Detectors: rnn, lstm, gru and clstm are trained; random, difference, median-11, median-31, robust-z,
+    yesterday, last-week, ewma and spectral-residual are scores that need no training.
 
-Examples:
-  anomalog evaluate --series kpi/series.csv
-  anomalog evaluate --series kpi/series.csv --detectors lstm,difference --hold 10 --markdown
-  anomalog evaluate --series kpi/series.csv tsbad/series.csv --protocol zero-shot,fine-tuned --seed
-  1,2,3 --html report.html
-");
+    Examples:
+      anomalog evaluate --series kpi/series.csv
+      anomalog evaluate --series kpi/series.csv --detectors lstm,difference --hold 10 --markdown
+      anomalog evaluate --series kpi/series.csv tsbad/series.csv --protocol zero-shot,fine-tuned --seed
+      1,2,3 --html report.html
+    ");
 }
 
 #[test]

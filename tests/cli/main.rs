@@ -11,6 +11,7 @@ mod ingest;
 mod readme;
 mod real_logs;
 mod score;
+mod shipped;
 mod simulate;
 mod sql;
 mod train;

@@ -37,7 +37,10 @@ fn run(work: &Workplace, line: &str) {
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     assert_eq!(words.remove(0), "anomalog", "{line}");
     if words[0] == "train" || words[0] == "evaluate" {
-        words.extend(["--steps", "4", "--hidden", "8"]);
+        words.extend(["--steps", "4"]);
+        if !words.contains(&"--from") {
+            words.extend(["--hidden", "8"]);
+        }
     }
     work.succeed(&words);
 }

@@ -139,7 +139,7 @@ fn mistakes_are_explained() {
     );
     work.query_to(
         "other.parquet",
-        "SELECT site, window_start, bytes FROM traffic_windows",
+        "SELECT 1 AS packets, site, window_start, bytes FROM traffic_windows",
     );
     work.write("none.parquet", "no Parquet");
     let out = ["--out", "scored.parquet"];
@@ -162,8 +162,8 @@ fn mistakes_are_explained() {
     ");
     insta::assert_snapshot!(refuse(&work, &windows("other.parquet")), @"
     --- stderr
-    error: no detector reads the columns of these windows: `bytes`
-    hint: train some with `anomalog train`; `anomalog detectors list` shows which exist
+    error: no detector reads the columns of these windows: `bytes`, `packets`
+    hint: train some with `anomalog train`, or name columns for the shipped ones with `--metrics`
     --- exit 1
     ");
     insta::assert_snapshot!(
@@ -177,20 +177,20 @@ fn mistakes_are_explained() {
     );
     insta::assert_snapshot!(refuse(&work, &["--detector", "gru"]), @"
     --- stderr
-    error: there is no detector `gru`; there are lstm(requests)
+    error: there is no detector `gru`; there are lstm(requests), shipped for any metrics: pretrained-rnn, pretrained-lstm, pretrained-gru, pretrained-clstm
     hint: `anomalog detectors list` shows them
     --- exit 1
     ");
     insta::assert_snapshot!(refuse(&work, &["--detector", "lstm@7"]), @"
     --- stderr
-    error: there is no detector `lstm@7`; there are lstm(requests)
+    error: there is no detector `lstm@7`; there are lstm(requests), shipped for any metrics: pretrained-rnn, pretrained-lstm, pretrained-gru, pretrained-clstm
     hint: `anomalog detectors list` shows them
     --- exit 1
     ");
     insta::assert_snapshot!(refuse(&work, &["--detector", "lstm@x"]), @"
     --- stderr
     error: `lstm@x` is not a detector reference, expected `name` or `name@version`
-    hint: for example 'lstm' or 'lstm@3'
+    hint: for example 'lstm', 'lstm@3', or, for windows of 5 minutes, 'pretrained-lstm:5m'
     --- exit 1
     ");
     // No snapshot: the message ends with the name of a temporary file.
@@ -211,10 +211,10 @@ fn mistakes_are_explained() {
 #[test]
 fn nothing_to_score_or_to_score_with() {
     let work = Workplace::with_windows();
-    insta::assert_snapshot!(refuse(&work, &[]), @"
+    insta::assert_snapshot!(refuse(&work, &["--metrics", "latency"]), @"
     --- stderr
-    error: no detector reads the columns of these windows: `bytes`, `client_errors`, `latency_p50`, `latency_p95`, `requests`, `server_errors`, `unique_clients`
-    hint: train some with `anomalog train`; `anomalog detectors list` shows which exist
+    error: `warehouse/traffic_windows` has no numeric column `latency`, only `bytes`, `client_errors`, `latency_p50`, `latency_p95`, `requests`, `server_errors`, `unique_clients`
+    hint: choose metrics with `--metrics`, separated by commas
     --- exit 1
     ");
     insta::assert_snapshot!(Workplace::new().run(&["score"]), @"

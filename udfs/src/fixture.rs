@@ -65,6 +65,7 @@ pub(crate) fn manifest(name: &str, architecture: Architecture, metrics: &[&str])
             series: 1,
             rows: 1,
             seed: 7,
+            began_with: None,
             steps: 0,
             input_sha256: String::new(),
         },

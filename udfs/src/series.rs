@@ -42,7 +42,7 @@ pub enum SeriesError {
     },
     /// No two rows are one window apart.
     #[error(
-        "windows are {found_seconds} s apart or more, and the detector was trained on windows of \
+        "windows are {found_seconds} s apart or more, and the detector expects windows of \
          {expected_seconds} s"
     )]
     Step {
@@ -63,7 +63,8 @@ impl SeriesError {
             }
             Self::Unordered { .. } => "order the window by the first argument, ascending",
             Self::Step { .. } => {
-                "use a detector trained on windows of this length, or aggregate to the detector's"
+                "use a detector for windows of this length, such as 'pretrained-lstm:5m' for 5 \
+                 minutes, or aggregate to the detector's"
             }
         }
     }

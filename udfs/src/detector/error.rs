@@ -80,6 +80,12 @@ pub enum DetectorError {
     /// A reference is neither `name` nor `name@version`.
     #[error("`{0}` is not a detector reference, expected `name` or `name@version`")]
     Reference(String),
+    /// A step is asked of a detector that has its own.
+    #[error("detector `{name}` serves windows of one length only, that it was trained on")]
+    FixedStep {
+        /// The detector.
+        name: String,
+    },
     /// No detector has the name.
     #[error("there is no detector `{name}`; {}", describe(available))]
     Unknown {
@@ -140,7 +146,12 @@ impl DetectorError {
             }
             Self::OlderFormat { .. } => "train it again".to_owned(),
             Self::NewerFormat { .. } => "use a newer anomalog, or train it again".to_owned(),
-            Self::Reference(_) => "for example 'lstm' or 'lstm@3'".to_owned(),
+            Self::Reference(_) => "for example 'lstm', 'lstm@3', or, for windows of 5 minutes, \
+                                   'pretrained-lstm:5m'"
+                .to_owned(),
+            Self::FixedStep { name } => {
+                format!("write '{name}', or use a shipped detector such as 'pretrained-lstm:5m'")
+            }
             Self::Unknown { .. } => "`anomalog detectors list` shows them".to_owned(),
             Self::NoMatch { metrics, .. } => {
                 format!(

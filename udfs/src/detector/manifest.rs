@@ -186,6 +186,9 @@ pub struct Training {
     pub rows: usize,
     /// Seed of weights and batches.
     pub seed: u64,
+    /// The detector whose weights training began with, `name@version`; new ones without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_with: Option<String>,
     /// Optimiser steps taken.
     pub steps: usize,
     /// SHA-256 over keys, times and values of the rows read, hexadecimal.
@@ -208,4 +211,12 @@ pub struct Validation {
     pub stop_loss: f64,
     /// The same of the untrained forecaster, which is the trailing median.
     pub untrained_stop_loss: f64,
+}
+
+impl Validation {
+    /// The detector's error as a share of the trailing median's.
+    #[must_use]
+    pub fn relative_error(&self) -> f64 {
+        self.detector / self.trailing_median
+    }
 }

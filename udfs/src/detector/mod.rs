@@ -6,11 +6,15 @@
 //! detectors/<name>/<version>/detector.json
 //! ```
 //!
+//! Some detectors are [shipped]: they lie in the program, and serve any metric and step.
+//!
 //! Invariant: a [`Detector`] in memory has been checked: its manifest is consistent, its weights
 //! have the manifest's digest, and their names and shapes are those of its forecaster.
 
 mod error;
 mod manifest;
+mod reference;
+pub mod shipped;
 mod store;
 
 use std::collections::HashMap;
@@ -26,12 +30,12 @@ pub use error::DetectorError;
 pub use manifest::{
     FORMAT_VERSION, Manifest, Objective, Severity, ThresholdPolicy, Training, Validation,
 };
-pub use store::{
-    ArchitectureFilter, DetectorRef, DetectorStore, MetricArgument, StoredDetector, is_valid_name,
-};
+pub use reference::{DetectorRef, is_valid_name};
+pub use store::{ArchitectureFilter, DetectorStore, MetricArgument, StoredDetector};
 
-use crate::layout::BlockLayout;
+use crate::layout::{BlockLayout, TIME_INPUTS};
 use crate::models::{Forecaster, Predictor};
+use crate::scoring::Comparison;
 
 const WEIGHTS: &str = "model.safetensors";
 const MANIFEST: &str = "detector.json";
@@ -78,33 +82,38 @@ impl Detector {
     /// When it is missing, not a manifest, of a newer format, or not the folder's.
     pub fn read_manifest(folder: &Path) -> Result<Manifest, DetectorError> {
         let path = folder.join(MANIFEST);
-        let text = read(&path)?;
+        let manifest = Self::parse_manifest(&read(&path)?, &path)?;
+        let place = format!("{}/{}", manifest.name, manifest.version);
+        if !folder.ends_with(&place) {
+            let defect = format!("it is the manifest of `{place}`");
+            return Err(DetectorError::Inconsistent { path, defect });
+        }
+        Ok(manifest)
+    }
+
+    /// Reads and checks the text of a manifest that lies at a path.
+    fn parse_manifest(text: &[u8], path: &Path) -> Result<Manifest, DetectorError> {
         let not_a_manifest = |source| DetectorError::Manifest {
-            path: path.clone(),
+            path: path.to_owned(),
             source,
         };
         // The version is read first: a newer format may have other fields.
-        let value: serde_json::Value = serde_json::from_slice(&text).map_err(not_a_manifest)?;
+        let value: serde_json::Value = serde_json::from_slice(text).map_err(not_a_manifest)?;
         let found = value
             .get("format_version")
             .and_then(serde_json::Value::as_u64);
         if let Some(found) = found.filter(|found| *found != u64::from(FORMAT_VERSION)) {
-            let found = found as u32;
+            let (path, found) = (path.to_owned(), found as u32);
             return Err(if found > FORMAT_VERSION {
                 DetectorError::NewerFormat { path, found }
             } else {
                 DetectorError::OlderFormat { path, found }
             });
         }
-        let manifest: Manifest = serde_json::from_slice(&text).map_err(not_a_manifest)?;
-        let place = format!("{}/{}", manifest.name, manifest.version);
-        if !folder.ends_with(&place) {
-            let defect = format!("it is the manifest of `{place}`");
-            return Err(DetectorError::Inconsistent { path, defect });
-        }
+        let manifest: Manifest = serde_json::from_slice(text).map_err(not_a_manifest)?;
         match manifest.defect() {
             Some(defect) => Err(DetectorError::Inconsistent {
-                path,
+                path: path.to_owned(),
                 defect: defect.to_owned(),
             }),
             None => Ok(manifest),
@@ -171,7 +180,46 @@ impl Detector {
                 defect: defect.to_owned(),
             });
         }
-        Self::assemble(manifest, self.weights.clone(), Path::new(""))
+        Ok(Self {
+            manifest,
+            weights: self.weights.clone(),
+            predictor: self.predictor.clone(),
+        })
+    }
+
+    /// A detector of one metric for others: it forecasts each of them by itself, and judges them
+    /// together as any detector does.
+    ///
+    /// # Errors
+    /// When it has several metrics itself, or as [`Self::laid_out_for`].
+    pub fn bound_to(
+        &self,
+        metrics: Vec<String>,
+        step_micros: i64,
+        resolutions: Vec<f64>,
+    ) -> Result<Self, DetectorError> {
+        if self.manifest.metrics.len() != 1 {
+            return Err(DetectorError::Metrics {
+                name: self.manifest.id(),
+                expected: self.manifest.metrics.clone(),
+                found: metrics,
+            });
+        }
+        let Comparison { errors, excess } = &self.manifest.comparison;
+        let repeated = |of_one: &Vec<f64>| vec![of_one[0]; metrics.len()];
+        let bound = Self {
+            predictor: self.predictor.for_each(metrics.len(), TIME_INPUTS),
+            weights: self.weights.clone(),
+            manifest: Manifest {
+                comparison: Comparison {
+                    errors: repeated(errors),
+                    excess: repeated(excess),
+                },
+                metrics,
+                ..self.manifest.clone()
+            },
+        };
+        bound.laid_out_for(step_micros, resolutions)
     }
 
     fn assemble(
@@ -211,7 +259,25 @@ impl Detector {
             && fs::read(folder.join(WEIGHTS)).is_ok_and(|weights| weights == self.weights)
     }
 
-    /// Writes both files into an empty folder.
+    /// The same detector under another version.
+    #[must_use]
+    pub fn with_version(mut self, version: u32) -> Self {
+        self.manifest.version = version;
+        self
+    }
+
+    /// Writes both files into a folder, in the place of those that are there.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn export(&self, folder: &Path) -> Result<(), DetectorError> {
+        fs::create_dir_all(folder).map_err(|source| DetectorError::Io {
+            path: folder.to_owned(),
+            source,
+        })?;
+        self.write(&self.manifest, folder)
+    }
+
     fn write(&self, manifest: &Manifest, folder: &Path) -> Result<(), DetectorError> {
         write(&folder.join(WEIGHTS), &self.weights)?;
         let path = folder.join(MANIFEST);

@@ -3,51 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Detector, DetectorError, Manifest};
+use super::{Detector, DetectorError, DetectorRef, Manifest, is_valid_name, shipped};
 use crate::models::Architecture;
 
 /// File that names the version `name` alone stands for.
 const CURRENT: &str = "current";
-
-/// `name` or `name@version`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct DetectorRef {
-    /// Name of the detector.
-    pub name: String,
-    /// Version; the current one if `None`.
-    pub version: Option<u32>,
-}
-
-impl FromStr for DetectorRef {
-    type Err = DetectorError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || DetectorError::Reference(text.to_owned());
-        let (name, version) = match text.split_once('@') {
-            Some((name, version)) => (name, Some(version.parse().map_err(|_| invalid())?)),
-            None => (text, None),
-        };
-        if is_valid_name(name) {
-            Ok(Self {
-                name: name.to_owned(),
-                version,
-            })
-        } else {
-            Err(invalid())
-        }
-    }
-}
-
-/// Whether a name can be a folder and an SQL literal on every system: ASCII letters, digits,
-/// `_`, `-` and `.`, not starting with a dot.
-#[must_use]
-pub fn is_valid_name(name: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    !name.is_empty() && !name.starts_with('.') && name.chars().all(is_plain)
-}
 
 /// What a query asks of a detector when it does not name one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,28 +36,25 @@ impl ArchitectureFilter {
     }
 }
 
-/// The name of a metric argument, as far as the query tells it.
+/// A metric argument, as far as the query tells what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum MetricArgument {
-    /// A plain column.
-    Column(String),
-    /// Any other expression, here as displayed: matched by position only.
-    Expression(String),
+pub struct MetricArgument {
+    /// The name of a column, or the expression as displayed.
+    pub name: String,
+    /// Whether it is a plain column; anything else is matched by position only.
+    pub is_column: bool,
+    /// Whether its values are whole numbers by type: counts, that change by 1 at least.
+    pub is_whole: bool,
 }
 
 impl MetricArgument {
-    fn display(&self) -> &str {
-        match self {
-            Self::Column(name) | Self::Expression(name) => name,
-        }
-    }
-
     fn fits(&self, metric: &str) -> bool {
-        match self {
-            Self::Column(name) => name == metric,
-            Self::Expression(_) => true,
-        }
+        !self.is_column || self.name == metric
     }
+}
+
+fn names_of(metrics: &[MetricArgument]) -> Vec<String> {
+    metrics.iter().map(|metric| metric.name.clone()).collect()
 }
 
 /// One version of a detector, or why it cannot be read.
@@ -107,27 +66,63 @@ pub struct StoredDetector {
     pub version: u32,
     /// Whether `name` alone means this version.
     pub is_current: bool,
+    /// Whether it came with the program: its metric and its step stand for any.
+    pub is_shipped: bool,
     /// The manifest.
     pub manifest: Result<Manifest, DetectorError>,
 }
 
-/// The detectors that queries can use.
+/// A shipped detector with the metrics and the step of a call.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Binding {
+    architecture: Architecture,
+    step_micros: i64,
+    /// Names, and whether their values are whole numbers.
+    metrics: Vec<(String, bool)>,
+}
+
+/// Where a detector is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Stored(String, u32),
+    Shipped(Architecture),
+}
+
+/// The step of windows unless it is said: a minute.
+const DEFAULT_STEP_MICROS: i64 = 60_000_000;
+
+/// The detectors that queries can use: those of a folder, and behind them the shipped ones.
 ///
 /// Manifests are read when asked for and weights on first use; both are then kept, so every use
-/// in one store sees the same detector.
+/// in one store sees the same detector. A folder's detector with the name of a shipped one is not
+/// seen.
 #[derive(Debug, Default)]
 pub struct DetectorStore {
     folder: Option<PathBuf>,
+    /// Length of the windows that shipped detectors score unless a call says another; without it
+    /// there are none.
+    shipped_step_micros: Option<i64>,
     loaded: Mutex<BTreeMap<(String, u32), Arc<Detector>>>,
+    bound: Mutex<BTreeMap<Binding, Arc<Detector>>>,
 }
 
 impl DetectorStore {
-    /// A store over a folder `<name>/<version>/`; the folder need not exist.
+    /// A store over a folder `<name>/<version>/`, which need not exist, and the shipped detectors
+    /// for windows of a minute.
     pub fn open(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: Some(folder.into()),
-            loaded: Mutex::default(),
+            shipped_step_micros: Some(DEFAULT_STEP_MICROS),
+            ..Self::default()
         }
+    }
+
+    /// The same store, whose shipped detectors score windows of another length unless a call says
+    /// otherwise.
+    #[must_use]
+    pub fn with_step(mut self, step_micros: i64) -> Self {
+        self.shipped_step_micros = Some(step_micros);
+        self
     }
 
     /// Adds a detector that is in memory, beside those of the folder.
@@ -137,7 +132,7 @@ impl DetectorStore {
         self.loaded().insert(key, Arc::new(detector));
     }
 
-    /// Every version of every detector, by name and version.
+    /// Every version of every detector, by name and version, then the shipped ones.
     ///
     /// # Errors
     /// When the folder cannot be read; a detector that cannot be read is an entry with its error.
@@ -149,15 +144,29 @@ impl DetectorStore {
             entries.extend(versions.into_iter().map(|version| StoredDetector {
                 manifest: self.manifest(&name, version),
                 is_current: current == Some(version),
+                is_shipped: false,
                 name: name.clone(),
                 version,
+            }));
+        }
+        if self.shipped_step_micros.is_some() {
+            entries.extend(Architecture::ALL.map(|architecture| {
+                let manifest = shipped::manifest(architecture);
+                StoredDetector {
+                    name: shipped::name(architecture).to_owned(),
+                    version: manifest.as_ref().map_or(0, |manifest| manifest.version),
+                    is_current: true,
+                    is_shipped: true,
+                    manifest,
+                }
             }));
         }
         Ok(entries)
     }
 
     /// The detector a query means: the one named, or the current version of the one whose
-    /// architecture and metrics fit. Where several fit, the one named like its architecture wins.
+    /// architecture and metrics fit. Where several fit, the one named like its architecture wins;
+    /// where none does, a shipped detector of the architecture, bound to the metrics.
     ///
     /// # Errors
     /// When there is none, several, or the one named takes other metrics or has another
@@ -168,11 +177,14 @@ impl DetectorStore {
         filter: ArchitectureFilter,
         metrics: &[MetricArgument],
     ) -> Result<Arc<Detector>, DetectorError> {
-        let (name, version) = match reference {
+        let place = match reference {
             Some(reference) => self.find(reference)?,
             None => self.find_fitting(filter, metrics)?,
         };
-        let detector = self.load(&name, version)?;
+        let detector = match place {
+            Place::Stored(name, version) => self.load(&name, version)?,
+            Place::Shipped(architecture) => self.bind(architecture, reference, metrics)?,
+        };
         let manifest = detector.manifest();
         if !filter.admits(manifest.architecture) {
             return Err(DetectorError::Architecture {
@@ -185,32 +197,98 @@ impl DetectorStore {
             return Err(DetectorError::Metrics {
                 name: manifest.id(),
                 expected: manifest.metrics.clone(),
-                found: metrics
-                    .iter()
-                    .map(|metric| metric.display().to_owned())
-                    .collect(),
+                found: names_of(metrics),
             });
         }
         Ok(detector)
     }
 
-    /// The detector a reference names.
+    /// The detector a reference names. The metric of a shipped one stands for any.
     ///
     /// # Errors
     /// When there is none, or its files are damaged.
     pub fn get(&self, reference: &DetectorRef) -> Result<Arc<Detector>, DetectorError> {
-        let (name, version) = self.find(reference)?;
-        self.load(&name, version)
+        match self.find(reference)? {
+            Place::Stored(name, version) => self.load(&name, version),
+            Place::Shipped(architecture) => shipped::load(architecture),
+        }
     }
 
-    fn find(&self, reference: &DetectorRef) -> Result<(String, u32), DetectorError> {
+    /// The length of the windows that shipped detectors score unless it is said; `None` if there
+    /// are none.
+    #[must_use]
+    pub fn shipped_step_micros(&self) -> Option<i64> {
+        self.shipped_step_micros
+    }
+
+    /// A shipped detector for the metrics of a call.
+    fn bind(
+        &self,
+        architecture: Architecture,
+        reference: Option<&DetectorRef>,
+        metrics: &[MetricArgument],
+    ) -> Result<Arc<Detector>, DetectorError> {
+        let step = reference.and_then(|reference| reference.step_micros);
+        let names = reference.and_then(|reference| reference.metrics.clone());
+        let names = names.unwrap_or_else(|| names_of(metrics));
+        let binding = Binding {
+            architecture,
+            step_micros: step
+                .or(self.shipped_step_micros)
+                .unwrap_or(DEFAULT_STEP_MICROS),
+            metrics: (names.into_iter())
+                .zip(metrics.iter().map(|metric| metric.is_whole))
+                .collect(),
+        };
+        if let Some(detector) = lock(&self.bound).get(&binding) {
+            return Ok(Arc::clone(detector));
+        }
+        let names = binding.metrics.iter().map(|(name, _)| name.clone());
+        let resolutions = binding.metrics.iter().map(|(_, whole)| f64::from(*whole));
+        let detector = shipped::load(architecture)?.bound_to(
+            names.collect(),
+            binding.step_micros,
+            resolutions.collect(),
+        )?;
+        let mut bound = lock(&self.bound);
+        Ok(Arc::clone(
+            bound.entry(binding).or_insert_with(|| Arc::new(detector)),
+        ))
+    }
+
+    /// The shipped detector of a name and version, if it is one.
+    fn find_shipped(
+        &self,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<Option<Architecture>, DetectorError> {
+        let Some(architecture) = shipped::architecture(name) else {
+            return Ok(None);
+        };
+        if self.shipped_step_micros.is_none() {
+            return Ok(None);
+        }
+        let has_version = match version {
+            Some(version) => shipped::manifest(architecture)?.version == version,
+            None => true,
+        };
+        Ok(has_version.then_some(architecture))
+    }
+
+    fn find(&self, reference: &DetectorRef) -> Result<Place, DetectorError> {
+        if let Some(architecture) = self.find_shipped(&reference.name, reference.version)? {
+            return Ok(Place::Shipped(architecture));
+        }
         let versions = self.versions(&reference.name)?;
         let version = match reference.version {
             Some(version) => versions.contains(&version).then_some(version),
             None => self.current_version(&reference.name, &versions)?,
         };
         match version {
-            Some(version) => Ok((reference.name.clone(), version)),
+            Some(_) if reference.step_micros.is_some() => Err(DetectorError::FixedStep {
+                name: reference.name.clone(),
+            }),
+            Some(version) => Ok(Place::Stored(reference.name.clone(), version)),
             None => Err(DetectorError::Unknown {
                 name: match reference.version {
                     Some(version) => format!("{}@{version}", reference.name),
@@ -225,11 +303,17 @@ impl DetectorStore {
         &self,
         filter: ArchitectureFilter,
         metrics: &[MetricArgument],
-    ) -> Result<(String, u32), DetectorError> {
+    ) -> Result<Place, DetectorError> {
         let mut fitting = Vec::new();
         let mut damaged = None;
+        let mut shipped = Vec::new();
         for entry in self.list()?.into_iter().filter(|entry| entry.is_current) {
             match entry.manifest {
+                Ok(manifest) if entry.is_shipped => {
+                    if filter.admits(manifest.architecture) {
+                        shipped.push(manifest);
+                    }
+                }
                 Ok(manifest)
                     if filter.admits(manifest.architecture) && takes(&manifest, metrics) =>
                 {
@@ -245,31 +329,46 @@ impl DetectorStore {
         });
         match (preferred, fitting.as_slice()) {
             (Some(manifest), _) | (None, [manifest]) => {
-                Ok((manifest.name.clone(), manifest.version))
+                Ok(Place::Stored(manifest.name.clone(), manifest.version))
             }
-            // A detector that cannot be read may be the one that was meant.
-            (None, []) if damaged.is_some() => Err(damaged.expect("checked by the guard")),
-            (None, []) => Err(DetectorError::NoMatch {
-                wanted: filter.describe(),
-                metrics: metrics
-                    .iter()
-                    .map(|metric| metric.display().to_owned())
-                    .collect(),
-                available: self.describe_all()?,
-            }),
+            (None, []) => match (damaged, best_forecast(&shipped)) {
+                // A detector that cannot be read may be the one that was meant.
+                (Some(damaged), _) => Err(damaged),
+                (None, Some(manifest)) => Ok(Place::Shipped(manifest.architecture)),
+                (None, None) => Err(DetectorError::NoMatch {
+                    wanted: filter.describe(),
+                    metrics: names_of(metrics),
+                    available: self.describe_all()?,
+                }),
+            },
             (None, several) => Err(DetectorError::Ambiguous {
                 names: several.iter().map(Manifest::id).collect(),
             }),
         }
     }
 
-    /// `name(metrics)` of every current detector that can be read.
+    /// `name(metrics)` of every current detector that can be read, then the shipped ones.
     fn describe_all(&self) -> Result<Vec<String>, DetectorError> {
-        let entries = self.list()?.into_iter().filter(|entry| entry.is_current);
-        Ok(entries
-            .filter_map(|entry| entry.manifest.ok())
-            .map(|manifest| format!("{}({})", manifest.name, manifest.metrics.join(", ")))
-            .collect())
+        let mut available = Vec::new();
+        let mut shipped = Vec::new();
+        for entry in self.list()?.into_iter().filter(|entry| entry.is_current) {
+            let Ok(manifest) = entry.manifest else {
+                continue;
+            };
+            if entry.is_shipped {
+                shipped.push(manifest.name);
+            } else {
+                available.push(format!(
+                    "{}({})",
+                    manifest.name,
+                    manifest.metrics.join(", ")
+                ));
+            }
+        }
+        if !shipped.is_empty() {
+            available.push(format!("shipped for any metrics: {}", shipped.join(", ")));
+        }
+        Ok(available)
     }
 
     fn names(&self) -> Result<Vec<String>, DetectorError> {
@@ -278,7 +377,7 @@ impl DetectorStore {
             names.extend(
                 subfolders(folder)?
                     .into_iter()
-                    .filter(|name| is_valid_name(name)),
+                    .filter(|name| is_valid_name(name) && !shipped::is_shipped(name)),
             );
         }
         names.sort();
@@ -348,8 +447,8 @@ impl DetectorStore {
         folder.join(name).join(version.to_string())
     }
 
-    fn loaded(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, u32), Arc<Detector>>> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    fn loaded(&self) -> MutexGuard<'_, BTreeMap<(String, u32), Arc<Detector>>> {
+        lock(&self.loaded)
     }
 
     /// Saves a detector under the next version of its name in `folder` and makes it current.
@@ -387,6 +486,18 @@ impl DetectorStore {
         set_current(&home, manifest.version).map_err(io(&home))?;
         Ok(manifest)
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The one whose forecasts improve most on the trailing median.
+fn best_forecast(manifests: &[Manifest]) -> Option<&Manifest> {
+    let error = |manifest: &Manifest| manifest.validation.relative_error();
+    manifests
+        .iter()
+        .min_by(|one, other| error(one).total_cmp(&error(other)))
 }
 
 fn takes(manifest: &Manifest, metrics: &[MetricArgument]) -> bool {

@@ -187,7 +187,7 @@ fn is_number(data_type: &DataType) -> bool {
 }
 
 /// The element type of a list type.
-fn element(data_type: &DataType) -> Option<&DataType> {
+pub(super) fn element(data_type: &DataType) -> Option<&DataType> {
     match data_type {
         DataType::List(field)
         | DataType::LargeList(field)

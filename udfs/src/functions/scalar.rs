@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::AnomalyFunction;
-use super::call::{Shape, execution_error};
+use super::call::{Shape, element, execution_error};
 use super::window::{metric_values, micros};
 use crate::detector::{Detector, MetricArgument};
 use crate::forecasting::Status;
@@ -50,7 +50,11 @@ impl ListFunction {
         // Lists of values carry no metric names worth comparing: position only.
         let metrics: Vec<_> = fields[shape.first_metric..]
             .iter()
-            .map(|field| MetricArgument::Expression(field.name().clone()))
+            .map(|field| MetricArgument {
+                name: field.name().clone(),
+                is_column: false,
+                is_whole: element(field.data_type()).is_some_and(DataType::is_integer),
+            })
             .collect();
         let detector = self.function.detector(shape, reference, &metrics)?;
         Ok((shape, detector))

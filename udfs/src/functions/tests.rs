@@ -12,7 +12,9 @@ use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use crate::fixture::{hours, query, store, traffic};
+use crate::detector::DetectorStore;
+use crate::fixture::{HOUR, hours, query, store, traffic};
+use crate::models::Architecture;
 use crate::register_all;
 
 const SCORES: &str = "SELECT site, window_start, \
@@ -59,11 +61,25 @@ fn windows() -> RecordBatch {
 }
 
 fn context(partitions: usize, batch_size: usize) -> SessionContext {
+    context_with(&store(), partitions, batch_size)
+}
+
+/// With the shipped detectors, for hours, and no other.
+fn shipped_context(partitions: usize, batch_size: usize) -> SessionContext {
+    let store = DetectorStore::open("no such folder").with_step(HOUR);
+    context_with(&Arc::new(store), partitions, batch_size)
+}
+
+fn context_with(
+    store: &Arc<DetectorStore>,
+    partitions: usize,
+    batch_size: usize,
+) -> SessionContext {
     let config = SessionConfig::new()
         .with_target_partitions(partitions)
         .with_batch_size(batch_size);
     let mut context = SessionContext::new_with_config(config);
-    register_all(&mut context, &store()).unwrap();
+    register_all(&mut context, store).unwrap();
     let batch = windows();
     let parts = (0..partitions)
         .map(|part| {
@@ -282,6 +298,141 @@ hint: give one row per series and window: is the series key missing from `PARTIT
 ");
 }
 
+/// The four shipped detectors, in calls of one metric and of several.
+const SHIPPED: &str = "SELECT site, window_start, \
+    rnn_score(window_start, requests) OVER w AS rnn, \
+    lstm_score(window_start, requests) OVER w AS lstm, \
+    gru_score(window_start, requests) OVER w AS gru, \
+    clstm_score(window_start, requests) OVER w AS clstm, \
+    anomaly_score('pretrained-lstm', window_start, requests) OVER w AS score, \
+    lstm_score('pretrained-lstm@1:1h', window_start, requests * 3) OVER w AS tripled, \
+    lstm_detect(window_start, server_errors, requests * 3) OVER w AS verdict \
+    FROM traffic_windows \
+    WINDOW w AS (PARTITION BY site ORDER BY window_start) ORDER BY site, window_start";
+
+#[tokio::test]
+async fn shipped_detectors_answer_without_training() {
+    let expected = query(&shipped_context(1, 8192), SHIPPED).await.unwrap();
+    for name in ["rnn", "lstm", "gru", "clstm"] {
+        let known = scores(&expected, name);
+        let scored = known.iter().flatten().count();
+        assert!(scored > 1_400, "{name}: {scored}");
+        let of_spike = f64::from_bits(known[700].unwrap());
+        assert!(of_spike > 0.999, "{name}: {of_spike}");
+    }
+    assert_eq!(scores(&expected, "score"), scores(&expected, "lstm"));
+    let verdict = verdicts(&expected);
+    let top = verdict.column_by_name("top_metric").unwrap();
+    let top = top.as_string::<i32>();
+    assert_eq!(top.value(700), "traffic_windows.requests * Int64(3)");
+    assert!(top.iter().any(|top| top == Some("server_errors")));
+    for (partitions, batch_size) in [(4, 1), (2, 100)] {
+        let found = query(&shipped_context(partitions, batch_size), SHIPPED).await;
+        let found = found.unwrap();
+        for name in ["rnn", "lstm", "gru", "clstm", "tripled"] {
+            assert_eq!(scores(&expected, name), scores(&found, name), "{name}");
+        }
+        assert_eq!(verdicts(&expected), verdicts(&found));
+    }
+}
+
+#[tokio::test]
+async fn shipped_detectors_score_lists() {
+    let windows = query(&shipped_context(1, 8192), SHIPPED).await.unwrap();
+    let context = shipped_context(1, 8192);
+    let lists = query(
+        &context,
+        "SELECT gru_score(array_agg(window_start ORDER BY window_start), \
+                          array_agg(requests ORDER BY window_start)) AS gru, \
+                lstm_score(array_agg(requests ORDER BY window_start)) AS undated \
+         FROM traffic_windows WHERE site = 'a'",
+    );
+    let lists = lists.await.unwrap();
+    assert_eq!(scores(&windows, "gru")[839], scores(&lists, "gru")[0]);
+    assert!(scores(&lists, "undated")[0].is_some());
+}
+
+#[tokio::test]
+async fn explain_shows_what_a_shipped_detector_is_bound_to() {
+    let plan = query(&shipped_context(1, 8192), &format!("EXPLAIN {SHIPPED}")).await;
+    let text = pretty_format_batches(&[plan.unwrap()]).unwrap().to_string();
+    let bound = r#"pretrained-lstm@1:3600s["server_errors","traffic_windows.requests * Int64(3)"]"#;
+    assert!(text.contains(bound), "{text}");
+}
+
+/// A detector that was trained is meant before one that is shipped.
+#[tokio::test]
+async fn trained_detectors_come_first() {
+    let store = DetectorStore::open("no such folder").with_step(HOUR);
+    let lstm = crate::fixture::detector("mine", Architecture::Lstm, &["requests"]);
+    store.insert(lstm);
+    let context = context_with(&Arc::new(store), 1, 8192);
+    let sql = "EXPLAIN SELECT lstm_score(window_start, requests) OVER w, \
+        lstm_score(window_start, server_errors) OVER w, \
+        anomaly_score(window_start, requests) OVER w, \
+        gru_score(window_start, requests) OVER w FROM traffic_windows \
+        WINDOW w AS (PARTITION BY site ORDER BY window_start)";
+    let plan = query(&context, sql).await.unwrap();
+    let text = pretty_format_batches(&[plan]).unwrap().to_string();
+    for part in [
+        r#"lstm_score(Utf8("mine@1"), traffic_windows.window_start, traffic_windows.requests)"#,
+        r#"lstm_score(Utf8("pretrained-lstm@1:3600s["server_errors"]")"#,
+        r#"anomaly_score(Utf8("mine@1")"#,
+        r#"gru_score(Utf8("pretrained-gru@1:3600s["requests"]")"#,
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_calls_of_shipped_detectors() {
+    let over = "OVER (PARTITION BY site ORDER BY window_start) FROM traffic_windows";
+    let mut messages = String::new();
+    for call in [
+        "lstm_score('nope', window_start, requests)",
+        "lstm_score('pretrained-gru', window_start, requests)",
+        "lstm_score('pretrained-lstm@7', window_start, requests)",
+        "lstm_score('pretrained-lstm:7', window_start, requests)",
+        "lstm_score('pretrained-lstm:1m', window_start, requests)",
+        "lstm_score('pretrained-lstm:1d', window_start, requests)",
+    ] {
+        let result = query(&shipped_context(1, 8192), &format!("SELECT {call} {over}")).await;
+        let _ = writeln!(
+            messages,
+            "-- {call}\n{}",
+            result.unwrap_err().strip_backtrace()
+        );
+    }
+    insta::assert_snapshot!(messages, @"
+    -- lstm_score('nope', window_start, requests)
+    apply_function_rewrites
+    caused by
+    Error during planning: there is no detector `nope`; there are shipped for any metrics: pretrained-rnn, pretrained-lstm, pretrained-gru, pretrained-clstm
+    hint: `anomalog detectors list` shows them
+    -- lstm_score('pretrained-gru', window_start, requests)
+    apply_function_rewrites
+    caused by
+    Error during planning: detector `pretrained-gru@1` is a gru, but the function asks for a lstm detector
+    hint: `anomaly_score` takes whatever architecture a detector has
+    -- lstm_score('pretrained-lstm@7', window_start, requests)
+    apply_function_rewrites
+    caused by
+    Error during planning: there is no detector `pretrained-lstm@7`; there are shipped for any metrics: pretrained-rnn, pretrained-lstm, pretrained-gru, pretrained-clstm
+    hint: `anomalog detectors list` shows them
+    -- lstm_score('pretrained-lstm:7', window_start, requests)
+    apply_function_rewrites
+    caused by
+    Error during planning: `pretrained-lstm:7` is not a detector reference, expected `name` or `name@version`
+    hint: for example 'lstm', 'lstm@3', or, for windows of 5 minutes, 'pretrained-lstm:5m'
+    -- lstm_score('pretrained-lstm:1m', window_start, requests)
+    Execution error: `lstm_score`: windows are 3600 s apart or more, and the detector expects windows of 60 s
+    hint: use a detector for windows of this length, such as 'pretrained-lstm:5m' for 5 minutes, or aggregate to the detector's
+    -- lstm_score('pretrained-lstm:1d', window_start, requests)
+    Execution error: `lstm_score`: two rows fall into the window that starts at 2024-10-04T00:00:00Z
+    hint: give one row per series and window: is the series key missing from `PARTITION BY`?
+    ");
+}
+
 /// One wrong call per rule, with its message.
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "the snapshot")]
@@ -323,88 +474,88 @@ async fn wrong_calls_are_planning_errors_that_say_what_would_be_right() {
         let message = error(&format!("SELECT {call} FROM traffic_windows")).await;
         let _ = writeln!(messages, "-- {call}\n{message}");
     }
-    insta::assert_snapshot!(messages, @r"
--- lstm_score()
-Error during planning: `lstm_score` expects ([detector,] window_start, metric, …), found 0 arguments
-hint: `lstm_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`
--- lstm_score(window_start)
-Error during planning: `lstm_score` expects at least one metric after the timestamp
-hint: `lstm_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`
--- lstm_score(requests, window_start)
-Error during planning: `lstm_score` expects a timestamp as argument 1, found Int64
-hint: `lstm_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`
--- lstm_score(window_start, site)
-Error during planning: `lstm_score` expects a number as argument 2, found Utf8
-hint: `lstm_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`
--- lstm_score(window_start, server_errors)
-apply_function_rewrites
-caused by
-Error during planning: there is no lstm detector for (server_errors); there are edge(requests, server_errors), lstm(requests)
-hint: train one: `anomalog train --metrics server_errors`
--- lstm_score(window_start, requests, server_errors)
-apply_function_rewrites
-caused by
-Error during planning: there is no lstm detector for (requests, server_errors); there are edge(requests, server_errors), lstm(requests)
-hint: train one: `anomalog train --metrics requests,server_errors`
--- gru_score('edge', window_start, server_errors, requests)
-apply_function_rewrites
-caused by
-Error during planning: detector `edge@1` takes (requests, server_errors), found (server_errors, requests)
-hint: give the metrics as (window_start, requests, server_errors)
--- lstm_score('edge', window_start, requests, server_errors)
-apply_function_rewrites
-caused by
-Error during planning: detector `edge@1` is a gru, but the function asks for a lstm detector
-hint: `anomaly_score` takes whatever architecture a detector has
--- lstm_score('nope', window_start, requests)
-apply_function_rewrites
-caused by
-Error during planning: there is no detector `nope`; there are edge(requests, server_errors), lstm(requests)
-hint: `anomalog detectors list` shows them
--- lstm_score('lstm@9', window_start, requests)
-apply_function_rewrites
-caused by
-Error during planning: there is no detector `lstm@9`; there are edge(requests, server_errors), lstm(requests)
-hint: `anomalog detectors list` shows them
--- lstm_score('lstm@x', window_start, requests)
-apply_function_rewrites
-caused by
-Error during planning: `lstm@x` is not a detector reference, expected `name` or `name@version`
-hint: for example 'lstm' or 'lstm@3'
--- lstm_score(site, window_start, requests)
-apply_function_rewrites
-caused by
-Error during planning: `lstm_score` expects the detector as a literal, such as 'lstm' or 'lstm@1'
--- clstm_score(window_start, requests)
-apply_function_rewrites
-caused by
-Error during planning: there is no clstm detector for (requests); there are edge(requests, server_errors), lstm(requests)
-hint: train one: `anomalog train --metrics requests`
--- OVER (PARTITION BY site)
-apply_function_rewrites
-caused by
-Error during planning: `lstm_score` needs the rows in time order
-hint: `lstm_score(…) OVER (PARTITION BY site ORDER BY traffic_windows.window_start)`
--- OVER (PARTITION BY site ORDER BY requests)
-apply_function_rewrites
-caused by
-Error during planning: `lstm_score` needs `ORDER BY traffic_windows.window_start`, its first argument, ascending and alone
--- OVER (PARTITION BY site ORDER BY window_start DESC)
-apply_function_rewrites
-caused by
-Error during planning: `lstm_score` needs `ORDER BY traffic_windows.window_start`, its first argument, ascending and alone
--- OVER (PARTITION BY site ORDER BY window_start ROWS BETWEEN 5 PRECEDING AND CURRENT ROW)
-apply_function_rewrites
-caused by
-Error during planning: `lstm_score` takes no window frame, FILTER or DISTINCT: the detector sets how far it looks back
--- lstm_score(requests)
-Error during planning: `lstm_score` expects a list of numbers as argument 1, found Int64
-hint: `lstm_score([times,] history)`, or with an OVER clause `lstm_score(window_start, requests) OVER (…)`
--- lstm_score(make_array('a'))
-Error during planning: `lstm_score` expects a list of numbers as argument 1, found List(Utf8)
-hint: `lstm_score([times,] history)`, or with an OVER clause `lstm_score(window_start, requests) OVER (…)`
--- lstm_score('nope', make_array(1))
-Error during planning: there is no detector `nope`; there are edge(requests, server_errors), lstm(requests)
-hint: `anomalog detectors list` shows them
-");
+    insta::assert_snapshot!(messages, @"
+    -- lstm_score()
+    Error during planning: `lstm_score` expects ([detector,] window_start, metric, …), found 0 arguments
+    hint: `lstm_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`
+    -- lstm_score(window_start)
+    Error during planning: `lstm_score` expects at least one metric after the timestamp
+    hint: `lstm_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`
+    -- lstm_score(requests, window_start)
+    Error during planning: `lstm_score` expects a timestamp as argument 1, found Int64
+    hint: `lstm_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`
+    -- lstm_score(window_start, site)
+    Error during planning: `lstm_score` expects a number as argument 2, found Utf8
+    hint: `lstm_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`
+    -- lstm_score(window_start, server_errors)
+    apply_function_rewrites
+    caused by
+    Error during planning: there is no lstm detector for (server_errors); there are edge(requests, server_errors), lstm(requests)
+    hint: train one: `anomalog train --metrics server_errors`
+    -- lstm_score(window_start, requests, server_errors)
+    apply_function_rewrites
+    caused by
+    Error during planning: there is no lstm detector for (requests, server_errors); there are edge(requests, server_errors), lstm(requests)
+    hint: train one: `anomalog train --metrics requests,server_errors`
+    -- gru_score('edge', window_start, server_errors, requests)
+    apply_function_rewrites
+    caused by
+    Error during planning: detector `edge@1` takes (requests, server_errors), found (server_errors, requests)
+    hint: give the metrics as (window_start, requests, server_errors)
+    -- lstm_score('edge', window_start, requests, server_errors)
+    apply_function_rewrites
+    caused by
+    Error during planning: detector `edge@1` is a gru, but the function asks for a lstm detector
+    hint: `anomaly_score` takes whatever architecture a detector has
+    -- lstm_score('nope', window_start, requests)
+    apply_function_rewrites
+    caused by
+    Error during planning: there is no detector `nope`; there are edge(requests, server_errors), lstm(requests)
+    hint: `anomalog detectors list` shows them
+    -- lstm_score('lstm@9', window_start, requests)
+    apply_function_rewrites
+    caused by
+    Error during planning: there is no detector `lstm@9`; there are edge(requests, server_errors), lstm(requests)
+    hint: `anomalog detectors list` shows them
+    -- lstm_score('lstm@x', window_start, requests)
+    apply_function_rewrites
+    caused by
+    Error during planning: `lstm@x` is not a detector reference, expected `name` or `name@version`
+    hint: for example 'lstm', 'lstm@3', or, for windows of 5 minutes, 'pretrained-lstm:5m'
+    -- lstm_score(site, window_start, requests)
+    apply_function_rewrites
+    caused by
+    Error during planning: `lstm_score` expects the detector as a literal, such as 'lstm' or 'lstm@1'
+    -- clstm_score(window_start, requests)
+    apply_function_rewrites
+    caused by
+    Error during planning: there is no clstm detector for (requests); there are edge(requests, server_errors), lstm(requests)
+    hint: train one: `anomalog train --metrics requests`
+    -- OVER (PARTITION BY site)
+    apply_function_rewrites
+    caused by
+    Error during planning: `lstm_score` needs the rows in time order
+    hint: `lstm_score(…) OVER (PARTITION BY site ORDER BY traffic_windows.window_start)`
+    -- OVER (PARTITION BY site ORDER BY requests)
+    apply_function_rewrites
+    caused by
+    Error during planning: `lstm_score` needs `ORDER BY traffic_windows.window_start`, its first argument, ascending and alone
+    -- OVER (PARTITION BY site ORDER BY window_start DESC)
+    apply_function_rewrites
+    caused by
+    Error during planning: `lstm_score` needs `ORDER BY traffic_windows.window_start`, its first argument, ascending and alone
+    -- OVER (PARTITION BY site ORDER BY window_start ROWS BETWEEN 5 PRECEDING AND CURRENT ROW)
+    apply_function_rewrites
+    caused by
+    Error during planning: `lstm_score` takes no window frame, FILTER or DISTINCT: the detector sets how far it looks back
+    -- lstm_score(requests)
+    Error during planning: `lstm_score` expects a list of numbers as argument 1, found Int64
+    hint: `lstm_score([times,] history)`, or with an OVER clause `lstm_score(window_start, requests) OVER (…)`
+    -- lstm_score(make_array('a'))
+    Error during planning: `lstm_score` expects a list of numbers as argument 1, found List(Utf8)
+    hint: `lstm_score([times,] history)`, or with an OVER clause `lstm_score(window_start, requests) OVER (…)`
+    -- lstm_score('nope', make_array(1))
+    Error during planning: there is no detector `nope`; there are edge(requests, server_errors), lstm(requests)
+    hint: `anomalog detectors list` shows them
+    ");
 }

@@ -24,7 +24,7 @@ use datafusion::physical_plan::windows::{StandardWindowExpr, WindowExpr, WindowU
 
 use super::call::{Shape, execution_error};
 use super::{AnomalyFunction, Output};
-use crate::detector::{Detector, MetricArgument};
+use crate::detector::{Detector, DetectorRef, MetricArgument};
 use crate::forecasting::{ForecastError, Status};
 use crate::scoring::WindowScore;
 use crate::series::Rows;
@@ -83,9 +83,9 @@ impl WindowFunction {
             Some(Expr::Literal(value, _)) => Some(value),
             _ => None,
         };
-        let metrics: Vec<_> = params.args[shape.first_metric..]
-            .iter()
-            .map(logical_name)
+        let metrics: Vec<_> = (params.args.iter().zip(&types))
+            .skip(shape.first_metric)
+            .map(|(expr, data_type)| logical_metric(expr, data_type))
             .collect();
         Ok((shape, self.function.detector(shape, reference, &metrics)?))
     }
@@ -104,9 +104,9 @@ impl WindowFunction {
         let reference = exprs
             .first()
             .and_then(|expr| expr.downcast_ref::<Literal>());
-        let metrics: Vec<_> = exprs[shape.first_metric..]
-            .iter()
-            .map(physical_name)
+        let metrics: Vec<_> = (exprs.iter().zip(&types))
+            .skip(shape.first_metric)
+            .map(|(expr, data_type)| physical_metric(expr, data_type))
             .collect();
         let reference = reference.map(Literal::value);
         let detector = self.function.detector(shape, reference, &metrics)?;
@@ -302,7 +302,8 @@ pub(crate) fn metric_values(values: &ArrayRef) -> Result<Vec<f64>> {
 }
 
 /// Checks every call before other rules see it, and writes the detector into it as
-/// `name@version`: `EXPLAIN` shows which one answers, and execution cannot find another.
+/// `name@version`: `EXPLAIN` shows which one answers, and execution cannot find another. To a
+/// shipped detector the metrics belong that the call names: later rules may rename them.
 #[derive(Debug)]
 pub(super) struct ResolveDetectors;
 
@@ -327,7 +328,7 @@ impl FunctionRewrite for ResolveDetectors {
             return Ok(Transformed::no(Expr::WindowFunction(call)));
         };
         let (shape, detector) = function.resolve(&call, schema)?;
-        let literal = lit(detector.manifest().id());
+        let literal = lit(DetectorRef::to(detector.manifest()).to_string());
         if shape.has_detector {
             call.params.args[0] = literal;
         } else {
@@ -348,15 +349,23 @@ fn same_expression(a: &Expr, b: &Expr) -> bool {
     plain(a) == plain(b)
 }
 
-fn logical_name(expr: &Expr) -> MetricArgument {
-    match expr {
-        Expr::Column(column) => MetricArgument::Column(column.name.clone()),
-        other => MetricArgument::Expression(other.schema_name().to_string()),
+fn logical_metric(expr: &Expr, data_type: &DataType) -> MetricArgument {
+    MetricArgument {
+        name: match expr {
+            Expr::Column(column) => column.name.clone(),
+            other => other.schema_name().to_string(),
+        },
+        is_column: matches!(expr, Expr::Column(_)),
+        is_whole: data_type.is_integer(),
     }
 }
 
-fn physical_name(expr: &Arc<dyn PhysicalExpr>) -> MetricArgument {
-    // By position only: names were compared in the logical plan, and optimizer rules may have
-    // renamed columns since.
-    MetricArgument::Expression(expr.to_string())
+fn physical_metric(expr: &Arc<dyn PhysicalExpr>, data_type: &DataType) -> MetricArgument {
+    MetricArgument {
+        name: expr.to_string(),
+        // By position only: names were compared in the logical plan, and optimizer rules may have
+        // renamed columns since.
+        is_column: false,
+        is_whole: data_type.is_integer(),
+    }
 }

@@ -131,6 +131,11 @@ impl PackedForecaster {
         }
     }
 
+    /// Inputs per step.
+    pub(crate) fn features(&self) -> usize {
+        self.features
+    }
+
     /// Location and log scale, each `[batch_size, seq_len − skip, targets]`, on up to `threads`
     /// threads.
     pub(crate) fn forecast(&self, sequences: Sequences<'_>, threads: usize) -> [Vec<f32>; 2] {

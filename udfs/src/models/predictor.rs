@@ -13,6 +13,8 @@ use crate::kernels::{CellKind, ForecasterValues, Isa, PackedForecaster, Sequence
 pub struct Predictor {
     config: ForecasterConfig,
     packed: PackedForecaster,
+    /// Metrics that one network forecasts, each by itself; 1 unless [`Self::for_each`].
+    metrics: usize,
 }
 
 /// The forecasts of a batch, row-major.
@@ -41,7 +43,34 @@ impl Predictor {
         Ok(Self {
             config: forecaster.config.clone(),
             packed: PackedForecaster::pack(&forecaster.values()?, isa),
+            metrics: 1,
         })
+    }
+
+    /// The same network, of one metric, for each of several by itself. A step's inputs are those
+    /// of one metric after the other, then `shared` ones, such as the time, that all read; its
+    /// targets are those of one metric after the other. The forecasts of a metric are those that
+    /// it has alone, bit for bit.
+    #[must_use]
+    pub fn for_each(&self, metrics: usize, shared: usize) -> Self {
+        let own = self.packed_features() - shared;
+        Self {
+            config: ForecasterConfig {
+                features: metrics * own + shared,
+                targets: metrics * self.packed_targets(),
+                ..self.config.clone()
+            },
+            packed: self.packed.clone(),
+            metrics,
+        }
+    }
+
+    fn packed_features(&self) -> usize {
+        self.packed.features()
+    }
+
+    fn packed_targets(&self) -> usize {
+        self.config.targets / self.metrics
     }
 
     /// The sizes of the forecaster.
@@ -75,16 +104,60 @@ impl Predictor {
                 inputs.len()
             );
         }
+        let parted;
+        let inputs = if self.metrics == 1 {
+            inputs
+        } else {
+            parted = self.parted(inputs, seq_len);
+            &parted
+        };
         let sequences = Sequences {
             inputs,
             seq_len,
             skip,
         };
-        let [location, log_scale] = self.packed.forecast(sequences, threads);
+        let [location, log_scale] = self
+            .packed
+            .forecast(sequences, threads)
+            .map(|values| self.joined(values, seq_len - skip));
         Ok(ForecastValues {
             location,
             log_scale,
         })
+    }
+
+    /// The inputs of each metric of each row as a row of its own.
+    fn parted(&self, inputs: &[f32], seq_len: usize) -> Vec<f32> {
+        let (features, width) = (self.config.features, self.packed_features());
+        // Of `metrics · own + shared` and `own + shared` inputs.
+        let own = (features - width) / (self.metrics - 1);
+        let mut parted = Vec::with_capacity(inputs.len() / features * self.metrics * width);
+        for row in inputs.chunks_exact(seq_len * features) {
+            for metric in 0..self.metrics {
+                for step in row.chunks_exact(features) {
+                    parted.extend_from_slice(&step[metric * own..][..own]);
+                    parted.extend_from_slice(&step[self.metrics * own..]);
+                }
+            }
+        }
+        parted
+    }
+
+    /// Forecasts with one row per metric, as steps that hold those of all metrics.
+    fn joined(&self, values: Vec<f32>, steps: usize) -> Vec<f32> {
+        if self.metrics == 1 {
+            return values;
+        }
+        let targets = self.packed_targets();
+        let mut joined = Vec::with_capacity(values.len());
+        for row in values.chunks_exact(self.metrics * steps * targets) {
+            for step in 0..steps {
+                for metric in row.chunks_exact(steps * targets) {
+                    joined.extend_from_slice(&metric[step * targets..][..targets]);
+                }
+            }
+        }
+        joined
     }
 }
 

@@ -1,0 +1,240 @@
+//! The detectors that come with the program: scores without training, and training that begins with
+//! them.
+
+use crate::Workplace;
+use serde_json::Value;
+
+const SCORES: &str = "SELECT count(*) AS windows, count(rnn) AS rnn, count(lstm) AS lstm, \
+    count(gru) AS gru, count(clstm) AS clstm FROM (SELECT \
+    rnn_score(window_start, requests) OVER w AS rnn, \
+    lstm_score(window_start, requests) OVER w AS lstm, \
+    gru_score(window_start, requests) OVER w AS gru, \
+    clstm_score(window_start, requests) OVER w AS clstm \
+    FROM traffic_windows WINDOW w AS (PARTITION BY site ORDER BY window_start))";
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_fresh_warehouse_has_scores() {
+    let work = Workplace::with_windows();
+    insta::assert_snapshot!(work.succeed(&["sql", SCORES]), @"
+    +---------+------+------+------+-------+
+    | windows | rnn  | lstm | gru  | clstm |
+    +---------+------+------+------+-------+
+    | 2880    | 2760 | 2760 | 2760 | 2760  |
+    +---------+------+------+------+-------+
+    ");
+    let said = work.run(&["score"]);
+    assert!(
+        said.contains(
+            "scored 2880 windows with pretrained-clstm@1, pretrained-gru@1, \
+                       pretrained-lstm@1, pretrained-rnn@1"
+        ),
+        "{said}"
+    );
+    assert!(!said.contains("warning"), "{said}");
+    insta::assert_snapshot!(
+        work.succeed(&[
+            "sql",
+            "SELECT count(lstm_score) AS lstm, count(anomaly_score) AS scored, \
+             min(top_metric) AS metric, bool_and(starts_with(detector, 'pretrained-')) AS shipped \
+             FROM scored_windows",
+        ]),
+        @"
+        +------+--------+----------+---------+
+        | lstm | scored | metric   | shipped |
+        +------+--------+----------+---------+
+        | 2760 | 2760   | requests | true    |
+        +------+--------+----------+---------+
+        "
+    );
+    assert!(!work.path().join("warehouse/detectors").exists());
+    let several = json(&work.succeed(&[
+        "--json",
+        "score",
+        "--detector",
+        "pretrained-gru",
+        "--metrics",
+        "requests,latency_p95",
+    ]));
+    assert_eq!(several["detector"], "pretrained-gru@1");
+    assert_eq!(several["trained_until"], Value::Null);
+    insta::assert_snapshot!(
+        work.succeed(&[
+            "sql",
+            "SELECT DISTINCT top_metric FROM scored_windows WHERE top_metric IS NOT NULL ORDER BY 1",
+        ]),
+        @"
+        +-------------+
+        | top_metric  |
+        +-------------+
+        | latency_p95 |
+        | requests    |
+        +-------------+
+        "
+    );
+}
+
+#[test]
+fn they_are_listed_and_shown() {
+    let work = Workplace::new();
+    let listed = json(&work.succeed(&["--json", "detectors", "list"]));
+    let names: Vec<_> = listed["detectors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|detector| {
+            assert_eq!(detector["is_shipped"], true);
+            assert_eq!(detector["fault"], Value::Null);
+            detector["name"].as_str().unwrap()
+        })
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "pretrained-rnn",
+            "pretrained-lstm",
+            "pretrained-gru",
+            "pretrained-clstm"
+        ]
+    );
+    let shown = work.succeed(&["detectors", "show", "pretrained-lstm"]);
+    let (facts, _) = shown.split_once("trained on").unwrap();
+    insta::assert_snapshot!(facts, @"
+    detector        pretrained-lstm@1
+    architecture    lstm, hidden 48
+    metrics         any, each by itself
+    window step     any
+    ");
+}
+
+#[test]
+fn training_goes_on_with_them() {
+    let work = Workplace::new();
+    let simulate = [
+        "simulate", "--out", "example", "--days", "14", "--sites", "1", "--scale", "0.5",
+    ];
+    work.succeed(&simulate);
+    work.succeed(&["ingest", "example/logs"]);
+    let train = |name: &str| {
+        let summary = work.succeed(&[
+            "--json",
+            "train",
+            "--from",
+            "pretrained",
+            "--arch",
+            "lstm,rnn",
+            "--name",
+            name,
+        ]);
+        json(&summary)["detectors"].clone()
+    };
+    let trained = train("mine");
+    for (detector, name) in trained.as_array().unwrap().iter().zip(["lstm", "rnn"]) {
+        assert_eq!(detector["name"], format!("mine_{name}"));
+        assert_eq!(detector["began_with"], format!("pretrained-{name}@1"));
+        let loss = |name: &str| detector[name].as_f64().unwrap();
+        // Before any step it is the loss of the shipped weights.
+        assert!(
+            loss("stop_loss") < loss("untrained_stop_loss"),
+            "{detector}"
+        );
+    }
+    let manifest = |name: &str| json(&work.succeed(&["--json", "detectors", "show", name]));
+    let (mine, shipped) = (manifest("mine_lstm"), manifest("pretrained-lstm"));
+    assert_eq!(mine["hidden_size"], shipped["hidden_size"]);
+    assert_ne!(mine["weights_sha256"], shipped["weights_sha256"]);
+    assert_eq!(mine["training"]["began_with"], "pretrained-lstm@1");
+    train("again");
+    assert_eq!(
+        mine["weights_sha256"],
+        manifest("again_lstm")["weights_sha256"]
+    );
+    // From a detector of the warehouse: its architecture, and a new version of its name.
+    let next = work.run(&["train", "--from", "mine_rnn", "--steps", "20"]);
+    assert!(
+        next.contains("trained mine_rnn@2 on requests of 1 series")
+            && next.contains("20 steps from mine_rnn@1, error"),
+        "{next}"
+    );
+}
+
+#[test]
+fn what_does_not_go_with_the_weights_is_refused() {
+    let work = Workplace::with_windows();
+    let refuse = |arguments: &[&str]| work.run(&[&["train", "--from"], arguments].concat());
+    insta::assert_snapshot!(refuse(&["pretrained", "--hidden", "7"]), @"
+    --- stderr
+    error: `pretrained-rnn@1` has a state of width 48, which does not go with `--hidden 7`
+    hint: training goes on with a detector as it is: leave the option out, or train without `--from`
+    --- exit 1
+    ");
+    insta::assert_snapshot!(refuse(&["pretrained-lstm", "--arch", "lstm,gru"]), @"
+    --- stderr
+    error: `pretrained-lstm@1` has the architecture lstm, which does not go with `--arch gru`
+    hint: training goes on with a detector as it is: leave the option out, or train without `--from`
+    --- exit 1
+    ");
+    insta::assert_snapshot!(refuse(&["pretrained", "--metrics", "requests,bytes"]), @"
+    --- stderr
+    error: `pretrained-rnn@1` learned one metric, which does not go with `--metrics requests,bytes`
+    hint: training goes on with a detector as it is: leave the option out, or train without `--from`
+    --- exit 1
+    ");
+    insta::assert_snapshot!(refuse(&["nope"]), @"
+    --- stderr
+    error: there is no detector `nope`; there are shipped for any metrics: pretrained-rnn, pretrained-lstm, pretrained-gru, pretrained-clstm
+    hint: `anomalog detectors list` shows them
+    --- exit 1
+    ");
+    insta::assert_snapshot!(refuse(&["pretrained", "--arch", "gru", "--name", "pretrained-gru"]), @"
+    --- stderr
+    error: `pretrained-gru` is the name of a detector that comes with the program
+    hint: choose another with `--name`
+    --- exit 1
+    ");
+    assert!(!work.path().join("warehouse/detectors").exists());
+}
+
+/// The command that makes them, in small: equal bytes each time.
+#[test]
+fn they_are_made_the_same_each_time() {
+    let work = Workplace::new();
+    let pretrain = |out: &str, more: &[&str]| {
+        let arguments = [
+            "pretrain", "--out", out, "--sites", "2", "--days", "2", "--steps", "3", "--hidden",
+            "4", "--arch", "rnn,gru",
+        ];
+        work.run(&[&arguments[..], more].concat())
+    };
+    let said = pretrain("one", &[]);
+    assert!(said.contains("pretrained-gru: 3 steps"), "{said}");
+    pretrain("two", &["--threads", "1"]);
+    let bytes = |folder: &str| work.files(folder).into_values().collect::<Vec<_>>();
+    assert_eq!(bytes("one").len(), 5);
+    assert!(
+        bytes("one") == bytes("two"),
+        "another time gave other bytes"
+    );
+    pretrain("three", &["--seed", "1"]);
+    assert!(bytes("one") != bytes("three"), "the seed has no effect");
+    work.write(
+        "series.csv",
+        "file,dataset,train_points,vus_window,step_seconds\n",
+    );
+    insta::assert_snapshot!(pretrain("four", &["--series", "series.csv"]), @"
+    --- stderr
+    error: `series.csv` lists no series
+    hint: `series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file has timestamp, value and label
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["pretrain", "--out", "four", "--sites", "0"]), @"
+    --- stderr
+    error: there is nothing to learn from
+    hint: name series with `--series`, or set `--sites`
+    --- exit 1
+    ");
+    assert!(!work.path().join("four").exists());
+}
