@@ -11,9 +11,12 @@ use rayon::prelude::*;
 use super::TrainingError;
 use super::dataset::{Dataset, MIN_CALIBRATION_WINDOWS, Series};
 
-/// How far usual errors reach: as in the profiles of series.
-const REACH: f64 = 0.99;
-/// The smallest share of the difference's reach: a detector that is never wrong on the held-back
+/// How far errors reach is the mean of so many of the largest: a quantile of errors that are nearly
+/// always 0 says nothing.
+const LARGEST_SHARE: f64 = 0.01;
+/// An error counts as at most so much, so that anomalies do not decide.
+const SIZE_CLIP: f64 = 4.0;
+/// The smallest share of the others' reach: a detector that is never wrong on the held-back
 /// range will be.
 const SMALLEST_SHARE: f64 = 0.1;
 /// Microseconds in a day.
@@ -61,7 +64,7 @@ pub(super) fn calibrate(
     let metrics = layouts.first().map_or(0, BlockLayout::metrics);
     let mut comparison = Comparison::none(metrics);
     for (metric, share) in comparison.errors.iter_mut().enumerate() {
-        *share = share_of_difference(&held, metric);
+        *share = share_of_others(&held, metric);
     }
     for metric in 0..metrics {
         comparison.excess[metric] = excess_share(&held, &comparison, metric);
@@ -114,21 +117,30 @@ impl Held {
     }
 }
 
-/// The reach of the detector's errors in a metric as a share of that of the difference's.
-fn share_of_difference(held: &[Held], metric: usize) -> f64 {
-    let mut sizes: Vec<f64> = held
+/// The reach of the detector's errors in a metric as a share of that of the others'; 1 where those
+/// hardly err.
+fn share_of_others(held: &[Held], metric: usize) -> f64 {
+    let sizes: Vec<[f64; 2]> = held
         .iter()
         .flat_map(Held::windows)
-        .filter_map(|window| Comparison::error_of_detector(window, metric))
-        .filter(|size| size.is_finite())
+        .filter_map(|window| Comparison::errors_of(window, metric))
+        .filter(|sizes| sizes.iter().all(|size| size.is_finite()))
         .collect();
-    if sizes.is_empty() {
+    if sizes.len() < 2 {
         return 1.0;
     }
-    let rank = (sizes.len() as f64 * REACH) as usize;
-    let rank = rank.min(sizes.len() - 1);
-    let (_, reach, _) = sizes.select_nth_unstable_by(rank, f64::total_cmp);
-    reach.max(SMALLEST_SHARE)
+    let count = ((sizes.len() as f64 * LARGEST_SHARE) as usize).clamp(2, sizes.len());
+    let [own, others] = [0, 1].map(|of| {
+        let mut sizes: Vec<f64> = sizes.iter().map(|sizes| sizes[of]).collect();
+        let (largest, ..) = sizes.select_nth_unstable_by(count - 1, |a, b| b.total_cmp(a));
+        let largest = largest.iter().map(|size| size.min(SIZE_CLIP));
+        largest.sum::<f64>()
+    });
+    if others > 0.0 {
+        (own / others).max(SMALLEST_SHARE)
+    } else {
+        1.0
+    }
 }
 
 /// The excess of a metric that alarms reach as often with the detector's forecast as without, as a

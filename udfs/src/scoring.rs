@@ -19,8 +19,6 @@ use crate::series::Rows;
 
 /// The smallest p: below it `1 − p` could no longer be told from 1.
 const SMALLEST_P: f64 = 1e-15;
-/// The 99 % quantile of the size of a standard normal deviate: how far usual deviates reach.
-const NORMAL_REACH: f64 = 2.575_829_303_548_901;
 
 /// On which side of the forecast a value lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -201,20 +199,27 @@ impl Comparison {
         largest
     }
 
-    /// The error of the detector's forecast in reaches of those that need no detector; `None`
-    /// where there is none.
+    /// How large the error of the detector's forecast is, and that of the forecast that needs no
+    /// detector and is measured alike; `None` where there is none.
     #[must_use]
-    pub fn error_of_detector(window: WindowForecast<'_>, metric: usize) -> Option<f64> {
+    pub fn errors_of(window: WindowForecast<'_>, metric: usize) -> Option<[f64; 2]> {
         let found = window.metrics[metric].as_ref()?;
-        match window.normal.profile.metrics[metric].as_ref()? {
-            MetricProfile::Errors(profile) => {
-                let error = found.value - found.forecast;
-                Some(profile.difference.excess(window.normal.slot, error))
+        match (
+            window.normal.profile.metrics[metric].as_ref()?,
+            found.evidence,
+        ) {
+            (MetricProfile::Errors(profile), Evidence::Errors(evidence)) => {
+                let size = |expected| {
+                    let error = found.value - expected;
+                    profile.difference.excess(window.normal.slot, error)
+                };
+                Some([size(found.forecast), size(evidence.previous)])
             }
-            MetricProfile::Scan(profile) => {
-                let deviate = profile.deviate_from(found.value, found.forecast)?;
-                Some(deviate.abs() / NORMAL_REACH)
+            (MetricProfile::Scan(profile), Evidence::Scan(deviates)) => {
+                let size = |expected| profile.deviate_from(found.value, expected).map(f64::abs);
+                Some([size(found.forecast)?, size(deviates.expected)?])
             }
+            _ => None,
         }
     }
 }

@@ -17,6 +17,10 @@ use super::scale::StreamScale;
 use super::tail::Tail;
 use crate::features::SeriesFeatures;
 
+/// No usual error is smaller than so many of the smallest changes: one request more or less is
+/// nothing, even where there were none.
+const LEAST_CHANGES: f64 = 1.5;
+
 /// Usual errors of one metric.
 #[derive(Debug, Clone)]
 pub struct ErrorProfile {
@@ -61,7 +65,7 @@ impl ErrorProfile {
         metric: usize,
         history: &History,
     ) -> Option<Self> {
-        let smallest = features.layout().smallest_scale(metric);
+        let smallest = LEAST_CHANGES * features.layout().resolutions[metric];
         let History { range, slots, days } = history;
         let value = |index| features.value(metric, index);
         let scale = |errors: &[f64]| StreamScale::fit(errors, slots, *days, smallest);

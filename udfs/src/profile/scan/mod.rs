@@ -33,6 +33,8 @@ use table::TimeTable;
 
 /// Windows whose values are summed.
 pub const SPANS: [usize; 5] = [1, 5, 15, 30, 60];
+/// Days of values before there is a habit.
+const MIN_DAYS: f64 = 1.5;
 /// Rounds in which the spread of the sums and the windows to leave out are found.
 const ROUNDS: usize = 3;
 /// Sums of a span that overlap more than this share of it say little more than one.
@@ -240,8 +242,8 @@ pub struct ScanProfile {
 }
 
 impl ScanProfile {
-    /// Learns from the windows of a range; `None` where they are less than a day or neither counts
-    /// nor restless enough for logarithms.
+    /// Learns from the windows of a range; `None` where they are fewer than [`MIN_DAYS`] or neither
+    /// counts nor restless enough for logarithms.
     pub(super) fn learn(
         features: &SeriesFeatures<'_>,
         metric: usize,
@@ -252,7 +254,8 @@ impl ScanProfile {
             .map(|index| features.value(metric, index))
             .collect();
         let known = values.iter().filter(|value| value.is_finite()).count();
-        if known < clock.windows_per_day().max(MIN_WINDOWS) {
+        let least = MIN_DAYS * clock.windows_per_day() as f64;
+        if known < MIN_WINDOWS.max(least as usize) {
             return None;
         }
         let (table, habits, statistic) = if counts::are_counts(&values) {

@@ -52,7 +52,7 @@ impl TimeTable {
         for index in history.range.clone() {
             let day = clock.day(index);
             if of_day.0 != day {
-                let left_out = (days.days() > 2).then_some((day - first_day) as usize);
+                let left_out = (days.days > 1).then_some((day - first_day) as usize);
                 of_day = (day, left_out.and_then(|day| days.table(Some(day), recipe)));
             }
             let of_others = of_day.1.as_ref().unwrap_or(&table);
@@ -117,10 +117,6 @@ impl DaySlots {
         };
         let slots = cells.into_iter().map(sorted).collect();
         Self { slots, days }
-    }
-
-    fn days(&self) -> usize {
-        self.days
     }
 
     fn table(&self, left_out: Option<usize>, recipe: Recipe) -> Option<TimeTable> {
