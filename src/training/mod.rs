@@ -2,11 +2,11 @@
 //!
 //! The rows before `until` are cut in time, over all series at once, into a **fit** range for the
 //! weights, a **stop** range that chooses when to stop, and a **calibration** range on which
-//! residuals are ranked. The three do not overlap, and nothing at or after `until` is read, so a
+//! errors are compared with those of simple forecasts. The three do not overlap, and nothing at or after `until` is read, so a
 //! detector may be judged on what comes after it.
 //!
 //! ```text
-//! loader (a bounded sample) ──▶ dataset (rows, splits) ──▶ fit (weights) ──▶ calibrate (normal residual, table, validation)
+//! loader (a bounded sample) ──▶ dataset (rows, splits) ──▶ fit (weights) ──▶ calibrate (comparison, validation)
 //! ```
 
 mod calibrate;

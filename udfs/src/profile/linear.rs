@@ -197,7 +197,7 @@ mod tests {
         }
     }
 
-    /// A value between −1 and 1 from a number (SplitMix64).
+    /// A value between −1 and 1 from a number (`SplitMix64`).
     fn noise(seed: u64) -> f64 {
         let mut z = seed
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -238,7 +238,7 @@ mod tests {
         let silent = grid(vec![3.0; 1_000]);
         let features = SeriesFeatures::new(&layout, &silent, true);
         assert!(LinearForecast::learn(&features, 0, &(70..900)).is_none());
-        let short = grid((0..200).map(|t| noise(t)).collect());
+        let short = grid((0..200).map(noise).collect());
         let features = SeriesFeatures::new(&layout, &short, true);
         assert!(LinearForecast::learn(&features, 0, &(70..190)).is_none());
     }
@@ -249,8 +249,8 @@ mod tests {
         let mut wanted = [0.0; INPUTS];
         for row in 0..INPUTS {
             wanted[row] = noise(row as u64);
-            for column in 0..row {
-                matrix[row][column] = noise((row * INPUTS + column) as u64);
+            for (column, cell) in matrix[row].iter_mut().take(row).enumerate() {
+                *cell = noise((row * INPUTS + column) as u64);
             }
             matrix[row][row] = 10.0;
         }

@@ -48,13 +48,13 @@ pub enum MetricProfile {
     /// Habit moves it: errors of single windows.
     Errors(Box<ErrorProfile>),
     /// Chance moves it: sums over windows.
-    Scan(ScanProfile),
+    Scan(Box<ScanProfile>),
 }
 
 impl MetricProfile {
     fn learn(features: &SeriesFeatures<'_>, metric: usize, history: &History) -> Option<Self> {
         if let Some(scan) = ScanProfile::learn(features, metric, &history.range) {
-            return Some(Self::Scan(scan));
+            return Some(Self::Scan(Box::new(scan)));
         }
         let errors = ErrorProfile::learn(features, metric, history)?;
         Some(Self::Errors(Box::new(errors)))

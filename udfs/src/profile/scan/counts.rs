@@ -3,7 +3,7 @@
 //! Requests come in sessions and bursts, so counts vary more than Poisson's do: the variance of a
 //! sum of mean `F` is `φF + αF²`, quasi-Poisson for rare requests and proportional to the level for
 //! many. The deviate is the signed root of the deviance of a negative binomial distribution with
-//! that variance (McCullagh & Nelder 1989), which is close to standard normal even for small counts.
+//! that variance (`McCullagh` & Nelder 1989), which is close to standard normal even for small counts.
 
 use super::table::{Recipe, TimeTable};
 use super::{Deviation, Observation, SPANS, ScanHistory, SpanSum};

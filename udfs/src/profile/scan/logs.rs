@@ -81,9 +81,9 @@ pub(super) fn offset(values: &[f64]) -> Option<f64> {
 pub(super) fn means(history: &ScanHistory<'_>) -> Option<(TimeTable, Vec<f64>)> {
     let mut known: Vec<f64> = history.known().collect();
     let median = quantile(&mut known, 0.5);
-    known
-        .iter_mut()
-        .for_each(|value| *value = (*value - median).abs());
+    for value in &mut known {
+        *value = (*value - median).abs();
+    }
     let reach = TABLE_CLIP * DEVIATION_PER_MEDIAN * quantile(&mut known, 0.5);
     TimeTable::learn(
         history,

@@ -290,7 +290,7 @@ impl ScanProfile {
         for round in 0..ROUNDS {
             let mut moments = Moments::new(&model.statistic);
             let mut found = |now: usize, sum: SpanSum| {
-                if now % (SPANS[sum.number] / STRIDES_PER_SPAN).max(1) == 0 {
+                if now.is_multiple_of((SPANS[sum.number] / STRIDES_PER_SPAN).max(1)) {
                     moments.add(sum, &model.statistic);
                 }
             };

@@ -9,7 +9,7 @@ use crate::series::SeriesGrid;
 
 const DAY: usize = 1_440;
 
-/// A number between 0 and 1 from another (SplitMix64).
+/// A number between 0 and 1 from another (`SplitMix64`).
 fn uniform(seed: u64) -> f64 {
     let mut z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(77);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
