@@ -174,7 +174,7 @@ impl Comparison {
         evidence: &ErrorEvidence,
     ) -> Option<Excess<'a>> {
         let own = ScaledError {
-            expected: found.forecast,
+            expected: evidence.combined(found.forecast),
             scale: &profile.difference,
         };
         let others = profile.errors(evidence).map(|error| (error, 1.0));
@@ -213,7 +213,8 @@ impl Comparison {
                     let error = found.value - expected;
                     profile.difference.excess(window.normal.slot, error)
                 };
-                Some([size(found.forecast), size(evidence.previous)])
+                let own = evidence.combined(found.forecast);
+                Some([size(own), size(evidence.previous)])
             }
             (MetricProfile::Scan(profile), Evidence::Scan(deviates)) => {
                 let size = |expected| profile.deviate_from(found.value, expected).map(f64::abs);

@@ -50,6 +50,19 @@ pub struct ErrorEvidence {
     pub lingering: f64,
 }
 
+impl ErrorEvidence {
+    /// The mean of the detector's and the linear forecast, where there is one: what all series and
+    /// what this one teach err differently, and less together (Bates & Granger 1969).
+    #[must_use]
+    pub fn combined(&self, forecast: f64) -> f64 {
+        if self.linear.is_nan() {
+            forecast
+        } else {
+            f64::midpoint(forecast, self.linear)
+        }
+    }
+}
+
 /// One error, and what it is measured with.
 #[derive(Debug, Clone, Copy)]
 pub struct ScaledError<'a> {
