@@ -43,7 +43,7 @@ pub(crate) fn manifest(name: &str, architecture: Architecture, metrics: &[&str])
         block: 12,
         horizons: vec![1, 5],
         scale_windows: 48,
-        profile_windows: 96,
+        profile_windows: 72,
         resolutions: vec![1.0; metrics.len()],
     };
     Manifest {

@@ -15,7 +15,7 @@ pub(crate) const YESTERDAY_MEDIAN: usize = 5;
 const PROFILE_DAYS: i64 = 28;
 const PROFILE_WINDOWS: (i64, i64) = (4_032, 40_320);
 /// A profile is renewed when the history has grown by about this share of it.
-const RENEWALS_PER_HISTORY: usize = 8;
+const RENEWALS_PER_HISTORY: usize = 4;
 
 /// Inputs of a metric besides one per horizon.
 pub(crate) const INPUTS_PER_METRIC: usize = 7;
@@ -87,7 +87,7 @@ impl BlockLayout {
     }
 
     /// Windows between the ends of the histories that profiles are learned from, for a series of
-    /// an age in windows: a power of two of blocks, about an eighth of the history.
+    /// an age in windows: a power of two of blocks, about a quarter of the history.
     #[must_use]
     pub fn profile_spacing(&self, age: i64) -> i64 {
         let history = age.clamp(0, self.profile_windows as i64) as usize;
@@ -154,13 +154,13 @@ mod tests {
     fn profiles_are_renewed_more_rarely_as_the_history_grows() {
         let layout = BlockLayout::for_step(60_000_000, vec![1.0]);
         let spacing = |age| layout.profile_spacing(age);
-        assert_eq!([spacing(-5), spacing(0), spacing(959)], [60; 3]);
+        assert_eq!([spacing(-5), spacing(0), spacing(479)], [60; 3]);
         assert_eq!(
-            [spacing(960), spacing(1_440), spacing(10_080)],
-            [120, 120, 960]
+            [spacing(480), spacing(1_440), spacing(10_080)],
+            [120, 240, 1_920]
         );
-        assert_eq!(spacing(40_320), 3_840);
-        assert_eq!(spacing(i64::MAX), 3_840);
+        assert_eq!(spacing(40_320), 7_680);
+        assert_eq!(spacing(i64::MAX), 7_680);
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub const SLOTS: usize = 96;
 pub struct Clock {
     step_micros: i64,
     knows_time: bool,
+    /// Windows per day, where a day is a whole number of them.
+    whole_day: Option<i64>,
 }
 
 impl Clock {
@@ -19,6 +21,11 @@ impl Clock {
         Self {
             step_micros: layout.step_micros,
             knows_time,
+            whole_day: if DAY_MICROS % layout.step_micros == 0 {
+                Some(DAY_MICROS / layout.step_micros)
+            } else {
+                None
+            },
         }
     }
 
@@ -31,7 +38,10 @@ impl Clock {
     /// The day of a window, counted from the epoch.
     #[must_use]
     pub fn day(self, index: i64) -> i64 {
-        self.micros(index).div_euclid(i128::from(DAY_MICROS)) as i64
+        match self.whole_day {
+            Some(windows) => index.div_euclid(windows),
+            None => self.micros(index).div_euclid(i128::from(DAY_MICROS)) as i64,
+        }
     }
 
     /// The slot of a window in a day of [`SLOTS`]: 0 for all where the time is not known.
@@ -58,7 +68,7 @@ impl Clock {
     /// The slot of a window in a day of so many.
     #[must_use]
     pub fn slot_of(self, index: i64, slots: usize) -> usize {
-        (self.time_of_day(index) * slots as i128 / i128::from(DAY_MICROS)) as usize
+        (self.time_of_day(index) * slots as i64 / DAY_MICROS) as usize
     }
 
     /// Where the middle of a window lies between the middles of slots: the slot before, the slot
@@ -76,8 +86,12 @@ impl Clock {
         i128::from(index) * i128::from(self.step_micros)
     }
 
-    fn time_of_day(self, index: i64) -> i128 {
-        self.micros(index).rem_euclid(i128::from(DAY_MICROS))
+    /// Microseconds since midnight.
+    fn time_of_day(self, index: i64) -> i64 {
+        match self.whole_day {
+            Some(windows) => index.rem_euclid(windows) * self.step_micros,
+            None => self.micros(index).rem_euclid(i128::from(DAY_MICROS)) as i64,
+        }
     }
 }
 

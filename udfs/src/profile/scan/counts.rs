@@ -6,7 +6,7 @@
 //! that variance (`McCullagh` & Nelder 1989), which is close to standard normal even for small counts.
 
 use super::table::{Recipe, TimeTable};
-use super::{Deviation, Observation, SPANS, ScanHistory, SpanSum};
+use super::{Observation, SPANS, ScanHistory, SpanSum};
 use crate::profile::quantile::quantile;
 
 /// A metric with more than this a window on average is no matter of chance.
@@ -67,7 +67,14 @@ pub(super) fn rates(history: &ScanHistory<'_>) -> Option<(TimeTable, Vec<f64>)> 
     )
 }
 
-/// How much sums of counts vary.
+impl SpanSum {
+    /// What was to be expected.
+    fn mean(&self) -> f64 {
+        self.habit * self.factor
+    }
+}
+
+/// How much sums of counts vary: `φF + αF²`.
 #[derive(Debug, Clone, Copy)]
 struct Dispersion {
     phi: f64,
@@ -89,12 +96,12 @@ impl Dispersion {
         (2.0 * deviance).max(0.0).sqrt().copysign(sum - mean)
     }
 
-    /// A number that the deviate does not exceed.
-    fn bound(self, sum: f64, mean: f64) -> f64 {
+    /// Whether the deviate is surely smaller than some.
+    fn is_within(self, sum: f64, mean: f64, deviates: f64) -> bool {
         // The deviance is twice the integral of distance over variance, and the variance grows.
-        let (x, f) = (sum / self.phi, mean / self.phi);
-        let least = x.min(f);
-        (x - f).abs() / (least + self.alpha * least * least).sqrt()
+        let least = sum.min(mean);
+        let distance = sum - mean;
+        distance * distance < deviates * deviates * self.variance(least)
     }
 }
 
@@ -131,19 +138,16 @@ impl Counts {
         rate * level.exp()
     }
 
-    /// The deviate of a sum, or 0 where it is surely smaller than `least`.
-    pub(super) fn deviation(&self, sum: SpanSum, least: f64) -> Deviation {
-        let mean = sum.habit * sum.level.exp();
-        let dispersion = self.dispersions[sum.number];
-        let is_small = dispersion.bound(sum.value, mean) < least;
-        Deviation {
-            deviate: if is_small {
-                0.0
-            } else {
-                dispersion.deviate(sum.value, mean)
-            },
-            shift: ((sum.value + 0.5) / (mean + 0.5)).ln(),
-        }
+    pub(super) fn is_within(&self, sum: &SpanSum, deviates: f64) -> bool {
+        self.dispersions[sum.number].is_within(sum.value, sum.mean(), deviates)
+    }
+
+    pub(super) fn deviate(&self, sum: &SpanSum) -> f64 {
+        self.dispersions[sum.number].deviate(sum.value, sum.mean())
+    }
+
+    pub(super) fn shift(sum: &SpanSum) -> f64 {
+        ((sum.value + 0.5) / (sum.mean() + 0.5)).ln()
     }
 
     /// The deviate of one window from a forecast; `None` where that is too small.
@@ -208,7 +212,7 @@ struct Moments {
 
 impl CountMoments {
     pub(super) fn add(&mut self, sum: SpanSum, counts: &Counts) {
-        let mean = sum.habit * sum.level.exp();
+        let mean = sum.mean();
         if mean <= 0.0 {
             return;
         }
@@ -321,7 +325,7 @@ mod tests {
                         value,
                         habit: mean,
                         known: 1,
-                        level: 0.0,
+                        factor: 1.0,
                     };
                     all.add(sum, &counts);
                 }
@@ -344,7 +348,7 @@ mod tests {
         ) {
             let deviate = DISPERSION.deviate(sum, mean);
             prop_assert!(DISPERSION.deviate(sum + more, mean) >= deviate - 1e-6);
-            prop_assert!(deviate.abs() <= DISPERSION.bound(sum, mean) + 1e-6);
+            prop_assert!(!DISPERSION.is_within(sum, mean, deviate.abs() - 1e-6));
         }
 
         #[test]

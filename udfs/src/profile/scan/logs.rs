@@ -6,7 +6,7 @@
 //! are high, and one window, whatever its value, says little (Huber 1964).
 
 use super::table::{Recipe, TimeTable};
-use super::{Deviation, Observation, SPANS, ScanHistory, SpanSum};
+use super::{Observation, SPANS, ScanHistory, SpanSum};
 use crate::profile::clock::SLOTS;
 use crate::profile::quantile::quantile;
 use crate::profile::scale::StreamScale;
@@ -144,12 +144,12 @@ impl Logs {
         ((habit + level).exp() - self.offset).max(0.0)
     }
 
-    pub(super) fn deviation(&self, sum: SpanSum) -> Deviation {
-        let known = sum.known as f64;
-        Deviation {
-            deviate: sum.value / known.sqrt() / self.deviations[sum.number],
-            shift: sum.value / known,
-        }
+    pub(super) fn deviate(&self, sum: &SpanSum) -> f64 {
+        sum.value / (sum.known as f64).sqrt() / self.deviations[sum.number]
+    }
+
+    pub(super) fn shift(sum: &SpanSum) -> f64 {
+        sum.value / sum.known as f64
     }
 
     /// A window is never out by itself.
@@ -169,7 +169,7 @@ pub(super) struct LogMoments {
 
 impl LogMoments {
     pub(super) fn add(&mut self, sum: SpanSum, logs: &Logs) {
-        let square = logs.deviation(sum).deviate.powi(2).min(SQUARE_CLIP);
+        let square = logs.deviate(&sum).powi(2).min(SQUARE_CLIP);
         let (squares, count) = &mut self.of_spans[sum.number];
         *squares += square;
         *count += 1.0;

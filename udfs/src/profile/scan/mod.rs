@@ -27,7 +27,7 @@ use super::{MIN_WINDOWS, Tail};
 use crate::features::SeriesFeatures;
 use counts::{CountMoments, Counts};
 use logs::{LogMoments, Logs};
-use state::Rules;
+use state::Purpose;
 pub use state::ScanState;
 use table::TimeTable;
 
@@ -75,16 +75,8 @@ struct SpanSum {
     habit: f64,
     /// Windows with a value.
     known: usize,
-    /// The level before the span.
-    level: f64,
-}
-
-/// What a statistic makes of a sum.
-#[derive(Debug, Clone, Copy)]
-struct Deviation {
-    deviate: f64,
-    /// How far the windows are off on average, on a logarithmic scale.
-    shift: f64,
+    /// What the level before the span multiplies habits by; unused for logarithms.
+    factor: f64,
 }
 
 /// How sums are measured.
@@ -123,10 +115,34 @@ impl Statistic {
         }
     }
 
-    fn deviation(&self, sum: SpanSum, least: f64) -> Deviation {
+    /// What a level multiplies habits by.
+    fn factor(&self, level: f64) -> f64 {
         match self {
-            Self::Counts(counts) => counts.deviation(sum, least),
-            Self::Logs(logs) => logs.deviation(sum),
+            Self::Counts(_) => level.exp(),
+            Self::Logs(_) => 1.0,
+        }
+    }
+
+    /// Whether a sum is surely less than so many deviates out.
+    fn is_within(&self, sum: &SpanSum, deviates: f64) -> bool {
+        match self {
+            Self::Counts(counts) => counts.is_within(sum, deviates),
+            Self::Logs(_) => false,
+        }
+    }
+
+    fn deviate(&self, sum: &SpanSum) -> f64 {
+        match self {
+            Self::Counts(counts) => counts.deviate(sum),
+            Self::Logs(logs) => logs.deviate(sum),
+        }
+    }
+
+    /// How far the windows of a sum are off on average, on a logarithmic scale.
+    fn shift(&self, sum: &SpanSum) -> f64 {
+        match self {
+            Self::Counts(_) => Counts::shift(sum),
+            Self::Logs(_) => Logs::shift(sum),
         }
     }
 
@@ -210,7 +226,7 @@ impl ScanModel {
         range: &Range<i64>,
         values: &[f64],
         habits: &[f64],
-        rules: Rules,
+        purpose: Purpose,
         found: &mut impl FnMut(usize, SpanSum),
         mut take: impl FnMut([f64; 2]),
     ) -> ScanState {
@@ -218,7 +234,7 @@ impl ScanModel {
         for ((index, value), habit) in range.clone().zip(values).zip(habits) {
             let slot = self.clock.slot(index);
             let observation = self.statistic.observe(*value, *habit, state.level(), slot);
-            let largest = largest(state.step(self, observation, rules, found));
+            let largest = largest(state.step(self, observation, purpose, found));
             state.remember(largest);
             take(largest);
         }
@@ -294,8 +310,12 @@ impl ScanProfile {
                     moments.add(sum, &model.statistic);
                 }
             };
-            let rules = Rules::of_round(round);
-            model.pass(range, &values, &habits, rules, &mut found, |_| {});
+            let purpose = if round == 0 {
+                Purpose::FirstRound
+            } else {
+                Purpose::LaterRound
+            };
+            model.pass(range, &values, &habits, purpose, &mut found, |_| {});
             moments.apply_to(&mut model.statistic);
         }
         let mut sides = [(); 2].map(|()| Vec::with_capacity(values.len()));
@@ -303,7 +323,7 @@ impl ScanProfile {
             range,
             &values,
             &habits,
-            Rules::SCORING,
+            Purpose::Scoring,
             &mut |_, _| {},
             |largest| {
                 for (side, deviate) in sides.iter_mut().zip(largest) {
@@ -362,7 +382,7 @@ impl ScanProfile {
         let level = state.level();
         let is_calm = state.is_calm();
         let observation = statistic.observe(value, habit, level, clock.slot(index));
-        let deviates = state.step(&self.model, observation, Rules::SCORING, &mut |_, _| {});
+        let deviates = state.step(&self.model, observation, Purpose::Scoring, &mut |_, _| {});
         let largest = largest(deviates);
         Deviates {
             largest,

@@ -2,7 +2,7 @@
 
 use crate::profile::memory::Memory;
 
-use super::{Deviation, Observation, SPANS, ScanModel, SpanSum, Statistic};
+use super::{Observation, SPANS, ScanModel, SpanSum, Statistic};
 
 /// The span that says whether an anomaly goes on.
 const RECENT: usize = 1;
@@ -23,32 +23,15 @@ const RECOVERY: usize = 4;
 /// Windows that are remembered: at least the longest span and the delay.
 const MEMORY: usize = 128;
 
-/// What a pass over windows does.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rules {
-    quarantine_deviate: f64,
-    /// Deviates surely smaller than this may be taken for 0.
-    least_deviate: f64,
-}
-
-impl Rules {
-    /// Every deviate counts.
-    pub(super) const SCORING: Self = Self {
-        quarantine_deviate: QUARANTINE_DEVIATE,
-        least_deviate: 0.0,
-    };
-
-    /// The rules of a round of learning: the first knows no spread yet.
-    pub(super) fn of_round(round: usize) -> Self {
-        Self {
-            quarantine_deviate: if round == 0 {
-                f64::INFINITY
-            } else {
-                QUARANTINE_DEVIATE
-            },
-            least_deviate: CUT_DEVIATE,
-        }
-    }
+/// What a pass over windows is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To learn how sums spread, of which nothing is known yet: no window stands out.
+    FirstRound,
+    /// To learn it better. Deviates too small to matter may be 0.
+    LaterRound,
+    /// The largest deviate of each side counts; others may be 0.
+    Scoring,
 }
 
 /// Sums over all windows before one.
@@ -59,8 +42,8 @@ struct Sums {
     known: usize,
 }
 
-/// What is known of each span that ends with a window.
-type Judged = [Option<(SpanSum, Deviation)>; SPANS.len()];
+/// The sum and the deviate of each span that ends with a window.
+type Judged = [Option<(SpanSum, f64)>; SPANS.len()];
 
 /// Where a scan stands after some windows.
 #[derive(Debug, Clone)]
@@ -78,6 +61,8 @@ pub struct ScanState {
     sums: [Sums; MEMORY],
     levels: [f64; MEMORY],
     stands_out: [bool; MEMORY],
+    /// The newest window at which something stood out.
+    last_out: Option<usize>,
     /// Below, above.
     memories: [Memory; 2],
 }
@@ -94,6 +79,7 @@ impl ScanState {
             sums: [Sums::default(); MEMORY],
             levels: [0.0; MEMORY],
             stands_out: [false; MEMORY],
+            last_out: None,
             memories: [Memory::default(); 2],
         }
     }
@@ -115,8 +101,7 @@ impl ScanState {
     /// Whether no window in the reach of sums stands out.
     pub(super) fn is_calm(&self) -> bool {
         let [.., longest] = SPANS;
-        let reach = self.seen.saturating_sub(longest)..self.seen;
-        !reach.rev().any(|window| self.stands_out[window % MEMORY])
+        self.last_out.is_none_or(|out| out + longest < self.seen)
     }
 
     /// Takes the next window. `found` gets its number and every sum that has a deviate.
@@ -124,23 +109,25 @@ impl ScanState {
         &mut self,
         model: &ScanModel,
         observation: Observation,
-        rules: Rules,
+        purpose: Purpose,
         found: &mut impl FnMut(usize, SpanSum),
     ) -> [f64; SPANS.len()] {
         let now = self.seen;
         self.enter(now, observation);
-        let mut judged = self.judge(model, now, rules);
-        if is_to_cut(&judged) {
+        let mut judged = self.judge(model, now, purpose);
+        if is_to_cut(&model.statistic, &judged) {
             self.cut = now.saturating_sub(SPANS[RECENT] - 1);
-            judged = self.judge(model, now, rules);
+            judged = self.judge(model, now, purpose);
         }
         judged
             .iter()
             .flatten()
             .for_each(|(sum, _)| found(now, *sum));
-        let deviates = judged.map(|judged| judged.map_or(f64::NAN, |(_, found)| found.deviate));
+        let deviates = judged.map(|judged| judged.map_or(f64::NAN, |(_, deviate)| deviate));
+        let is_learning_spread = purpose == Purpose::FirstRound;
         for (number, deviate) in deviates.iter().enumerate().skip(RECENT) {
-            if deviate.abs() > rules.quarantine_deviate {
+            if deviate.abs() > QUARANTINE_DEVIATE && !is_learning_spread {
+                self.last_out = Some(now);
                 for window in self.first_of(number, now)..=now {
                     self.stands_out[window % MEMORY] = true;
                 }
@@ -175,39 +162,63 @@ impl ScanState {
         }
     }
 
-    fn judge(&self, model: &ScanModel, now: usize, rules: Rules) -> Judged {
+    fn judge(&self, model: &ScanModel, now: usize, purpose: Purpose) -> Judged {
+        let statistic = &model.statistic;
         let mut judged = [None; SPANS.len()];
+        let mut largest = [0.0_f64; 2];
+        // Short spans share the level.
+        let mut factor = (f64::NAN, f64::NAN);
         for (number, judged) in judged.iter_mut().enumerate().take(model.spans) {
             if now + 1 < SPANS[number] {
                 break;
             }
             let first = self.first_of(number, now);
+            let level = self.level_before(first, now, statistic.decay());
+            if level.total_cmp(&factor.0).is_ne() {
+                factor = (level, statistic.factor(level));
+            }
+            let sum = self.sum(number, first, now, factor.1);
             // After a cut a span says nothing that the one before it does not, until it is longer.
             let least = if number < FIRST_CUT {
                 0
             } else {
                 SPANS[number - 1]
             };
-            let sum = self.sum(number, first, now, model.statistic.decay());
             if sum.known > least && 2 * sum.known >= now + 1 - first {
-                *judged = Some((sum, model.statistic.deviation(sum, rules.least_deviate)));
+                let side = &mut largest[usize::from(sum.value > sum.habit * sum.factor)];
+                let matters = if purpose == Purpose::Scoring {
+                    side.min(CUT_DEVIATE)
+                } else {
+                    CUT_DEVIATE
+                };
+                let deviate = if statistic.is_within(&sum, matters) {
+                    0.0
+                } else {
+                    statistic.deviate(&sum)
+                };
+                *side = side.max(deviate.abs());
+                *judged = Some((sum, deviate));
             }
         }
         judged
     }
 
-    fn sum(&self, number: usize, first: usize, now: usize, decay: f64) -> SpanSum {
-        let before = self.sums[first % MEMORY];
-        let after = self.sums[(now + 1) % MEMORY];
-        // The level has not seen the span.
+    /// The level that has not seen the windows from one to the newest.
+    fn level_before(&self, first: usize, now: usize, decay: f64) -> f64 {
         let back = (now + 1 - first).saturating_sub(DELAY);
         let level = self.levels[now.saturating_sub(back) % MEMORY];
+        level * decay.powi(back as i32)
+    }
+
+    fn sum(&self, number: usize, first: usize, now: usize, factor: f64) -> SpanSum {
+        let before = self.sums[first % MEMORY];
+        let after = self.sums[(now + 1) % MEMORY];
         SpanSum {
             number,
             value: after.values - before.values,
             habit: after.habits - before.habits,
             known: after.known - before.known,
-            level: level * decay.powi(back as i32),
+            factor,
         }
     }
 
@@ -232,10 +243,13 @@ impl ScanState {
 }
 
 /// Whether a long sum stands out and the recent windows do not support it.
-fn is_to_cut(judged: &Judged) -> bool {
-    let recent = judged[RECENT].map_or(f64::NAN, |(_, recent)| recent.shift);
-    judged[FIRST_CUT..].iter().flatten().any(|(_, long)| {
-        let support = recent * long.deviate.signum();
-        long.deviate.abs() > CUT_DEVIATE && support < CUT_SUPPORT * long.shift.abs()
+fn is_to_cut(statistic: &Statistic, judged: &Judged) -> bool {
+    let mut long = judged[FIRST_CUT..].iter().flatten();
+    long.any(|(long, deviate)| {
+        deviate.abs() > CUT_DEVIATE
+            && judged[RECENT].as_ref().is_some_and(|(recent, _)| {
+                let support = statistic.shift(recent) * deviate.signum();
+                support < CUT_SUPPORT * statistic.shift(long).abs()
+            })
     })
 }
