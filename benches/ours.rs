@@ -228,6 +228,7 @@ fn fine_tune(architecture: Architecture) -> Result<()> {
         steps: FINE_TUNE_STEPS,
         seed: 0,
         began_with: None,
+        horizons: None,
         threshold: ThresholdPolicy::default(),
     };
     rayon::ThreadPoolBuilder::new()

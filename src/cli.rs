@@ -95,6 +95,9 @@ pub enum Command {
     /// Train the detectors that are compiled into the program: for its developers.
     #[command(hide = true)]
     Pretrain(PretrainArgs),
+    /// Compare all architectures and floors on labelled data, and write what was found.
+    #[command(hide = true)]
+    Study(StudyArgs),
     /// Ingest, train and score a sample of simulated logs, and show what was found.
     #[command(after_help = "\
 Example:
@@ -438,9 +441,10 @@ pub struct SimulateArgs {
 #[command(after_help = "\
 `series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file is \
 Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points` \
-rows without labels, and are trained for this alone: those of the warehouse are not used. With \
-`--protocol shipped`, the detectors that come with the program judge as they are; each result says \
-whether they have seen the first rows of the series.
+rows without labels, and are trained for this alone. With `--protocol shipped`, the detectors that \
+come with the program judge as they are; each result says whether they have seen the first rows of \
+the series. Labels of windows have the columns site, start, end and, if known, kind, as `anomalog \
+simulate` writes them; detectors learn from the windows before `--since`.
 
 Detectors: rnn, lstm, gru and clstm are trained; random, difference, median-11, median-31, robust-z, \
 yesterday, last-week, ewma and spectral-residual are scores that need no training.
@@ -449,11 +453,42 @@ Examples:
   anomalog evaluate --series kpi/series.csv
   anomalog evaluate --series kpi/series.csv --detectors lstm,difference --hold 10 --markdown
   anomalog evaluate --series kpi/series.csv tsbad/series.csv --protocol zero-shot,fine-tuned \
---seed 1,2,3 --html report.html")]
+--seed 1,2,3 --html report.html
+  anomalog evaluate --labels labels.parquet --since 2026-11-08 --metrics requests,server_errors")]
 pub struct EvaluateArgs {
     /// Lists of labelled series.
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE", required_unless_present = "labels", num_args = 1..)]
     pub series: Vec<PathBuf>,
+
+    /// Judge the traffic windows instead, with these labels: Parquet or CSV.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "series",
+        requires = "since"
+    )]
+    pub labels: Option<PathBuf>,
+
+    /// Judge windows from this date or RFC 3339 time on; detectors learn from those before.
+    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant, requires = "labels")]
+    pub since: Option<DateTime<Utc>>,
+
+    /// Columns of the windows to judge by, at once.
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        value_delimiter = ',',
+        default_value = "requests"
+    )]
+    pub metrics: Vec<String>,
+
+    /// Where the windows come from.
+    #[command(flatten)]
+    pub input: WindowsInputArgs,
+
+    /// Trained detectors of the warehouse to judge as they are, as `name` or `name@version`.
+    #[arg(long, value_name = "DETECTOR", value_delimiter = ',')]
+    pub stored: Vec<String>,
 
     /// Architectures and floors to judge, or `all`.
     #[arg(
@@ -506,6 +541,41 @@ pub struct EvaluateArgs {
     /// Write a page with tables and plots, which needs no network.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+
+    /// Write the label and the score of every window to a Parquet file.
+    #[arg(long, value_name = "FILE")]
+    pub scores: Option<PathBuf>,
+}
+
+/// Arguments of `anomalog study`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The folder of data has `kpi/series.csv`, `tsbad/series.csv`, `nab/*/*.parquet` and \
+`weblogs/nasa_requests_per_minute.csv`; what is absent is left out. An interrupted study goes on from \
+its `--results`, and of complete ones only the document is made anew.
+
+Example:
+  anomalog study --data ../shared/data --results target/study.jsonl --out STUDY.md")]
+pub struct StudyArgs {
+    /// Folder of labelled data.
+    #[arg(long, value_name = "FOLDER")]
+    pub data: PathBuf,
+
+    /// Markdown file to write.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+
+    /// Folder for plots, beside the document.
+    #[arg(long, value_name = "NAME", default_value = ".study")]
+    pub plots: PathBuf,
+
+    /// JSON lines of results, to go on from and to add to [default: kept in memory].
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
+
+    /// Do so little that it takes seconds: the figures mean nothing.
+    #[arg(long)]
+    pub quick: bool,
 }
 
 /// Arguments of `anomalog pretrain`.

@@ -13,8 +13,11 @@ use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 
 use crate::evaluation::collection::CollectionError;
+use crate::evaluation::labels::LabelsError;
 use crate::evaluation::report::PageError;
 use crate::evaluation::run::RunError;
+use crate::evaluation::study::LinesError;
+use crate::evaluation::warehouse::WarehouseError;
 use crate::logs::IngestError;
 use crate::pretraining::PretrainingError;
 use crate::schema::Table;
@@ -137,9 +140,18 @@ pub enum Error {
     /// Labelled series that cannot be read.
     #[error(transparent)]
     Collection(Box<CollectionError>),
+    /// Labels that cannot be read.
+    #[error(transparent)]
+    Labels(Box<LabelsError>),
+    /// Labels that do not go with the windows.
+    #[error(transparent)]
+    Labelled(Box<WarehouseError>),
     /// An evaluation that would leak, or that can judge nothing.
     #[error(transparent)]
     Evaluation(Box<RunError>),
+    /// Results of a study that cannot be gone on with.
+    #[error(transparent)]
+    Study(#[from] LinesError),
     /// The page of an evaluation.
     #[error(transparent)]
     Page(#[from] PageError),
@@ -291,6 +303,9 @@ impl Error {
             Self::Detector(error) => error.hint(),
             Self::Training(error) => error.hint(),
             Self::Collection(error) => error.hint().map(str::to_owned),
+            Self::Study(error) => error.hint().map(str::to_owned),
+            Self::Labels(error) => error.hint().map(str::to_owned),
+            Self::Labelled(error) => error.hint().map(str::to_owned),
             Self::Evaluation(error) => error.hint(),
             Self::MissingColumn { .. } => {
                 Some("name the column of the series key with `--series-column`; the time must be `window_start`".to_owned())
@@ -367,6 +382,18 @@ impl From<SourceError> for Error {
 impl From<CollectionError> for Error {
     fn from(error: CollectionError) -> Self {
         Self::Collection(Box::new(error))
+    }
+}
+
+impl From<LabelsError> for Error {
+    fn from(error: LabelsError) -> Self {
+        Self::Labels(Box::new(error))
+    }
+}
+
+impl From<WarehouseError> for Error {
+    fn from(error: WarehouseError) -> Self {
+        Self::Labelled(Box::new(error))
     }
 }
 

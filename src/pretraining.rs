@@ -178,7 +178,7 @@ impl Lessons {
         let lesson = Series {
             key: series.file.clone(),
             window_start: series.window_start[..rows].to_vec(),
-            metrics: vec![series.values[..rows].to_vec()],
+            metrics: vec![series.metrics[0][..rows].to_vec()],
         };
         match Dataset::new(vec![METRIC.to_owned()], vec![lesson]) {
             Ok(dataset) => {
@@ -255,6 +255,7 @@ impl Lessons {
             steps: pretraining.steps,
             seed: pretraining.seed,
             began_with: None,
+            horizons: None,
             threshold: ThresholdPolicy::default(),
         };
         let datasets: Vec<&Dataset> = self.datasets.iter().collect();

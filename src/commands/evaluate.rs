@@ -2,38 +2,53 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+
+use anomalog_udfs::DetectorStore;
+use anomalog_udfs::detector::Detector;
+use datafusion::prelude::DataFrame;
+use indicatif::ProgressBar;
 
 use super::Settings;
 use super::train::{DEFAULT_FINE_TUNE_STEPS, DEFAULT_HIDDEN, DEFAULT_STEPS};
+use super::windows_input::{self, SERIES, WINDOW_START, check_metrics};
 use crate::cli::{Candidates, EvaluateArgs};
 use crate::error::{Error, Result};
 use crate::evaluation::alarms::AlarmRules;
 use crate::evaluation::candidate::Candidate;
 use crate::evaluation::collection::{self, LabelledSeries};
 use crate::evaluation::judge::JudgingRules;
+use crate::evaluation::labels;
 use crate::evaluation::protocol::Learning;
 use crate::evaluation::report::{Report, html_page};
-use crate::evaluation::run::{self, EvaluationSettings};
+use crate::evaluation::run::{self, Evaluation, EvaluationSettings, Progress, Scored};
+use crate::evaluation::scores::ScoreFile;
 use crate::evaluation::summary::distinct;
+use crate::evaluation::warehouse;
 use crate::table_files::file_beside;
+use crate::training::dataset::Series;
+use crate::training::loader::{self, Key, Sampling};
+
+/// The dataset that windows of the warehouse are.
+const DATASET: &str = "windows";
 
 /// Runs `anomalog evaluate`.
 ///
 /// # Errors
-/// When series cannot be read, the evaluation would leak or can judge nothing, or a page cannot be
-/// written.
-pub fn run(settings: &Settings, args: EvaluateArgs) -> Result<()> {
+/// When series or labels cannot be read, the evaluation would leak or can judge nothing, or a file
+/// cannot be written.
+pub async fn run(settings: &Settings, args: EvaluateArgs) -> Result<()> {
     let html = args.html.clone();
     let markdown = args.markdown;
-    let series = read(&args.series)?;
-    let evaluation = resolve(args);
-    let trials = run::trials(&evaluation, series.len()) as u64;
-    let bar = settings.printer.progress("evaluating", Some(trials));
-    // Plain computing: other tasks of the runtime may go on meanwhile.
-    let judged =
-        tokio::task::block_in_place(|| run::evaluate(&series, &evaluation, &|| bar.inc(1)));
-    bar.finish_and_clear();
-    let report = Report::new(judged?, &evaluation);
+    let series = match &args.labels {
+        None => read(&args.series)?,
+        Some(labels) => label(settings, &args, labels).await?,
+    };
+    let scores = args.scores.as_deref().map(ScoreFile::create).transpose()?;
+    let stored = stored(settings, &args.stored)?;
+    let evaluation = resolve(args, stored);
+    let judged = judge(settings, &series, &evaluation, scores)?;
+    let report = Report::new(judged, &evaluation);
     if let Some(path) = html {
         write_page(&report, &path)?;
     }
@@ -41,6 +56,90 @@ pub fn run(settings: &Settings, args: EvaluateArgs) -> Result<()> {
         return settings.printer.text(&report.markdown());
     }
     settings.printer.answer(&report)
+}
+
+/// Judges with a bar, and writes scores if there is a file for them.
+fn judge(
+    settings: &Settings,
+    series: &[LabelledSeries],
+    evaluation: &EvaluationSettings,
+    mut scores: Option<ScoreFile>,
+) -> Result<Evaluation> {
+    let bar = settings.printer.progress("evaluating", Some(0));
+    // Plain computing: other tasks of the runtime may go on meanwhile.
+    let judged: Result<Evaluation> = tokio::task::block_in_place(|| {
+        let progress = show(&bar);
+        match &mut scores {
+            None => run::evaluate(series, evaluation, &progress, None),
+            Some(file) => {
+                let mut write = |scored: Scored<'_>| file.write(scored);
+                run::evaluate(series, evaluation, &progress, Some(&mut write))
+            }
+        }
+    });
+    bar.finish_and_clear();
+    let judged = judged?;
+    if let Some(file) = scores {
+        file.finish()?;
+    }
+    Ok(judged)
+}
+
+/// Shows on a bar how far an evaluation is.
+pub(super) fn show(bar: &ProgressBar) -> impl Fn(Progress<'_>) + Sync {
+    move |progress| match progress {
+        Progress::Planned(steps) => {
+            bar.set_position(0);
+            bar.set_length(steps);
+        }
+        Progress::Stage(stage) => bar.set_message(stage.to_owned()),
+        Progress::Done(steps) => bar.inc(steps),
+    }
+}
+
+/// The windows as labelled series.
+async fn label(
+    settings: &Settings,
+    args: &EvaluateArgs,
+    labels: &Path,
+) -> Result<Vec<LabelledSeries>> {
+    let labels = labels::read(labels)?;
+    let session = settings.open().await?;
+    let input = windows_input::open(&session, &args.input).await?;
+    check_metrics(&input, &args.metrics)?;
+    let since = args
+        .since
+        .map_or(i64::MIN, |since| since.timestamp_micros());
+    let windows = windows(input.frame, &args.metrics).await?;
+    Ok(warehouse::label(
+        DATASET,
+        &args.metrics,
+        &windows,
+        &labels,
+        since,
+    )?)
+}
+
+/// All windows of a frame, by site.
+pub(super) async fn windows(frame: DataFrame, metrics: &[String]) -> Result<Vec<Series>> {
+    let key = Key {
+        series: SERIES,
+        window_start: WINDOW_START,
+    };
+    let all = Sampling {
+        max_rows: u64::MAX,
+        seed: 0,
+    };
+    Ok(loader::load(frame, key, metrics, all).await?.0)
+}
+
+/// Detectors of the warehouse.
+fn stored(settings: &Settings, names: &[String]) -> Result<Vec<Arc<Detector>>> {
+    let store = DetectorStore::open(settings.warehouse.detectors());
+    names
+        .iter()
+        .map(|name| Ok(store.get(&name.parse()?)?))
+        .collect()
 }
 
 /// Reads all collections. Files of different folders with one name are told apart by the folder.
@@ -73,7 +172,7 @@ fn read(lists: &[std::path::PathBuf]) -> Result<Vec<LabelledSeries>> {
     Ok(all)
 }
 
-fn resolve(args: EvaluateArgs) -> EvaluationSettings {
+fn resolve(args: EvaluateArgs, stored: Vec<Arc<Detector>>) -> EvaluationSettings {
     let mut candidates: Vec<Candidate> = Vec::new();
     for chosen in args.detectors {
         match chosen {
@@ -83,16 +182,19 @@ fn resolve(args: EvaluateArgs) -> EvaluationSettings {
     }
     EvaluationSettings {
         candidates: distinct(candidates.into_iter()),
+        stored,
         protocols: distinct(args.protocol.into_iter().map(Into::into)),
         seeds: distinct(args.seed.into_iter()),
         learning: Learning {
             steps: args.steps.unwrap_or(DEFAULT_STEPS) as usize,
             fine_tune_steps: args.fine_tune_steps.unwrap_or(DEFAULT_FINE_TUNE_STEPS) as usize,
             hidden_size: args.hidden.unwrap_or(DEFAULT_HIDDEN) as usize,
+            horizons: None,
             alarms_per_week: args.alarms_per_week,
         },
         rules: JudgingRules {
             hold: args.hold,
+            also_hold: None,
             alarms_per_week: args.alarms_per_week,
             alarms: AlarmRules::default(),
             plots: args.html.is_some(),

@@ -9,6 +9,7 @@ pub mod pretrain;
 pub mod score;
 pub mod simulate;
 pub mod sql;
+pub mod study;
 pub mod train;
 pub mod windows;
 mod windows_input;
@@ -93,8 +94,9 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Sql(args) => sql::run(&settings, args).await,
         Command::Detectors(args) => detectors::run(&settings, args),
         Command::Simulate(args) => simulate::run(&settings, args),
-        Command::Evaluate(args) => evaluate::run(&settings, args),
+        Command::Evaluate(args) => evaluate::run(&settings, args).await,
         Command::Pretrain(args) => pretrain::run(&settings, args),
+        Command::Study(args) => study::run(&settings, args).await,
         Command::Demo => demo::run(&settings).await,
     }
 }

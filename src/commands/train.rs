@@ -144,6 +144,7 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
             steps: args.steps.unwrap_or(steps) as usize,
             seed: args.seed,
             began_with: None,
+            horizons: None,
             threshold: ThresholdPolicy {
                 false_alarms_per_week: args.alarms_per_week,
             },

@@ -40,6 +40,9 @@ impl Default for AlarmRules {
     }
 }
 
+/// Alarms of one series less than so many windows apart are one incident.
+pub const INCIDENT_GAP: usize = 30;
+
 /// How alarms at one threshold fare.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlarmReport {
@@ -52,6 +55,10 @@ pub struct AlarmReport {
     pub false_alarms: usize,
     /// Windows that are false alarms: how long one would stay awake.
     pub false_alarm_windows: usize,
+    /// Incidents without an alarm that finds an event. All alarms less than [`INCIDENT_GAP`]
+    /// windows apart are one incident: what a report lists. Alone it means nothing, as one incident
+    /// over everything is never false.
+    pub false_incidents: usize,
 }
 
 impl AlarmReport {
@@ -193,7 +200,46 @@ fn report(labelled: &Labelled<'_>, threshold: f64, rules: AlarmRules) -> AlarmRe
         delays: labelled.events.iter().map(delay).collect(),
         false_alarms,
         false_alarm_windows,
+        false_incidents: false_incidents((0..labelled.len()).filter(is_alarm), &is_out),
     }
+}
+
+/// Runs of alarms, which ascend, none of which is in reach of an event.
+fn false_incidents(alarms: impl Iterator<Item = usize>, is_out: &[bool]) -> usize {
+    let mut incidents = 0;
+    let mut last: Option<(usize, bool)> = None;
+    for row in alarms {
+        let begun = last.filter(|(last, _)| row - last < INCIDENT_GAP);
+        if let (None, Some((_, is_false))) = (begun, last) {
+            incidents += usize::from(is_false);
+        }
+        last = Some((
+            row,
+            is_out[row] && begun.is_none_or(|(_, is_false)| is_false),
+        ));
+    }
+    incidents + usize::from(last.is_some_and(|(_, is_false)| is_false))
+}
+
+/// Whether each of some anomalies, given by their windows, is found by an alarm at a threshold;
+/// `None` where all of it lies before `from`. Windows before `from` are not judged.
+///
+/// `scores` has one entry per window, NaN for no score, which is never an alarm.
+pub fn found<'a>(
+    anomalies: impl IntoIterator<Item = &'a Range<usize>>,
+    scores: &[f64],
+    from: usize,
+    threshold: f64,
+    rules: AlarmRules,
+) -> Vec<Option<bool>> {
+    let is_found = |windows: &Range<usize>| {
+        let judged = windows.start.max(from)..windows.end.min(scores.len());
+        let begin = judged.start.saturating_sub(rules.tolerance).max(from);
+        let end = judged.end.saturating_add(rules.tolerance).min(scores.len());
+        let is_alarm = |score: &f64| *score >= threshold;
+        (!judged.is_empty()).then(|| scores[begin..end].iter().any(is_alarm))
+    };
+    anomalies.into_iter().map(is_found).collect()
 }
 
 /// Judges alarms as [`alarms_within`] does, at several budgets, which ascend.
@@ -354,6 +400,34 @@ mod tests {
                 report.false_alarm_windows
             ),
             (1, 1, 5)
+        );
+    }
+
+    #[test]
+    fn an_incident_is_false_if_none_of_its_alarms_finds_an_event() {
+        let mut labels = vec![false; 300];
+        labels[100] = true;
+        let mut scores = vec![0.0; 300];
+        // One that reaches from before the event to after it, and two that are 30 windows apart.
+        for row in [80, 104, 133, 200, 229, 259] {
+            scores[row] = 1.0;
+        }
+        let report = alarms_at(&labels, &scores, 0, 1.0, rules(5, 10)).unwrap();
+        assert_eq!((report.false_alarms, report.false_incidents), (5, 2));
+        let all = alarms_at(&labels, &scores, 0, 0.0, rules(5, 10)).unwrap();
+        assert_eq!(all.false_incidents, 0);
+        let none = alarms_at(&labels, &scores, 0, 2.0, rules(5, 10)).unwrap();
+        assert_eq!(none.false_incidents, 0);
+    }
+
+    #[test]
+    fn anomalies_are_found_one_by_one() {
+        let scores = [0.0, 9.0, 0.0, 0.0, 9.0, 0.0, 0.0, 0.0];
+        let anomalies = [0..2, 2..5, 5..6, 7..8, 7..99];
+        let found = found(&anomalies, &scores, 2, 9.0, rules(1, 10));
+        assert_eq!(
+            found,
+            [None, Some(true), Some(true), Some(false), Some(false)]
         );
     }
 

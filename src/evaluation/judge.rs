@@ -1,8 +1,10 @@
 //! One candidate on one series: all measures, and what plots show.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
 
-use super::alarms::{AlarmRules, alarms_at, alarms_within_each, budget_of};
+use serde::{Deserialize, Serialize};
+
+use super::alarms::{AlarmRules, alarms_at, alarms_within_each, budget_of, found};
 use super::collection::LabelledSeries;
 use super::curves::{BUDGETS, Curves};
 use super::threshold::threshold;
@@ -16,6 +18,8 @@ const DAYS_PER_WEEK: f64 = 7.0;
 pub struct JudgingRules {
     /// Half-life of held peaks, in windows; `None` holds nothing.
     pub hold: Option<f64>,
+    /// Another half-life that areas are measured with too, for comparison.
+    pub also_hold: Option<f64>,
     /// False-alarm events a week that thresholds are for.
     pub alarms_per_week: f64,
     /// When an alarm belongs to an event.
@@ -25,7 +29,7 @@ pub struct JudgingRules {
 }
 
 /// All measures of one candidate on one series.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Measures {
     /// [`super::vus_pr`], whole series.
     pub vus_pr: f64,
@@ -45,7 +49,7 @@ pub struct Measures {
 }
 
 /// How alarms after the training range fare; `None` where it holds no event, or nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct AlarmMeasures {
     /// Labelled events after the training range.
     pub events: Option<usize>,
@@ -56,6 +60,8 @@ pub struct AlarmMeasures {
     pub event_recall: Option<f64>,
     /// False-alarm events a week.
     pub false_alarms_per_week: Option<f64>,
+    /// [False incidents](super::alarms::AlarmReport::false_incidents) a week.
+    pub false_incidents_per_week: Option<f64>,
     /// Median delay of the events found, in windows.
     pub delay_windows: Option<f64>,
     /// Share of events found at the lowest threshold that would have kept within the budget.
@@ -63,7 +69,7 @@ pub struct AlarmMeasures {
 }
 
 /// F1 at the oracle threshold, by what is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct OracleF1 {
     /// [`super::point_f1`].
     pub point: f64,
@@ -73,6 +79,28 @@ pub struct OracleF1 {
     pub event: f64,
     /// [`super::affiliation_f1`].
     pub affiliation: f64,
+}
+
+/// Anomalies of one kind after the training range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KindFound {
+    /// How many there are.
+    pub anomalies: usize,
+    /// How many an alarm finds.
+    pub found: usize,
+}
+
+/// All that is said of one candidate on one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// How good it is.
+    pub measures: Measures,
+    /// Anomalies found after the training range, by kind, where kinds are known.
+    pub kinds: BTreeMap<String, KindFound>,
+    /// [`super::vus_pr`] with the other hold, if asked for.
+    pub vus_pr_held: Option<f64>,
+    /// What plots show, if asked for.
+    pub curves: Option<Curves>,
 }
 
 /// Judges the scores of a series, one per window, NaN for none.
@@ -85,7 +113,11 @@ pub fn judge(
     series: &LabelledSeries,
     scores: &[f64],
     rules: JudgingRules,
-) -> Result<(Measures, Option<Curves>), EvaluationError> {
+) -> Result<Judgement, EvaluationError> {
+    let vus_pr_held = rules.also_hold.map(|half_life| {
+        let held = peak_hold(scores, half_life);
+        super::vus_pr(&series.labels, &held, series.vus_window)
+    });
     let held;
     let scores = match rules.hold {
         Some(half_life) => {
@@ -121,7 +153,31 @@ pub fn judge(
         .plots
         .then(|| Curves::new(series, scores, threshold, rules.alarms))
         .transpose()?;
-    Ok((measures, curves))
+    Ok(Judgement {
+        measures,
+        kinds: kinds_found(series, scores, threshold, rules.alarms),
+        vus_pr_held: vus_pr_held.transpose()?,
+        curves,
+    })
+}
+
+fn kinds_found(
+    series: &LabelledSeries,
+    scores: &[f64],
+    threshold: f64,
+    rules: AlarmRules,
+) -> BTreeMap<String, KindFound> {
+    let windows = series.anomalies.iter().map(|anomaly| &anomaly.windows);
+    let found = found(windows, scores, series.train_points, threshold, rules);
+    let mut kinds: BTreeMap<String, KindFound> = BTreeMap::new();
+    for (anomaly, is_found) in series.anomalies.iter().zip(found) {
+        if let Some(is_found) = is_found {
+            let kind = kinds.entry(anomaly.kind.clone()).or_default();
+            kind.anomalies += 1;
+            kind.found += usize::from(is_found);
+        }
+    }
+    kinds
 }
 
 /// The threshold that the scores of the training range give.
@@ -149,6 +205,7 @@ fn alarm_measures(
         threshold: threshold.is_finite().then_some(threshold),
         event_recall: Some(report.recall()),
         false_alarms_per_week: Some(report.false_alarms as f64 / series.budget(1.0)),
+        false_incidents_per_week: Some(report.false_incidents as f64 / series.budget(1.0)),
         delay_windows: report.median_delay(),
         event_recall_oracle: oracle.first().map(super::alarms::AlarmReport::recall),
     })
@@ -170,10 +227,12 @@ impl LabelledSeries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluation::collection::KnownAnomaly;
     use crate::evaluation::floors::{difference, random};
 
     const RULES: JudgingRules = JudgingRules {
         hold: None,
+        also_hold: None,
         alarms_per_week: 1.0,
         alarms: AlarmRules {
             tolerance: 5,
@@ -194,8 +253,10 @@ mod tests {
             file: "a".to_owned(),
             dataset: "made-up".to_owned(),
             window_start: (0..4_032).map(|row| row * 300_000_000).collect(),
-            values,
+            metric_names: vec!["value".to_owned()],
+            metrics: vec![values],
             labels,
+            anomalies: Vec::new(),
             train_points: 2_016,
             vus_window: 10,
             step_seconds: 300,
@@ -205,8 +266,10 @@ mod tests {
     #[test]
     fn spikes_are_found_without_false_alarms() {
         let series = series();
-        let scores = difference(&series.values);
-        let (measures, curves) = judge(&series, &scores, RULES).unwrap();
+        let scores = difference(&series.metrics[0]);
+        let Judgement {
+            measures, curves, ..
+        } = judge(&series, &scores, RULES).unwrap();
         let alarms = measures.alarms;
         assert_eq!(alarms.events, Some(7));
         assert_eq!(alarms.event_recall, Some(1.0));
@@ -221,12 +284,33 @@ mod tests {
     }
 
     #[test]
+    fn anomalies_are_counted_by_kind_after_the_training_range() {
+        let mut series = series();
+        let known = |row: usize, kind: &str| KnownAnomaly {
+            windows: row..row + 1,
+            kind: kind.to_owned(),
+        };
+        let first = 7 * 288 + 100;
+        series.anomalies = vec![
+            known(first, "spike"),
+            known(first + 288, "spike"),
+            known(first + 50, "nothing"),
+            known(100, "spike"),
+        ];
+        let scores = difference(&series.metrics[0]);
+        let kinds = judge(&series, &scores, RULES).unwrap().kinds;
+        let found = |anomalies, found| KindFound { anomalies, found };
+        assert_eq!(kinds["spike"], found(2, 2));
+        assert_eq!(kinds["nothing"], found(1, 0));
+    }
+
+    #[test]
     fn a_range_without_events_leaves_the_areas() {
         let mut series = series();
         series.labels.fill(false);
         series.labels[5] = true;
-        let scores = difference(&series.values);
-        let (measures, _) = judge(&series, &scores, RULES).unwrap();
+        let scores = difference(&series.metrics[0]);
+        let measures = judge(&series, &scores, RULES).unwrap().measures;
         assert_eq!(measures.alarms, AlarmMeasures::default());
         assert!(measures.auc_roc.is_finite());
         series.labels[5] = false;
@@ -238,8 +322,8 @@ mod tests {
     fn no_training_range_is_no_alarm() {
         let mut series = series();
         series.train_points = 0;
-        let scores = difference(&series.values);
-        let (measures, _) = judge(&series, &scores, RULES).unwrap();
+        let scores = difference(&series.metrics[0]);
+        let measures = judge(&series, &scores, RULES).unwrap().measures;
         assert_eq!(measures.alarms.threshold, None);
         assert_eq!(measures.alarms.event_recall, Some(0.0));
         assert_eq!(measures.alarms.event_recall_oracle, Some(1.0));
@@ -248,10 +332,20 @@ mod tests {
     #[test]
     fn a_hold_is_applied_before_everything() {
         let series = series();
-        let scores = difference(&series.values);
+        let scores = difference(&series.metrics[0]);
         let hold = Some(10.0);
         let held = judge(&series, &scores, JudgingRules { hold, ..RULES }).unwrap();
         let by_hand = judge(&series, &peak_hold(&scores, 10.0), RULES).unwrap();
-        assert_eq!(held.0, by_hand.0);
+        assert_eq!(held.measures, by_hand.measures);
+        let also = JudgingRules {
+            also_hold: hold,
+            ..RULES
+        };
+        let also = judge(&series, &scores, also).unwrap();
+        assert_eq!(also.vus_pr_held, Some(held.measures.vus_pr));
+        assert_eq!(
+            also.measures,
+            judge(&series, &scores, RULES).unwrap().measures
+        );
     }
 }

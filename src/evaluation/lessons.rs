@@ -4,12 +4,15 @@
 //! in an evaluation takes nothing else, and both refuse what leaks:
 //! - a row at or after `train_points` of its series, which is judged;
 //! - for weights that must not know the series judged: that series, under whatever name, or one
-//!   that shares rows with what is judged.
+//!   that shares rows with what is judged. [`super::run`] leaves those out of the lessons.
 //!
 //! That two series share rows is told from their values: timestamps of published series are often
 //! made up. A run of 64 values, 32 of them distinct, is not met twice by chance.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::training::dataset::Series;
 use crate::training::{Dataset, TrainingError};
@@ -22,8 +25,6 @@ const RUN: usize = 64;
 const DISTINCT: usize = 32;
 /// Multiplier of the rolling hash: the golden ratio, as of [`mix`].
 const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
-/// Name of the only metric.
-pub(super) const METRIC: &str = "value";
 
 /// Why a detector may not learn something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,22 +48,72 @@ pub enum Leak {
         /// The series.
         file: String,
     },
-    /// A copy of what is judged, or of a part of it.
-    #[error("`{learned}` holds rows on which `{judged}` is judged")]
-    Copy {
-        /// The series to learn from.
-        learned: String,
-        /// The series judged.
-        judged: String,
+    /// Copies of what is judged, or of a part of it.
+    #[error("{}", copies(.pairs))]
+    Copies {
+        /// All of them.
+        pairs: Vec<Copied>,
     },
+    /// A stored detector that was trained on what is judged.
+    #[error(
+        "detector `{detector}` learned from windows before {until}, and `{file}` is judged from {since} on"
+    )]
+    Stored {
+        /// The detector.
+        detector: String,
+        /// End of what it learned from, RFC 3339.
+        until: String,
+        /// The series.
+        file: String,
+        /// Its first window that is judged, RFC 3339.
+        since: String,
+    },
+}
+
+/// A history that holds rows on which another series is judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// The series to learn from.
+    pub learned: String,
+    /// The series judged.
+    pub judged: String,
+}
+
+impl fmt::Display for Copied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { learned, judged } = self;
+        write!(f, "`{learned}` holds rows on which `{judged}` is judged")
+    }
+}
+
+fn copies(pairs: &[Copied]) -> String {
+    let texts: Vec<String> = pairs.iter().map(Copied::to_string).collect();
+    texts.join("; ")
+}
+
+/// Pairs of a history and a series judged, by name.
+pub(super) fn named(all: &[LabelledSeries], pairs: &[(usize, usize)]) -> Vec<Copied> {
+    let name = |series: usize| all[series].file.clone();
+    let named = |&(learned, judged): &(usize, usize)| Copied {
+        learned: name(learned),
+        judged: name(judged),
+    };
+    pairs.iter().map(named).collect()
 }
 
 impl Leak {
     /// What the user can do about it.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
-        "list each series once, or use `--protocol per-series`, which learns from the training \
-         range of the series judged alone"
+        match self {
+            Self::Stored { .. } => {
+                "judge a later range with `--since`, or train with `--until` before it"
+            }
+            Self::Future { .. } | Self::Known { .. } | Self::Copies { .. } => {
+                "list each series once, or use `--protocol per-series`, which learns from the \
+                 training range of the series judged alone"
+            }
+        }
     }
 }
 
@@ -158,12 +209,14 @@ fn check_rows(series: &LabelledSeries, rows: usize) -> Result<(), Leak> {
 }
 
 fn dataset(series: &LabelledSeries, rows: usize) -> Result<Dataset, TrainingError> {
+    let names = series.metric_names.clone();
+    let metrics = series.metrics.iter().map(|values| values[..rows].to_vec());
     let series = Series {
         key: series.file.clone(),
         window_start: series.window_start[..rows].to_vec(),
-        metrics: vec![series.values[..rows].to_vec()],
+        metrics: metrics.collect(),
     };
-    Dataset::new(vec![METRIC.to_owned()], vec![series])
+    Dataset::new(names, vec![series])
 }
 
 /// Which histories share rows with what is judged of other series.
@@ -178,26 +231,29 @@ impl Copies {
     #[must_use]
     pub fn find(all: &[LabelledSeries]) -> Self {
         let mut pairs = HashSet::new();
-        let bits = |series: &LabelledSeries| -> Vec<u64> {
-            series.values.iter().map(|value| value.to_bits()).collect()
+        let of_metric = |values: &Vec<f64>| values.iter().map(|value| value.to_bits()).collect();
+        let bits: Vec<Vec<Vec<u64>>> = all
+            .iter()
+            .map(|series| series.metrics.iter().map(of_metric).collect())
+            .collect();
+        let judged_bits = |series: usize| {
+            let from = all[series].train_points;
+            bits[series].iter().map(move |values| &values[from..])
         };
-        let bits: Vec<Vec<u64>> = all.iter().map(bits).collect();
         // Series of few distinct values have no telling runs: equal ones are found whole.
-        for (one, series) in all.iter().enumerate() {
-            for (other, compared) in all.iter().enumerate().filter(|(other, _)| *other != one) {
-                let judged = (
-                    &bits[one][series.train_points..],
-                    &bits[other][compared.train_points..],
-                );
-                let is_constant = judged.0.iter().all(|value| *value == judged.0[0]);
-                if bits[one] == bits[other] || (judged.0 == judged.1 && !is_constant) {
+        for one in 0..all.len() {
+            let is_constant =
+                judged_bits(one).all(|values| values.iter().all(|value| *value == values[0]));
+            for other in (0..all.len()).filter(|other| *other != one) {
+                let is_equal = || judged_bits(one).eq(judged_bits(other));
+                if bits[one] == bits[other] || (!is_constant && is_equal()) {
                     pairs.insert((one, other));
                 }
             }
         }
         let mut runs: HashMap<u64, Vec<usize>> = HashMap::new();
-        for (judged, series) in all.iter().enumerate() {
-            for run in bits[judged][series.train_points..].chunks_exact(RUN) {
+        for judged in 0..all.len() {
+            for run in judged_bits(judged).flat_map(|values| values.chunks_exact(RUN)) {
                 if run.iter().collect::<HashSet<_>>().len() >= DISTINCT {
                     let found = runs.entry(hash(run)).or_default();
                     if found.last() != Some(&judged) {
@@ -207,7 +263,8 @@ impl Copies {
             }
         }
         for (learned, series) in all.iter().enumerate() {
-            for hash in rolling_hashes(&bits[learned][..series.train_points]) {
+            let history = |values: &Vec<u64>| rolling_hashes(&values[..series.train_points]);
+            for hash in bits[learned].iter().flat_map(history) {
                 let judged = runs.get(&hash).into_iter().flatten();
                 let others = judged.filter(|judged| **judged != learned);
                 pairs.extend(others.map(|judged| (learned, *judged)));
@@ -216,31 +273,45 @@ impl Copies {
         Self { pairs }
     }
 
+    /// The histories among some that share rows with what is judged, each with the first series
+    /// judged that it does so with.
+    #[must_use]
+    pub fn shared(
+        &self,
+        judged: &[usize],
+        learned: impl IntoIterator<Item = usize>,
+    ) -> Vec<(usize, usize)> {
+        let shared = |learned: usize| {
+            let with = judged
+                .iter()
+                .find(|judged| self.pairs.contains(&(learned, **judged)));
+            with.map(|judged| (learned, *judged))
+        };
+        learned.into_iter().filter_map(shared).collect()
+    }
+
     /// Refuses to learn from series judged and from those that share rows with what is judged.
     ///
     /// # Errors
-    /// Naming the first that leaks.
+    /// Naming all that leak.
     pub fn refuse(
         &self,
         all: &[LabelledSeries],
         judged: &[usize],
-        learned: impl IntoIterator<Item = usize>,
+        learned: impl IntoIterator<Item = usize> + Clone,
     ) -> Result<(), Leak> {
-        for learned in learned {
-            for &judged in judged {
-                if judged == learned {
-                    let file = all[judged].file.clone();
-                    return Err(Leak::Known { file });
-                }
-                if self.pairs.contains(&(learned, judged)) {
-                    return Err(Leak::Copy {
-                        learned: all[learned].file.clone(),
-                        judged: all[judged].file.clone(),
-                    });
-                }
-            }
+        let mut known = learned.clone().into_iter();
+        if let Some(known) = known.find(|learned| judged.contains(learned)) {
+            let file = all[known].file.clone();
+            return Err(Leak::Known { file });
         }
-        Ok(())
+        let pairs = self.shared(judged, learned);
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        Err(Leak::Copies {
+            pairs: named(all, &pairs),
+        })
     }
 }
 
@@ -289,7 +360,9 @@ mod tests {
             dataset: "made-up".to_owned(),
             window_start: (0..values.len() as i64).map(|row| row * MINUTE).collect(),
             labels: vec![false; values.len()],
-            values,
+            metric_names: vec!["value".to_owned()],
+            metrics: vec![values],
+            anomalies: Vec::new(),
             train_points,
             vus_window: 10,
             step_seconds: 60,

@@ -33,20 +33,25 @@ mod error;
 pub mod floors;
 pub mod judge;
 mod labelled;
+pub mod labels;
 pub mod lessons;
 mod levels;
+mod memory;
 mod peak_hold;
 pub mod protocol;
 mod range_f1;
 mod ranking;
 pub mod report;
 pub mod run;
+pub mod scores;
+pub mod study;
 pub mod summary;
 #[cfg(test)]
 mod tests;
 pub mod threshold;
 mod trailing;
 mod volume;
+pub mod warehouse;
 
 pub use adjusted_f1::{event_f1, point_adjusted_f1};
 pub use affiliation::affiliation_f1;

@@ -13,19 +13,23 @@
 //! A detector with weights from elsewhere is fitted to the step of the series judged by training it
 //! there, with no steps for zero-shot. Where the training range is too short for that, the
 //! zero-shot detector keeps the calibration of the others, and only its layout changes.
+//!
+//! A detector of a store may judge too, if all it was trained on lies before what is judged.
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anomalog_udfs::detector::{Detector, DetectorError, ThresholdPolicy, shipped};
 use anomalog_udfs::models::Architecture;
 use candle_core::Tensor;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::collection::LabelledSeries;
 use super::lessons::{Copies, Leak, Lesson, LessonError, Lessons};
-use crate::training::{self, TrainingError, TrainingSettings, Weights};
+use crate::training::{self, StepReport, TrainingError, TrainingSettings, Weights};
+use crate::units::rfc_3339;
 
 /// Folds of series.
 const FOLDS: usize = 5;
@@ -55,11 +59,24 @@ impl Protocol {
         }
     }
 
-    /// Whether weights go from some of the series to others.
+    /// What becomes of weights that were trained on others of the series; `None` where there are none.
     #[must_use]
-    pub const fn transfers(self) -> bool {
-        matches!(self, Self::ZeroShot | Self::FineTuned)
+    pub const fn transfer(self) -> Option<Transfer> {
+        match self {
+            Self::PerSeries | Self::Shipped => None,
+            Self::ZeroShot => Some(Transfer::AsTheyAre),
+            Self::FineTuned => Some(Transfer::FineTuned),
+        }
     }
+}
+
+/// What becomes of weights that were trained on other series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transfer {
+    /// Nothing.
+    AsTheyAre,
+    /// Some steps more on the series judged.
+    FineTuned,
 }
 
 /// How detectors learn.
@@ -71,6 +88,8 @@ pub struct Learning {
     pub fine_tune_steps: usize,
     /// Width of the recurrent state.
     pub hidden_size: usize,
+    /// Forecast horizons in windows, ascending from 1; those of the layout unless given.
+    pub horizons: Option<&'static [usize]>,
     /// False alarms a week that a detector's own threshold is for.
     pub alarms_per_week: f64,
 }
@@ -87,20 +106,22 @@ pub struct Subject {
 }
 
 /// Where a detector's calibration comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Calibrated {
     /// The training range of the series judged.
     Own,
     /// Those of other series: because that is too short, or the detector is taken as it is.
     Others,
+    /// That of a detector which lies in a store.
+    Stored,
 }
 
 /// A detector that may judge one series.
 #[derive(Debug)]
 pub struct Prepared {
     /// The detector, with the step of the series.
-    pub detector: Detector,
+    pub detector: Arc<Detector>,
     /// Where its calibration comes from.
     pub calibrated: Calibrated,
     /// Seconds of learning and calibrating for this series.
@@ -143,6 +164,18 @@ pub enum ProtocolError {
         protocol: Protocol,
         /// How many series there are.
         found: usize,
+    },
+    /// A stored detector reads something else.
+    #[error("detector `{detector}` reads {expected}, and `{file}` has {found}")]
+    Unfit {
+        /// The detector.
+        detector: String,
+        /// The series.
+        file: String,
+        /// What it reads.
+        expected: String,
+        /// What there is.
+        found: String,
     },
     /// Training failed.
     #[error(transparent)]
@@ -195,6 +228,70 @@ pub fn folds(series: usize) -> Vec<Vec<usize>> {
         .collect()
 }
 
+/// The series that weights which judge a fold may learn from.
+///
+/// # Errors
+/// When there is none that shares no rows with what is judged.
+pub fn others(all: &[LabelledSeries], copies: &Copies, fold: &[usize]) -> Result<Vec<usize>, Leak> {
+    let others: Vec<usize> = (0..all.len())
+        .filter(|series| !fold.contains(series))
+        .collect();
+    let shared = copies.shared(fold, others.iter().copied());
+    if shared.len() == others.len() {
+        copies.refuse(all, fold, others.iter().copied())?;
+    }
+    let is_shared = |series: &usize| shared.iter().any(|(learned, _)| learned == series);
+    Ok(others
+        .into_iter()
+        .filter(|series| !is_shared(series))
+        .collect())
+}
+
+/// A detector of a store, for a series that it may judge.
+///
+/// # Errors
+/// When it learned from what is judged, or reads another step or other metrics than there are.
+pub fn stored(
+    detector: &Arc<Detector>,
+    series: &LabelledSeries,
+) -> Result<Prepared, ProtocolError> {
+    let manifest = detector.manifest();
+    let since = series.window_start.get(series.train_points).copied();
+    let since = since.unwrap_or(i64::MAX);
+    if manifest.training.until_micros > since {
+        return Err(ProtocolError::Leak(Leak::Stored {
+            detector: manifest.id(),
+            until: rfc_3339(manifest.training.until_micros),
+            file: series.file.clone(),
+            since: rfc_3339(since),
+        }));
+    }
+    let unfit = |expected: String, found: String| ProtocolError::Unfit {
+        detector: manifest.id(),
+        file: series.file.clone(),
+        expected,
+        found,
+    };
+    let names = |metrics: &[String]| format!("the metrics {}", metrics.join(", "));
+    if series.metrics_of(&manifest.metrics).is_none() {
+        return Err(unfit(names(&manifest.metrics), names(&series.metric_names)));
+    }
+    let step = step_micros(series);
+    if manifest.layout.step_micros != step {
+        let seconds = |micros: i64| format!("windows of {} s", micros as f64 / 1e6);
+        return Err(unfit(seconds(manifest.layout.step_micros), seconds(step)));
+    }
+    Ok(Prepared {
+        detector: Arc::clone(detector),
+        calibrated: Calibrated::Stored,
+        train_s: 0.0,
+        has_seen_history: None,
+    })
+}
+
+/// Told of each optimiser step.
+pub type Report<'a> = &'a mut dyn FnMut(StepReport);
+
 impl Subject {
     fn settings(&self, steps: usize) -> TrainingSettings {
         TrainingSettings {
@@ -204,6 +301,7 @@ impl Subject {
             steps,
             seed: self.seed,
             began_with: None,
+            horizons: self.learning.horizons.map(<[usize]>::to_vec),
             threshold: ThresholdPolicy {
                 false_alarms_per_week: self.learning.alarms_per_week,
             },
@@ -215,52 +313,77 @@ impl Subject {
         lessons: &Lessons,
         steps: usize,
         initial: Option<&Weights>,
+        report: Report<'_>,
     ) -> Result<Detector, TrainingError> {
         let datasets = lessons.datasets();
-        training::train_on_all(&self.settings(steps), &datasets, initial, &mut |_| {})
+        training::train_on_all(&self.settings(steps), &datasets, initial, report)
     }
 
     /// A detector that learns from the series' own training range alone.
     ///
     /// # Errors
     /// When that is too short or holds nothing to learn, or training fails.
-    pub fn per_series(&self, series: &LabelledSeries) -> Result<Prepared, ProtocolError> {
+    pub fn per_series(
+        &self,
+        series: &LabelledSeries,
+        report: Report<'_>,
+    ) -> Result<Prepared, ProtocolError> {
         let start = Instant::now();
         let lessons = Lessons::own(series, series.train_points)?;
+        let detector = self.train(&lessons, self.learning.steps, None, report)?;
         Ok(Prepared {
-            detector: self.train(&lessons, self.learning.steps, None)?,
+            detector: Arc::new(detector),
             calibrated: Calibrated::Own,
             train_s: start.elapsed().as_secs_f64(),
             has_seen_history: None,
         })
     }
 
-    /// Weights that know nothing of the series of a fold: trained on all others.
+    /// Weights that know nothing of the series of a fold: trained on all others, except those
+    /// that share rows with what is judged.
     ///
     /// # Errors
-    /// When one of the others shares rows with what is judged, all of them are too short, or
-    /// training fails.
+    /// When no other is left, all of them are too short, or training fails.
     pub fn pretrained(
         &self,
         all: &[LabelledSeries],
         copies: &Copies,
         fold: &[usize],
+        report: Report<'_>,
     ) -> Result<Pretrained, ProtocolError> {
         let start = Instant::now();
-        let others = (0..all.len()).filter(|series| !fold.contains(series));
+        let others = others(all, copies, fold)?;
         let lessons: Vec<Lesson> = others
+            .into_iter()
             .map(|series| Lesson {
                 series,
                 rows: all[series].train_points,
             })
             .collect();
         let lessons = Lessons::of_others(all, copies, fold, &lessons)?;
-        let detector = self.train(&lessons, self.learning.steps, None)?;
+        let detector = self.train(&lessons, self.learning.steps, None, report)?;
         Ok(Pretrained {
             weights: detector.tensors()?,
             detector,
             train_s: start.elapsed().as_secs_f64(),
         })
+    }
+
+    /// A detector with weights from elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::zero_shot`] and [`Self::fine_tuned`].
+    pub fn transferred(
+        &self,
+        transfer: Transfer,
+        pretrained: &Pretrained,
+        series: &LabelledSeries,
+        report: Report<'_>,
+    ) -> Result<Prepared, ProtocolError> {
+        match transfer {
+            Transfer::AsTheyAre => self.zero_shot(pretrained, series),
+            Transfer::FineTuned => self.fine_tuned(pretrained, series, report),
+        }
     }
 
     /// The weights as they are, calibrated on the series' training range where that is enough.
@@ -274,18 +397,20 @@ impl Subject {
     ) -> Result<Prepared, ProtocolError> {
         let start = Instant::now();
         let lessons = Lessons::own(series, series.train_points).map_err(ProtocolError::from);
-        let own =
-            lessons.and_then(|lessons| Ok(self.train(&lessons, 0, Some(&pretrained.weights))?));
+        let weights = Some(&pretrained.weights);
+        let own = lessons.and_then(|lessons| Ok(self.train(&lessons, 0, weights, &mut |_| {})?));
         let (detector, calibrated) = match own {
             Err(ProtocolError::Training(error)) if is_too_short(&error) => {
-                let resolutions = pretrained.detector.manifest().layout.resolutions.clone();
-                let detector = laid_out_for(&pretrained.detector, series, resolutions)?;
+                let others = &pretrained.detector;
+                let resolutions = others.manifest().layout.resolutions.clone();
+                let resolutions = resolutions_of(series, resolutions);
+                let detector = others.laid_out_for(step_micros(series), resolutions)?;
                 (detector, Calibrated::Others)
             }
             own => (own?, Calibrated::Own),
         };
         Ok(Prepared {
-            detector,
+            detector: Arc::new(detector),
             calibrated,
             train_s: start.elapsed().as_secs_f64(),
             has_seen_history: None,
@@ -300,12 +425,14 @@ impl Subject {
         &self,
         pretrained: &Pretrained,
         series: &LabelledSeries,
+        report: Report<'_>,
     ) -> Result<Prepared, ProtocolError> {
         let start = Instant::now();
         let lessons = Lessons::own(series, series.train_points)?;
         let steps = self.learning.fine_tune_steps;
+        let detector = self.train(&lessons, steps, Some(&pretrained.weights), report)?;
         Ok(Prepared {
-            detector: self.train(&lessons, steps, Some(&pretrained.weights))?,
+            detector: Arc::new(detector),
             calibrated: Calibrated::Own,
             train_s: start.elapsed().as_secs_f64(),
             has_seen_history: None,
@@ -335,9 +462,12 @@ pub fn shipped(
             train_points: series.train_points,
         });
     }
-    let detector = laid_out_for(&*shipped::load(architecture)?, series, vec![1.0])?;
+    let metrics = series.metric_names.clone();
+    let resolutions = resolutions_of(series, vec![1.0; metrics.len()]);
+    let detector = shipped::load(architecture)?;
+    let detector = detector.bound_to(metrics, step_micros(series), resolutions)?;
     Ok(Prepared {
-        detector,
+        detector: Arc::new(detector),
         calibrated: Calibrated::Others,
         train_s: start.elapsed().as_secs_f64(),
         has_seen_history: Some(seen.is_some()),
@@ -352,18 +482,18 @@ fn is_too_short(error: &TrainingError) -> bool {
     )
 }
 
-/// A detector as it is, for windows of the length of a series, whose values may be no counts.
-fn laid_out_for(
-    detector: &Detector,
-    series: &LabelledSeries,
-    mut resolutions: Vec<f64>,
-) -> Result<Detector, DetectorError> {
-    let step_micros = i64::from(series.step_seconds) * 1_000_000;
-    let history = &series.values[..series.train_points];
-    // What is no count has no smallest change.
-    let mut finite = history.iter().filter(|value| value.is_finite());
-    if finite.any(|value| *value < 0.0 || value.fract() != 0.0) {
-        resolutions.fill(0.0);
+/// The smallest changes of the metrics of a series: those given, but what is no count has none.
+fn resolutions_of(series: &LabelledSeries, mut given: Vec<f64>) -> Vec<f64> {
+    for (resolution, values) in given.iter_mut().zip(&series.metrics) {
+        let history = &values[..series.train_points];
+        let mut finite = history.iter().filter(|value| value.is_finite());
+        if finite.any(|value| *value < 0.0 || value.fract() != 0.0) {
+            *resolution = 0.0;
+        }
     }
-    detector.laid_out_for(step_micros, resolutions)
+    given
+}
+
+const fn step_micros(series: &LabelledSeries) -> i64 {
+    series.step_seconds as i64 * 1_000_000
 }

@@ -1,32 +1,44 @@
 //! All candidates on all series.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
+use anomalog_udfs::detector::Detector;
 use anomalog_udfs::models::Architecture;
 use anomalog_udfs::scoring::WindowScore;
 use anomalog_udfs::series::Rows;
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::candidate::Candidate;
 use super::collection::LabelledSeries;
 use super::curves::Curves;
 use super::floors::Floor;
-use super::judge::{JudgingRules, Measures, judge};
+use super::judge::{JudgingRules, KindFound, Measures, judge};
 use super::labelled::positives;
-use super::lessons::Copies;
+use super::lessons::{Copied, Copies, named};
+use super::memory;
 use super::protocol::{
-    Calibrated, Learning, Prepared, Pretrained, Protocol, ProtocolError, Subject, folds, shipped,
+    Calibrated, Learning, Prepared, Protocol, ProtocolError, Report, Subject, Transfer, folds,
+    others, shipped, stored,
 };
 
 /// The protocol of candidates that learn nothing.
 pub const FLOOR: &str = "floor";
+/// The protocol of detectors that learned before.
+pub const STORED: &str = "stored";
+
+/// What judging one series counts as in [`Progress`], in optimiser steps.
+const JUDGING: u64 = 10;
 
 /// What to judge, and how.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct EvaluationSettings {
     /// Architectures and floors.
     pub candidates: Vec<Candidate>,
+    /// Detectors that are trained already.
+    pub stored: Vec<Arc<Detector>>,
     /// How architectures learn before they judge.
     pub protocols: Vec<Protocol>,
     /// Each architecture and the random floor are tried with each.
@@ -38,27 +50,36 @@ pub struct EvaluationSettings {
 }
 
 /// One candidate on one series.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SeriesResult {
-    /// File of the series.
+    /// File of the series, or its site.
     pub file: String,
     /// Its dataset.
     pub dataset: String,
-    /// Architecture or floor.
-    pub detector: &'static str,
+    /// Architecture, floor or stored detector.
+    pub detector: String,
     /// How it learned; `floor` for floors.
-    pub protocol: &'static str,
+    pub protocol: String,
     /// Seed; `None` where nothing is drawn.
     pub seed: Option<u64>,
     /// How good it is.
     #[serde(flatten)]
     pub measures: Measures,
+    /// Anomalies found after the training range, by kind, where kinds are known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kinds: BTreeMap<String, KindFound>,
+    /// The volume with the other hold, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vus_pr_held: Option<f64>,
     /// Seconds of learning and calibrating for this series; 0 for floors.
     pub train_s: f64,
     /// Seconds of training the weights that it began with, once for several series.
     pub pretrain_s: Option<f64>,
     /// Windows scored a second, by one thread.
     pub score_rows_per_s: f64,
+    /// The highest memory of the whole process while it learned, and while it judged beside other
+    /// series; `None` where the system does not tell.
+    pub max_rss_bytes: Option<u64>,
     /// Numbers that were learned.
     pub params: usize,
     /// Where the detector's calibration comes from; `None` for floors.
@@ -71,21 +92,29 @@ pub struct SeriesResult {
     pub curves: Option<Curves>,
 }
 
+impl SeriesResult {
+    /// Detector and protocol.
+    #[must_use]
+    pub fn candidate(&self) -> (&str, &str) {
+        (&self.detector, &self.protocol)
+    }
+}
+
 /// A series that could not be judged, or not by all measures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkippedResult {
-    /// File of the series.
+    /// File of the series, or its site.
     pub file: String,
     /// Its dataset.
     pub dataset: String,
-    /// Architecture or floor; `None` for all.
-    pub detector: Option<&'static str>,
+    /// Architecture, floor or stored detector; `None` for all.
+    pub detector: Option<String>,
     /// How it was to learn; `None` for all.
-    pub protocol: Option<&'static str>,
+    pub protocol: Option<String>,
     /// Seed; `None` for all.
     pub seed: Option<u64>,
     /// What is missing: `all` measures or those of `events`.
-    pub missing: &'static str,
+    pub missing: String,
     /// Why.
     pub reason: String,
 }
@@ -97,7 +126,34 @@ pub struct Evaluation {
     pub results: Vec<SeriesResult>,
     /// What is not among them, and why.
     pub skipped: Vec<SkippedResult>,
+    /// Histories that weights did not learn from, because they hold rows that are judged.
+    pub left_out: Vec<Copied>,
 }
+
+/// How far an evaluation is. Its unit is one optimiser step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// All there is to do.
+    Planned(u64),
+    /// What is being done.
+    Stage(&'a str),
+    /// More that is done.
+    Done(u64),
+}
+
+/// The scores of one candidate on one series.
+#[derive(Debug, Clone, Copy)]
+pub struct Scored<'a> {
+    /// The series.
+    pub series: &'a LabelledSeries,
+    /// What came of the scores.
+    pub result: &'a SeriesResult,
+    /// One per window before any hold; NaN for none.
+    pub scores: &'a [f64],
+}
+
+/// What becomes of scores.
+pub type ScoreSink<'a, E> = &'a mut dyn FnMut(Scored<'_>) -> Result<(), E>;
 
 /// Why nothing is judged.
 #[derive(Debug, thiserror::Error)]
@@ -122,11 +178,14 @@ impl RunError {
             Self::Protocol(ProtocolError::SeenByShipped { .. }) => {
                 Some("raise its `train_points` in the list".to_owned())
             }
+            Self::Protocol(ProtocolError::Unfit { .. }) => {
+                Some("name the metrics it reads with `--metrics`; `anomalog detectors show` tells them and its step".to_owned())
+            }
             Self::Protocol(ProtocolError::Training(error)) => error.hint(),
             Self::Protocol(ProtocolError::Detector(error)) => error.hint(),
             Self::Nothing(_) => Some(
-                "each file needs anomalies, windows that are none, and values that vary; \
-                 detectors need some 1000 windows before `train_points`"
+                "each series needs anomalies, windows that are none, and values that vary; \
+                 detectors need some 1000 windows before the first that is judged"
                     .to_owned(),
             ),
         }
@@ -144,74 +203,63 @@ fn describe(skipped: &[SkippedResult]) -> String {
 }
 
 /// A candidate as it is tried.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Trial {
-    candidate: Candidate,
-    protocol: Option<Protocol>,
+    detector: String,
+    protocol: &'static str,
     seed: Option<u64>,
 }
 
 impl Trial {
-    fn protocol_name(self) -> &'static str {
-        self.protocol.map_or(FLOOR, Protocol::name)
-    }
-
-    fn skip(self, series: &LabelledSeries, reason: &impl ToString) -> SkippedResult {
+    fn skip(&self, series: &LabelledSeries, reason: &impl ToString) -> SkippedResult {
         SkippedResult {
             file: series.file.clone(),
             dataset: series.dataset.clone(),
-            detector: Some(self.candidate.name()),
-            protocol: Some(self.protocol_name()),
+            detector: Some(self.detector.clone()),
+            protocol: Some(self.protocol.to_owned()),
             seed: self.seed,
-            missing: "all",
+            missing: "all".to_owned(),
             reason: reason.to_string(),
         }
     }
 }
 
-/// Trials that are to be made on a number of series.
-#[must_use]
-pub fn trials(settings: &EvaluationSettings, series: usize) -> usize {
-    // Nothing of a shipped detector is drawn anew.
-    let is_shipped = |protocol: &&Protocol| **protocol == Protocol::Shipped;
-    let shipped = settings.protocols.iter().filter(is_shipped).count();
-    let trained = (settings.protocols.len() - shipped) * settings.seeds.len();
-    (architectures(settings).len() * (trained + shipped) + floors(settings).len()) * series
-}
-
-/// Judges all candidates on all series; calls `progress` after each trial.
+/// Judges all candidates on all series; tells `progress` how far it is, and gives the scores of
+/// each candidate on each series to `sink`, in the order of the results.
 ///
 /// # Errors
-/// When weights would know what they must not, there are too few series to transfer between, or
-/// nothing can be judged at all.
-pub fn evaluate(
+/// When weights would know what they must not, there are too few series to transfer between,
+/// nothing can be judged at all, or the sink fails.
+pub fn evaluate<E: From<RunError>>(
     series: &[LabelledSeries],
     settings: &EvaluationSettings,
-    progress: &(dyn Fn() + Sync),
-) -> Result<Evaluation, RunError> {
+    progress: &(dyn Fn(Progress<'_>) + Sync),
+    mut sink: Option<ScoreSink<'_, E>>,
+) -> Result<Evaluation, E> {
     let run = Run {
         series,
         settings,
         progress,
+        keeps_scores: sink.is_some(),
     };
     let mut evaluation = Evaluation::default();
     let usable = run.usable(&mut evaluation.skipped);
     // Before anything long: leaks and too few series.
-    let copies = run.check_transfer()?;
-    let floors = floors(settings);
-    let trials: Vec<_> = floors
-        .iter()
-        .flat_map(|floor| usable.iter().map(|series| (*floor, *series)))
-        .collect();
-    let judged: Vec<_> = trials
-        .into_par_iter()
-        .map(|((floor, seed), series)| run.floor(floor, seed, series))
-        .collect();
-    evaluation.extend(judged);
+    let copies = run
+        .check_transfer(&mut evaluation.left_out)
+        .map_err(RunError::from)?;
+    let ready = run.check_stored(&usable).map_err(RunError::from)?;
+    progress(Progress::Planned(run.planned(usable.len())));
+    for (floor, seed) in floors(settings) {
+        evaluation.take(run.floor(floor, seed, &usable), series, &mut sink)?;
+    }
+    for (detector, prepared) in settings.stored.iter().zip(ready) {
+        evaluation.take(run.stored(detector, prepared), series, &mut sink)?;
+    }
     for architecture in architectures(settings) {
         if settings.protocols.contains(&Protocol::Shipped) {
-            let judged = run.shipped(architecture, &usable)?;
-            evaluation.extend(judged);
+            let judged = run.shipped(architecture, &usable);
+            evaluation.take(judged.map_err(RunError::from)?, series, &mut sink)?;
         }
         for &seed in &settings.seeds {
             let subject = Subject {
@@ -219,11 +267,12 @@ pub fn evaluate(
                 seed,
                 learning: settings.learning,
             };
-            run.subject(subject, &usable, &copies, &mut evaluation)?;
+            let judged = run.subject(subject, &usable, &copies);
+            evaluation.take(judged.map_err(RunError::from)?, series, &mut sink)?;
         }
     }
     if evaluation.results.is_empty() {
-        return Err(RunError::Nothing(evaluation.skipped));
+        return Err(RunError::Nothing(evaluation.skipped).into());
     }
     Ok(evaluation)
 }
@@ -245,12 +294,8 @@ fn floors(settings: &EvaluationSettings) -> Vec<(Floor, Option<u64>)> {
         match *candidate {
             Candidate::Architecture(_) => {}
             Candidate::Floor(Floor::Random) => {
-                floors.extend(
-                    settings
-                        .seeds
-                        .iter()
-                        .map(|seed| (Floor::Random, Some(*seed))),
-                );
+                let seeds = settings.seeds.iter();
+                floors.extend(seeds.map(|seed| (Floor::Random, Some(*seed))));
             }
             Candidate::Floor(floor) => floors.push((floor, None)),
         }
@@ -258,23 +303,50 @@ fn floors(settings: &EvaluationSettings) -> Vec<(Floor, Option<u64>)> {
     floors
 }
 
+/// A result with the scores it was judged by, if they are kept; or why there is none.
+type Judged = Result<Box<(SeriesResult, Vec<f64>)>, Box<SkippedResult>>;
+
+/// What was judged, and the place of its series.
+type Placed = (usize, Judged);
+
 impl Evaluation {
-    fn extend(&mut self, judged: Vec<Judged>) {
-        for judged in judged {
+    fn take<E>(
+        &mut self,
+        judged: Vec<Placed>,
+        series: &[LabelledSeries],
+        sink: &mut Option<ScoreSink<'_, E>>,
+    ) -> Result<(), E> {
+        for (number, judged) in judged {
             match judged {
-                Ok(result) => self.results.push(*result),
+                Ok(judged) => {
+                    let (result, scores) = *judged;
+                    if let Some(sink) = sink {
+                        sink(Scored {
+                            series: &series[number],
+                            result: &result,
+                            scores: &scores,
+                        })?;
+                    }
+                    self.results.push(result);
+                }
                 Err(skip) => self.skipped.push(*skip),
             }
         }
+        Ok(())
     }
 }
 
-type Judged = Result<Box<SeriesResult>, Box<SkippedResult>>;
+/// What is known before a series is scored.
+struct Ready {
+    prepared: Result<Prepared, String>,
+    peak: Option<u64>,
+}
 
 struct Run<'a> {
     series: &'a [LabelledSeries],
     settings: &'a EvaluationSettings,
-    progress: &'a (dyn Fn() + Sync),
+    progress: &'a (dyn Fn(Progress<'_>) + Sync),
+    keeps_scores: bool,
 }
 
 impl Run<'_> {
@@ -282,14 +354,14 @@ impl Run<'_> {
     fn usable(&self, skipped: &mut Vec<SkippedResult>) -> Vec<usize> {
         let mut usable = Vec::new();
         for (number, series) in self.series.iter().enumerate() {
-            let mut skip = |missing, reason: String| {
+            let mut skip = |missing: &str, reason: String| {
                 skipped.push(SkippedResult {
                     file: series.file.clone(),
                     dataset: series.dataset.clone(),
                     detector: None,
                     protocol: None,
                     seed: None,
-                    missing,
+                    missing: missing.to_owned(),
                     reason,
                 });
             };
@@ -306,9 +378,9 @@ impl Run<'_> {
     }
 
     /// What is needed to transfer weights between series; checks that it is allowed.
-    fn check_transfer(&self) -> Result<Copies, ProtocolError> {
+    fn check_transfer(&self, left_out: &mut Vec<Copied>) -> Result<Copies, ProtocolError> {
         let protocols = self.settings.protocols.iter();
-        let transfer = protocols.copied().find(|protocol| protocol.transfers());
+        let transfer = protocols.copied().find(|p| p.transfer().is_some());
         let Some(protocol) = transfer.filter(|_| !architectures(self.settings).is_empty()) else {
             return Ok(Copies::default());
         };
@@ -318,27 +390,104 @@ impl Run<'_> {
         }
         let copies = Copies::find(self.series);
         for fold in folds(found) {
-            let others = (0..found).filter(|series| !fold.contains(series));
-            copies.refuse(self.series, &fold, others)?;
+            others(self.series, &copies, &fold)?;
+            let learned = (0..found).filter(|series| !fold.contains(series));
+            left_out.extend(named(self.series, &copies.shared(&fold, learned)));
         }
         Ok(copies)
     }
 
-    fn floor(&self, floor: Floor, seed: Option<u64>, number: usize) -> Judged {
+    /// The stored detectors, for each series.
+    fn check_stored(&self, usable: &[usize]) -> Result<Vec<Vec<(usize, Ready)>>, ProtocolError> {
+        let of_series = |detector, number: usize| {
+            let prepared = stored(detector, &self.series[number])?;
+            let prepared = Ok(prepared);
+            Ok((
+                number,
+                Ready {
+                    prepared,
+                    peak: None,
+                },
+            ))
+        };
+        let detectors = self.settings.stored.iter();
+        detectors
+            .map(|detector| usable.iter().map(|n| of_series(detector, *n)).collect())
+            .collect()
+    }
+
+    /// All there is to do, in optimiser steps.
+    fn planned(&self, usable: usize) -> u64 {
+        let usable = usable as u64;
+        let learning = self.settings.learning;
+        let (steps, fine_tune_steps) = (learning.steps as u64, learning.fine_tune_steps as u64);
+        let protocols = self.settings.protocols.iter();
+        let of_protocol = |protocol: &Protocol| match protocol {
+            Protocol::PerSeries => usable * (JUDGING + steps),
+            Protocol::ZeroShot => usable * JUDGING,
+            // Once for all seeds.
+            Protocol::Shipped => 0,
+            Protocol::FineTuned => usable * (JUDGING + fine_tune_steps),
+        };
+        let transfers = protocols.clone().any(|p| p.transfer().is_some());
+        let pretraining = u64::from(transfers) * folds(self.series.len()).len() as u64 * steps;
+        let subjects = architectures(self.settings).len() * self.settings.seeds.len();
+        let shipped = if protocols.clone().any(|p| *p == Protocol::Shipped) {
+            architectures(self.settings).len()
+        } else {
+            0
+        };
+        let given = floors(self.settings).len() + self.settings.stored.len();
+        subjects as u64 * (protocols.map(of_protocol).sum::<u64>() + pretraining)
+            + (given + shipped) as u64 * usable * JUDGING
+    }
+
+    /// Trains, and tells how far it is.
+    fn trained<T>(&self, stage: &str, steps: usize, train: impl FnOnce(Report<'_>) -> T) -> T {
+        (self.progress)(Progress::Stage(stage));
+        let mut done = 0;
+        let trained = train(&mut |report| {
+            done = report.step;
+            (self.progress)(Progress::Done(1));
+        });
+        // Where training ended early, the rest is done too.
+        (self.progress)(Progress::Done(steps.saturating_sub(done) as u64));
+        trained
+    }
+
+    /// A floor on all series, side by side.
+    fn floor(&self, floor: Floor, seed: Option<u64>, usable: &[usize]) -> Vec<Placed> {
         let trial = Trial {
-            candidate: Candidate::Floor(floor),
-            protocol: None,
+            detector: floor.name().to_owned(),
+            protocol: FLOOR,
             seed,
         };
-        let series = &self.series[number];
-        let start = Instant::now();
-        let scores = floor.score(
-            &series.values,
-            series.step_seconds,
-            seed.unwrap_or_default(),
-        );
-        let seconds = start.elapsed().as_secs_f64();
-        self.judge(trial, series, &scores, seconds)
+        (self.progress)(Progress::Stage(&format!("judging {}", trial.detector)));
+        memory::reset_peak();
+        let of_series = |&number: &usize| {
+            let series = &self.series[number];
+            let start = Instant::now();
+            let scores = floor.score_all(
+                &series.metrics,
+                series.train_points,
+                series.step_seconds,
+                seed.unwrap_or_default(),
+            );
+            let seconds = start.elapsed().as_secs_f64();
+            (number, self.judge(&trial, series, scores, seconds))
+        };
+        usable.par_iter().map(of_series).collect()
+    }
+
+    /// A detector of a store on all series.
+    fn stored(&self, detector: &Detector, ready: Vec<(usize, Ready)>) -> Vec<Placed> {
+        let trial = Trial {
+            detector: detector.manifest().id(),
+            protocol: STORED,
+            seed: None,
+        };
+        (self.progress)(Progress::Stage(&format!("judging {}", trial.detector)));
+        self.score(&trial, ready, None)
     }
 
     /// The shipped detector of an architecture as it is, the same for all seeds.
@@ -346,20 +495,21 @@ impl Run<'_> {
         &self,
         architecture: Architecture,
         usable: &[usize],
-    ) -> Result<Vec<Judged>, ProtocolError> {
+    ) -> Result<Vec<Placed>, ProtocolError> {
         let trial = Trial {
-            candidate: Candidate::Architecture(architecture),
-            protocol: Some(Protocol::Shipped),
+            detector: architecture.to_string(),
+            protocol: Protocol::Shipped.name(),
             seed: None,
         };
-        // What it must not have seen is refused before anything is judged.
-        for &series in usable {
-            shipped(architecture, &self.series[series])?;
-        }
-        let prepared = |series: &LabelledSeries| {
-            shipped(architecture, series).map_err(|error| error.to_string())
+        (self.progress)(Progress::Stage(&format!("judging shipped {architecture}")));
+        let of_series = |&number: &usize| {
+            let prepared = Ok(shipped(architecture, &self.series[number])?);
+            let peak = None;
+            Ok((number, Ready { prepared, peak }))
         };
-        Ok(self.each(trial, usable, prepared, None))
+        // What it must not have seen is refused before anything is judged.
+        let ready: Result<Vec<_>, ProtocolError> = usable.iter().map(of_series).collect();
+        Ok(self.score(&trial, ready?, None))
     }
 
     /// One architecture with one seed, by all protocols but that of shipped detectors.
@@ -368,99 +518,134 @@ impl Run<'_> {
         subject: Subject,
         usable: &[usize],
         copies: &Copies,
-        evaluation: &mut Evaluation,
-    ) -> Result<(), ProtocolError> {
-        let trial = |protocol| Trial {
-            candidate: Candidate::Architecture(subject.architecture),
-            protocol: Some(protocol),
+    ) -> Result<Vec<Placed>, ProtocolError> {
+        let trial = |protocol: Protocol| Trial {
+            detector: subject.architecture.to_string(),
+            protocol: protocol.name(),
             seed: Some(subject.seed),
         };
-        let protocols = &self.settings.protocols;
-        if protocols.contains(&Protocol::PerSeries) {
+        let learning = subject.learning;
+        let mut all = Vec::new();
+        if self.settings.protocols.contains(&Protocol::PerSeries) {
             let trial = trial(Protocol::PerSeries);
-            let prepared = |series: &LabelledSeries| {
-                let prepared = subject.per_series(series);
+            let prepare = |series: &LabelledSeries, report: Report<'_>| {
+                let prepared = subject.per_series(series, report);
                 prepared.map_err(|error| error.to_string())
             };
-            evaluation.extend(self.each(trial, usable, prepared, None));
+            all.extend(self.each(&trial, usable, learning.steps, prepare, None));
         }
-        let transfers: Vec<Protocol> = protocols
-            .iter()
-            .copied()
-            .filter(|protocol| protocol.transfers())
+        let protocols = self.settings.protocols.iter();
+        let transfers: Vec<_> = protocols
+            .filter_map(|protocol| Some((trial(*protocol), protocol.transfer()?)))
             .collect();
         if transfers.is_empty() {
-            return Ok(());
+            return Ok(all);
         }
-        let mut judged: Vec<Vec<(usize, Judged)>> = Vec::new();
+        let mut judged: Vec<Vec<Placed>> = Vec::new();
         judged.resize_with(transfers.len(), Vec::new);
-        for fold in folds(self.series.len()) {
+        let folds = folds(self.series.len());
+        for (number, fold) in folds.iter().enumerate() {
             let fold_usable: Vec<usize> = fold
                 .iter()
                 .copied()
                 .filter(|series| usable.contains(series))
                 .collect();
-            if fold_usable.is_empty() {
-                continue;
-            }
-            let pretrained = match subject.pretrained(self.series, copies, &fold) {
-                Err(ProtocolError::Training(error)) => Err(error),
-                other => Ok(other?),
+            let stage = format!(
+                "training {} without fold {} of {}",
+                subject.architecture,
+                number + 1,
+                folds.len()
+            );
+            let pretrained = self.trained(&stage, learning.steps, |report| {
+                // Nothing to judge, nothing to learn for.
+                (!fold_usable.is_empty())
+                    .then(|| subject.pretrained(self.series, copies, fold, report))
+            });
+            let pretrained = match pretrained {
+                None => continue,
+                Some(Err(ProtocolError::Training(error))) => Err(error),
+                Some(other) => Ok(other?),
             };
-            for (place, &protocol) in transfers.iter().enumerate() {
-                let trial = trial(protocol);
-                let prepared = |series: &LabelledSeries| match &pretrained {
-                    Ok(pretrained) => prepare(subject, protocol, pretrained, series)
+            let pretrain_s = pretrained.as_ref().ok().map(|weights| weights.train_s);
+            for ((trial, transfer), judged) in transfers.iter().zip(&mut judged) {
+                let steps = match transfer {
+                    Transfer::AsTheyAre => 0,
+                    Transfer::FineTuned => learning.fine_tune_steps,
+                };
+                let prepare = |series: &LabelledSeries, report: Report<'_>| match &pretrained {
+                    Ok(weights) => subject
+                        .transferred(*transfer, weights, series, report)
                         .map_err(|error| error.to_string()),
                     Err(error) => Err(format!("on the others, {error}")),
                 };
-                let pretrain_s = pretrained.as_ref().ok().map(|weights| weights.train_s);
-                let of_fold = self.each(trial, &fold_usable, prepared, pretrain_s);
-                judged[place].extend(fold_usable.iter().copied().zip(of_fold));
+                judged.extend(self.each(trial, &fold_usable, steps, prepare, pretrain_s));
             }
         }
         for mut judged in judged {
             judged.sort_by_key(|(series, _)| *series);
-            evaluation.extend(judged.into_iter().map(|(_, judged)| judged).collect());
+            all.extend(judged);
         }
-        Ok(())
+        Ok(all)
     }
 
     /// Trains for one series after the other, as training uses all cores and is timed; then scores
     /// and judges them side by side.
     fn each(
         &self,
-        trial: Trial,
+        trial: &Trial,
         numbers: &[usize],
-        prepare: impl Fn(&LabelledSeries) -> Result<Prepared, String>,
+        steps: usize,
+        prepare: impl Fn(&LabelledSeries, Report<'_>) -> Result<Prepared, String>,
         pretrain_s: Option<f64>,
-    ) -> Vec<Judged> {
-        let series = || numbers.iter().map(|number| &self.series[*number]);
-        let prepared: Vec<_> = series().map(|series| (series, prepare(series))).collect();
-        prepared
-            .into_par_iter()
-            .map(|(series, prepared)| self.detector(trial, series, prepared, pretrain_s))
-            .collect()
+    ) -> Vec<Placed> {
+        let mut ready = Vec::new();
+        for &number in numbers {
+            let series = &self.series[number];
+            let stage = format!("{} {}: {}", trial.detector, trial.protocol, series.file);
+            memory::reset_peak();
+            let prepared = self.trained(&stage, steps, |report| prepare(series, report));
+            let peak = memory::peak();
+            ready.push((number, Ready { prepared, peak }));
+        }
+        self.score(trial, ready, pretrain_s)
+    }
+
+    fn score(
+        &self,
+        trial: &Trial,
+        ready: Vec<(usize, Ready)>,
+        pretrain_s: Option<f64>,
+    ) -> Vec<Placed> {
+        memory::reset_peak();
+        let of_series = |(number, ready)| {
+            let series = &self.series[number];
+            (number, self.detector(trial, series, ready, pretrain_s))
+        };
+        ready.into_par_iter().map(of_series).collect()
     }
 
     fn detector(
         &self,
-        trial: Trial,
+        trial: &Trial,
         series: &LabelledSeries,
-        prepared: Result<Prepared, String>,
+        ready: Ready,
         pretrain_s: Option<f64>,
     ) -> Judged {
         let failed = |reason: &dyn ToString| {
-            (self.progress)();
+            (self.progress)(Progress::Done(JUDGING));
             Err(Box::new(trial.skip(series, &reason.to_string())))
         };
-        let prepared = match prepared {
+        let prepared = match ready.prepared {
             Ok(prepared) => prepared,
             Err(error) => return failed(&error),
         };
+        let metrics = series.metrics_of(&prepared.detector.manifest().metrics);
+        let Some(metrics) = metrics else {
+            return failed(&"it lacks a metric of the detector");
+        };
         let rows = Rows {
             window_start: &series.window_start,
-            metrics: std::slice::from_ref(&series.values),
+            metrics: &metrics,
         };
         let start = Instant::now();
         let scored = prepared.detector.score(rows);
@@ -475,47 +660,50 @@ impl Run<'_> {
         };
         let surprise = |window: WindowScore| window.verdict.map_or(f64::NAN, |v| v.surprise);
         let scores: Vec<f64> = scored.into_iter().map(surprise).collect();
-        let mut result = self.judge(trial, series, &scores, seconds)?;
+        let mut judged = self.judge(trial, series, scores, seconds)?;
+        let result = &mut judged.0;
         result.train_s = prepared.train_s;
         result.pretrain_s = pretrain_s;
         result.params = params;
         result.calibrated_on = Some(prepared.calibrated);
+        result.max_rss_bytes = result.max_rss_bytes.max(ready.peak);
         result.has_seen_history = prepared.has_seen_history;
-        Ok(result)
+        Ok(judged)
     }
 
-    fn judge(&self, trial: Trial, series: &LabelledSeries, scores: &[f64], seconds: f64) -> Judged {
-        let judged = judge(series, scores, self.settings.rules);
-        (self.progress)();
-        let (measures, curves) = judged.map_err(|error| Box::new(trial.skip(series, &error)))?;
-        Ok(Box::new(SeriesResult {
+    fn judge(
+        &self,
+        trial: &Trial,
+        series: &LabelledSeries,
+        scores: Vec<f64>,
+        seconds: f64,
+    ) -> Judged {
+        let judged = judge(series, &scores, self.settings.rules);
+        (self.progress)(Progress::Done(JUDGING));
+        let judged = judged.map_err(|error| Box::new(trial.skip(series, &error)))?;
+        let result = SeriesResult {
             file: series.file.clone(),
             dataset: series.dataset.clone(),
-            detector: trial.candidate.name(),
-            protocol: trial.protocol_name(),
+            detector: trial.detector.clone(),
+            protocol: trial.protocol.to_owned(),
             seed: trial.seed,
-            measures,
+            measures: judged.measures,
+            kinds: judged.kinds,
+            vus_pr_held: judged.vus_pr_held,
             train_s: 0.0,
             pretrain_s: None,
             score_rows_per_s: scores.len() as f64 / seconds.max(f64::EPSILON),
+            max_rss_bytes: memory::peak(),
             params: 0,
             calibrated_on: None,
             has_seen_history: None,
-            curves,
-        }))
-    }
-}
-
-fn prepare(
-    subject: Subject,
-    protocol: Protocol,
-    pretrained: &Pretrained,
-    series: &LabelledSeries,
-) -> Result<Prepared, ProtocolError> {
-    match protocol {
-        Protocol::PerSeries => subject.per_series(series),
-        Protocol::ZeroShot => subject.zero_shot(pretrained, series),
-        Protocol::FineTuned => subject.fine_tuned(pretrained, series),
-        Protocol::Shipped => shipped(subject.architecture, series),
+            curves: judged.curves,
+        };
+        let scores = if self.keeps_scores {
+            scores
+        } else {
+            Vec::new()
+        };
+        Ok(Box::new((result, scores)))
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::bootstrap::{Interval, mean_interval};
+use super::judge::KindFound;
 use super::run::{FLOOR, SeriesResult};
 
 /// What a measure is about.
@@ -52,7 +53,7 @@ const fn measure(
 }
 
 /// All of them, in the order of tables.
-pub const MEASURES: [Measure; 16] = [
+pub const MEASURES: [Measure; 18] = [
     measure("vus_pr", "VUS-PR", Group::Areas, true, |r| {
         Some(r.measures.vus_pr)
     }),
@@ -76,6 +77,13 @@ pub const MEASURES: [Measure; 16] = [
         |r| r.measures.alarms.false_alarms_per_week,
     ),
     measure(
+        "false_incidents_per_week",
+        "false incidents a week",
+        Group::Alarms,
+        false,
+        |r| r.measures.alarms.false_incidents_per_week,
+    ),
+    measure(
         "delay_windows",
         "delay in windows",
         Group::Alarms,
@@ -95,6 +103,13 @@ pub const MEASURES: [Measure; 16] = [
     measure("params", "weights", Group::Cost, false, |r| {
         Some(r.params as f64)
     }),
+    measure(
+        "max_rss_bytes",
+        "bytes of memory",
+        Group::Cost,
+        false,
+        |r| r.max_rss_bytes.map(|bytes| bytes as f64),
+    ),
     measure(
         "event_recall_oracle",
         "event recall",
@@ -132,10 +147,10 @@ pub const MEASURES: [Measure; 16] = [
 pub struct Summary {
     /// The dataset.
     pub dataset: String,
-    /// Architecture or floor.
-    pub detector: &'static str,
+    /// Architecture, floor or stored detector.
+    pub detector: String,
     /// How it learned.
-    pub protocol: &'static str,
+    pub protocol: String,
     /// Series judged.
     pub series: usize,
     /// Seeds tried; figures are means over them before they are means over series.
@@ -144,13 +159,16 @@ pub struct Summary {
     pub measures: BTreeMap<&'static str, Interval>,
     /// By measure where more is better, what it has more than the best floor.
     pub over_best_floor: BTreeMap<&'static str, OverFloor>,
+    /// Anomalies found over all series and seeds, by kind, where kinds are known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub kinds: BTreeMap<String, KindFound>,
 }
 
 /// What a detector has more than the floor with the highest mean.
 #[derive(Debug, Clone, Serialize)]
 pub struct OverFloor {
     /// The floor.
-    pub floor: &'static str,
+    pub floor: String,
     /// Mean difference on the series that both were judged on, with its paired interval.
     #[serde(flatten)]
     pub difference: Interval,
@@ -166,8 +184,8 @@ impl Summary {
 
 /// The results of one candidate on one dataset, by series.
 struct Tried<'a> {
-    detector: &'static str,
-    protocol: &'static str,
+    detector: &'a str,
+    protocol: &'a str,
     /// All seeds of each series, by its file.
     by_series: BTreeMap<&'a str, Vec<&'a SeriesResult>>,
 }
@@ -186,6 +204,16 @@ impl Tried<'_> {
             .collect()
     }
 
+    fn kinds(&self) -> BTreeMap<String, KindFound> {
+        let mut kinds: BTreeMap<String, KindFound> = BTreeMap::new();
+        for (kind, found) in self.by_series.values().flatten().flat_map(|r| &r.kinds) {
+            let all = kinds.entry(kind.clone()).or_default();
+            all.anomalies += found.anomalies;
+            all.found += found.found;
+        }
+        kinds
+    }
+
     fn interval(&self, measure: &Measure) -> Option<Interval> {
         let figures: Vec<f64> = self.figures(measure).into_values().collect();
         mean_interval(&figures)
@@ -199,12 +227,12 @@ pub fn summarise(results: &[SeriesResult]) -> Vec<Summary> {
     let mut summaries = Vec::new();
     for dataset in distinct(results.iter().map(|result| result.dataset.as_str())) {
         let of_dataset = || results.iter().filter(|result| result.dataset == dataset);
-        let keys = distinct(of_dataset().map(|result| (result.detector, result.protocol)));
+        let keys = distinct(of_dataset().map(SeriesResult::candidate));
         let tried: Vec<Tried<'_>> = keys
             .into_iter()
             .map(|(detector, protocol)| {
                 let mut by_series: BTreeMap<&str, Vec<&SeriesResult>> = BTreeMap::new();
-                let own = of_dataset().filter(|r| (r.detector, r.protocol) == (detector, protocol));
+                let own = of_dataset().filter(|r| r.candidate() == (detector, protocol));
                 for result in own {
                     by_series.entry(&result.file).or_default().push(result);
                 }
@@ -230,12 +258,13 @@ fn summary(dataset: &str, one: &Tried<'_>, all: &[Tried<'_>]) -> Summary {
         .filter_map(|measure| Some((measure.key, over_best_floor(measure, one, all)?)));
     Summary {
         dataset: dataset.to_owned(),
-        detector: one.detector,
-        protocol: one.protocol,
+        detector: one.detector.to_owned(),
+        protocol: one.protocol.to_owned(),
         series: one.by_series.len(),
         seeds: one.by_series.values().map(Vec::len).max().unwrap_or(0),
         measures: measures.collect(),
         over_best_floor: over.collect(),
+        kinds: one.kinds(),
     }
 }
 
@@ -250,7 +279,7 @@ fn over_best_floor(measure: &Measure, one: &Tried<'_>, all: &[Tried<'_>]) -> Opt
         .filter_map(|(series, figure)| Some(figure - other.get(series)?))
         .collect();
     Some(OverFloor {
-        floor: best.detector,
+        floor: best.detector.to_owned(),
         difference: mean_interval(&differences)?,
     })
 }
@@ -271,17 +300,12 @@ mod tests {
     use super::*;
     use crate::evaluation::judge::{AlarmMeasures, Measures, OracleF1};
 
-    fn result(
-        file: &str,
-        detector: &'static str,
-        protocol: &'static str,
-        vus_pr: f64,
-    ) -> SeriesResult {
+    fn result(file: &str, detector: &str, protocol: &str, vus_pr: f64) -> SeriesResult {
         SeriesResult {
             file: file.to_owned(),
             dataset: "made-up".to_owned(),
-            detector,
-            protocol,
+            detector: detector.to_owned(),
+            protocol: protocol.to_owned(),
             seed: None,
             measures: Measures {
                 vus_pr,
@@ -297,9 +321,12 @@ mod tests {
                 },
                 point_adjusted_f1: 0.5,
             },
+            kinds: BTreeMap::new(),
+            vus_pr_held: None,
             train_s: 0.0,
             pretrain_s: None,
             score_rows_per_s: 1.0,
+            max_rss_bytes: None,
             params: 0,
             calibrated_on: None,
             has_seen_history: None,
@@ -320,11 +347,17 @@ mod tests {
         ];
         let summaries = summarise(&results);
         let lstm = &summaries[2];
-        assert_eq!((lstm.detector, lstm.series, lstm.seeds), ("lstm", 2, 2));
+        assert_eq!(
+            (lstm.detector.as_str(), lstm.series, lstm.seeds),
+            ("lstm", 2, 2)
+        );
         assert!((lstm.measures["vus_pr"].mean - 0.8).abs() < 1e-12);
         assert!(!lstm.measures.contains_key("event_recall"));
         let over = &lstm.over_best_floor["vus_pr"];
-        assert_eq!((over.floor, over.difference.series), ("difference", 1));
+        assert_eq!(
+            (over.floor.as_str(), over.difference.series),
+            ("difference", 1)
+        );
         assert!((over.difference.mean - 0.2).abs() < 1e-12);
         assert!(summaries[0].over_best_floor.is_empty() && summaries[0].is_floor());
     }

@@ -48,6 +48,8 @@ pub struct TrainingSettings {
     pub seed: u64,
     /// The detector whose weights it begins with, for the manifest.
     pub began_with: Option<String>,
+    /// Forecast horizons in windows, ascending from 1; those of the layout unless given.
+    pub horizons: Option<Vec<usize>>,
     /// When a score is an anomaly.
     pub threshold: ThresholdPolicy,
 }
@@ -190,7 +192,14 @@ pub fn train_on_all(
     };
     let layouts: Vec<BlockLayout> = datasets
         .iter()
-        .map(|dataset| BlockLayout::for_step(dataset.step_micros(), dataset.resolutions()))
+        .map(|dataset| {
+            let layout = BlockLayout::for_step(dataset.step_micros(), dataset.resolutions());
+            let horizons = settings.horizons.clone();
+            BlockLayout {
+                horizons: horizons.unwrap_or(layout.horizons),
+                ..layout
+            }
+        })
         .collect();
     let config = ForecasterConfig {
         architecture: settings.architecture,

@@ -10,7 +10,7 @@ use crate::Workplace;
 const FAST: [&str; 4] = ["--steps", "4", "--hidden", "8"];
 
 /// A made-up series of a collection.
-struct Made {
+pub(crate) struct Made {
     file: &'static str,
     step_seconds: u32,
     rows: u32,
@@ -21,7 +21,7 @@ struct Made {
 }
 
 /// A daily wave with noise and nine labelled spikes, the first three in the training range.
-const WAVE: Made = Made {
+pub(crate) const WAVE: Made = Made {
     file: "wave.parquet",
     step_seconds: 60,
     rows: 4_500,
@@ -41,7 +41,7 @@ const SLOW: Made = Made {
 };
 
 /// A third.
-const SAW: Made = Made {
+pub(crate) const SAW: Made = Made {
     file: "saw.parquet",
     value: "300 + i % 720 / 10.0 + (i * i * 13 + i * 15485863) % 1013 / 90.0 \
             - CASE WHEN spike THEN 120 ELSE 0 END",
@@ -50,7 +50,7 @@ const SAW: Made = Made {
 
 impl Workplace {
     /// Writes `series.csv` and the files of its series into a folder of the workplace.
-    fn write_collection(&self, folder: &str, series: &[Made]) {
+    pub(crate) fn write_collection(&self, folder: &str, series: &[Made]) {
         std::fs::create_dir_all(self.path().join(folder)).unwrap();
         let mut list = "file,dataset,train_points,vus_window,step_seconds\n".to_owned();
         for made in series {
@@ -111,10 +111,10 @@ fn floors_as_text_and_markdown() {
     median-11   floor     2       0.987 [0.99, 0.99] *  1.000 [1.00, 1.00] *  1.000 [1.00, 1.00] *  1.000 [1.00, 1.00] *
 
     made-up: alarms
-    detector    protocol  series  event recall        false alarms a week  delay in windows
-    ──────────  ────────  ──────  ──────────────────  ───────────────────  ────────────────
-    difference  floor     2       0.000 [0.00, 0.00]  0.000 [0.00, 0.00]   –
-    median-11   floor     2       0.000 [0.00, 0.00]  0.000 [0.00, 0.00]   –
+    detector    protocol  series  event recall        false alarms a week  false incidents a week  delay in windows
+    ──────────  ────────  ──────  ──────────────────  ───────────────────  ──────────────────────  ────────────────
+    difference  floor     2       0.000 [0.00, 0.00]  0.000 [0.00, 0.00]   0.000 [0.00, 0.00]      –
+    median-11   floor     2       0.000 [0.00, 0.00]  0.000 [0.00, 0.00]   0.000 [0.00, 0.00]      –
 
     made-up: footnote, at oracle thresholds: upper bounds that nobody gets
     detector    protocol  series  event recall          point F1              range F1              event F1              affiliation F1        point-adjusted F1
@@ -194,6 +194,200 @@ fn json_has_a_result_per_series_detector_and_seed() {
         "{lstm}"
     );
     assert_eq!(report["skipped"], Value::Array(Vec::new()));
+    if cfg!(target_os = "linux") {
+        let bytes = detector["max_rss_bytes"].as_u64().unwrap();
+        assert!((1 << 20..1 << 40).contains(&bytes), "{detector}");
+    }
+}
+
+#[test]
+fn scores_are_written_with_their_labels() {
+    let work = with_collection(&[WAVE, SAW]);
+    let arguments = [
+        "--detectors",
+        "lstm,random,difference",
+        "--seed",
+        "1,2",
+        "--scores",
+        "s.parquet",
+    ];
+    let report = work.evaluate_json(&[&arguments[..], &FAST].concat());
+    std::fs::create_dir_all(work.path().join("warehouse/scored_windows")).unwrap();
+    let table = work.path().join("warehouse/scored_windows/s.parquet");
+    std::fs::rename(work.path().join("s.parquet"), table).unwrap();
+    let rows = work.succeed(&[
+        "sql",
+        "--format",
+        "csv",
+        "SELECT detector, protocol, seed, count(*) AS windows, count(DISTINCT file) AS files, \
+                sum(CAST(label AS INT)) AS labels, sum(CAST(is_judged AS INT)) AS judged \
+         FROM scored_windows GROUP BY detector, protocol, seed ORDER BY detector, seed",
+    ]);
+    insta::assert_snapshot!(rows, @"
+    detector,protocol,seed,windows,files,labels,judged
+    difference,floor,,9000,2,72,5000
+    lstm,per-series,1,9000,2,72,5000
+    lstm,per-series,2,9000,2,72,5000
+    random,floor,1,9000,2,72,5000
+    random,floor,2,9000,2,72,5000
+    ");
+    // The scores give the figures of the report again.
+    let volumes = work.succeed(&[
+        "sql",
+        "--format",
+        "csv",
+        "SELECT round(auc_pr(window_start, label, score), 9) AS auc_pr FROM scored_windows \
+         WHERE file = 'saw.parquet' AND detector = 'lstm' AND seed = 2",
+    ]);
+    let results = report["results"].as_array().unwrap().iter();
+    let mut own =
+        results.filter(|r| r["file"] == "saw.parquet" && r["detector"] == "lstm" && r["seed"] == 2);
+    let expected = own.next().unwrap()["auc_pr"].as_f64().unwrap();
+    let found: f64 = volumes.lines().nth(1).unwrap().parse().unwrap();
+    assert!((found - expected).abs() < 1e-8, "{found} {expected}");
+}
+
+#[test]
+fn no_scores_are_left_of_an_evaluation_that_fails() {
+    let work = with_collection(&[Made {
+        label: "false",
+        ..WAVE
+    }]);
+    let failed = work.evaluate(&["--detectors", "difference", "--scores", "s.parquet"]);
+    assert!(failed.ends_with("--- exit 1\n"), "{failed}");
+    let left = std::fs::read_dir(work.path()).unwrap().count();
+    assert_eq!(left, 1, "only the collection");
+    let missing = work.evaluate(&["--detectors", "difference", "--scores", "none/s.parquet"]);
+    let expected = "--- stderr\nerror: cannot write `none/s.parquet`: No such file or directory";
+    assert!(missing.starts_with(expected), "{missing}");
+}
+
+/// Two days of one simulated site, its labels beside.
+const WINDOWS: [&str; 8] = [
+    "evaluate",
+    "--labels",
+    "example/labels.parquet",
+    "--since",
+    "2026-03-03T04:00:00Z",
+    "--metrics",
+    "requests,client_errors,server_errors,latency_p95",
+    "--detectors",
+];
+
+#[test]
+fn windows_are_judged_with_a_table_of_labels() {
+    let work = Workplace::with_windows();
+    let report = work.succeed(&[&WINDOWS[..], &["median-11,gru", "--json"], &FAST].concat());
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let results = report["results"].as_array().unwrap();
+    assert_eq!(results.len(), 2, "{report}");
+    for result in results {
+        assert_eq!(
+            (&result["file"], &result["dataset"]),
+            (&"shop".into(), &"windows".into())
+        );
+        let kinds = result["kinds"].as_object().unwrap().values();
+        let known: u64 = kinds.map(|kind| kind["anomalies"].as_u64().unwrap()).sum();
+        assert_eq!(Some(known), result["events"].as_u64(), "{result}");
+        assert!(known > 0);
+        for number in [
+            "false_incidents_per_week",
+            "false_alarms_per_week",
+            "event_recall",
+        ] {
+            assert!(result[number].is_number(), "{number}: {result}");
+        }
+    }
+    let text = work.succeed(&[&WINDOWS[..], &["median-11"]].concat());
+    assert!(text.contains("windows: anomalies found by kind"), "{text}");
+}
+
+#[test]
+fn stored_detectors_judge_what_they_have_not_learned() {
+    let work = Workplace::with_detector();
+    let judge = |since: &str| {
+        work.run(&[
+            "evaluate",
+            "--labels",
+            "example/labels.parquet",
+            "--since",
+            since,
+            "--detectors",
+            "difference",
+            "--stored",
+            "lstm",
+        ])
+    };
+    insta::assert_snapshot!(judge("2026-03-03T12:00:00Z"), @"
+    --- stderr
+    error: detector `lstm@1` learned from windows before 2026-03-03T18:00:00Z, and `shop` is judged from 2026-03-03T12:00:00Z on
+    hint: judge a later range with `--since`, or train with `--until` before it
+    --- exit 1
+    ");
+    let judged = judge("2026-03-03T18:00:00Z");
+    assert!(judged.contains("lstm@1"), "{judged}");
+}
+
+#[test]
+fn labels_that_cannot_be_used() {
+    let work = Workplace::with_windows();
+    let judge = |labels: &str| {
+        work.write("labels.csv", format!("site,start,end,kind\n{labels}"));
+        work.run(&[
+            "evaluate",
+            "--labels",
+            "labels.csv",
+            "--since",
+            "2026-03-03",
+            "--detectors",
+            "difference",
+        ])
+    };
+    insta::assert_snapshot!(judge("blog,2026-03-03T12:00:00Z,2026-03-03T12:20:00Z,flood\n"), @"
+    --- stderr
+    error: label 1 is about the site `blog`, which has no windows, only `shop`
+    hint: labels name sites as `SELECT DISTINCT site FROM traffic_windows` does
+    --- exit 1
+    ");
+    insta::assert_snapshot!(judge("shop,2026-03-03T12:00:00Z,2026-03-03T11:20:00Z,flood\n"), @"
+    --- stderr
+    error: row 1 of `labels.csv`: `end` is 2026-03-03T11:20:00Z, expected a time after `start`, 2026-03-03T12:00:00Z
+    --- exit 1
+    ");
+    insta::assert_snapshot!(judge("shop,2026-03-02T12:00:00Z,2026-03-02T12:20:00Z,flood\n"), @"
+    --- stderr
+    error: none of 1 labels lies in the windows that are judged, from 2026-03-03T00:00:00Z to 2026-03-03T23:59:00Z
+    hint: `--since` parts the windows that detectors learn from and those judged
+    --- exit 1
+    ");
+    insta::assert_snapshot!(judge("shop,2026-03-01,2026-03-05,all\n"), @"
+    --- stderr
+    error: no series can be judged: `shop`: all 2880 windows are labelled anomalies, expected at least one that is normal
+    hint: each series needs anomalies, windows that are none, and values that vary; detectors need some 1000 windows before the first that is judged
+    --- exit 1
+    ");
+    let twice = "shop,2026-03-03T12:00:00Z,2026-03-03T12:20:00Z,flood\n".repeat(2);
+    insta::assert_snapshot!(judge(&twice), @"
+    --- stderr
+    error: row 2 of `labels.csv` says the same as row 1
+    hint: remove one: each would count as an anomaly
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["evaluate", "--labels", "none.parquet", "--since", "2026-03-03"]), @"
+    --- stderr
+    error: cannot read `none.parquet`: No such file or directory (os error 2)
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["evaluate", "--labels", "labels.csv"]), @"
+    --- stderr
+    error: the following required arguments were not provided:
+      --since <TIMESTAMP>
+
+    Usage: anomalog evaluate --labels <FILE> --since <TIMESTAMP>
+
+    For more information, try '--help'.
+    --- exit 2
+    ");
 }
 
 /// Figures that do not depend on the clock.
@@ -312,6 +506,7 @@ fn what_leaks_is_refused() {
     ];
     let refused =
         |protocol: &str| work.run(&[&arguments[..], &["--protocol", protocol], &FAST].concat());
+    // The first's judged rows lie in the second's history, and nothing else is left to learn from.
     insta::assert_snapshot!(refused("zero-shot"), @"
     --- stderr
     error: `wave.parquet` holds rows on which `wave.parquet` is judged
@@ -336,12 +531,17 @@ fn what_leaks_is_refused() {
         "other/series.csv",
     ];
     let copied = ["--detectors", "gru", "--protocol", "zero-shot"];
-    insta::assert_snapshot!(work.run(&[&lists[..], &copied, &FAST].concat()), @"
-    --- stderr
-    error: `renamed.parquet` holds rows on which `wave.parquet` is judged
-    hint: list each series once, or use `--protocol per-series`, which learns from the training range of the series judged alone
-    --- exit 1
-    ");
+    let arguments_of_all = [&lists[..], &copied, &FAST, &["--json"]].concat();
+    let report: Value = serde_json::from_str(&work.succeed(&arguments_of_all)).unwrap();
+    // Other series are left to learn from, so the copy is left out of the lessons, and named.
+    let expected = serde_json::json!([{"learned": "renamed.parquet", "judged": "wave.parquet"}]);
+    assert_eq!(report["left_out"], expected);
+    assert_eq!(report["results"].as_array().unwrap().len(), 3);
+    let text = work.succeed(&[&lists[..], &copied, &FAST].concat());
+    assert!(
+        text.contains("left out of the lessons, as it holds rows that are judged"),
+        "{text}"
+    );
     let alone = work.run(&[&arguments[..3], &["--detectors", "difference"]].concat());
     assert!(
         alone.contains("made-up: ranking"),
@@ -446,7 +646,7 @@ fn nothing_to_judge_is_a_failure() {
     insta::assert_snapshot!(work.evaluate(&["--detectors", "difference"]), @"
     --- stderr
     error: no series can be judged: `wave.parquet`: none of 4500 windows is labelled an anomaly, expected at least one
-    hint: each file needs anomalies, windows that are none, and values that vary; detectors need some 1000 windows before `train_points`
+    hint: each series needs anomalies, windows that are none, and values that vary; detectors need some 1000 windows before the first that is judged
     --- exit 1
     ");
 }

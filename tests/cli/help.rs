@@ -347,11 +347,33 @@ fn evaluate() {
     insta::assert_snapshot!(help("evaluate"), @"
     Judge detectors on series whose anomalies are known, beside scores that need no training
 
-    Usage: anomalog evaluate [OPTIONS] --series <FILE>...
+    Usage: anomalog evaluate [OPTIONS]
 
     Options:
           --series <FILE>...
               Lists of labelled series
+
+          --labels <FILE>
+              Judge the traffic windows instead, with these labels: Parquet or CSV
+
+          --since <TIMESTAMP>
+              Judge windows from this date or RFC 3339 time on; detectors learn from those before
+
+          --metrics <COLUMN>
+              Columns of the windows to judge by, at once
+              
+              [default: requests]
+
+          --windows <FILE|FOLDER>
+              Parquet file or folder of windows to use instead of `traffic_windows`
+
+          --series-column <NAME>
+              Column of `--windows` that names the series
+              
+              [default: site]
+
+          --stored <DETECTOR>
+              Trained detectors of the warehouse to judge as they are, as `name` or `name@version`
 
           --detectors <NAME>
               Architectures and floors to judge, or `all`
@@ -397,6 +419,9 @@ fn evaluate() {
           --html <FILE>
               Write a page with tables and plots, which needs no network
 
+          --scores <FILE>
+              Write the label and the score of every window to a Parquet file
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -405,9 +430,10 @@ fn evaluate() {
 
     `series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file is
     Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points`
-    rows without labels, and are trained for this alone: those of the warehouse are not used. With
-    `--protocol shipped`, the detectors that come with the program judge as they are; each result says
-    whether they have seen the first rows of the series.
+    rows without labels, and are trained for this alone. With `--protocol shipped`, the detectors that
+    come with the program judge as they are; each result says whether they have seen the first rows of
+    the series. Labels of windows have the columns site, start, end and, if known, kind, as `anomalog
+    simulate` writes them; detectors learn from the windows before `--since`.
 
     Detectors: rnn, lstm, gru and clstm are trained; random, difference, median-11, median-31, robust-z,
     yesterday, last-week, ewma and spectral-residual are scores that need no training.
@@ -417,6 +443,7 @@ fn evaluate() {
       anomalog evaluate --series kpi/series.csv --detectors lstm,difference --hold 10 --markdown
       anomalog evaluate --series kpi/series.csv tsbad/series.csv --protocol zero-shot,fine-tuned --seed
       1,2,3 --html report.html
+      anomalog evaluate --labels labels.parquet --since 2026-11-08 --metrics requests,server_errors
     ");
 }
 

@@ -14,6 +14,7 @@ mod score;
 mod shipped;
 mod simulate;
 mod sql;
+mod study;
 mod train;
 mod windows;
 

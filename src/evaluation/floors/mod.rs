@@ -21,6 +21,9 @@ const ROBUST_Z_WINDOWS: (usize, usize) = (48, 1_440);
 /// Quality Technology, 1986) finds good for catching small shifts.
 const MOVING_AVERAGE_WEIGHT: f64 = 0.2;
 
+/// Of several metrics, the score that counts as 1: exceeded by this share of the training range.
+const UNIT_QUANTILE: f64 = 0.99;
+
 /// A score that needs no training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Floor {
@@ -93,6 +96,46 @@ impl Floor {
             Self::SpectralResidual => spectral_residual(values),
         }
     }
+
+    /// The scores of a series of several metrics, one per window: the largest of the metrics'
+    /// scores, each divided by its 99 % quantile in the first `training` windows, as the units
+    /// differ. A metric whose quantile is not above 0 there takes no part. Of a single metric they
+    /// are as they are.
+    #[must_use]
+    pub fn score_all(
+        self,
+        metrics: &[Vec<f64>],
+        training: usize,
+        step_seconds: u32,
+        seed: u64,
+    ) -> Vec<f64> {
+        if let [values] = metrics {
+            return self.score(values, step_seconds, seed);
+        }
+        let mut largest = vec![f64::NAN; metrics.first().map_or(0, Vec::len)];
+        for values in metrics {
+            let scores = self.score(values, step_seconds, seed);
+            let Some(unit) = unit(&scores[..training.min(scores.len())]) else {
+                continue;
+            };
+            for (largest, score) in largest.iter_mut().zip(scores) {
+                // `max` leaves NaN out.
+                *largest = largest.max(score / unit);
+            }
+        }
+        largest
+    }
+}
+
+/// The quantile that scores are divided by; `None` where it is not above 0.
+fn unit(scores: &[f64]) -> Option<f64> {
+    let mut known: Vec<f64> = scores.iter().copied().filter(|s| s.is_finite()).collect();
+    let place = (known.len() as f64 * UNIT_QUANTILE) as usize;
+    if place >= known.len() {
+        return None;
+    }
+    let (_, unit, _) = known.select_nth_unstable_by(place, f64::total_cmp);
+    (*unit > 0.0).then_some(*unit)
 }
 
 #[cfg(test)]
@@ -129,6 +172,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn of_several_metrics_the_most_unusual_counts() {
+        let noise = |seed, unit: f64| -> Vec<f64> {
+            let noise = random(&[0.0; 2_000], seed);
+            noise.into_iter().map(|value| unit * value).collect()
+        };
+        let mut metrics = [noise(1, 1.0), noise(2, 1e6), vec![3.0; 2_000]];
+        metrics[0][1_500] = 40.0;
+        metrics[1][1_700] = f64::NAN;
+        let scores = Floor::Median11.score_all(&metrics, 1_000, STEP, 0);
+        let scored = (0..2_000).filter(|row| scores[*row].is_finite());
+        let highest = scored.max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+        assert_eq!(highest, Some(1_500));
+        assert!(scores[1_700].is_finite(), "another metric has a value");
+        let alone = Floor::Median11.score_all(&metrics[..1], 1_000, STEP, 0);
+        assert_eq!(alone[1..], Floor::Median11.score(&metrics[0], STEP, 0)[1..]);
+        let flat = [metrics[2].clone(), metrics[2].clone()];
+        let constant = Floor::Median11.score_all(&flat, 1_000, STEP, 0);
+        assert!(constant.iter().all(|score| score.is_nan()));
     }
 
     #[test]

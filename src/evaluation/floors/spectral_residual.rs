@@ -24,6 +24,10 @@ const SLOPES: usize = 5;
 const COMPARED: usize = 21;
 /// Values of a stretch that were observed.
 const OBSERVED: usize = LENGTH - EXTRAPOLATED;
+/// Complex values that the transform is one of.
+const HALF: usize = LENGTH / 2;
+/// Frequencies of real values.
+const FREQUENCIES: usize = HALF + 1;
 /// The smallest amplitude, as a share of the largest: what rounding leaves.
 const SMALLEST_AMPLITUDE: f64 = 1e-12;
 
@@ -64,38 +68,39 @@ fn excess(saliency: &[f64; LENGTH]) -> f64 {
     }
 }
 
-/// Saliency of a stretch of observed values and the extrapolated ones after it.
+/// Saliency, but for a common factor, of a stretch of observed values and the extrapolated ones
+/// after it.
 fn saliency(transform: &Fourier, stretch: &[f64; OBSERVED]) -> [f64; LENGTH] {
     // The unit does not matter; in that of the largest value no square overflows.
     let largest = stretch
         .iter()
         .fold(0.0_f64, |largest, value| largest.max(value.abs()));
     let unit = if largest > 0.0 { largest } else { 1.0 };
-    let mut re = [0.0; LENGTH];
-    let mut im = [0.0; LENGTH];
-    for (re, value) in re.iter_mut().zip(stretch) {
-        *re = value / unit;
+    let mut values = [0.0; LENGTH];
+    for (scaled, value) in values.iter_mut().zip(stretch) {
+        *scaled = value / unit;
     }
-    let next = extrapolate(&re[..OBSERVED]);
-    re[OBSERVED..].fill(next);
-    transform.forward(&mut re, &mut im);
-    // The spectrum of real values is symmetric, and periodic.
-    let amplitudes: [f64; LENGTH / 2 + 1] = std::array::from_fn(|f| amplitude(re[f], im[f]));
+    let next = extrapolate(&values[..OBSERVED]);
+    values[OBSERVED..].fill(next);
+    let (mut re, mut im) = transform.spectrum(&values);
+    let amplitudes: [f64; FREQUENCIES] = std::array::from_fn(|f| amplitude(re[f], im[f]));
     let floor = SMALLEST_AMPLITUDE * amplitudes.iter().copied().fold(0.0, f64::max);
     let roots = amplitudes.map(|amplitude| amplitude.max(floor).cbrt());
-    for frequency in 0..LENGTH {
-        let root = |frequency: usize| {
-            let frequency = frequency % LENGTH;
-            roots[frequency.min(LENGTH - frequency)]
-        };
-        let smooth = root(frequency + LENGTH - 1) * root(frequency) * root(frequency + 1);
+    // The spectrum of real values is symmetric, and periodic.
+    let last = FREQUENCIES - 1;
+    for frequency in 0..FREQUENCIES {
+        let before = roots[if frequency == 0 { 1 } else { frequency - 1 }];
+        let after = roots[if frequency == last {
+            last - 1
+        } else {
+            frequency + 1
+        }];
+        let smooth = before * roots[frequency] * after;
         let share = if smooth > 0.0 { 1.0 / smooth } else { 0.0 };
-        // Conjugate, so that a second forward transform is the inverse one.
         re[frequency] *= share;
-        im[frequency] *= -share;
+        im[frequency] *= share;
     }
-    transform.forward(&mut re, &mut im);
-    std::array::from_fn(|row| amplitude(re[row], im[row]))
+    transform.values(&re, &im).map(f64::abs)
 }
 
 /// Not `hypot`, which is slower.
@@ -114,7 +119,9 @@ fn extrapolate(values: &[f64]) -> f64 {
     before[1] + (1..=SLOPES).map(slope).sum::<f64>()
 }
 
-/// The discrete Fourier transform of [`LENGTH`] values (Cooley & Tukey 1965).
+/// The discrete Fourier transform of [`LENGTH`] real values, as one of half as many complex ones:
+/// those at even places and those at odd ones (Cooley & Tukey 1965; Sorensen et al., "Real-valued
+/// fast Fourier transform algorithms", 1987).
 #[derive(Debug)]
 struct Fourier {
     /// Roots of unity, clockwise: of the stage that joins halves of `h` values, those at `h..2h`.
@@ -128,7 +135,7 @@ impl Fourier {
             re: [0.0; LENGTH],
             im: [0.0; LENGTH],
         };
-        for half in halves() {
+        for half in halves(LENGTH) {
             for power in 0..half {
                 let angle = power as f64 / half as f64 * std::f64::consts::PI;
                 roots.re[half + power] = angle.cos();
@@ -138,17 +145,68 @@ impl Fourier {
         roots
     }
 
-    /// In place, not divided by anything.
-    fn forward(&self, re: &mut [f64; LENGTH], im: &mut [f64; LENGTH]) {
-        let unused_bits = LENGTH.leading_zeros() + 1;
-        for index in 0..LENGTH {
+    /// The spectrum from frequency 0 to the highest, times 2.
+    fn spectrum(&self, values: &[f64; LENGTH]) -> ([f64; FREQUENCIES], [f64; FREQUENCIES]) {
+        let mut even: [f64; HALF] = std::array::from_fn(|row| values[2 * row]);
+        let mut odd: [f64; HALF] = std::array::from_fn(|row| values[2 * row + 1]);
+        self.forward(&mut even, &mut odd);
+        let (mut re, mut im) = ([0.0; FREQUENCIES], [0.0; FREQUENCIES]);
+        for frequency in 0..FREQUENCIES {
+            let (place, mirrored) = (frequency % HALF, (LENGTH - frequency) % HALF);
+            // Of the even values, and of the odd ones.
+            let (even_re, even_im) = (even[place] + even[mirrored], odd[place] - odd[mirrored]);
+            let (odd_re, odd_im) = (odd[place] + odd[mirrored], even[mirrored] - even[place]);
+            let (root_re, root_im) = self.root(frequency);
+            re[frequency] = even_re + odd_re * root_re - odd_im * root_im;
+            im[frequency] = even_im + odd_re * root_im + odd_im * root_re;
+        }
+        (re, im)
+    }
+
+    /// The values that have a spectrum, times [`LENGTH`].
+    fn values(&self, re: &[f64; FREQUENCIES], im: &[f64; FREQUENCIES]) -> [f64; LENGTH] {
+        let (mut even, mut odd) = ([0.0; HALF], [0.0; HALF]);
+        for frequency in 0..HALF {
+            let mirrored = HALF - frequency;
+            let (even_re, even_im) = (re[frequency] + re[mirrored], im[frequency] - im[mirrored]);
+            let (turned_re, turned_im) =
+                (re[frequency] - re[mirrored], im[frequency] + im[mirrored]);
+            let (root_re, root_im) = self.root(frequency);
+            let odd_re = turned_re * root_re + turned_im * root_im;
+            let odd_im = turned_im * root_re - turned_re * root_im;
+            // Conjugate, so that a second forward transform is the inverse one.
+            even[frequency] = even_re - odd_im;
+            odd[frequency] = -(even_im + odd_re);
+        }
+        self.forward(&mut even, &mut odd);
+        std::array::from_fn(|row| {
+            if row % 2 == 0 {
+                even[row / 2]
+            } else {
+                -odd[row / 2]
+            }
+        })
+    }
+
+    /// The root of unity of a frequency of [`LENGTH`] values.
+    fn root(&self, frequency: usize) -> (f64, f64) {
+        if frequency == HALF {
+            return (-1.0, 0.0);
+        }
+        (self.re[HALF + frequency], self.im[HALF + frequency])
+    }
+
+    /// Of complex values, in place, not divided by anything.
+    fn forward(&self, re: &mut [f64; HALF], im: &mut [f64; HALF]) {
+        let unused_bits = HALF.leading_zeros() + 1;
+        for index in 0..HALF {
             let reversed = index.reverse_bits() >> unused_bits;
             if index < reversed {
                 re.swap(index, reversed);
                 im.swap(index, reversed);
             }
         }
-        for half in halves() {
+        for half in halves(HALF) {
             let roots = (&self.re[half..2 * half], &self.im[half..2 * half]);
             let blocks = re
                 .chunks_exact_mut(2 * half)
@@ -170,9 +228,9 @@ impl Fourier {
     }
 }
 
-/// 1, 2, 4, … up to half the length.
-fn halves() -> impl Iterator<Item = usize> {
-    (0..LENGTH.trailing_zeros()).map(|stage| 1 << stage)
+/// 1, 2, 4, … up to half a length.
+fn halves(length: usize) -> impl Iterator<Item = usize> {
+    (0..length.trailing_zeros()).map(|stage| 1 << stage)
 }
 
 #[cfg(test)]
@@ -180,22 +238,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transform_equals_its_definition() {
-        let value = |row: usize| ((row * row) % 17) as f64 - 3.0;
-        let before: [[f64; LENGTH]; 2] =
-            [0, 5].map(|shift| std::array::from_fn(|row| value(row + shift)));
-        let [mut re, mut im] = before;
-        Fourier::new().forward(&mut re, &mut im);
-        for frequency in [0, 1, 7, 512, 1_023] {
+    fn transform_equals_its_definition_and_has_an_inverse() {
+        let values: [f64; LENGTH] = std::array::from_fn(|row| ((row * row) % 17) as f64 - 3.0);
+        let transform = Fourier::new();
+        let (re, im) = transform.spectrum(&values);
+        for frequency in [0, 1, 7, 256, 511, 512] {
             let (mut expected_re, mut expected_im) = (0.0, 0.0);
-            for (row, (re, im)) in before[0].iter().zip(&before[1]).enumerate() {
-                let turn = (row * frequency) as f64 / LENGTH as f64;
+            for (row, value) in values.iter().enumerate() {
+                let turn = (row * frequency % LENGTH) as f64 / LENGTH as f64;
                 let (sin, cos) = (turn * std::f64::consts::TAU).sin_cos();
-                expected_re += re * cos + im * sin;
-                expected_im += im * cos - re * sin;
+                expected_re += 2.0 * value * cos;
+                expected_im -= 2.0 * value * sin;
             }
-            assert!((re[frequency] - expected_re).abs() < 1e-7);
-            assert!((im[frequency] - expected_im).abs() < 1e-7);
+            assert!((re[frequency] - expected_re).abs() < 1e-7, "{frequency}");
+            assert!((im[frequency] - expected_im).abs() < 1e-7, "{frequency}");
+        }
+        let again = transform.values(&re, &im);
+        for (again, value) in again.iter().zip(&values) {
+            assert!(
+                (again / (2 * LENGTH) as f64 - value).abs() < 1e-12,
+                "{again} {value}"
+            );
         }
     }
 

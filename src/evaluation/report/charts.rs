@@ -7,14 +7,15 @@ use plotters::prelude::*;
 
 use crate::evaluation::curves::{BUDGETS, Curves, RECALLS};
 
-type ChartError = DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>;
+pub(in crate::evaluation) type ChartError =
+    DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>;
 
 /// A named line of points.
-pub(super) struct Line {
-    pub(super) name: String,
-    pub(super) points: Vec<(f64, f64)>,
+pub(in crate::evaluation) struct Line {
+    pub(in crate::evaluation) name: String,
+    pub(in crate::evaluation) points: Vec<(f64, f64)>,
     /// Floors are drawn thin.
-    pub(super) is_floor: bool,
+    pub(in crate::evaluation) is_floor: bool,
 }
 
 const SIZE: (u32, u32) = (820, 420);
@@ -33,7 +34,7 @@ pub(super) fn precision_recall(lines: &[Line]) -> Result<String, ChartError> {
 }
 
 /// Recall of events against false alarms a week, from few to many.
-pub(super) fn recall_by_alarms(lines: &[Line]) -> Result<String, ChartError> {
+pub(in crate::evaluation) fn recall_by_alarms(lines: &[Line]) -> Result<String, ChartError> {
     let (first, last) = (BUDGETS[0], BUDGETS[BUDGETS.len() - 1]);
     let axes = (
         "false-alarm events a week",
@@ -46,6 +47,55 @@ pub(super) fn recall_by_alarms(lines: &[Line]) -> Result<String, ChartError> {
             format!("{rate:.0}")
         }
     })
+}
+
+/// A figure with its interval.
+pub(in crate::evaluation) struct Mark {
+    pub(in crate::evaluation) name: String,
+    pub(in crate::evaluation) mean: f64,
+    pub(in crate::evaluation) ends: Option<(f64, f64)>,
+    pub(in crate::evaluation) is_floor: bool,
+}
+
+const MARK_HEIGHT: u32 = 18;
+
+/// Figures from 0 to 1 with their intervals, one below the other; floors in grey.
+pub(in crate::evaluation) fn intervals(marks: &[Mark], title: &str) -> Result<String, ChartError> {
+    let size = (SIZE.0, 60 + MARK_HEIGHT * marks.len() as u32);
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        area.fill(&WHITE)?;
+        let (names, plot) = area.split_horizontally(LEGEND);
+        let mut chart = ChartBuilder::on(&plot)
+            .margin_right(12)
+            .margin_top(8)
+            .x_label_area_size(42)
+            .build_cartesian_2d(0.0..1.0, 0.0..marks.len() as f64)?;
+        chart
+            .configure_mesh()
+            .disable_y_mesh()
+            .disable_y_axis()
+            .light_line_style(TRANSPARENT)
+            .x_desc(title)
+            .x_label_formatter(&|x| format!("{x:.1}"))
+            .draw()?;
+        for (number, mark) in marks.iter().enumerate() {
+            let y = marks.len() as f64 - number as f64 - 0.5;
+            let colour = if mark.is_floor { THRESHOLD } else { SCORE };
+            if let Some((low, high)) = mark.ends {
+                let line = PathElement::new([(low, y), (high, y)], colour.stroke_width(2));
+                chart.plotting_area().draw(&line)?;
+            }
+            let dot = Circle::new((mark.mean, y), 4, colour.filled());
+            chart.plotting_area().draw(&dot)?;
+            let top = 8.0 + (number as f64 + 0.5) * f64::from(size.1 - 50) / marks.len() as f64;
+            let font = ("sans-serif", 13).into_font();
+            names.draw(&Text::new(mark.name.clone(), (4, top as i32 - 7), font))?;
+        }
+        area.present()?;
+    }
+    Ok(svg)
 }
 
 /// The points of a precision–recall curve.

@@ -1,6 +1,6 @@
 //! What an evaluation says: for people, as Markdown, as one HTML page.
 
-mod charts;
+pub(super) mod charts;
 mod page;
 mod tables;
 
@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::lessons::Copied;
 use super::run::{EvaluationSettings, SeriesResult, SkippedResult};
 use super::summary::Summary;
 
@@ -21,6 +22,8 @@ pub struct Report {
     pub results: Vec<SeriesResult>,
     /// What is not among them, and why.
     pub skipped: Vec<SkippedResult>,
+    /// Histories that weights did not learn from, because they hold rows that are judged.
+    pub left_out: Vec<Copied>,
     /// By dataset and candidate.
     pub summary: Vec<Summary>,
     /// How it was judged, in words.
@@ -35,6 +38,7 @@ impl Report {
             summary: super::summary::summarise(&evaluation.results),
             results: evaluation.results,
             skipped: evaluation.skipped,
+            left_out: evaluation.left_out,
             conditions: conditions(settings),
         }
     }

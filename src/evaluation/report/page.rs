@@ -18,6 +18,12 @@ svg{max-width:100%;height:auto}figure{margin:1rem 0}figcaption{font-size:13px;co
 #[error("cannot draw a chart: {0}")]
 pub struct PageError(String);
 
+impl PageError {
+    pub(in crate::evaluation) fn new(reason: impl std::fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
 /// The whole page.
 ///
 /// Charts need results with curves, and are left out without.
@@ -53,13 +59,13 @@ fn curves(report: &Report, dataset: &str) -> Result<String, PageError> {
         let results = report.results.iter();
         results.filter(|result| result.dataset == dataset && result.curves.is_some())
     };
-    let keys = distinct(of_dataset().map(|result| (result.detector, result.protocol)));
+    let keys = distinct(of_dataset().map(SeriesResult::candidate));
     if keys.is_empty() {
         return Ok(String::new());
     }
     let (mut precisions, mut recalls) = (Vec::new(), Vec::new());
     for (detector, protocol) in keys {
-        let own = of_dataset().filter(|r| (r.detector, r.protocol) == (detector, protocol));
+        let own = of_dataset().filter(|r| r.candidate() == (detector, protocol));
         let curves: Vec<_> = own.filter_map(|result| result.curves.as_ref()).collect();
         let name = name(detector, protocol);
         let is_floor = protocol == FLOOR;
@@ -109,7 +115,7 @@ fn traces(report: &Report, dataset: &str) -> Result<String, PageError> {
                     .partial_cmp(&volume(b))
                     .unwrap_or(std::cmp::Ordering::Equal)
             })
-            .map(|summary| (summary.detector, summary.protocol))
+            .map(|summary| (summary.detector.as_str(), summary.protocol.as_str()))
     };
     let shown: Vec<_> = [best(false), best(true)].into_iter().flatten().collect();
     let results: Vec<&SeriesResult> = report
@@ -123,7 +129,7 @@ fn traces(report: &Report, dataset: &str) -> Result<String, PageError> {
             // One seed is enough to look at.
             let result = results
                 .iter()
-                .find(|r| r.file == file && (r.detector, r.protocol) == (detector, protocol));
+                .find(|r| r.file == file && r.candidate() == (detector, protocol));
             let Some((result, curves)) =
                 result.and_then(|result| Some((result, result.curves.as_ref()?)))
             else {

@@ -1,8 +1,11 @@
 //! Tables, in three forms.
 
+use std::collections::BTreeSet;
+
 use super::Report;
 use super::page::escape;
 use crate::evaluation::bootstrap::Interval;
+use crate::evaluation::lessons::Copied;
 use crate::evaluation::run::SkippedResult;
 use crate::evaluation::summary::{Group, MEASURES, Measure, Summary, distinct};
 
@@ -40,12 +43,16 @@ pub(super) fn tables(report: &Report) -> Vec<Table> {
         let of_group = |title: &str, group| measures(dataset, title, group, &summaries);
         tables.push(of_group("ranking", Group::Areas));
         tables.push(of_group("alarms", Group::Alarms));
+        tables.extend(kinds(dataset, &summaries));
         tables.extend(gains(dataset, &summaries));
         tables.push(of_group("cost", Group::Cost));
         tables.push(of_group(
             "footnote, at oracle thresholds: upper bounds that nobody gets",
             Group::Oracle,
         ));
+    }
+    if !report.left_out.is_empty() {
+        tables.push(left_out(&report.left_out));
     }
     if !report.skipped.is_empty() {
         tables.push(skipped(&report.skipped));
@@ -69,8 +76,8 @@ fn measures(dataset: &str, title: &str, group: Group, summaries: &[&Summary]) ->
     };
     let row = |summary: &&Summary| {
         let mut row = vec![
-            Cell::plain(summary.detector),
-            Cell::plain(summary.protocol),
+            Cell::plain(&summary.detector),
+            Cell::plain(&summary.protocol),
             Cell::plain(summary.series.to_string()),
         ];
         row.extend(
@@ -121,10 +128,10 @@ fn gains(dataset: &str, summaries: &[&Summary]) -> Option<Table> {
             measures.iter().filter_map(|measure| {
                 let over = summary.over_best_floor.get(measure.key)?;
                 Some(vec![
-                    Cell::plain(summary.detector),
-                    Cell::plain(summary.protocol),
+                    Cell::plain(&summary.detector),
+                    Cell::plain(&summary.protocol),
                     Cell::plain(measure.title),
-                    Cell::plain(over.floor),
+                    Cell::plain(&over.floor),
                     Cell {
                         text: difference(&over.difference),
                         // Beyond noise, at least over these series.
@@ -142,15 +149,51 @@ fn gains(dataset: &str, summaries: &[&Summary]) -> Option<Table> {
     })
 }
 
+/// What is found of each kind of anomaly; none where kinds are not known.
+fn kinds(dataset: &str, summaries: &[&Summary]) -> Option<Table> {
+    let kinds: BTreeSet<&String> = summaries.iter().flat_map(|s| s.kinds.keys()).collect();
+    if kinds.is_empty() {
+        return None;
+    }
+    let mut header: Vec<String> = ["detector", "protocol"].map(String::from).into();
+    header.extend(kinds.iter().map(|kind| (*kind).clone()));
+    let row = |summary: &&Summary| {
+        let mut row = vec![
+            Cell::plain(&summary.detector),
+            Cell::plain(&summary.protocol),
+        ];
+        row.extend(kinds.iter().map(|kind| match summary.kinds.get(*kind) {
+            None => Cell::plain("–"),
+            Some(kind) => Cell::plain(format!("{} of {}", kind.found, kind.anomalies)),
+        }));
+        row
+    };
+    Some(Table {
+        title: format!("{dataset}: anomalies found by kind, over series and seeds"),
+        header,
+        rows: summaries.iter().map(row).collect(),
+    })
+}
+
+/// What was not learned from.
+fn left_out(left_out: &[Copied]) -> Table {
+    let row = |copied: &Copied| vec![Cell::plain(&copied.learned), Cell::plain(&copied.judged)];
+    Table {
+        title: "left out of the lessons, as it holds rows that are judged".to_owned(),
+        header: ["left out", "judged"].map(String::from).into(),
+        rows: left_out.iter().map(row).collect(),
+    }
+}
+
 fn skipped(skipped: &[SkippedResult]) -> Table {
     let row = |skip: &SkippedResult| {
         let all = "all";
         vec![
             Cell::plain(&skip.file),
-            Cell::plain(skip.detector.unwrap_or(all)),
-            Cell::plain(skip.protocol.unwrap_or(all)),
+            Cell::plain(skip.detector.as_deref().unwrap_or(all)),
+            Cell::plain(skip.protocol.as_deref().unwrap_or(all)),
             Cell::plain(skip.seed.map_or(String::new(), |seed| seed.to_string())),
-            Cell::plain(skip.missing),
+            Cell::plain(&skip.missing),
             Cell::plain(&skip.reason),
         ]
     };

@@ -1,0 +1,403 @@
+//! Labels of known anomalies: from when to when which site had what.
+//!
+//! A Parquet or CSV file with the columns `site`, `start` (inclusive), `end` (exclusive) and, if
+//! kinds are known, `kind`, as `anomalog simulate` writes it; others are ignored. In CSV times are
+//! dates or RFC 3339.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit, TimestampMicrosecondType};
+use datafusion::arrow::error::ArrowError;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::parquet::errors::ParquetError;
+
+use crate::units::{parse_instant, rfc_3339};
+
+/// Kind of an anomaly whose label names none.
+pub const UNKNOWN_KIND: &str = "anomaly";
+
+/// One anomaly, in microseconds since the epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The site that has it.
+    pub site: String,
+    /// First moment.
+    pub start: i64,
+    /// First moment after it.
+    pub end: i64,
+    /// What it is.
+    pub kind: String,
+}
+
+/// Why labels cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LabelsError {
+    /// The file cannot be opened.
+    #[error("cannot read `{}`", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is not CSV.
+    #[error("`{}` is no CSV file", .path.display())]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ArrowError,
+    },
+    /// It is not Parquet.
+    #[error("`{}` is no Parquet file", .path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ParquetError,
+    },
+    /// A column is missing.
+    #[error("`{}` has no column `{column}`, found {}", .path.display(), quoted(.found))]
+    NoColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: &'static str,
+        /// The columns that there are.
+        found: Vec<String>,
+    },
+    /// A column has another type.
+    #[error("column `{column}` of `{}` is {found}, expected {expected}", .path.display())]
+    Type {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: &'static str,
+        /// Its type.
+        found: DataType,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A value that makes no sense.
+    #[error("row {row} of `{}`: `{column}` is {found}, expected {expected}", .path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// Its row, from 1, the header not counted.
+        row: usize,
+        /// The column.
+        column: &'static str,
+        /// What is there.
+        found: String,
+        /// What is needed.
+        expected: String,
+    },
+    /// The same label twice.
+    #[error("row {row} of `{}` says the same as row {first}", .path.display())]
+    Duplicate {
+        /// The file.
+        path: PathBuf,
+        /// The later row, from 1.
+        row: usize,
+        /// The earlier row, from 1.
+        first: usize,
+    },
+    /// No label at all.
+    #[error("`{}` has no labels", .path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl LabelsError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoColumn { .. } | Self::Type { .. } => Some(
+                "labels have the columns site, start (inclusive) and end (exclusive), and kind if \
+                 kinds are known",
+            ),
+            Self::Duplicate { .. } => Some("remove one: each would count as an anomaly"),
+            _ => None,
+        }
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+/// Reads labels: CSV where the name ends in `.csv`, else Parquet.
+///
+/// # Errors
+/// When the file cannot be read, lacks a column, or holds what makes no sense: a label that ends
+/// before it begins, or the same label twice.
+pub fn read(path: &Path) -> Result<Vec<Label>, LabelsError> {
+    let is_csv = path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let batches = if is_csv { csv(path)? } else { parquet(path)? };
+    let mut reader = Reader {
+        path,
+        labels: Vec::new(),
+        rows: HashMap::new(),
+    };
+    for batch in &batches {
+        reader.append(batch)?;
+    }
+    if reader.labels.is_empty() {
+        let path = path.to_owned();
+        return Err(LabelsError::Empty { path });
+    }
+    Ok(reader.labels)
+}
+
+fn open(path: &Path) -> Result<File, LabelsError> {
+    File::open(path).map_err(|source| LabelsError::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn csv(path: &Path) -> Result<Vec<RecordBatch>, LabelsError> {
+    let failed = |source| LabelsError::Csv {
+        path: path.to_owned(),
+        source,
+    };
+    let format = arrow::csv::reader::Format::default().with_header(true);
+    let (found, _) = format.infer_schema(open(path)?, Some(0)).map_err(failed)?;
+    let fields = found.fields().iter();
+    let texts: Vec<Field> = fields
+        .map(|field| Field::new(field.name(), DataType::Utf8, true))
+        .collect();
+    let reader = arrow::csv::ReaderBuilder::new(Arc::new(Schema::new(texts)))
+        .with_header(true)
+        .build(open(path)?)
+        .map_err(failed)?;
+    reader.collect::<Result<_, _>>().map_err(failed)
+}
+
+fn parquet(path: &Path) -> Result<Vec<RecordBatch>, LabelsError> {
+    let failed = |source| LabelsError::Parquet {
+        path: path.to_owned(),
+        source,
+    };
+    let reader = ParquetRecordBatchReaderBuilder::try_new(open(path)?)
+        .and_then(ParquetRecordBatchReaderBuilder::build)
+        .map_err(failed)?;
+    let batches: Result<Vec<_>, ArrowError> = reader.collect();
+    batches.map_err(|error| failed(error.into()))
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+    labels: Vec<Label>,
+    /// The row of each label, from 1.
+    rows: HashMap<(String, i64, i64, String), usize>,
+}
+
+impl Reader<'_> {
+    fn append(&mut self, batch: &RecordBatch) -> Result<(), LabelsError> {
+        let sites = self.texts(batch, "site")?;
+        let (starts, ends) = (self.times(batch, "start")?, self.times(batch, "end")?);
+        let has_kinds = batch.column_by_name("kind").is_some();
+        let kinds = has_kinds.then(|| self.texts(batch, "kind")).transpose()?;
+        for row in 0..batch.num_rows() {
+            let site = sites[row].clone().filter(|site| !site.is_empty());
+            let Some(site) = site else {
+                return Err(self.refuse("site", "empty", "the name of a site"));
+            };
+            let (start, end) = (
+                self.instant("start", &starts[row])?,
+                self.instant("end", &ends[row])?,
+            );
+            if end <= start {
+                let expected = format!("a time after `start`, {}", rfc_3339(start));
+                return Err(self.refuse("end", &rfc_3339(end), &expected));
+            }
+            let kind = kinds.as_ref().and_then(|kinds| kinds[row].clone());
+            let kind = kind.unwrap_or_else(|| UNKNOWN_KIND.to_owned());
+            let number = self.labels.len() + 1;
+            let key = (site.clone(), start, end, kind.clone());
+            if let Some(first) = self.rows.insert(key, number) {
+                return Err(LabelsError::Duplicate {
+                    path: self.path.to_owned(),
+                    row: number,
+                    first,
+                });
+            }
+            self.labels.push(Label {
+                site,
+                start,
+                end,
+                kind,
+            });
+        }
+        Ok(())
+    }
+
+    /// An error about the row that comes next.
+    fn refuse(&self, column: &'static str, found: &str, expected: &str) -> LabelsError {
+        LabelsError::Entry {
+            path: self.path.to_owned(),
+            row: self.labels.len() + 1,
+            column,
+            found: found.to_owned(),
+            expected: expected.to_owned(),
+        }
+    }
+
+    fn column<'b>(
+        &self,
+        batch: &'b RecordBatch,
+        name: &'static str,
+    ) -> Result<&'b Arc<dyn Array>, LabelsError> {
+        batch.column_by_name(name).ok_or_else(|| {
+            let schema = batch.schema();
+            let found = schema.fields().iter().map(|field| field.name().clone());
+            LabelsError::NoColumn {
+                path: self.path.to_owned(),
+                column: name,
+                found: found.collect(),
+            }
+        })
+    }
+
+    fn typed(&self, name: &'static str, found: &DataType, expected: &'static str) -> LabelsError {
+        LabelsError::Type {
+            path: self.path.to_owned(),
+            column: name,
+            found: found.clone(),
+            expected,
+        }
+    }
+
+    fn texts(
+        &self,
+        batch: &RecordBatch,
+        name: &'static str,
+    ) -> Result<Vec<Option<String>>, LabelsError> {
+        let column = self.column(batch, name)?;
+        let found = column.data_type();
+        let texts = match found {
+            DataType::Utf8
+            | DataType::LargeUtf8
+            | DataType::Utf8View
+            | DataType::Dictionary(..) => cast(column, &DataType::Utf8).ok(),
+            _ => None,
+        };
+        let texts = texts.ok_or_else(|| self.typed(name, found, "text"))?;
+        let texts = texts.as_string::<i32>().iter();
+        Ok(texts.map(|text| text.map(str::to_owned)).collect())
+    }
+
+    /// Times as they are written, or as numbers.
+    fn times(&self, batch: &RecordBatch, name: &'static str) -> Result<Vec<Time>, LabelsError> {
+        let column = self.column(batch, name)?;
+        let found = column.data_type();
+        if matches!(found, DataType::Utf8) {
+            let texts = self.texts(batch, name)?;
+            return Ok(texts.into_iter().map(Time::Text).collect());
+        }
+        let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
+        let times = matches!(found, DataType::Timestamp(..)).then(|| cast(column, &micros).ok());
+        let times = times
+            .flatten()
+            .ok_or_else(|| self.typed(name, found, "a timestamp"))?;
+        let times = times.as_primitive::<TimestampMicrosecondType>().iter();
+        Ok(times.map(Time::Micros).collect())
+    }
+
+    fn instant(&self, column: &'static str, time: &Time) -> Result<i64, LabelsError> {
+        let expected = "a date or an RFC 3339 time";
+        match time {
+            Time::Micros(Some(micros)) => Ok(*micros),
+            Time::Text(Some(text)) => match parse_instant(text.trim()) {
+                Ok(instant) => Ok(instant.timestamp_micros()),
+                Err(_) => Err(self.refuse(column, &format!("`{text}`"), expected)),
+            },
+            Time::Micros(None) | Time::Text(None) => Err(self.refuse(column, "NULL", expected)),
+        }
+    }
+}
+
+enum Time {
+    Micros(Option<i64>),
+    Text(Option<String>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_csv(text: &str) -> Result<Vec<Label>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("labels.csv");
+        std::fs::write(&path, text).unwrap();
+        let place = format!("{}/", folder.path().display());
+        read(&path).map_err(|error| error.to_string().replace(&place, ""))
+    }
+
+    #[test]
+    fn csv_may_have_no_kinds_and_other_columns() {
+        let labels = read_csv(
+            "end,site,start,note\n2026-03-02T12:20:00Z,shop,2026-03-02T12:00:00Z,x\n\
+             2026-03-04,blog,2026-03-03,\n",
+        );
+        let label = |site: &str, start: &str, end: &str| Label {
+            site: site.to_owned(),
+            start: parse_instant(start).unwrap().timestamp_micros(),
+            end: parse_instant(end).unwrap().timestamp_micros(),
+            kind: UNKNOWN_KIND.to_owned(),
+        };
+        let expected = vec![
+            label("shop", "2026-03-02T12:00:00Z", "2026-03-02T12:20:00Z"),
+            label("blog", "2026-03-03", "2026-03-04"),
+        ];
+        assert_eq!(labels, Ok(expected));
+    }
+
+    #[test]
+    fn parquet_is_read_as_the_simulator_writes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("labels.parquet");
+        let written = crate::simulation::Label {
+            site: "shop".into(),
+            start: 60_000_000,
+            end: 120_000_000,
+            kind: "flood".into(),
+            metric: "requests".into(),
+            culprit: None,
+        };
+        crate::simulation::write_labels(&path, &[written]).unwrap();
+        let expected = Label {
+            site: "shop".into(),
+            start: 60_000_000,
+            end: 120_000_000,
+            kind: "flood".into(),
+        };
+        assert_eq!(read(&path).unwrap(), [expected]);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        let refused = |text: &str| read_csv(text).unwrap_err();
+        insta::assert_snapshot!(refused("site,begin,end\na,2026-01-01,2026-01-02\n"), @"`labels.csv` has no column `start`, found `site`, `begin`, `end`");
+        insta::assert_snapshot!(refused("site,start,end\n"), @"`labels.csv` has no labels");
+        insta::assert_snapshot!(refused("site,start,end\na,2026-01-02,2026-01-01\n"), @"row 1 of `labels.csv`: `end` is 2026-01-01T00:00:00Z, expected a time after `start`, 2026-01-02T00:00:00Z");
+        insta::assert_snapshot!(refused("site,start,end\na,2026-01-01,2026-01-02\na,noon,2026-01-02\n"), @"row 2 of `labels.csv`: `start` is `noon`, expected a date or an RFC 3339 time");
+        insta::assert_snapshot!(refused("site,start,end\na,2026-01-01,2026-01-02\nb,2026-01-01,2026-01-02\na,2026-01-01,2026-01-02\n"), @"row 3 of `labels.csv` says the same as row 1");
+        insta::assert_snapshot!(refused("site,start,end\n,2026-01-01,2026-01-02\n"), @"row 1 of `labels.csv`: `site` is empty, expected the name of a site");
+    }
+}
