@@ -17,6 +17,10 @@ const PROFILE_WINDOWS: (i64, i64) = (4_032, 40_320);
 /// A profile is renewed when the history has grown by about this share of it.
 const RENEWALS_PER_HISTORY: usize = 4;
 
+/// Forecast horizons in windows of a minute.
+const HORIZONS: [usize; 3] = [1, 10, 30];
+const MINUTE_MICROS: i64 = 60_000_000;
+
 /// Inputs of a metric besides one per horizon.
 pub(crate) const INPUTS_PER_METRIC: usize = 7;
 /// Sine and cosine of the time of day and of the time of week.
@@ -45,17 +49,18 @@ pub struct BlockLayout {
 
 impl BlockLayout {
     /// The layout of a detector for windows of `step_micros`: blocks of 60 after 60 windows of
-    /// burn-in, horizons 1, 10 and 30, scale from the day before (at least 360 windows), profile
-    /// from the four weeks before (4,032 to 40,320 windows).
+    /// burn-in, horizons of the next window, 10 and 30 minutes, scale from the day before (at
+    /// least 360 windows), profile from the four weeks before (4,032 to 40,320 windows).
     #[must_use]
     pub fn for_step(step_micros: i64, resolutions: Vec<f64>) -> Self {
         let windows_per_day = DAY_MICROS / step_micros;
         let (least, most) = PROFILE_WINDOWS;
+        let block = 60;
         Self {
             step_micros,
             lookback: 60,
-            block: 60,
-            horizons: vec![1, 10, 30],
+            block,
+            horizons: rescaled(&HORIZONS, MINUTE_MICROS, step_micros, block),
             scale_windows: windows_per_day.clamp(360, 2_880) as usize,
             profile_windows: (PROFILE_DAYS * windows_per_day).clamp(least, most) as usize,
             resolutions,
@@ -66,7 +71,7 @@ impl BlockLayout {
     #[must_use]
     pub fn with_step(&self, step_micros: i64) -> Self {
         Self {
-            horizons: self.horizons.clone(),
+            horizons: rescaled(&self.horizons, self.step_micros, step_micros, self.block),
             lookback: self.lookback,
             block: self.block,
             ..Self::for_step(step_micros, self.resolutions.clone())
@@ -146,6 +151,22 @@ impl BlockLayout {
     }
 }
 
+/// Horizons that are as long in time in windows of another length: the first stays the next
+/// window, no two are the same, and none is longer than a block unless that makes two the same.
+fn rescaled(horizons: &[usize], from_micros: i64, to_micros: i64, block: usize) -> Vec<usize> {
+    if from_micros == to_micros {
+        return horizons.to_vec();
+    }
+    let mut previous = 0;
+    let windows = horizons.iter().map(|&horizon| {
+        let windows = (horizon as f64 * from_micros as f64 / to_micros as f64).round();
+        let longest = if previous == 0 { 1 } else { block };
+        previous = (windows as usize).min(longest).max(previous + 1);
+        previous
+    });
+    windows.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +192,16 @@ mod tests {
             (minutes.profile_windows, hours.profile_windows),
             (40_320, 4_032)
         );
-        assert_eq!(minutes.horizons, hours.horizons);
+        assert_eq!(hours, BlockLayout::for_step(3_600_000_000, vec![0.0]));
+    }
+
+    #[test]
+    fn horizons_are_minutes() {
+        let horizons = |step_micros| BlockLayout::for_step(step_micros, vec![0.0]).horizons;
+        assert_eq!(horizons(60_000_000), [1, 10, 30]);
+        assert_eq!(horizons(300_000_000), [1, 2, 6]);
+        assert_eq!(horizons(3_600_000_000), [1, 2, 3]);
+        assert_eq!(horizons(10_000_000), [1, 60, 61]);
+        assert_eq!(rescaled(&[1], 60_000_000, 300_000_000, 60), [1]);
     }
 }

@@ -158,7 +158,7 @@ impl Detector {
     }
 
     /// The same weights and comparison, for windows of another length and metrics of other
-    /// resolutions: blocks and horizons stay as many windows, what is measured in days does not.
+    /// resolutions: blocks stay as many windows, what is measured in days or minutes does not.
     ///
     /// # Errors
     /// When there is not one resolution per metric, or the step is not positive.
@@ -352,7 +352,7 @@ mod tests {
         let minutely = hourly.laid_out_for(60_000_000, vec![0.0]).unwrap();
         let layout = &minutely.manifest().layout;
         assert_eq!(layout.step_micros, 60_000_000);
-        assert_eq!(layout.horizons, hourly.manifest().layout.horizons);
+        assert_eq!(layout.horizons, [1, 60]);
         assert!(layout.scale_windows > hourly.manifest().layout.scale_windows);
         assert_eq!(minutely.weights, hourly.weights);
         for (step, resolutions) in [(0, 1), (-1, 1), (60_000_000, 2)] {
