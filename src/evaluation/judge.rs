@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::alarms::{AlarmRules, alarms_at, alarms_within_each, budget_of, found};
+use super::alarms::{AlarmReport, AlarmRules, alarms_at, alarms_within_each, budget_of, found};
+use super::budgets::{ASKED, BudgetOutcome, ThresholdSource, outcomes};
 use super::collection::LabelledSeries;
 use super::curves::{BUDGETS, Curves};
-use super::threshold::threshold;
+use super::threshold::thresholds;
 use super::{EvaluationError, Metrics, peak_hold};
 
 const SECONDS_PER_DAY: f64 = 86_400.0;
@@ -64,6 +65,9 @@ pub struct AlarmMeasures {
     pub false_incidents_per_week: Option<f64>,
     /// Median delay of the events found, in windows.
     pub delay_windows: Option<f64>,
+    /// Place of the event that stands out most among all alarms, from 1: how many false-alarm events
+    /// score as high or higher, and it. `None` where no window of an event has a score.
+    pub hit_rank: Option<usize>,
     /// Share of events found at the lowest threshold that would have kept within the budget.
     pub event_recall_oracle: Option<f64>,
 }
@@ -97,6 +101,9 @@ pub struct Judgement {
     pub measures: Measures,
     /// Anomalies found after the training range, by kind, where kinds are known.
     pub kinds: BTreeMap<String, KindFound>,
+    /// What comes of budgets at thresholds from the training range; empty where it holds no event
+    /// after that, or nothing else.
+    pub budgets: Vec<BudgetOutcome>,
     /// [`super::vus_pr`] with the other hold, if asked for.
     pub vus_pr_held: Option<f64>,
     /// What plots show, if asked for.
@@ -127,13 +134,17 @@ pub fn judge(
         None => scores,
     };
     let metrics = Metrics::measure(&series.labels, scores, series.vus_window)?;
-    let threshold = training_threshold(series, scores, rules.alarms_per_week);
-    let alarms = match alarm_measures(series, scores, threshold, rules) {
+    let [threshold, of_budgets @ ..] = training_thresholds(series, scores, rules.alarms_per_week);
+    let (alarms, budgets) = match alarm_measures(series, scores, threshold, rules) {
         // The areas still have a meaning.
         Err(EvaluationError::NoPositive { .. } | EvaluationError::AllPositive { .. }) => {
-            AlarmMeasures::default()
+            (AlarmMeasures::default(), Vec::new())
         }
-        other => other?,
+        alarms => {
+            let source = ThresholdSource::TrainingRange;
+            let budgets = outcomes(series, scores, of_budgets, source, rules.alarms)?;
+            (alarms?, budgets.to_vec())
+        }
     };
     let measures = Measures {
         vus_pr: metrics.vus_pr,
@@ -156,6 +167,7 @@ pub fn judge(
     Ok(Judgement {
         measures,
         kinds: kinds_found(series, scores, threshold, rules.alarms),
+        budgets,
         vus_pr_held: vus_pr_held.transpose()?,
         curves,
     })
@@ -180,12 +192,18 @@ fn kinds_found(
     kinds
 }
 
-/// The threshold that the scores of the training range give.
-fn training_threshold(series: &LabelledSeries, scores: &[f64], alarms_per_week: f64) -> f64 {
+/// The thresholds that the scores of the training range give for some alarms a week, and for each
+/// of [`ASKED`].
+fn training_thresholds(
+    series: &LabelledSeries,
+    scores: &[f64],
+    alarms_per_week: f64,
+) -> [f64; 1 + ASKED.len()] {
     let step_days = f64::from(series.step_seconds) / SECONDS_PER_DAY;
-    threshold(
+    let [day, week, month] = ASKED.map(|budget| budget.per_week);
+    thresholds(
         &scores[..series.train_points],
-        alarms_per_week * step_days / DAYS_PER_WEEK,
+        [alarms_per_week, day, week, month].map(|per_week| per_week * step_days / DAYS_PER_WEEK),
         series.train_points as f64 * step_days,
     )
 }
@@ -207,8 +225,28 @@ fn alarm_measures(
         false_alarms_per_week: Some(report.false_alarms as f64 / series.budget(1.0)),
         false_incidents_per_week: Some(report.false_incidents as f64 / series.budget(1.0)),
         delay_windows: report.median_delay(),
-        event_recall_oracle: oracle.first().map(super::alarms::AlarmReport::recall),
+        hit_rank: hit_rank(series, scores, rules.alarms)?,
+        event_recall_oracle: oracle.first().map(AlarmReport::recall),
     })
+}
+
+/// [`AlarmMeasures::hit_rank`].
+fn hit_rank(
+    series: &LabelledSeries,
+    scores: &[f64],
+    rules: AlarmRules,
+) -> Result<Option<usize>, EvaluationError> {
+    let from = series.train_points;
+    let labelled = series.labels.iter().zip(scores).skip(from);
+    let highest = labelled
+        .filter(|(is_labelled, score)| **is_labelled && !score.is_nan())
+        .map(|(_, score)| *score)
+        .max_by(f64::total_cmp);
+    let Some(highest) = highest else {
+        return Ok(None);
+    };
+    let report = alarms_at(&series.labels, scores, from, highest, rules)?;
+    Ok(Some(report.false_alarms + 1))
 }
 
 impl LabelledSeries {
@@ -281,6 +319,49 @@ mod tests {
             "{measures:?}"
         );
         assert!(curves.unwrap().recalls.iter().all(|recall| *recall > 0.999));
+    }
+
+    #[test]
+    fn the_budget_asked_for_has_the_outcome_of_its_alarms() {
+        let series = series();
+        let scores = difference(&series.metrics[0]);
+        for budget in ASKED {
+            let rules = JudgingRules {
+                alarms_per_week: budget.per_week,
+                ..RULES
+            };
+            let judged = judge(&series, &scores, rules).unwrap();
+            let mut outcomes = judged.budgets.iter();
+            let own =
+                outcomes.find(|outcome| outcome.asked_per_week.total_cmp(&budget.per_week).is_eq());
+            let own = own.unwrap();
+            let alarms = judged.measures.alarms;
+            assert_eq!(Some(own.event_recall), alarms.event_recall);
+            assert_eq!(
+                Some(own.false_alarms_per_week),
+                alarms.false_alarms_per_week
+            );
+            assert_eq!(own.threshold, ThresholdSource::TrainingRange);
+        }
+    }
+
+    #[test]
+    fn the_event_that_stands_out_most_has_its_place_among_false_alarms() {
+        let series = series();
+        let mut scores = difference(&series.metrics[0]);
+        let rank = |scores: &[f64]| {
+            judge(&series, scores, RULES)
+                .unwrap()
+                .measures
+                .alarms
+                .hit_rank
+        };
+        assert_eq!(rank(&scores), Some(1));
+        // Two false alarms, of which the first has two windows, and one before the training range.
+        for row in [50, 2_500, 2_503, 3_000] {
+            scores[row] = 100.0;
+        }
+        assert_eq!(rank(&scores), Some(3));
     }
 
     #[test]

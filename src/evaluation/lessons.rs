@@ -9,7 +9,7 @@
 //! That two series share rows is told from their values: timestamps of published series are often
 //! made up. A run of 64 values, 32 of them distinct, is not met twice by chance.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -231,11 +231,7 @@ impl Copies {
     #[must_use]
     pub fn find(all: &[LabelledSeries]) -> Self {
         let mut pairs = HashSet::new();
-        let of_metric = |values: &Vec<f64>| values.iter().map(|value| value.to_bits()).collect();
-        let bits: Vec<Vec<Vec<u64>>> = all
-            .iter()
-            .map(|series| series.metrics.iter().map(of_metric).collect())
-            .collect();
+        let bits = bits(all);
         let judged_bits = |series: usize| {
             let from = all[series].train_points;
             bits[series].iter().map(move |values| &values[from..])
@@ -251,23 +247,16 @@ impl Copies {
                 }
             }
         }
-        let mut runs: HashMap<u64, Vec<usize>> = HashMap::new();
+        let mut runs = Runs::default();
         for judged in 0..all.len() {
-            for run in judged_bits(judged).flat_map(|values| values.chunks_exact(RUN)) {
-                if run.iter().collect::<HashSet<_>>().len() >= DISTINCT {
-                    let found = runs.entry(hash(run)).or_default();
-                    if found.last() != Some(&judged) {
-                        found.push(judged);
-                    }
-                }
+            for values in judged_bits(judged) {
+                runs.add(judged, values);
             }
         }
         for (learned, series) in all.iter().enumerate() {
-            let history = |values: &Vec<u64>| rolling_hashes(&values[..series.train_points]);
-            for hash in bits[learned].iter().flat_map(history) {
-                let judged = runs.get(&hash).into_iter().flatten();
-                let others = judged.filter(|judged| **judged != learned);
-                pairs.extend(others.map(|judged| (learned, *judged)));
+            for values in &bits[learned] {
+                let judged = runs.others_with(learned, &values[..series.train_points]);
+                pairs.extend(judged.into_iter().map(|judged| (learned, judged)));
             }
         }
         Self { pairs }
@@ -312,6 +301,58 @@ impl Copies {
         Err(Leak::Copies {
             pairs: named(all, &pairs),
         })
+    }
+}
+
+/// Pairs of series that hold the same values over some run, anywhere, each once.
+#[must_use]
+pub fn overlaps(all: &[LabelledSeries]) -> Vec<(usize, usize)> {
+    let bits = bits(all);
+    let mut runs = Runs::default();
+    for (series, values) in bits.iter().enumerate() {
+        values.iter().for_each(|values| runs.add(series, values));
+    }
+    let mut pairs = BTreeSet::new();
+    for (series, values) in bits.iter().enumerate() {
+        let others = values
+            .iter()
+            .flat_map(|values| runs.others_with(series, values));
+        pairs.extend(others.map(|other| (series.min(other), series.max(other))));
+    }
+    pairs.into_iter().collect()
+}
+
+/// The bits of all values, by series and metric.
+fn bits(all: &[LabelledSeries]) -> Vec<Vec<Vec<u64>>> {
+    let of_metric = |values: &Vec<f64>| values.iter().map(|value| value.to_bits()).collect();
+    let of_series = |series: &LabelledSeries| series.metrics.iter().map(of_metric).collect();
+    all.iter().map(of_series).collect()
+}
+
+/// Runs of values that tell a series from others, by their hash, with the series that have them.
+#[derive(Debug, Default)]
+struct Runs {
+    series: HashMap<u64, Vec<usize>>,
+}
+
+impl Runs {
+    /// Adds every [`RUN`] values of a series.
+    fn add(&mut self, series: usize, values: &[u64]) {
+        for run in values.chunks_exact(RUN) {
+            if run.iter().collect::<HashSet<_>>().len() >= DISTINCT {
+                let found = self.series.entry(hash(run)).or_default();
+                if found.last() != Some(&series) {
+                    found.push(series);
+                }
+            }
+        }
+    }
+
+    /// Other series with a run that lies somewhere in the values of one.
+    fn others_with(&self, series: usize, values: &[u64]) -> HashSet<usize> {
+        let hashes = rolling_hashes(values).into_iter();
+        let found = hashes.filter_map(|hash| self.series.get(&hash)).flatten();
+        found.copied().filter(|other| *other != series).collect()
     }
 }
 
@@ -421,6 +462,7 @@ mod tests {
         insta::assert_snapshot!(of_others(&all, 0, first(2)).unwrap_err(), @"`part` holds rows on which `one` is judged");
         assert_eq!(of_others(&all, 0, first(3)), Ok(()));
         assert_eq!(of_others(&all, 2, first(0)), Ok(()), "only one way");
+        assert_eq!(overlaps(&all), [(0, 1), (0, 2), (1, 2)], "either way");
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod affiliation;
 pub mod aggregates;
 pub mod alarms;
 pub mod bootstrap;
+pub mod budgets;
 pub mod candidate;
 pub mod collection;
 pub mod curves;

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use anomalog_udfs::detector::Detector;
 use anomalog_udfs::models::Architecture;
-use anomalog_udfs::scoring::WindowScore;
+use anomalog_udfs::scoring::{Verdict, WindowScore};
 use anomalog_udfs::series::Rows;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::budgets::{BudgetOutcome, at_own_thresholds};
 use super::candidate::Candidate;
 use super::collection::LabelledSeries;
 use super::curves::Curves;
@@ -68,6 +69,10 @@ pub struct SeriesResult {
     /// Anomalies found after the training range, by kind, where kinds are known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, KindFound>,
+    /// What comes of budgets of false alarms: at thresholds from the training range, and at a
+    /// detector's own, for which nothing is held. Empty where the windows judged hold no event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<BudgetOutcome>,
     /// The volume with the other hold, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vus_pr_held: Option<f64>,
@@ -658,10 +663,18 @@ impl Run<'_> {
             Ok(params) => params,
             Err(error) => return failed(&error),
         };
-        let surprise = |window: WindowScore| window.verdict.map_or(f64::NAN, |v| v.surprise);
-        let scores: Vec<f64> = scored.into_iter().map(surprise).collect();
+        let verdicts = |of: fn(Verdict) -> f64| -> Vec<f64> {
+            let of_window = |window: &WindowScore| window.verdict.map_or(f64::NAN, of);
+            scored.iter().map(of_window).collect()
+        };
+        let rates = verdicts(|verdict| verdict.alarms_per_window);
+        let scores = verdicts(|verdict| verdict.surprise);
         let mut judged = self.judge(trial, series, scores, seconds)?;
         let result = &mut judged.0;
+        // Where there is no event to judge by, the skipped results say so.
+        if let Ok(own) = at_own_thresholds(series, &rates, self.settings.rules.alarms) {
+            result.budgets.extend(own);
+        }
         result.train_s = prepared.train_s;
         result.pretrain_s = pretrain_s;
         result.params = params;
@@ -689,6 +702,7 @@ impl Run<'_> {
             seed: trial.seed,
             measures: judged.measures,
             kinds: judged.kinds,
+            budgets: judged.budgets,
             vus_pr_held: judged.vus_pr_held,
             train_s: 0.0,
             pretrain_s: None,

@@ -322,6 +322,7 @@ mod tests {
                 point_adjusted_f1: 0.5,
             },
             kinds: BTreeMap::new(),
+            budgets: Vec::new(),
             vus_pr_held: None,
             train_s: 0.0,
             pretrain_s: None,

@@ -40,6 +40,16 @@ const FARTHER: usize = 2;
 /// 0, and twice as much means twice as far. `training_days` is the length of the range.
 #[must_use]
 pub fn threshold(scores: &[f64], per_window: f64, training_days: f64) -> f64 {
+    thresholds(scores, [per_window], training_days)[0]
+}
+
+/// The [threshold](threshold()) for each of several rates.
+#[must_use]
+pub fn thresholds<const RATES: usize>(
+    scores: &[f64],
+    per_window: [f64; RATES],
+    training_days: f64,
+) -> [f64; RATES] {
     let scored = scores.iter().filter(|score| !score.is_nan()).count() as f64;
     let rate = |halvings: usize| ANCHOR * 0.5_f64.powi(halvings as i32);
     // From the rarest up, as thresholds are found in one pass.
@@ -53,10 +63,10 @@ pub fn threshold(scores: &[f64], per_window: f64, training_days: f64) -> f64 {
             let rarer = (rate(halvings) / rate(halvings + FARTHER)).ln();
             let steepness = (found[halvings + FARTHER] / anchor).ln() / rarer;
             let shape = shape(steepness, training_days);
-            return anchor * (rate(halvings) / per_window).powf(shape);
+            return per_window.map(|wanted| anchor * (rate(halvings) / wanted).powf(shape));
         }
     }
-    f64::INFINITY
+    [f64::INFINITY; RATES]
 }
 
 /// ξ, from the one found between two thresholds.

@@ -46,6 +46,7 @@ fn the_document_says_what_evaluate_says_and_is_made_anew_from_its_results() {
         "## Results",
         "### made-up",
         "### simulated attacks",
+        "## False alarms: asked for and got",
         "## What it costs",
         "## What differs beyond noise, and what does not",
         "## What to use when",
@@ -54,7 +55,11 @@ fn the_document_says_what_evaluate_says_and_is_made_anew_from_its_results() {
     ] {
         assert!(document.contains(section), "no {section}: {document}");
     }
-    for plot in ["made-up-volumes", "simulated-attacks-recalls"] {
+    for plot in [
+        "made-up-volumes",
+        "simulated-attacks-recalls",
+        "asked-and-got",
+    ] {
         let path = format!(".study/{plot}.svg");
         assert!(document.contains(&path), "no {path}: {document}");
         let svg = std::fs::read_to_string(work.path().join(path)).unwrap();
@@ -71,9 +76,9 @@ fn the_document_says_what_evaluate_says_and_is_made_anew_from_its_results() {
         "data/kpi/series.csv",
         "--json",
         "--detectors",
-        "gru,median-11",
+        "rnn,lstm,gru,clstm,median-11",
         "--protocol",
-        "per-series,zero-shot",
+        "per-series,zero-shot,shipped",
         "--seed",
         "1,2",
         "--steps",
@@ -89,7 +94,7 @@ fn the_document_says_what_evaluate_says_and_is_made_anew_from_its_results() {
             protocol => format!("{detector} {protocol}"),
         };
         let cells = row(&document, "### made-up", &candidate);
-        for (place, measure) in [(2, "vus_pr"), (4, "auc_pr"), (5, "event_recall")] {
+        for (place, measure) in [(2, "vus_pr"), (3, "auc_pr"), (4, "event_recall")] {
             let mean = summary["measures"][measure]["mean"].as_f64().unwrap();
             assert_eq!(
                 cells[place].split(' ').next().unwrap(),
@@ -97,6 +102,27 @@ fn the_document_says_what_evaluate_says_and_is_made_anew_from_its_results() {
                 "{candidate}"
             );
         }
+    }
+    // What detectors make of a budget of one false alarm a day, by their own thresholds.
+    for protocol in ["zero-shot", "shipped"] {
+        let outcomes: Vec<f64> = report["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|result| result["protocol"] == protocol)
+            .flat_map(|result| result["budgets"].as_array().unwrap())
+            .filter(|outcome| outcome["threshold"] == "own" && outcome["asked_per_week"] == 7.0)
+            .map(|outcome| outcome["false_alarms_per_week"].as_f64().unwrap() / 7.0)
+            .collect();
+        assert!(outcomes.len() >= 8, "{protocol}: {outcomes:?}");
+        let mean = outcomes.iter().sum::<f64>() / outcomes.len() as f64;
+        let cells = row(
+            &document,
+            "### By dataset",
+            &format!("made-up: `{protocol}`"),
+        );
+        let got = cells[2].split(' ').next().unwrap();
+        assert_eq!(got, format!("{mean:.2}"), "{protocol}");
     }
     // Without data, from results alone.
     std::fs::remove_dir_all(work.path().join("data")).unwrap();

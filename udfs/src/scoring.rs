@@ -48,6 +48,10 @@ pub struct Verdict {
     pub surprise: f64,
     /// 1 − p, in [0, 1), where p is the share of the series' windows at least as unusual.
     pub anomaly_score: f64,
+    /// How many alarms per window are at least as unusual; windows close to each other are one
+    /// alarm. At most [`ThresholdPolicy::rate`] is what makes an anomaly, so that it tells anomalies
+    /// at other budgets too, of one false alarm a day or fewer.
+    pub alarms_per_window: f64,
     /// The score from which on a window is an anomaly.
     pub threshold: f64,
     /// Whether the score reaches the threshold.
@@ -367,16 +371,17 @@ impl Detector {
         let tail = excess.tail;
         let p_value = (chances * tail.ln_p(excess.size).exp()).clamp(SMALLEST_P, 1.0);
         let anomaly_score = 1.0 - p_value;
+        let alarms_per_window = tail.rate_at_p(p_value);
         let threshold = 1.0 - tail.p_at_rate(rate).max(SMALLEST_P);
         let is_anomaly = anomaly_score >= threshold;
         let [lower_bound, upper_bound] = excess.bounds(rate / chances);
         Some(Verdict {
             surprise: excess.size / tail.level,
             anomaly_score,
+            alarms_per_window,
             threshold,
             is_anomaly,
-            severity: is_anomaly
-                .then(|| ThresholdPolicy::severity(tail.rate_at_p(p_value), step_micros)),
+            severity: is_anomaly.then(|| ThresholdPolicy::severity(alarms_per_window, step_micros)),
             top_metric,
             direction: if excess.is_up {
                 Direction::Spike
@@ -387,5 +392,60 @@ impl Detector {
             lower_bound,
             upper_bound,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detector::Detector;
+    use crate::fixture::{hours, manifest, traffic};
+    use crate::models::{Architecture, init::initialise};
+
+    fn detector(false_alarms_per_week: f64) -> Detector {
+        let mut manifest = manifest("gru", Architecture::Gru, &["requests"]);
+        manifest.threshold = ThresholdPolicy {
+            false_alarms_per_week,
+        };
+        let weights = initialise(&manifest.forecaster_config(), 7).unwrap();
+        Detector::new(manifest, &weights).unwrap()
+    }
+
+    #[test]
+    fn rates_tell_the_anomalies_of_other_budgets() {
+        let mut requests = traffic(3_000, 1_500);
+        // Some more that are unusual, each less than the one before.
+        for (number, row) in (1_700..2_900).step_by(60).enumerate() {
+            requests[row] += 300.0 / (1.0 + number as f64);
+        }
+        let window_start = hours(0, requests.len());
+        let metrics = [requests];
+        let rows = Rows {
+            window_start: &window_start,
+            metrics: &metrics,
+        };
+        let of_default = detector(1.0).score(rows).unwrap();
+        let mut counts = Vec::new();
+        for per_week in [7.0, 1.0, 0.23, 0.01] {
+            let detector = detector(per_week);
+            let manifest = detector.manifest();
+            let rate = manifest.threshold.rate(manifest.layout.step_micros);
+            let told: Vec<bool> = of_default
+                .iter()
+                .map(|window| window.verdict.is_some_and(|v| v.alarms_per_window <= rate))
+                .collect();
+            let scored = detector.score(rows).unwrap();
+            let judged: Vec<bool> = scored
+                .iter()
+                .map(|window| window.verdict.is_some_and(|v| v.is_anomaly))
+                .collect();
+            assert_eq!(told, judged, "{per_week}");
+            counts.push(told.iter().filter(|is_anomaly| **is_anomaly).count());
+        }
+        assert!(
+            counts.is_sorted_by(|more, fewer| more >= fewer),
+            "{counts:?}"
+        );
+        assert!(counts[0] > counts[3] && counts[3] > 0, "{counts:?}");
     }
 }

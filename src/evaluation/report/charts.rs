@@ -28,9 +28,8 @@ const LEGEND: u32 = 190;
 
 /// Precision against recall.
 pub(super) fn precision_recall(lines: &[Line]) -> Result<String, ChartError> {
-    line_chart(lines, 0.0..1.0, ("recall", "precision"), |recall| {
-        format!("{recall:.1}")
-    })
+    let axes = (0.0..1.0, 0.0..1.0);
+    line_chart(lines, axes, ("recall", "precision"), (tenths, tenths))
 }
 
 /// Recall of events against false alarms a week, from few to many.
@@ -40,13 +39,34 @@ pub(in crate::evaluation) fn recall_by_alarms(lines: &[Line]) -> Result<String, 
         "false-alarm events a week",
         "event recall, oracle threshold",
     );
-    line_chart(lines, (first..last).log_scale(), axes, |rate| {
-        if *rate < 1.0 {
-            format!("{rate:.2}")
-        } else {
-            format!("{rate:.0}")
-        }
-    })
+    let across = (first..last).log_scale();
+    line_chart(lines, (across, 0.0..1.0), axes, (rate, tenths))
+}
+
+/// False alarms a week that there were against those asked for, beside a line where they are equal.
+pub(in crate::evaluation) fn asked_and_got(lines: &[Line]) -> Result<String, ChartError> {
+    const RANGE: (f64, f64) = (0.05, 20.0);
+    let drawn = |line: &Line| Line {
+        name: line.name.clone(),
+        points: line
+            .points
+            .iter()
+            .map(|(asked, got)| (*asked, got.clamp(RANGE.0, RANGE.1)))
+            .collect(),
+        is_floor: line.is_floor,
+    };
+    let equal = Line {
+        name: "as asked for".to_owned(),
+        points: vec![(RANGE.0, RANGE.0), (RANGE.1, RANGE.1)],
+        is_floor: true,
+    };
+    let lines: Vec<Line> = lines.iter().map(drawn).chain([equal]).collect();
+    let axis = || (RANGE.0..RANGE.1).log_scale();
+    let titles = (
+        "false-alarm events a week asked for",
+        "got, mean over series",
+    );
+    line_chart(&lines, (axis(), axis()), titles, (rate, rate))
 }
 
 /// A figure with its interval.
@@ -105,15 +125,31 @@ pub(super) fn precision_points(precisions: &[f64]) -> Vec<(f64, f64)> {
     points.map(|(place, y)| (recall(place), *y)).collect()
 }
 
-fn line_chart<X>(
+/// How a share is written on an axis.
+fn tenths(share: &f64) -> String {
+    format!("{share:.1}")
+}
+
+/// How a rate is written on an axis.
+fn rate(rate: &f64) -> String {
+    if *rate < 1.0 {
+        format!("{rate:.2}")
+    } else {
+        format!("{rate:.0}")
+    }
+}
+
+fn line_chart<X, Y>(
     lines: &[Line],
-    x: X,
+    (x, y): (X, Y),
     (x_title, y_title): (&str, &str),
-    label: impl Fn(&f64) -> String,
+    (x_label, y_label): (fn(&f64) -> String, fn(&f64) -> String),
 ) -> Result<String, ChartError>
 where
     X: AsRangedCoord<Value = f64>,
     X::CoordDescType: ValueFormatter<f64>,
+    Y: AsRangedCoord<Value = f64>,
+    Y::CoordDescType: ValueFormatter<f64>,
 {
     let mut svg = String::new();
     {
@@ -124,13 +160,14 @@ where
             .margin(12)
             .x_label_area_size(42)
             .y_label_area_size(52)
-            .build_cartesian_2d(x, 0.0..1.0)?;
+            .build_cartesian_2d(x, y)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
             .x_desc(x_title)
             .y_desc(y_title)
-            .x_label_formatter(&label)
+            .x_label_formatter(&x_label)
+            .y_label_formatter(&y_label)
             .draw()?;
         for (number, line) in lines.iter().enumerate() {
             let width = if line.is_floor { 1 } else { 3 };

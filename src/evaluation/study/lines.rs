@@ -4,141 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use super::plan::Plan;
-use crate::evaluation::collection::LabelledSeries;
-use crate::evaluation::lessons::Copied;
-use crate::evaluation::run::{SeriesResult, SkippedResult};
+use super::records::{Line, Record, SeriesFacts};
 
 /// Changes when lines do.
-const FORMAT: u32 = 1;
-
-/// One line.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "line", rename_all = "snake_case")]
-pub(super) enum Line {
-    /// The first.
-    Study {
-        format: u32,
-        version: String,
-        machine: String,
-        plan: Plan,
-        /// Parts of the data that were not there.
-        absent: Vec<String>,
-    },
-    Series(SeriesFacts),
-    Result(Box<Record>),
-    Skipped {
-        group: String,
-        skipped: SkippedResult,
-    },
-    LeftOut {
-        copied: Copied,
-    },
-    /// The end of a unit of work.
-    Done {
-        unit: String,
-        seconds: f64,
-    },
-    /// The last.
-    Complete,
-}
-
-/// Whether series were used to choose anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Use {
-    /// The recipe was chosen on it.
-    Development,
-    /// It was not looked at while choosing.
-    Untouched,
-}
-
-impl Use {
-    /// KPI, and every other series of WSD and IOPS in the order of the list, from the first on.
-    fn of(series: &LabelledSeries, all: &[LabelledSeries]) -> Self {
-        let before = all
-            .iter()
-            .take_while(|other| other.file != series.file)
-            .filter(|other| other.dataset == series.dataset)
-            .count();
-        match series.dataset.as_str() {
-            "KPI" => Self::Development,
-            "WSD" | "IOPS" if before.is_multiple_of(2) => Self::Development,
-            _ => Self::Untouched,
-        }
-    }
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Development => "development",
-            Self::Untouched => "untouched",
-        }
-    }
-}
-
-/// What is said of a series.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct SeriesFacts {
-    pub(super) group: String,
-    pub(super) file: String,
-    pub(super) dataset: String,
-    pub(super) windows: usize,
-    pub(super) train_points: usize,
-    pub(super) step_seconds: u32,
-    pub(super) metrics: Vec<String>,
-    /// Labelled events after the training range.
-    pub(super) events: usize,
-    pub(super) used_for: Use,
-}
-
-impl SeriesFacts {
-    pub(super) fn new(group: &str, series: &LabelledSeries, all: &[LabelledSeries]) -> Self {
-        let judged = &series.labels[series.train_points..];
-        let begins = |row: &usize| judged[*row] && (*row == 0 || !judged[row - 1]);
-        Self {
-            group: group.to_owned(),
-            file: series.file.clone(),
-            dataset: series.dataset.clone(),
-            windows: series.labels.len(),
-            train_points: series.train_points,
-            step_seconds: series.step_seconds,
-            metrics: series.metric_names.clone(),
-            events: (0..judged.len()).filter(begins).count(),
-            used_for: Use::of(series, all),
-        }
-    }
-}
-
-/// One candidate on one series, with what plots need.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) group: String,
-    /// What differs from the recipe; empty for nothing.
-    pub(super) variant: String,
-    #[serde(flatten)]
-    pub(super) result: SeriesResult,
-    /// Share of events found within each budget of
-    /// [`BUDGETS`](crate::evaluation::curves::BUDGETS).
-    pub(super) recalls: Vec<Option<f64>>,
-}
-
-impl Record {
-    pub(super) fn new(group: &str, variant: &str, mut result: SeriesResult) -> Self {
-        let curves = result.curves.take();
-        let recalls = curves.map_or(Vec::new(), |curves| curves.recalls.to_vec());
-        Self {
-            group: group.to_owned(),
-            variant: variant.to_owned(),
-            result,
-            recalls: recalls
-                .into_iter()
-                .map(|recall| recall.is_finite().then_some(recall))
-                .collect(),
-        }
-    }
-}
+const FORMAT: u32 = 2;
 
 /// Why lines cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -376,73 +246,9 @@ fn machine() -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-
-    /// Made-up lines.
-    pub(in crate::evaluation::study) mod line_of {
-        use super::super::*;
-        use crate::evaluation::judge::{AlarmMeasures, Measures, OracleF1};
-
-        pub(in crate::evaluation::study) fn series(file: &str, dataset: &str) -> Line {
-            Line::Series(SeriesFacts {
-                group: "series".to_owned(),
-                file: file.to_owned(),
-                dataset: dataset.to_owned(),
-                windows: 100,
-                train_points: 50,
-                step_seconds: 60,
-                metrics: vec!["value".to_owned()],
-                events: 2,
-                used_for: Use::Development,
-            })
-        }
-
-        pub(in crate::evaluation::study) fn result(
-            file: &str,
-            candidate: (&str, &str),
-            vus_pr: f64,
-            event_recall: f64,
-        ) -> Line {
-            let measures = Measures {
-                vus_pr,
-                vus_roc: 0.5,
-                auc_pr: 0.5,
-                auc_roc: 0.5,
-                alarms: AlarmMeasures {
-                    event_recall: Some(event_recall),
-                    false_alarms_per_week: Some(0.5),
-                    ..AlarmMeasures::default()
-                },
-                oracle_f1: OracleF1 {
-                    point: 0.5,
-                    range: 0.5,
-                    event: 0.5,
-                    affiliation: 0.5,
-                },
-                point_adjusted_f1: 0.5,
-            };
-            let result = SeriesResult {
-                file: file.to_owned(),
-                dataset: "KPI".to_owned(),
-                detector: candidate.0.to_owned(),
-                protocol: candidate.1.to_owned(),
-                seed: Some(1),
-                measures,
-                kinds: std::collections::BTreeMap::new(),
-                vus_pr_held: None,
-                train_s: 1.0,
-                pretrain_s: None,
-                score_rows_per_s: 1e6,
-                max_rss_bytes: None,
-                params: 10,
-                calibrated_on: None,
-                has_seen_history: None,
-                curves: None,
-            };
-            Line::Result(Box::new(Record::new("series", "", result)))
-        }
-    }
+    use crate::evaluation::study::made_up;
 
     fn done(unit: &str) -> Line {
         Line::Done {
@@ -458,8 +264,8 @@ pub(super) mod tests {
         let plan = Plan::quick();
         let mut lines = StudyLines::open(Some(&path), &plan).unwrap();
         lines.begin(&plan, &["nab".to_owned()]).unwrap();
-        lines.add(vec![line_of::series("a", "KPI")]).unwrap();
-        let result = || line_of::result("a", ("gru", "zero-shot"), 0.25, 1.0);
+        lines.add(vec![made_up::series("a", "KPI")]).unwrap();
+        let result = || made_up::result("a", ("gru", "zero-shot"), 0.25, 1.0);
         lines.add(vec![result(), done("first")]).unwrap();
         lines.add(vec![result()]).unwrap();
         let mut text = fs::read_to_string(&path).unwrap();
@@ -474,35 +280,5 @@ pub(super) mod tests {
         assert_eq!(result.measures.alarms.events, None);
         let other = StudyLines::open(Some(&path), &Plan::full());
         assert!(matches!(other, Err(LinesError::Other { .. })));
-    }
-
-    #[test]
-    fn every_other_series_of_a_dataset_was_used_for_development() {
-        let series = |file: &str, dataset: &str| LabelledSeries {
-            file: file.to_owned(),
-            dataset: dataset.to_owned(),
-            window_start: vec![0, 1],
-            metric_names: Vec::new(),
-            metrics: Vec::new(),
-            labels: vec![true, true],
-            anomalies: Vec::new(),
-            train_points: 1,
-            vus_window: 1,
-            step_seconds: 60,
-        };
-        let all = [
-            series("a", "WSD"),
-            series("b", "KPI"),
-            series("c", "WSD"),
-            series("d", "WSD"),
-            series("e", "TODS"),
-        ];
-        let uses: Vec<&str> = all.iter().map(|one| Use::of(one, &all).name()).collect();
-        let (development, untouched) = ("development", "untouched");
-        assert_eq!(
-            uses,
-            [development, development, untouched, development, untouched]
-        );
-        assert_eq!(SeriesFacts::new("series", &all[0], &all).events, 1);
     }
 }

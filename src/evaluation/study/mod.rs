@@ -2,24 +2,32 @@
 //!
 //! ```text
 //! data ─▶ groups of labelled series ┐
-//! plan ─▶ units of work ────────────┴─run─▶ lines (JSON, resumable) ─▶ findings ─▶ STUDY.md, plots
+//! plan ─▶ units of work ────────────┴─run─▶ lines (JSON, resumable) ─views─▶ findings ─▶ document, plots
 //! ```
 //!
 //! Everything in the document but its fixed text is computed from the lines, so it can be made anew
 //! without judging anything again. Series are judged by [`super::run`], as `anomalog evaluate` does.
 
+mod advice;
+mod calibration;
 pub mod data;
 mod document;
+mod figures;
 mod findings;
 mod lines;
+#[cfg(test)]
+mod made_up;
+mod outage;
 mod plan;
 mod plots;
+mod records;
 mod views;
 
 use std::path::Path;
 use std::time::Instant;
 
 use super::collection::LabelledSeries;
+use super::lessons::overlaps;
 use super::run::{self, Progress, RunError};
 use crate::error::{Error, Result};
 
@@ -28,8 +36,8 @@ pub use lines::{LinesError, StudyLines};
 pub use plan::Plan;
 pub use views::ATTACKS;
 
-use lines::{Line, Record, SeriesFacts};
 use plan::Unit;
+use records::{Line, Record, SeriesFacts, Use};
 
 /// Series that are judged together: weights are transferred within a group.
 #[derive(Debug, Clone)]
@@ -54,11 +62,7 @@ pub fn run(
     progress: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Result<()> {
     if !lines.has_series() {
-        let facts = groups.iter().flat_map(|group| {
-            let facts = |series| SeriesFacts::new(group.name, series, &group.series);
-            group.series.iter().map(facts)
-        });
-        lines.add(facts.map(Line::Series).collect())?;
+        lines.add(groups.iter().flat_map(facts).collect())?;
     }
     for group in groups {
         for unit in plan.units(group) {
@@ -75,6 +79,26 @@ pub fn run(
         }
     }
     lines.complete()
+}
+
+/// What is said of the series of a group.
+fn facts(group: &Group) -> Vec<Line> {
+    let all = &group.series;
+    let facts = |series| SeriesFacts::new(group.name, series, all);
+    let mut facts: Vec<SeriesFacts> = all.iter().map(facts).collect();
+    let shared = overlaps(all);
+    for &(one, other) in &shared {
+        for (copy, of) in [(one, other), (other, one)] {
+            if facts[of].used_for == Use::Development && facts[copy].used_for == Use::Untouched {
+                facts[copy].used_for = Use::Copies;
+            }
+        }
+    }
+    let shared = shared.into_iter().map(|(one, other)| Line::Shared {
+        one: all[one].file.clone(),
+        other: all[other].file.clone(),
+    });
+    facts.into_iter().map(Line::Series).chain(shared).collect()
 }
 
 /// The lines of one unit, but for the last.
@@ -119,4 +143,44 @@ fn judge(
 /// When a plot cannot be drawn.
 pub fn document(lines: &StudyLines, plots: &Path) -> Result<Document> {
     document::make(lines, plots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::floors::random;
+
+    #[test]
+    fn a_series_with_values_of_development_is_not_untouched() {
+        let series = |file: &str, dataset: &str, seed: u64| LabelledSeries {
+            file: file.to_owned(),
+            dataset: dataset.to_owned(),
+            window_start: (0..500).collect(),
+            metric_names: vec!["value".to_owned()],
+            metrics: vec![random(&[0.0; 500], seed)],
+            labels: vec![false; 500],
+            anomalies: Vec::new(),
+            train_points: 100,
+            vus_window: 1,
+            step_seconds: 60,
+        };
+        let group = Group {
+            name: "series",
+            series: vec![
+                series("a", "KPI", 1),
+                series("b", "NAB", 1),
+                series("c", "NAB", 2),
+            ],
+        };
+        let lines = facts(&group);
+        let uses: Vec<Use> = lines
+            .iter()
+            .filter_map(|line| match line {
+                Line::Series(facts) => Some(facts.used_for),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(uses, [Use::Development, Use::Copies, Use::Untouched]);
+        assert!(matches!(&lines[3], Line::Shared { one, other } if one == "a" && other == "b"));
+    }
 }

@@ -11,8 +11,10 @@ use crate::evaluation::judge::JudgingRules;
 use crate::evaluation::protocol::{Learning, Protocol};
 use crate::evaluation::run::EvaluationSettings;
 
-/// How architectures learn: one line each.
-const PROTOCOLS: [Protocol; 3] = [Protocol::PerSeries, Protocol::ZeroShot, Protocol::FineTuned];
+/// How architectures learn with each seed: one line each.
+const PROTOCOLS: &[Protocol] = &[Protocol::PerSeries, Protocol::ZeroShot, Protocol::FineTuned];
+/// Name of the protocol that learns from labelled anomalies.
+pub(super) const CLASSIFY: &str = "classify";
 /// What is left out of the recipe for comparison, with one architecture that is cheap.
 const ABLATED: Architecture = Architecture::Gru;
 /// Without auxiliary horizons.
@@ -91,8 +93,14 @@ impl Plan {
     pub(super) fn units(&self, group: &Group) -> Vec<Unit> {
         let floors = Floor::ALL.map(Candidate::Floor).to_vec();
         let mut units = vec![self.unit("floors", "", floors, self.seeds.clone(), None)];
+        // They have learned: there is nothing to draw.
+        let architectures = Architecture::ALL.map(Candidate::Architecture).to_vec();
+        let mut shipped = self.unit("shipped", "", architectures, Vec::new(), None);
+        shipped.settings.protocols = vec![Protocol::Shipped];
+        units.push(shipped);
         let protocols: Vec<Protocol> = PROTOCOLS
-            .into_iter()
+            .iter()
+            .copied()
             // A single series has no others to learn from.
             .filter(|protocol| protocol.transfer().is_none() || group.series.len() > 1)
             .collect();

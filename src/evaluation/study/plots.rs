@@ -1,8 +1,12 @@
 //! Plots of a view, as SVG.
 
+use super::calibration::Kept;
 use super::views::{View, name};
+use crate::evaluation::budgets::ASKED;
 use crate::evaluation::curves::BUDGETS;
-use crate::evaluation::report::charts::{ChartError, Line, Mark, intervals, recall_by_alarms};
+use crate::evaluation::report::charts::{
+    ChartError, Line, Mark, asked_and_got, intervals, recall_by_alarms,
+};
 use crate::evaluation::run::FLOOR;
 use crate::evaluation::summary::{Summary, distinct};
 
@@ -50,4 +54,21 @@ pub(super) fn recalls(view: &View<'_>) -> Result<String, ChartError> {
         })
         .collect();
     recall_by_alarms(&lines)
+}
+
+/// False alarms that were asked for, and those that there were.
+pub(super) fn budgets(kept: &[Kept]) -> Result<String, ChartError> {
+    let lines: Vec<Line> = kept
+        .iter()
+        .map(|kept| Line {
+            name: kept.name.clone(),
+            points: ASKED
+                .iter()
+                .zip(&kept.alarms)
+                .map(|(budget, got)| (budget.per_week, got.mean * budget.per_week))
+                .collect(),
+            is_floor: false,
+        })
+        .collect();
+    asked_and_got(&lines)
 }

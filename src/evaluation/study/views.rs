@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::data::{NAB, OUTAGE};
-use super::lines::{Record, SeriesFacts, StudyLines, Use};
-use crate::evaluation::bootstrap::{Interval, mean_interval};
+use super::figures::{Figures, average};
+use super::lines::StudyLines;
+use super::records::{Record, SeriesFacts, Use};
 use crate::evaluation::run::{FLOOR, SeriesResult};
 use crate::evaluation::summary::{MEASURES, Measure, Summary, distinct, summarise};
 
@@ -12,6 +13,10 @@ use crate::evaluation::summary::{MEASURES, Measure, Summary, distinct, summarise
 pub const ATTACKS: &str = "simulated attacks";
 /// Monitors of web services: the datasets that are pooled for what they have in common.
 const WEB_SERVICES: [&str; 3] = ["KPI", "WSD", "IOPS"];
+/// A single outage, and labels that a random score does well on.
+const SAYS_LITTLE: [&str; 2] = [OUTAGE, TODS];
+/// Dataset of synthetic series with dense labels.
+const TODS: &str = "TODS";
 
 /// What a view is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +27,8 @@ pub(super) enum Scope {
     WebServices,
     /// Those of them that nothing was chosen on.
     Untouched,
+    /// All series that nothing was chosen on.
+    AllUntouched,
 }
 
 /// Some series with the results of all candidates on them.
@@ -31,9 +38,6 @@ pub(super) struct View<'a> {
     pub(super) series: Vec<&'a SeriesFacts>,
     records: Vec<&'a Record>,
 }
-
-/// By candidate, a figure per series: the mean over seeds.
-pub(super) type Figures = BTreeMap<String, f64>;
 
 /// All views that have series, datasets first.
 pub(super) fn all(lines: &StudyLines) -> Vec<View<'_>> {
@@ -62,13 +66,15 @@ pub(super) fn all(lines: &StudyLines) -> Vec<View<'_>> {
     views
 }
 
-/// Two figures of some series.
-pub(super) fn paired(one: &Figures, other: &Figures) -> Option<Interval> {
-    let differences: Vec<f64> = one
-        .iter()
-        .filter_map(|(series, figure)| Some(figure - other.get(series)?))
-        .collect();
-    mean_interval(&differences)
+/// All series that nothing was chosen on and that are evidence of something: what nothing but
+/// figures comes from.
+pub(super) fn untouched(lines: &StudyLines) -> Option<View<'_>> {
+    View::of(
+        lines,
+        "all untouched series",
+        Scope::AllUntouched,
+        |facts| facts.used_for == Use::Untouched && !SAYS_LITTLE.contains(&facts.dataset.as_str()),
+    )
 }
 
 /// A measure by its name.
@@ -115,10 +121,9 @@ impl<'a> View<'a> {
         self.scope == Scope::Dataset && self.title == dataset
     }
 
-    /// Whether anything general follows from it: neither a single outage nor labels that a random
-    /// score does well on.
+    /// Whether anything general follows from it.
     pub(super) fn is_evidence(&self) -> bool {
-        !self.is(OUTAGE) && !self.is("TODS")
+        !SAYS_LITTLE.iter().any(|dataset| self.is(dataset))
     }
 
     /// Whether events of it are wide windows around an anomaly, not the anomaly itself.
@@ -152,6 +157,19 @@ impl<'a> View<'a> {
         distinct(self.of_variant("").map(|record| record.result.candidate()))
     }
 
+    /// Candidates that learn, or floors.
+    pub(super) fn candidates_that(&self, are_floors: bool) -> Vec<(&'a str, &'a str)> {
+        let mut candidates = self.candidates();
+        candidates.retain(|(_, protocol)| (*protocol == FLOOR) == are_floors);
+        candidates
+    }
+
+    /// All protocols by which candidates learn, in order.
+    pub(super) fn protocols(&self) -> Vec<&'a str> {
+        let learned = self.candidates_that(false).into_iter();
+        distinct(learned.map(|(_, protocol)| protocol))
+    }
+
     /// A figure per series of one candidate.
     pub(super) fn figures(
         &self,
@@ -178,6 +196,17 @@ impl<'a> View<'a> {
                 (series, mean)
             })
             .collect()
+    }
+
+    /// A figure per series of all architectures that learned by a protocol: the mean of them.
+    pub(super) fn of_protocol(
+        &self,
+        protocol: &str,
+        of: impl Fn(&SeriesResult) -> Option<f64>,
+    ) -> Figures {
+        let candidates = self.candidates_that(false).into_iter();
+        let own = candidates.filter(|(_, own)| *own == protocol);
+        average(own.map(|candidate| self.figures("", candidate, &of)))
     }
 
     /// Mean recall within each budget of one candidate.

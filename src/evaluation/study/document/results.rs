@@ -1,0 +1,137 @@
+//! Tables and plots of each view.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::markdown::{cell, cell_of, header, number, row, slug};
+use crate::error::{Error, Result};
+use crate::evaluation::report::PageError;
+use crate::evaluation::study::data::OUTAGE;
+use crate::evaluation::study::outage;
+use crate::evaluation::study::plan::HOLD;
+use crate::evaluation::study::plots;
+use crate::evaluation::study::views::{View, name};
+use crate::evaluation::summary::Summary;
+
+/// Columns of the table of results: its heading and the measure; footnotes last.
+const COLUMNS: [(&str, &str); 9] = [
+    ("VUS-PR", "vus_pr"),
+    ("AUC-PR", "auc_pr"),
+    ("event recall", "event_recall"),
+    ("false alarms a week", "false_alarms_per_week"),
+    ("false incidents a week", "false_incidents_per_week"),
+    ("delay in windows", "delay_windows"),
+    ("† event recall, oracle", "event_recall_oracle"),
+    ("† range F1, oracle", "oracle_f1_range"),
+    ("† point-adjusted F1, oracle", "point_adjusted_f1"),
+];
+
+/// The part on one view; adds its plots to those drawn.
+pub(super) fn part(
+    view: &View<'_>,
+    folder: &Path,
+    drawn: &mut Vec<(String, String)>,
+) -> Result<String> {
+    let mut text = format!("### {}\n\n", view.title);
+    let held = format!("† VUS-PR, peaks held {HOLD:.0}");
+    let mut names = vec!["detector", "series"];
+    names.extend(COLUMNS.iter().map(|(name, _)| *name));
+    names.push(&held);
+    text.push_str(&header(&names));
+    let summaries = view.summaries();
+    for summary in &summaries {
+        let candidate = (summary.detector.as_str(), summary.protocol.as_str());
+        let measures = COLUMNS.iter().map(|(_, key)| summary.measures.get(key));
+        let mut cells = vec![
+            name(&summary.detector, &summary.protocol),
+            summary.series.to_string(),
+        ];
+        cells.extend(measures.map(cell));
+        cells.push(cell_of(
+            &view.figures("", candidate, |result| result.vus_pr_held),
+        ));
+        text.push_str(&row(cells));
+    }
+    text.push_str(
+        "\n† *oracle*: at a threshold chosen in sight of the labels, an upper bound that nobody gets; \
+         random scores do well once points are adjusted. *Peaks held*: after post-processing that moves \
+         volumes more than models do, for comparison with published results.\n\n",
+    );
+    text.push_str(&kinds(&summaries));
+    if view.is(OUTAGE) {
+        text.push_str(&of_outage(view));
+    }
+    if view.has_wide_labels() {
+        text.push_str(
+            "Its labels are wide windows around an anomaly, so that recall of events means more here \
+             than volumes.\n\n",
+        );
+    }
+    if !view.is_evidence() {
+        text.push_str(
+            "Too few events, or labels that random scores do well on: nothing follows from it alone.\n\n",
+        );
+    }
+    for (kind, svg) in [
+        ("volumes", plots::volumes(view)),
+        ("recalls", plots::recalls(view)),
+    ] {
+        let svg = svg.map_err(|error| Error::from(PageError::new(error)))?;
+        let file = format!("{}-{kind}.svg", slug(&view.title));
+        let path = folder.join(&file);
+        text.push_str(&format!("![{}: {kind}]({})\n", view.title, path.display()));
+        drawn.push((file, svg));
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// Share of anomalies found by kind, where kinds are known.
+fn kinds(summaries: &[Summary]) -> String {
+    let kinds: BTreeSet<&String> = summaries.iter().flat_map(|s| s.kinds.keys()).collect();
+    if kinds.is_empty() {
+        return String::new();
+    }
+    let mut names = vec!["share found"];
+    names.extend(kinds.iter().map(|kind| kind.as_str()));
+    let mut text = header(&names);
+    for summary in summaries {
+        let share = |kind: &&String| {
+            let found = summary.kinds.get(*kind);
+            number(found.map(|of| of.found as f64 / of.anomalies as f64), 2)
+        };
+        let detector = name(&summary.detector, &summary.protocol);
+        text.push_str(&row([detector].into_iter().chain(kinds.iter().map(share))));
+    }
+    text + "\n"
+}
+
+/// When the outage was found, and its rank.
+fn of_outage(view: &View<'_>) -> String {
+    let mut text = header(&[
+        "detector",
+        "first alarm (UTC)",
+        "windows after its start",
+        "seeds that found it",
+        "rank among all alarms",
+        "false alarms a week",
+    ]);
+    for found in outage::found(view) {
+        let first = found.first_alarm.as_ref();
+        text.push_str(&row([
+            found.name,
+            first.map_or("missed".to_owned(), |first| first.at.clone()),
+            number(first.map(|first| first.windows), 1),
+            first.map_or("none".to_owned(), |first| {
+                format!("{:.0} %", 100.0 * first.share)
+            }),
+            number(found.rank, 1),
+            number(found.false_alarms_per_week, 2),
+        ]));
+    }
+    let began = outage::began(view).unwrap_or_default();
+    text + &format!(
+        "\nThe outage began at {began}, as documented. Rank 1: nothing else that was judged is as \
+         unusual. Means over seeds that found it; an alarm just before counts as none after.\n\n"
+    )
+}
