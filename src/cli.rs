@@ -30,7 +30,8 @@ Examples:
   anomalog score --out scored.parquet
   anomalog sql 'SELECT site, count(*) FROM access_logs GROUP BY site'
 
-Exit status: 0 success, 1 the data or the query has a fault, 2 the command line has.")]
+Exit status: 0 success, 1 the data or the query has a fault, 2 the command line has, 3 some logs \
+could not be read, 4 another command is changing the warehouse.")]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
@@ -68,6 +69,10 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "SIZE")]
     pub memory_limit: Option<ByteSize>,
 
+    /// Wait while another command changes the warehouse, instead of refusing.
+    #[arg(long, global = true)]
+    pub wait: bool,
+
     /// Threads that work at once [default: one per core].
     #[arg(long, global = true, value_name = "N", value_parser = at_least_one())]
     pub threads: Option<u32>,
@@ -76,6 +81,10 @@ pub struct GlobalArgs {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Bring a warehouse up to date with its logs: what a scheduler starts every night.
+    Run(RunArgs),
+    /// Write a job file for `anomalog run`.
+    Init(InitArgs),
     /// Read access logs into the warehouse, or link Parquet logs in place.
     Ingest(IngestArgs),
     /// Count traffic per series and time window, gaps filled.
@@ -103,6 +112,60 @@ pub enum Command {
 Example:
   anomalog demo --warehouse /tmp/demo")]
     Demo,
+}
+
+/// Arguments of `anomalog run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads new logs, and builds the dates of traffic_windows and scored_windows that would come out \
+otherwise, and no others. It may be run twice, late, for past days, after a crash: the tables are \
+the same. Nothing new ends at once.
+
+Examples:
+  anomalog run
+  anomalog run --job /etc/anomalog/job.toml --wait
+  anomalog run --check
+  anomalog run --date 2026-11-03 --set scores.alarms_per_week=0.5")]
+pub struct RunArgs {
+    /// The job file.
+    #[arg(long, value_name = "FILE", default_value = "job.toml")]
+    pub job: PathBuf,
+
+    /// Build only this UTC date. New logs are read whole all the same.
+    #[arg(long, value_name = "DATE", conflicts_with_all = ["from", "to"])]
+    pub date: Option<NaiveDate>,
+
+    /// Build only dates from this one on.
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<NaiveDate>,
+
+    /// Build only dates up to this one.
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<NaiveDate>,
+
+    /// Say what would be done, and whether the job file is in order; change nothing.
+    #[arg(long)]
+    pub check: bool,
+
+    /// Override a setting of the job file, such as `windows.step=5m`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Arguments of `anomalog init`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  anomalog init --logs /var/log/nginx
+  anomalog init --logs '/srv/logs/*.gz' --job /etc/anomalog/job.toml")]
+pub struct InitArgs {
+    /// Log files, folders of them, or patterns.
+    #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
+    pub logs: Vec<PathBuf>,
+
+    /// The file to write.
+    #[arg(long, value_name = "FILE", default_value = "job.toml")]
+    pub job: PathBuf,
 }
 
 /// Arguments of `anomalog ingest`.

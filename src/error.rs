@@ -18,12 +18,14 @@ use crate::evaluation::report::PageError;
 use crate::evaluation::run::RunError;
 use crate::evaluation::study::LinesError;
 use crate::evaluation::warehouse::WarehouseError;
-use crate::logs::IngestError;
+use crate::job::ConfigError;
+use crate::logs::{IngestError, WriteError};
 use crate::pretraining::PretrainingError;
 use crate::schema::Table;
 use crate::session::TABLES;
 use crate::simulation::SimulationError;
 use crate::sources::SourceError;
+use crate::storage::StorageError;
 use crate::training::TrainingError;
 
 /// The result of everything that a command does.
@@ -38,6 +40,10 @@ pub enum ExitStatus {
     Failure = 1,
     /// The command line was not understood; nothing was done.
     Usage = 2,
+    /// `anomalog run` did what it could, but some logs could not be read.
+    Partial = 3,
+    /// Another command is changing the warehouse; nothing was done.
+    InUse = 4,
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -83,6 +89,35 @@ pub enum Error {
     NoLogs {
         /// The warehouse.
         warehouse: PathBuf,
+    },
+    /// A warehouse that cannot be changed.
+    #[error(transparent)]
+    Storage(Box<StorageError>),
+    /// What is left of a log that was not ingested to its end.
+    #[error("cannot remove what is left of an unfinished log in `{}`", .warehouse.display())]
+    Unpublished {
+        /// The warehouse.
+        warehouse: PathBuf,
+        /// Why.
+        source: Box<WriteError>,
+    },
+    /// A job file.
+    #[error(transparent)]
+    Job(Box<ConfigError>),
+    /// A job file that would be written over.
+    #[error("the job file `{}` is there already", .path.display())]
+    JobExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A Parquet file of the warehouse that cannot be read.
+    #[error("cannot read `{}`", .path.display())]
+    ParquetInput {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ParquetError,
     },
     /// A linked source.
     #[error(transparent)]
@@ -277,10 +312,25 @@ impl Error {
         }
     }
 
+    /// How a command ends that fails with it.
+    #[must_use]
+    pub fn exit_status(&self) -> ExitStatus {
+        match self {
+            Self::Storage(error) if matches!(**error, StorageError::Locked { .. }) => {
+                ExitStatus::InUse
+            }
+            _ => ExitStatus::Failure,
+        }
+    }
+
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Job(error) => error.hint().map(str::to_owned),
+            Self::JobExists { .. } => Some(
+                "name another with `--job FILE`, or remove it first".to_owned(),
+            ),
             Self::Query(source) => QueryMessage::of(source).hint,
             Self::SeriesKey { source, .. } => QueryMessage::of(source).hint,
             Self::ReadOnly { .. } => Some("write a result to a file with `--out FILE`".to_owned()),
@@ -293,6 +343,7 @@ impl Error {
                  `--warehouse PATH`"
                     .to_owned(),
             ),
+            Self::Storage(error) => error.hint(),
             Self::Source(error) => error.hint(),
             Self::Settings { path, .. } => Some(format!(
                 "remove `{}` and run `anomalog windows` again",
@@ -323,6 +374,8 @@ impl Error {
             Self::Pretraining(error) => error.hint(),
             Self::NoScoreOutput => Some("name one with `--out FILE`".to_owned()),
             Self::Delimiter { .. }
+            | Self::Unpublished { .. }
+            | Self::ParquetInput { .. }
             | Self::DetectorName { .. }
             | Self::NotParquet { .. }
             | Self::LinkedValues { .. }
@@ -370,6 +423,18 @@ impl From<DetectorError> for Error {
 impl From<IngestError> for Error {
     fn from(error: IngestError) -> Self {
         Self::Ingest(Box::new(error))
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::Job(Box::new(error))
+    }
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(Box::new(error))
     }
 }
 

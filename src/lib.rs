@@ -12,12 +12,13 @@
 //! ```
 //!
 //! Data goes one way. Each step reads what stands above it and writes what stands below, and can
-//! be run alone.
+//! be run alone, or all in a row for one night ([`job`]).
 //!
 //! Invariants:
 //! - The same input gives the same output: nothing depends on the clock, on the order of files or
 //!   on the number of threads.
-//! - A file of the warehouse appears complete or not at all ([`warehouse`]).
+//! - A file of the warehouse appears complete or not at all ([`warehouse`]); tables of windows change
+//!   by commits, one writer at a time ([`storage`]).
 //! - "No traffic" and "no log" are different facts: zero and NULL ([`schema`]).
 //! - What a detector is judged on, it never learned from ([`evaluation::lessons`]).
 //! - SQL that defines a table lies in `queries/`, never in a Rust string ([`queries`]).
@@ -29,6 +30,7 @@ pub mod commands;
 pub mod detectors;
 pub mod error;
 pub mod evaluation;
+pub mod job;
 pub mod logs;
 pub mod pretraining;
 pub mod printer;
@@ -36,11 +38,14 @@ pub mod process;
 pub mod queries;
 pub mod results;
 pub mod schema;
+pub mod scores;
 pub mod session;
 pub mod simulation;
 pub mod sources;
+pub mod storage;
 pub mod table_files;
 pub mod training;
 pub mod units;
 pub mod warehouse;
 pub mod window_settings;
+pub mod windows;

@@ -21,11 +21,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let printer = Printer::new(cli.global.json, cli.global.quiet);
     match commands::run_to_end(cli) {
-        Ok(()) => ExitStatus::Success.into(),
+        Ok(status) => status.into(),
         Err(error) if error.is_broken_pipe() => ExitStatus::Success.into(),
         Err(error) => {
             printer.error(&error);
-            ExitStatus::Failure.into()
+            error.exit_status().into()
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, StdoutLock, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::logs::IngestProgress;
 
 /// Writes what a command has to say, in the way the user asked for.
 #[derive(Debug, Clone, Copy)]
@@ -120,6 +121,15 @@ impl Printer {
         }
     }
 
+    /// Shows how far reading logs has come.
+    #[must_use]
+    pub const fn ingest_progress(self) -> IngestBar {
+        IngestBar {
+            printer: self,
+            bar: OnceLock::new(),
+        }
+    }
+
     /// Shows that work is under way, on a terminal only; `total` is the amount of work, if known.
     #[must_use]
     pub fn progress(self, message: &'static str, total: Option<u64>) -> ProgressBar {
@@ -142,6 +152,32 @@ impl Printer {
         bar.set_message(message);
         bar.enable_steady_tick(Duration::from_millis(100));
         bar
+    }
+}
+
+/// One bar for all logs that are read at once.
+#[derive(Debug)]
+pub struct IngestBar {
+    printer: Printer,
+    bar: OnceLock<ProgressBar>,
+}
+
+impl IngestProgress for IngestBar {
+    fn start(&self, bytes: Option<u64>) {
+        self.bar
+            .get_or_init(|| self.printer.progress("reading log bytes", bytes));
+    }
+
+    fn advance(&self, bytes: u64) {
+        if let Some(bar) = self.bar.get() {
+            bar.inc(bytes);
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
     }
 }
 

@@ -3,7 +3,12 @@
 //! SQL that defines a table lives in those files, never in a Rust string, so that it can be read,
 //! run and tested as SQL. Values reach it as parameters, never as text.
 
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
 use datafusion::common::ScalarValue;
+use datafusion::datasource::MemTable;
 use datafusion::error::Result;
 use datafusion::prelude::{DataFrame, SessionContext};
 
@@ -12,8 +17,15 @@ use crate::units::WindowStep;
 /// The view that [`scored_windows`] reads: windows, score columns, `verdict`.
 pub const WINDOW_SCORES: &str = "window_scores";
 
-/// What [`traffic_windows`] reads more than once, and so is queried once.
-const SERIES_RANGE: &str = "series_range";
+/// From when to when each series has requests.
+pub const SERIES_RANGE: &str = "series_range";
+/// What [`traffic_windows`] reads besides requests; each is queried once.
+const SERIES_FRAME: &str = "series_frame";
+const OBSERVED_RANGE: &str = "observed_range";
+/// What requests amount to.
+const TRAFFIC: &str = "traffic";
+/// The windows that [`counted_traffic`] reads.
+pub const COUNTED_WINDOWS: &str = "counted_windows";
 
 /// A file of `queries/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +36,16 @@ pub enum Query {
     LogCoverage,
     /// From when to when each series has requests.
     SeriesRange,
+    /// From when to when each series has requests in each date.
+    SeriesDates,
+    /// From which window to which each series has rows.
+    SeriesFrame,
+    /// For which windows the logs of a series are there.
+    ObservedRange,
+    /// What requests amount to.
+    Traffic,
+    /// The same from windows.
+    CountedTraffic,
     /// Traffic per series and window.
     TrafficWindows,
     /// Windows with scores.
@@ -36,10 +58,15 @@ pub enum Query {
 
 impl Query {
     /// Every file.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 12] = [
         Self::AccessLogs,
         Self::LogCoverage,
         Self::SeriesRange,
+        Self::SeriesDates,
+        Self::SeriesFrame,
+        Self::ObservedRange,
+        Self::Traffic,
+        Self::CountedTraffic,
         Self::TrafficWindows,
         Self::ScoredWindows,
         Self::DemoEvents,
@@ -53,6 +80,11 @@ impl Query {
             Self::AccessLogs => include_str!("../queries/access_logs.sql"),
             Self::LogCoverage => include_str!("../queries/log_coverage.sql"),
             Self::SeriesRange => include_str!("../queries/series_range.sql"),
+            Self::SeriesDates => include_str!("../queries/series_dates.sql"),
+            Self::SeriesFrame => include_str!("../queries/series_frame.sql"),
+            Self::ObservedRange => include_str!("../queries/observed_range.sql"),
+            Self::Traffic => include_str!("../queries/traffic.sql"),
+            Self::CountedTraffic => include_str!("../queries/counted_traffic.sql"),
             Self::TrafficWindows => include_str!("../queries/traffic_windows.sql"),
             Self::ScoredWindows => include_str!("../queries/scored_windows.sql"),
             Self::DemoEvents => include_str!("../queries/demo_events.sql"),
@@ -77,18 +109,108 @@ pub async fn log_coverage(context: &SessionContext) -> Result<DataFrame> {
     context.sql(Query::LogCoverage.text()).await
 }
 
-/// Traffic per series and window, ordered by site, then window.
+/// A query with the length of a window as its only parameter.
+async fn with_step(context: &SessionContext, query: Query, step: WindowStep) -> Result<DataFrame> {
+    let step = ScalarValue::Int64(Some(step.micros()));
+    let frame = context.sql(query.text()).await?;
+    frame.with_param_values(vec![("step", step)])
+}
+
+/// Gives a name to a frame, in the place of what has it.
+fn register(context: &SessionContext, name: &str, frame: DataFrame) -> Result<()> {
+    context.deregister_table(name)?;
+    context.register_table(name, frame.into_view())?;
+    Ok(())
+}
+
+/// From when to when each series has requests in each date, of the requests registered.
 ///
 /// # Errors
 /// When a table that the query reads is not registered.
-pub async fn traffic_windows(context: &SessionContext, step: WindowStep) -> Result<DataFrame> {
-    let step = || vec![("step", ScalarValue::Int64(Some(step.micros())))];
-    let range = context.sql(Query::SeriesRange.text()).await?;
-    let range = range.with_param_values(step())?.cache().await?;
-    context.deregister_table(SERIES_RANGE)?;
-    context.register_table(SERIES_RANGE, range.into_view())?;
-    let windows = context.sql(Query::TrafficWindows.text()).await?;
-    windows.with_param_values(step())
+pub async fn series_dates(context: &SessionContext, step: WindowStep) -> Result<DataFrame> {
+    with_step(context, Query::SeriesDates, step).await
+}
+
+/// Registers from when to when each series has requests, by reading all of them.
+///
+/// # Errors
+/// When a table that the query reads is not registered.
+pub async fn register_series_range(context: &SessionContext, step: WindowStep) -> Result<()> {
+    let range = with_step(context, Query::SeriesRange, step).await?;
+    register(context, SERIES_RANGE, range.cache().await?)
+}
+
+/// Which windows each series has, and which of them are observed: the rows of the queries
+/// `series_frame` and `observed_range`.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Series, first and last slot.
+    pub series: Vec<RecordBatch>,
+    /// Series, first and last slot of ranges.
+    pub observed: Vec<RecordBatch>,
+}
+
+/// Finds out which windows each series has, and registers it for [`traffic_windows`].
+///
+/// # Errors
+/// When [`SERIES_RANGE`] is not registered.
+pub async fn register_frame(context: &SessionContext, step: WindowStep) -> Result<Frame> {
+    let tables = [
+        (SERIES_FRAME, Query::SeriesFrame),
+        (OBSERVED_RANGE, Query::ObservedRange),
+    ];
+    let mut collected = Vec::new();
+    for (name, query) in tables {
+        let frame = with_step(context, query, step).await?;
+        let schema = Arc::clone(frame.schema().inner());
+        let rows = frame.collect().await?;
+        let table = MemTable::try_new(schema, vec![rows.clone()])?;
+        context.deregister_table(name)?;
+        context.register_table(name, Arc::new(table))?;
+        collected.push(rows);
+    }
+    let observed = collected.pop().unwrap_or_default();
+    let series = collected.pop().unwrap_or_default();
+    Ok(Frame { series, observed })
+}
+
+/// Registers what the requests registered amount to.
+///
+/// # Errors
+/// When a table that the query reads is not registered.
+pub async fn register_traffic(context: &SessionContext, step: WindowStep) -> Result<()> {
+    let traffic = with_step(context, Query::Traffic, step).await?;
+    register(context, TRAFFIC, traffic)
+}
+
+/// Registers the same from the windows that are registered as [`COUNTED_WINDOWS`].
+///
+/// # Errors
+/// When those are not registered.
+pub async fn register_counted_traffic(context: &SessionContext, step: WindowStep) -> Result<()> {
+    let traffic = with_step(context, Query::CountedTraffic, step).await?;
+    register(context, TRAFFIC, traffic)
+}
+
+/// Windows of a length, from one to another, both counted from the Unix epoch; ordered by site,
+/// then window. Frame and traffic must be registered.
+///
+/// # Errors
+/// When a table that the query reads is not registered.
+pub async fn traffic_windows(
+    context: &SessionContext,
+    step: WindowStep,
+    slots: RangeInclusive<i64>,
+) -> Result<DataFrame> {
+    let number = |value| ScalarValue::Int64(Some(value));
+    context
+        .sql(Query::TrafficWindows.text())
+        .await?
+        .with_param_values(vec![
+            ("step", number(step.micros())),
+            ("first_slot", number(*slots.start())),
+            ("last_slot", number(*slots.end())),
+        ])
 }
 
 /// Parameters of [`scored_windows`].

@@ -32,17 +32,23 @@ pub enum Table {
     ScoredWindows,
     /// One row per known anomaly.
     Labels,
+    /// One row per run of `anomalog run` that changed something.
+    Runs,
+    /// One row per date, series and site: first and last window with a request. Not for queries:
+    /// it saves `anomalog run` from reading all logs.
+    SeriesDates,
 }
 
 impl Table {
-    /// Every table, in the order of the data flow.
-    pub const ALL: [Self; 6] = [
+    /// Every table that queries read, in the order of the data flow.
+    pub const ALL: [Self; 7] = [
         Self::AccessLogs,
         Self::LogFiles,
         Self::Quarantine,
         Self::TrafficWindows,
         Self::ScoredWindows,
         Self::Labels,
+        Self::Runs,
     ];
 
     /// The name in SQL, and of the folder in the warehouse.
@@ -55,6 +61,8 @@ impl Table {
             Self::TrafficWindows => "traffic_windows",
             Self::ScoredWindows => "scored_windows",
             Self::Labels => "labels",
+            Self::Runs => "runs",
+            Self::SeriesDates => "series_dates",
         }
     }
 }
@@ -135,6 +143,46 @@ pub static TRAFFIC_WINDOWS: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("latency_p50", DataType::Float64, true),
         Field::new("latency_p95", DataType::Float64, true),
         Field::new("is_observed", DataType::Boolean, false),
+    ]))
+});
+
+/// `runs`: one row per run that changed something.
+///
+/// `logs_…`, `lines`, `requests` and `rejected` count what the run read, `windows_dates` and
+/// `scored_dates` the dates that it built, `windows` and `anomalies` the rows that it scored.
+pub static RUNS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let number = |name: &str| Field::new(name, DataType::Int64, false);
+    let seconds = |name: &str| Field::new(name, DataType::Float64, false);
+    Arc::new(Schema::new(vec![
+        Field::new("run_id", DataType::Utf8, false),
+        Field::new("started_at", timestamp_type(), false),
+        Field::new("ended_at", timestamp_type(), false),
+        Field::new("outcome", DataType::Utf8, false),
+        number("logs_found"),
+        number("logs_read"),
+        number("logs_failed"),
+        number("logs_replaced"),
+        number("lines"),
+        number("requests"),
+        number("rejected"),
+        number("windows_dates"),
+        number("scored_dates"),
+        number("windows"),
+        number("anomalies"),
+        Field::new("detector", DataType::Utf8, false),
+        seconds("ingest_seconds"),
+        seconds("windows_seconds"),
+        seconds("scores_seconds"),
+    ]))
+});
+
+/// `series_dates`: windows are counted from the Unix epoch, in the step of the warehouse.
+pub static SERIES_DATES: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("series", DataType::Utf8, false),
+        Field::new("site", DataType::Utf8, false),
+        Field::new("first_slot", DataType::Int64, false),
+        Field::new("last_slot", DataType::Int64, false),
     ]))
 });
 

@@ -6,14 +6,20 @@
 //! `scored_windows`, whose columns are read from files, are as they were when it was opened.
 
 use std::fmt::{self, Write as _};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use anomalog_udfs::DetectorStore;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use anomalog_udfs::detector::ThresholdPolicy;
+use chrono::NaiveDate;
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
+use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::datasource::MemTable;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{
     ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
@@ -32,7 +38,8 @@ use crate::error::Error;
 use crate::queries;
 use crate::schema::{self, ACCESS_LOGS, ACCESS_LOGS_READ, DATE_PARTITION, Table};
 use crate::sources::{LogColumn, Source};
-use crate::units::ByteSize;
+use crate::table_files::date_folder;
+use crate::units::{ByteSize, WindowStep};
 use crate::warehouse::Warehouse;
 use crate::window_settings::WindowSettings;
 
@@ -46,7 +53,7 @@ const LOG_COVERAGE: &str = "log_coverage";
 const SERIES_REQUESTS: &str = "series_requests";
 
 /// The tables and views that queries may read, in the order of the data flow.
-pub const TABLES: [&str; 7] = [
+pub const TABLES: [&str; 8] = [
     Table::AccessLogs.name(),
     Table::LogFiles.name(),
     LOG_COVERAGE,
@@ -54,6 +61,7 @@ pub const TABLES: [&str; 7] = [
     Table::TrafficWindows.name(),
     Table::ScoredWindows.name(),
     Table::Labels.name(),
+    Table::Runs.name(),
 ];
 
 /// What a session may use.
@@ -63,6 +71,11 @@ pub struct SessionOptions {
     pub memory_limit: Option<ByteSize>,
     /// Threads of one query; one per core if absent.
     pub threads: Option<u32>,
+    /// Windows per series and week that may be anomalous by chance; what each detector was trained
+    /// with if absent.
+    pub alarms_per_week: Option<f64>,
+    /// Length of the windows that shipped detectors score; that of the last build if absent.
+    pub step: Option<WindowStep>,
 }
 
 /// The expression that names the series of a request, as SQL over `access_logs`.
@@ -125,9 +138,7 @@ impl Session {
         options: &SessionOptions,
     ) -> std::result::Result<Self, Error> {
         let mut context = context(options)?;
-        let step = WindowSettings::load(warehouse)?.step;
-        let detectors = DetectorStore::open(warehouse.detectors()).with_step(step.micros());
-        let detectors = Arc::new(detectors);
+        let detectors = Arc::new(detector_store(warehouse, options)?);
         anomalog_udfs::register_all(&mut context, &detectors)?;
         crate::evaluation::aggregates::register(&mut context)?;
         let session = Self {
@@ -180,16 +191,18 @@ impl Session {
         })
     }
 
-    /// Registers the view `series_requests`: `access_logs` and the `series` of each request.
+    /// Registers the view `series_requests`: `access_logs` and the `series` of each request, of
+    /// all dates or of some.
     ///
     /// # Errors
     /// When the key is not an expression over one request that gives text.
     pub async fn register_series_requests(
         &self,
         key: &SeriesKey,
+        dates: Option<&RangeInclusive<NaiveDate>>,
     ) -> std::result::Result<(), Error> {
         let frame = self
-            .series_requests(key)
+            .series_requests(key, dates)
             .await
             .map_err(|source| Error::SeriesKey {
                 expression: key.to_string(),
@@ -201,8 +214,110 @@ impl Session {
         Ok(())
     }
 
-    async fn series_requests(&self, key: &SeriesKey) -> Result<DataFrame> {
-        let requests = self.context.table(Table::AccessLogs.name()).await?;
+    /// Each linked source and each date that it has requests of, in order.
+    ///
+    /// # Errors
+    /// When a source cannot be read.
+    pub async fn linked_dates(&self) -> Result<Vec<(String, NaiveDate)>> {
+        let rows = self.context.table(LINKED_LOGS).await?;
+        let rows = rows
+            .select(vec![
+                cast(col("source"), DataType::Utf8).alias("source"),
+                col(DATE_PARTITION),
+            ])?
+            .distinct()?
+            .sort_by(vec![col("source"), col(DATE_PARTITION)])?;
+        let mut found = Vec::new();
+        for batch in rows.collect().await? {
+            let sources = datafusion::arrow::compute::cast(batch.column(0), &DataType::Utf8)?;
+            let days = batch.column(1).as_primitive::<Date32Type>();
+            for (row, source) in sources.as_string::<i32>().iter().enumerate() {
+                let date = Date32Type::to_naive_date_opt(days.value(row));
+                found.extend(source.map(str::to_owned).zip(date));
+            }
+        }
+        Ok(found)
+    }
+
+    /// From now on merges files that are in the order asked for, instead of sorting their rows
+    /// again: what is held then does not grow with the number of files.
+    pub fn prefer_order_of_files(&self) {
+        let state = self.context.state_ref();
+        let mut state = state.write();
+        state
+            .config_mut()
+            .options_mut()
+            .optimizer
+            .prefer_existing_sort = true;
+    }
+
+    /// Registers some dates of a table of windows under a name of its own: only their files are
+    /// listed and read, and they are known to be in order.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn register_dates(
+        &self,
+        name: &str,
+        table: Table,
+        dates: impl IntoIterator<Item = NaiveDate>,
+    ) -> Result<()> {
+        let schema = match table {
+            Table::SeriesDates => &*schema::SERIES_DATES,
+            _ => &*schema::TRAFFIC_WINDOWS,
+        };
+        let folder = self.warehouse.table(table);
+        let urls = dates
+            .into_iter()
+            .map(|date| folder_url(&date_folder(&folder, date)))
+            .collect::<Result<Vec<_>>>()?;
+        self.context.deregister_table(name)?;
+        let provider: Arc<dyn TableProvider> = if urls.is_empty() {
+            Arc::new(MemTable::try_new(Arc::clone(schema), vec![Vec::new()])?)
+        } else {
+            // Every file is in the order in which windows are scored.
+            let order = schema.fields().iter().take(2);
+            let order = order.map(|field| ident(field.name()).sort(true, false));
+            let config = ListingTableConfig::new_with_multi_paths(urls)
+                .with_listing_options(listing_options().with_file_sort_order(vec![order.collect()]))
+                .with_schema(Arc::clone(schema));
+            Arc::new(ListingTable::try_new(config)?)
+        };
+        self.context.register_table(name, provider)?;
+        Ok(())
+    }
+
+    /// Registers for which time there are logs, of logs that were ingested as given here instead
+    /// of as `log_files` has it, and of linked ones.
+    ///
+    /// # Errors
+    /// When the rows are not those of a coverage.
+    pub async fn register_coverage(&self, log_files: RecordBatch) -> Result<()> {
+        let table = MemTable::try_new(log_files.schema(), vec![vec![log_files]])?;
+        self.context.deregister_table(Table::LogFiles.name())?;
+        self.context
+            .register_table(Table::LogFiles.name(), Arc::new(table))?;
+        let coverage = queries::log_coverage(&self.context).await?;
+        self.context.deregister_table(LOG_COVERAGE)?;
+        self.context
+            .register_table(LOG_COVERAGE, coverage.into_view())?;
+        Ok(())
+    }
+
+    async fn series_requests(
+        &self,
+        key: &SeriesKey,
+        dates: Option<&RangeInclusive<NaiveDate>>,
+    ) -> Result<DataFrame> {
+        let mut requests = self.context.table(Table::AccessLogs.name()).await?;
+        if let Some(dates) = dates {
+            let days = |date: &NaiveDate| {
+                let days = date.signed_duration_since(NaiveDate::default()).num_days();
+                lit(ScalarValue::Date32(i32::try_from(days).ok()))
+            };
+            let date = col(DATE_PARTITION);
+            requests = requests.filter(date.between(days(dates.start()), days(dates.end())))?;
+        }
         let expression = self
             .context
             .parse_sql_expr(key.as_sql(), requests.schema())?;
@@ -235,6 +350,9 @@ impl Session {
                 Table::Quarantine => (table.name(), &*schema::QUARANTINE),
                 Table::TrafficWindows => (table.name(), &*schema::TRAFFIC_WINDOWS),
                 Table::Labels => (table.name(), &*schema::LABELS),
+                Table::Runs => (table.name(), &*schema::RUNS),
+                // Not for queries.
+                Table::SeriesDates => continue,
                 // Its columns depend on the detectors that wrote it.
                 Table::ScoredWindows => {
                     self.register_scored_windows().await?;
@@ -344,6 +462,27 @@ impl Session {
         });
         Ok(DataFrame::new(self.context.state(), plan))
     }
+}
+
+/// The detectors of a warehouse, as a session finds them.
+///
+/// # Errors
+/// When the settings of the windows are damaged.
+pub fn detector_store(
+    warehouse: &Warehouse,
+    options: &SessionOptions,
+) -> std::result::Result<DetectorStore, Error> {
+    let step = match options.step {
+        Some(step) => step,
+        None => WindowSettings::load(warehouse)?.step,
+    };
+    let store = DetectorStore::open(warehouse.detectors()).with_step(step.micros());
+    Ok(match options.alarms_per_week {
+        Some(false_alarms_per_week) => store.with_threshold(ThresholdPolicy {
+            false_alarms_per_week,
+        }),
+        None => store,
+    })
 }
 
 fn context(options: &SessionOptions) -> Result<SessionContext> {

@@ -353,6 +353,19 @@ impl Source {
         })
     }
 
+    /// Forgets the source of a name, which may be gone itself; says whether there was one.
+    ///
+    /// # Errors
+    /// When the warehouse cannot be written.
+    pub fn forget_name(warehouse: &Warehouse, name: &str) -> Result<bool, SourceError> {
+        let link = links(warehouse).join(format!("{name}.json"));
+        match std::fs::remove_file(&link) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(SourceError::Write { path: link, source }),
+        }
+    }
+
     /// Remembers the source in a warehouse, replacing an earlier link to the same path.
     ///
     /// # Errors
@@ -454,7 +467,10 @@ fn links(warehouse: &Warehouse) -> PathBuf {
 }
 
 /// The file itself, or the Parquet files of a folder and its `key=value` folders, sorted.
-fn parquet_files(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn parquet_files(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

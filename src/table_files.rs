@@ -33,6 +33,35 @@ pub fn date_folder(table: &Path, date: NaiveDate) -> PathBuf {
     table.join(format!("{DATE_PARTITION}={date}"))
 }
 
+/// The one file of a date in a table of windows.
+#[must_use]
+pub fn partition_file(table: &Path, date: NaiveDate) -> PathBuf {
+    date_folder(table, date).join(FILE_NAME)
+}
+
+/// The dates that a table has folders of, in order; none if there is no table.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn dates(table: &Path) -> io::Result<Vec<NaiveDate>> {
+    let entries = match std::fs::read_dir(table) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut dates = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        let date = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(DATE_PARTITION)?.strip_prefix('='))
+            .and_then(|date| date.parse::<NaiveDate>().ok());
+        dates.extend(date);
+    }
+    dates.sort_unstable();
+    Ok(dates)
+}
+
 /// Properties of every file.
 #[must_use]
 pub fn writer_properties() -> WriterProperties {
@@ -175,8 +204,12 @@ impl OpenFile {
     }
 }
 
-/// Memory that the files of one table may hold before one of them ends its row group.
-const MOST_MEMORY: usize = 128 << 20;
+/// Memory that a file may hold before it ends its row group. It counts what the file holds alone:
+/// the same rows are the same bytes whatever other dates are written beside them.
+const MOST_MEMORY_OF_FILE: usize = 8 << 20;
+/// Memory that the files of one table may hold before the largest ends its row group all the same:
+/// only where very many dates are written at once.
+const MOST_MEMORY: usize = 512 << 20;
 
 /// Writes rows to `date=YYYY-MM-DD/windows.parquet`, each date's in the order they come. How
 /// the rows are cut into batches changes nothing.
@@ -220,7 +253,7 @@ impl DatedTableWriter {
             let rows = batch.slice(rows.start, rows.len());
             self.file(day)?.push(rows)?;
             while self.file(day)?.encode_next()? {
-                self.limit_memory()?;
+                self.limit_memory(day)?;
             }
         }
         Ok(batch)
@@ -254,8 +287,12 @@ impl DatedTableWriter {
         })
     }
 
-    /// Ends the largest row group if all together hold too much.
-    fn limit_memory(&mut self) -> Result<()> {
+    /// Ends row groups that hold too much.
+    fn limit_memory(&mut self, day: i64) -> Result<()> {
+        let file = self.file(day)?;
+        if file.memory > MOST_MEMORY_OF_FILE {
+            return file.end_row_group();
+        }
         let held: usize = self.files.values().map(|file| file.memory).sum();
         match self.files.values_mut().max_by_key(|file| file.memory) {
             Some(largest) if held > MOST_MEMORY => largest.end_row_group(),

@@ -30,6 +30,76 @@ pub(crate) fn rfc_3339(micros: i64) -> String {
     )
 }
 
+/// A length of time, whole seconds and more than none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TimeSpan {
+    seconds: u32,
+}
+
+impl TimeSpan {
+    /// A day.
+    pub const DAY: Self = Self {
+        seconds: SECONDS_PER_DAY,
+    };
+
+    /// The length in microseconds.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.seconds as i64 * 1_000_000
+    }
+}
+
+impl FromStr for TimeSpan {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let seconds = seconds(text).ok_or(UnitError::Span)?;
+        if seconds == 0 {
+            return Err(UnitError::Span);
+        }
+        Ok(Self { seconds })
+    }
+}
+
+impl fmt::Display for TimeSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_seconds(f, self.seconds)
+    }
+}
+
+impl TryFrom<String> for TimeSpan {
+    type Error = UnitError;
+
+    fn try_from(text: String) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl From<TimeSpan> for String {
+    fn from(span: TimeSpan) -> Self {
+        span.to_string()
+    }
+}
+
+/// Reads a whole number and a unit.
+fn seconds(text: &str) -> Option<u32> {
+    let unit = text.chars().next_back()?;
+    let (_, unit_seconds) = STEP_UNITS.into_iter().find(|(name, _)| *name == unit)?;
+    let count: u32 = text[..text.len() - 1].parse().ok()?;
+    // What is more than a `u32` holds is no length that anything here has.
+    Some(count.saturating_mul(unit_seconds))
+}
+
+/// Writes a whole number of the largest unit that fits.
+fn write_seconds(f: &mut fmt::Formatter<'_>, seconds: u32) -> fmt::Result {
+    let (name, unit) = STEP_UNITS
+        .into_iter()
+        .find(|(_, unit)| seconds.is_multiple_of(*unit))
+        .expect("every length is a whole number of seconds");
+    write!(f, "{}{name}", seconds / unit)
+}
+
 /// A quantity that was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
@@ -39,6 +109,9 @@ pub enum UnitError {
     /// A step that does not cut a day into equal windows.
     #[error("a step must divide a day evenly, such as `30s`, `1m`, `5m`, `1h` or `1d`")]
     UnevenStep,
+    /// Not a length of time.
+    #[error("expected a whole number and a unit, such as `90s`, `30m`, `12h` or `7d`")]
+    Span,
     /// Not a size.
     #[error("expected a number and a unit, such as `512MB` or `4GB`")]
     Size,
@@ -82,17 +155,7 @@ impl FromStr for WindowStep {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let unit = text.chars().next_back().ok_or(UnitError::Step)?;
-        let (_, unit_seconds) = STEP_UNITS
-            .into_iter()
-            .find(|(name, _)| *name == unit)
-            .ok_or(UnitError::Step)?;
-        let count: u32 = text[..text.len() - 1]
-            .parse()
-            .map_err(|_| UnitError::Step)?;
-        let seconds = count
-            .checked_mul(unit_seconds)
-            .ok_or(UnitError::UnevenStep)?;
+        let seconds = seconds(text).ok_or(UnitError::Step)?;
         if seconds == 0 || !SECONDS_PER_DAY.is_multiple_of(seconds) {
             return Err(UnitError::UnevenStep);
         }
@@ -102,11 +165,7 @@ impl FromStr for WindowStep {
 
 impl fmt::Display for WindowStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, unit) = STEP_UNITS
-            .into_iter()
-            .find(|(_, unit)| self.seconds.is_multiple_of(*unit))
-            .expect("every step is a whole number of seconds");
-        write!(f, "{}{name}", self.seconds / unit)
+        write_seconds(f, self.seconds)
     }
 }
 
@@ -206,6 +265,18 @@ mod tests {
                 Err(UnitError::UnevenStep),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_need_not_divide_a_day() {
+        for (text, seconds) in [("90s", 90), ("7d", 604_800), ("11h", 39_600)] {
+            let span: TimeSpan = text.parse().unwrap();
+            assert_eq!(span.micros(), seconds * 1_000_000, "{text}");
+            assert_eq!(span.to_string().parse(), Ok(span), "{text}");
+        }
+        for text in ["", "0s", "1", "1.5h", "-1d", "d", "1w"] {
+            assert_eq!(text.parse::<TimeSpan>(), Err(UnitError::Span), "{text}");
         }
     }
 

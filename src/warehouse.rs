@@ -6,8 +6,14 @@
 //!   log_files/<digest, 16 digits>.parquet       written last: a file named here is ingested
 //!   quarantine/<digest, 16 digits>.parquet
 //!   traffic_windows/  scored_windows/           one file per date
+//!   series_dates/                               one file per date
+//!   runs/<run id>.parquet, runs/<run id>/       a row and a summary per run
 //!   detectors/<name>/<version>/                 weights and manifest
+//!   sources/<name>.json                         links to Parquet logs
+//!   manifest.json                               what each partition was made from
+//!   .index.json                                 what logs looked like: only saves reading them
 //!   .staging/                                   files being written, never read
+//!   .lock                                       held by whoever changes the warehouse
 //! ```
 //!
 //! Invariant: a file appears under its final name complete, by a rename from `.staging` on the
@@ -53,12 +59,18 @@ impl Warehouse {
         self.root.join("detectors")
     }
 
+    /// The folder of unfinished files, which may not exist yet.
+    #[must_use]
+    pub fn staging_folder(&self) -> PathBuf {
+        self.root.join(STAGING)
+    }
+
     /// Creates a private folder for files being written; it is removed when dropped.
     ///
     /// # Errors
     /// When the warehouse cannot be written.
     pub fn staging(&self) -> io::Result<TempDir> {
-        let parent = self.root.join(STAGING);
+        let parent = self.staging_folder();
         std::fs::create_dir_all(&parent)?;
         tempfile::Builder::new().prefix("write-").tempdir_in(parent)
     }

@@ -1,6 +1,8 @@
 //! How the windows of a warehouse were cut: what the next build, and detectors that serve windows of
 //! any length, go by.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -36,7 +38,7 @@ impl WindowSettings {
     /// # Errors
     /// When the file is damaged.
     pub fn load(warehouse: &Warehouse) -> Result<Self> {
-        let path = settings_path(&warehouse.table(Table::TrafficWindows));
+        let path = Self::path(warehouse);
         match std::fs::read(&path) {
             Ok(text) => {
                 serde_json::from_slice(&text).map_err(|source| Error::Settings { path, source })
@@ -46,17 +48,29 @@ impl WindowSettings {
         }
     }
 
-    /// Keeps the settings with a table in a folder.
+    /// Where a warehouse keeps them.
+    #[must_use]
+    pub fn path(warehouse: &Warehouse) -> PathBuf {
+        settings_path(&warehouse.table(Table::TrafficWindows))
+    }
+
+    /// Writes the settings into a folder of staged files; returns the file.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn save(&self, folder: &Path) -> Result<()> {
+    pub fn save(&self, folder: &Path) -> Result<PathBuf> {
         let path = settings_path(folder);
         let text = serde_json::to_vec_pretty(self).map_err(|source| Error::Settings {
             path: path.clone(),
             source,
         })?;
-        std::fs::write(&path, text).map_err(Error::io("write", &path))
+        let write = || {
+            let mut file = File::create(&path)?;
+            file.write_all(&text)?;
+            file.sync_all()
+        };
+        write().map_err(Error::io("write", &path))?;
+        Ok(path)
     }
 }
 

@@ -21,6 +21,7 @@ use anomalog::error::Error;
 use anomalog::schema::{ACCESS_LOGS, DATE_PARTITION, LOG_FILES, Table};
 use anomalog::session::{Session, SessionOptions};
 use anomalog::sources::{ColumnMapping, Source};
+use anomalog::storage::{Wait, Writer};
 use anomalog::warehouse::Warehouse;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
@@ -148,7 +149,9 @@ impl Database {
                 .map(|step| step.trim().parse().unwrap()),
             series_key: key.map(|key| key.trim().parse().unwrap()),
         };
-        windows::build(&self.open().await?, args, &ProgressBar::hidden())
+        let mut writer = Writer::open(&self.warehouse, "tests", Wait::No).await?;
+        let session = self.open().await?;
+        windows::build(&session, &mut writer, args, &ProgressBar::hidden())
             .await
             .map(drop)
     }

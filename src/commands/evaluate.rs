@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 
 use super::Settings;
 use super::train::{DEFAULT_FINE_TUNE_STEPS, DEFAULT_HIDDEN, DEFAULT_STEPS};
-use super::windows_input::{self, SERIES, WINDOW_START, check_metrics};
+use super::windows_input::{self, check_metrics};
 use crate::cli::{Candidates, EvaluateArgs};
 use crate::error::{Error, Result};
 use crate::evaluation::alarms::AlarmRules;
@@ -25,6 +25,7 @@ use crate::evaluation::run::{self, Evaluation, EvaluationSettings, Progress, Sco
 use crate::evaluation::scores::ScoreFile;
 use crate::evaluation::summary::distinct;
 use crate::evaluation::warehouse;
+use crate::scores::{SERIES, WINDOW_START};
 use crate::table_files::file_beside;
 use crate::training::dataset::Series;
 use crate::training::loader::{self, Key, Sampling};

@@ -3,18 +3,16 @@
 use std::fmt::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
-use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::Settings;
-use super::windows::{self, WindowsSummary};
+use super::windows;
 use crate::cli::{IngestArgs, LogFormatArg};
 use crate::error::{Error, Result};
-use crate::logs::{self, FileStatus, Format, IngestOptions, IngestProgress, IngestSummary};
-use crate::printer::Printer;
+use crate::logs::{self, FileStatus, Format, IngestOptions, IngestSummary};
 use crate::sources::{ColumnMapping, Source};
+use crate::windows::WindowsSummary;
 
 /// What was read and built.
 #[derive(Debug, Serialize)]
@@ -92,13 +90,22 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
         .iter()
         .cloned()
         .partition(|input| is_parquet(input, args.format));
-    let linked = link(settings, &args, &parquet)?;
+    // All are checked before anything is written.
+    let linked = link(&args, &parquet)?;
+    let mut writer = settings.writer("anomalog ingest").await?;
+    logs::remove_unpublished(writer.warehouse()).map_err(|source| Error::Unpublished {
+        warehouse: settings.warehouse.root().to_owned(),
+        source: Box::new(source),
+    })?;
+    for source in &linked {
+        source.save(&settings.warehouse)?;
+    }
     let logs = if raw.is_empty() {
         IngestSummary::default()
     } else {
         let options = options(settings, &args)?;
         let warehouse = settings.warehouse.clone();
-        let progress = Progress::new(settings.printer);
+        let progress = settings.printer.ingest_progress();
         // Parsing is plain blocking work.
         tokio::task::spawn_blocking(move || logs::ingest(&raw, &options, &warehouse, &progress))
             .await
@@ -109,7 +116,7 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
     } else {
         let session = settings.open().await?;
         let progress = settings.printer.progress("building traffic_windows", None);
-        let built = windows::build(&session, args.windows, &progress).await;
+        let built = windows::build(&session, &mut writer, args.windows, &progress).await;
         progress.finish_and_clear();
         match built {
             // Values of linked logs are first read here: what cannot be read is not linked.
@@ -142,7 +149,7 @@ fn is_parquet(input: &Path, format: LogFormatArg) -> bool {
     }
 }
 
-fn link(settings: &Settings, args: &IngestArgs, parquet: &[PathBuf]) -> Result<Vec<Source>> {
+fn link(args: &IngestArgs, parquet: &[PathBuf]) -> Result<Vec<Source>> {
     let mappings = args.columns.iter().flat_map(logs::FieldMap::iter);
     let mappings = if parquet.is_empty() {
         Vec::new()
@@ -156,15 +163,10 @@ fn link(settings: &Settings, args: &IngestArgs, parquet: &[PathBuf]) -> Result<V
             })
             .collect::<Result<Vec<_>>>()?
     };
-    // All are checked before the first is remembered: nothing is half linked.
-    let sources = parquet
+    parquet
         .iter()
         .map(|path| Ok(Source::link(path, &mappings, args.site.as_deref())?))
-        .collect::<Result<Vec<_>>>()?;
-    for source in &sources {
-        source.save(&settings.warehouse)?;
-    }
-    Ok(sources)
+        .collect()
 }
 
 fn options(settings: &Settings, args: &IngestArgs) -> Result<IngestOptions> {
@@ -198,39 +200,6 @@ fn options(settings: &Settings, args: &IngestArgs) -> Result<IngestOptions> {
             .session
             .threads
             .and_then(|threads| NonZeroUsize::new(threads as usize)),
+        ..IngestOptions::default()
     })
-}
-
-/// One bar for all logs.
-struct Progress {
-    printer: Printer,
-    bar: OnceLock<ProgressBar>,
-}
-
-impl Progress {
-    const fn new(printer: Printer) -> Self {
-        Self {
-            printer,
-            bar: OnceLock::new(),
-        }
-    }
-}
-
-impl IngestProgress for Progress {
-    fn start(&self, bytes: Option<u64>) {
-        self.bar
-            .get_or_init(|| self.printer.progress("reading log bytes", bytes));
-    }
-
-    fn advance(&self, bytes: u64) {
-        if let Some(bar) = self.bar.get() {
-            bar.inc(bytes);
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = self.bar.get() {
-            bar.finish_and_clear();
-        }
-    }
 }

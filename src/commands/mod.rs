@@ -5,7 +5,9 @@ pub mod demo;
 pub mod detectors;
 pub mod evaluate;
 pub mod ingest;
+pub mod init;
 pub mod pretrain;
+pub mod run;
 pub mod score;
 pub mod simulate;
 pub mod sql;
@@ -17,9 +19,10 @@ mod windows_input;
 use std::path::PathBuf;
 
 use crate::cli::{Cli, Command, GlobalArgs};
-use crate::error::{Error, Result};
+use crate::error::{Error, ExitStatus, Result};
 use crate::printer::Printer;
 use crate::session::{Session, SessionOptions};
+use crate::storage::{Wait, Writer};
 use crate::warehouse::Warehouse;
 
 /// The global options, resolved.
@@ -29,6 +32,8 @@ pub struct Settings {
     pub warehouse: Warehouse,
     /// What queries may use.
     pub session: SessionOptions,
+    /// Whether to wait while another command changes the warehouse.
+    pub wait: Wait,
     /// How to write.
     pub printer: Printer,
 }
@@ -43,9 +48,19 @@ impl Settings {
             session: SessionOptions {
                 memory_limit: global.memory_limit,
                 threads: global.threads,
+                ..SessionOptions::default()
             },
+            wait: if global.wait { Wait::ForEver } else { Wait::No },
             printer: Printer::new(global.json, global.quiet),
         }
+    }
+
+    /// Takes the right to change the warehouse.
+    ///
+    /// # Errors
+    /// When another command has it and the user does not wait, or the warehouse cannot be written.
+    pub async fn writer(&self, purpose: &str) -> Result<Writer> {
+        Ok(Writer::open(&self.warehouse, purpose, self.wait).await?)
     }
 
     /// Opens the warehouse.
@@ -71,7 +86,7 @@ fn default_warehouse(command: &Command) -> PathBuf {
 ///
 /// # Errors
 /// What went wrong in it.
-pub fn run_to_end(cli: Cli) -> Result<()> {
+pub fn run_to_end(cli: Cli) -> Result<ExitStatus> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all();
     if let Some(threads) = cli.global.threads {
@@ -84,9 +99,12 @@ pub fn run_to_end(cli: Cli) -> Result<()> {
 ///
 /// # Errors
 /// What went wrong in it.
-async fn run(cli: Cli) -> Result<()> {
+async fn run(cli: Cli) -> Result<ExitStatus> {
+    let has_warehouse = cli.global.warehouse.is_some();
     let settings = Settings::resolve(cli.global, &cli.command);
     match cli.command {
+        Command::Run(args) => return run::run(&settings, &args, has_warehouse).await,
+        Command::Init(args) => init::run(&settings, &args, has_warehouse),
         Command::Ingest(args) => ingest::run(&settings, args).await,
         Command::Windows(args) => windows::run(&settings, args).await,
         Command::Train(args) => train::run(&settings, args).await,
@@ -98,5 +116,6 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Pretrain(args) => pretrain::run(&settings, args),
         Command::Study(args) => study::run(&settings, args).await,
         Command::Demo => demo::run(&settings).await,
-    }
+    }?;
+    Ok(ExitStatus::Success)
 }

@@ -5,31 +5,24 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use anomalog_udfs::detector::{DetectorRef, Manifest, hex_sha256, shipped};
-use anomalog_udfs::models::Architecture;
+use anomalog_udfs::detector::{hex_sha256, shipped};
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::datatypes::{
-    DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
-};
-use datafusion::common::ScalarValue;
-use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::ExprFunctionExt;
-use datafusion::prelude::{DataFrame, Expr, ident, lit};
+use datafusion::arrow::datatypes::TimestampMicrosecondType;
+use datafusion::prelude::DataFrame;
 use futures::StreamExt;
 use serde::Serialize;
 
 use super::Settings;
-use super::windows_input::{self, SERIES, WINDOW_START, WindowsInput, check_metrics};
+use super::windows_input::{self, WindowsInput, check_metrics};
 use crate::cli::ScoreArgs;
 use crate::detectors::{Selection, Wanted, select};
 use crate::error::{Error, Result};
-use crate::queries::{self, ScoredWindows};
-use crate::schema::{Table, timestamp_type};
-use crate::session::Session;
-use crate::table_files::{DatedTableWriter, TableFileWriter, date_folder};
+use crate::schema::Table;
+use crate::scores::{self, WINDOW_START, exported};
+use crate::storage::Partition;
+use crate::table_files::{DatedTableWriter, TableFileWriter, partition_file};
 use crate::units::rfc_3339;
 
 /// What was scored.
@@ -116,22 +109,8 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
     })?;
     let run_id = run_id(&input, &selection)?;
     let range = Range::of(&args);
-    let scores = with_scores(&session, &input, &selection)?;
-    session.context().deregister_table(queries::WINDOW_SCORES)?;
-    session
-        .context()
-        .register_table(queries::WINDOW_SCORES, scores.into_view())?;
-    let frame = queries::scored_windows(
-        session.context(),
-        ScoredWindows {
-            since: range.since.timestamp_micros(),
-            until: range.until.timestamp_micros(),
-            detector: &selection.chosen.name,
-            detector_version: selection.chosen.version,
-            run_id: &run_id,
-        },
-    )
-    .await?;
+    let micros = range.since.timestamp_micros()..range.until.timestamp_micros();
+    let frame = scores::scored(&session, &input.frame, &selection, micros, &run_id).await?;
     let is_shipped = shipped::is_shipped(&selection.chosen.name);
     let trained_until = (!is_shipped).then_some(selection.chosen.training.until_micros);
     let mut scored = Scored {
@@ -153,7 +132,7 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
     };
     scored.out = match &args.out {
         Some(path) => write_file(frame, path, &mut count).await?,
-        None => write_table(&session, frame, &mut count).await?,
+        None => write_table(settings, frame, &mut count).await?,
     };
     progress.finish_and_clear();
     Ok(scored)
@@ -215,46 +194,6 @@ impl Scored {
     }
 }
 
-/// The windows with one score column per architecture and the chosen detector's verdict.
-fn with_scores(
-    session: &Session,
-    input: &WindowsInput,
-    selection: &Selection,
-) -> Result<DataFrame> {
-    let columns = input.frame.schema().fields().iter();
-    let mut select: Vec<Expr> = columns.map(|field| ident(field.name())).collect();
-    for architecture in Architecture::ALL {
-        let manifest = selection
-            .by_architecture
-            .iter()
-            .find(|(found, _)| *found == architecture);
-        let score = match manifest {
-            Some((_, manifest)) => call(session, &format!("{architecture}_score"), manifest)?,
-            // The column stays, so that BI tools see one schema whatever was trained.
-            None => lit(ScalarValue::Float64(None)),
-        };
-        select.push(score.alias(format!("{architecture}_score")));
-    }
-    select.push(call(session, "anomaly_detect", &selection.chosen)?.alias("verdict"));
-    Ok(input.frame.clone().select(select)?)
-}
-
-/// `function('detector', window_start, metrics…) OVER (PARTITION BY site ORDER BY …)`.
-fn call(session: &Session, function: &str, manifest: &Manifest) -> Result<Expr> {
-    let function = session.context().udwf(function)?;
-    let metrics = manifest.metrics.iter().map(ident);
-    let reference = DetectorRef::to(manifest).to_string();
-    let args = [lit(reference), ident(WINDOW_START)]
-        .into_iter()
-        .chain(metrics)
-        .collect();
-    Ok(function
-        .call(args)
-        .partition_by(vec![ident(SERIES)])
-        .order_by(vec![ident(WINDOW_START).sort(true, false)])
-        .build()?)
-}
-
 /// First 16 digits of a digest over the detectors and the windows' files.
 fn run_id(input: &WindowsInput, selection: &Selection) -> Result<String> {
     let mut text = String::new();
@@ -295,30 +234,6 @@ fn parquet_files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The schema of the output: types that every BI tool reads.
-fn exported(frame: &DataFrame) -> SchemaRef {
-    let fields = frame.schema().fields().iter().map(|field| {
-        let data_type = match field.data_type() {
-            DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 => {
-                DataType::Int32
-            }
-            DataType::UInt32 | DataType::UInt64 => DataType::Int64,
-            DataType::Float16 | DataType::Float32 => DataType::Float64,
-            DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => DataType::Utf8,
-            DataType::Timestamp(
-                TimeUnit::Nanosecond
-                | TimeUnit::Millisecond
-                | TimeUnit::Second
-                | TimeUnit::Microsecond,
-                _,
-            ) => timestamp_type(),
-            other => other.clone(),
-        };
-        Field::new(field.name(), data_type, field.is_nullable())
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
 async fn write_file(
     frame: DataFrame,
     path: &Path,
@@ -334,28 +249,27 @@ async fn write_file(
 }
 
 async fn write_table(
-    session: &Session,
+    settings: &Settings,
     frame: DataFrame,
     count: &mut impl FnMut(&RecordBatch),
 ) -> Result<PathBuf> {
-    let warehouse = session.warehouse();
-    let table = warehouse.table(Table::ScoredWindows);
+    let mut writer = settings.writer("anomalog score").await?;
+    let table = settings.warehouse.table(Table::ScoredWindows);
     let schema = exported(&frame);
-    let staging = warehouse
-        .staging()
-        .map_err(Error::io("write", warehouse.root()))?;
     let time_column = schema.index_of(WINDOW_START)?;
-    let mut staged = DatedTableWriter::create(staging.path().to_owned(), schema, time_column)?;
+    let mut change = writer.change()?;
+    let folder = change.staging().join("scores");
+    let mut staged = DatedTableWriter::create(folder.clone(), schema, time_column)?;
     let mut rows = frame.execute_stream().await?;
     while let Some(batch) = rows.next().await {
         count(&staged.write(&batch?)?);
     }
+    let mut manifest = writer.manifest().clone();
     for date in staged.finish()? {
-        let file = date_folder(staging.path(), date).join("windows.parquet");
-        let destination = date_folder(&table, date).join("windows.parquet");
-        warehouse
-            .publish(&file, &destination)
-            .map_err(Error::io("write", &destination))?;
+        let file = partition_file(&folder, date);
+        manifest.set(Table::ScoredWindows, date, Partition::by_hand(&file)?);
+        change.replace(&file, &partition_file(&table, date))?;
     }
+    writer.commit(change, manifest).await?;
     Ok(table)
 }

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::evaluation::study::{self, ATTACKS, Group, Plan, StudyLines, data};
 use crate::evaluation::{labels, warehouse};
 use crate::printer::Printer;
+use crate::scores::SERIES;
 use crate::simulation::{self, Simulation, simulate};
 use crate::table_files::file_beside;
 use crate::warehouse::Warehouse;
@@ -127,13 +128,14 @@ async fn simulated(settings: &Settings, plan: &Plan) -> Result<Group> {
     let own = Settings {
         warehouse: Warehouse::new(temporary.path().join("warehouse")),
         session: settings.session,
+        wait: settings.wait,
         printer: Printer::new(false, true),
     };
     ingest::ingest(&own, ingest_arguments(&sample)).await?;
     let session = own.open().await?;
     let input = WindowsInputArgs {
         windows: None,
-        series_column: windows_input::SERIES.to_owned(),
+        series_column: SERIES.to_owned(),
     };
     let input = windows_input::open(&session, &input).await?;
     let metrics = METRICS.map(str::to_owned);

@@ -12,10 +12,11 @@ use datafusion::prelude::{cast, ident, lit};
 use serde::Serialize;
 
 use super::Settings;
-use super::windows_input::{self, SERIES, WINDOW_START, check_metrics};
+use super::windows_input::{self, check_metrics};
 use crate::cli::TrainArgs;
 use crate::error::{Error, Result};
 use crate::schema::timestamp_type;
+use crate::scores::{SERIES, WINDOW_START};
 use crate::training::loader::{self, Key, Sampled, Sampling};
 use crate::training::{self, Dataset, SkippedSeries, TrainingSettings};
 use crate::units::rfc_3339;
@@ -162,6 +163,7 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
             })
         })?;
         bar.finish_and_clear();
+        let _writer = settings.writer("anomalog train").await?;
         let manifest = DetectorStore::save(&folder, &detector)?;
         detectors.push(TrainedDetector {
             version: manifest.version,

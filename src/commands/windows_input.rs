@@ -9,12 +9,8 @@ use datafusion::prelude::{DataFrame, Expr, ident};
 use crate::cli::WindowsInputArgs;
 use crate::error::{Error, Result};
 use crate::schema::Table;
+use crate::scores::{SERIES, WINDOW_START};
 use crate::session::Session;
-
-/// Column that names the series, in every table of windows.
-pub(super) const SERIES: &str = "site";
-/// Column that dates a window.
-pub(super) const WINDOW_START: &str = "window_start";
 
 /// Windows with the columns `site`, `window_start` and numbers.
 #[derive(Debug)]

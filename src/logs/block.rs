@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::ops::Range;
 
 use super::access_line::AccessLineReader;
 use super::detect::Layout;
@@ -52,6 +53,8 @@ pub(super) struct BlockParser {
     pub(super) forced_site: Option<String>,
     /// The site of rows whose line names none.
     pub(super) default_site: String,
+    /// Timestamps that are taken in, microseconds since the Unix epoch.
+    pub(super) times: Range<i64>,
 }
 
 impl BlockParser {
@@ -80,6 +83,9 @@ impl BlockParser {
                     None => self.text(cleaned, &mut repaired),
                 };
                 match reader.read(text, &self.layout) {
+                    Ok(request) if !self.times.contains(&request.timestamp) => {
+                        parsed.reject(Reject::TimestampBeyondLimits, line);
+                    }
                     Ok(request) => parsed.rows.push(&request, self.site(&request)),
                     Err(reason) => parsed.reject(reason, line),
                 }
@@ -218,6 +224,7 @@ mod tests {
             layout,
             forced_site: None,
             default_site: "site".to_owned(),
+            times: i64::MIN..i64::MAX,
         }
     }
 

@@ -257,6 +257,7 @@ mod tests {
             layout: Layout::Access,
             forced_site: None,
             default_site: "site".to_owned(),
+            times: i64::MIN..i64::MAX,
         };
         parser.parse(lines.concat().as_bytes(), true).rows
     }

@@ -142,6 +142,14 @@ impl IngestError {
         )
     }
 
+    /// Whether other logs can be read all the same.
+    pub(super) const fn is_of_one_log(&self) -> bool {
+        !matches!(
+            self,
+            Self::Write { .. } | Self::NoInput | Self::NoLogs { .. }
+        )
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

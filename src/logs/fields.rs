@@ -266,6 +266,28 @@ impl FieldMap {
         self.entries.is_empty()
     }
 
+    /// A map of columns to source fields, whose names may hold any characters.
+    ///
+    /// # Errors
+    /// When a column is none of `access_logs`, or a field has no name.
+    pub fn from_entries(
+        entries: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, FieldMapError> {
+        let entries = entries.into_iter().map(|(column, source)| {
+            if source.is_empty() {
+                let entry = format!("{column}=");
+                return Err(FieldMapError::Entry { entry });
+            }
+            match Part::named(&column) {
+                Some(part) => Ok((part, source)),
+                None => Err(FieldMapError::Column { column }),
+            }
+        });
+        Ok(Self {
+            entries: entries.collect::<Result<_, _>>()?,
+        })
+    }
+
     /// Columns with their source fields, in the order given.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries

@@ -39,6 +39,16 @@ impl Input {
         }
     }
 
+    /// When the file was last written, microseconds since the Unix epoch.
+    pub(super) fn written(&self) -> Option<i64> {
+        let Place::File(path) = &self.place else {
+            return None;
+        };
+        let written = path.metadata().ok()?.modified().ok()?;
+        let since_epoch = written.duration_since(std::time::UNIX_EPOCH).ok()?;
+        i64::try_from(since_epoch.as_micros()).ok()
+    }
+
     /// The stored bytes of a regular file; of others they are not known before the end.
     pub(super) fn size(&self) -> Option<u64> {
         match &self.place {

@@ -42,18 +42,22 @@ mod summary;
 mod timestamp;
 mod writer;
 
+use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::thread;
 
-use inputs::Input;
+use inputs::{Input, Place};
 use pipeline::{Cut, Pipeline};
 
 pub use detect::{Format, UnknownFormatName};
 pub use error::{IngestError, WriteError};
 pub use fields::{FieldMap, FieldMapError};
+pub use publish::{ingested_digests, publication_of, remove_unpublished};
+pub use source::{TextDigests, text_digests};
 pub use summary::{
-    FileStatus, FileSummary, IngestProgress, IngestSummary, NoProgress, Skipped, Totals,
+    Failed, FileStatus, FileSummary, IngestProgress, IngestSummary, NoProgress, Skipped, Totals,
 };
 pub use timestamp::Timestamp;
 
@@ -70,6 +74,93 @@ pub struct IngestOptions {
     pub columns: FieldMap,
     /// How many threads work; one per core if not said. The result does not depend on it.
     pub threads: Option<NonZeroUsize>,
+    /// Which times requests may have.
+    pub limits: TimeLimits,
+    /// Whether a log that cannot be read ends only itself, and not those after it.
+    pub keep_going: bool,
+}
+
+/// Which times the requests of a log may have; lines beyond are rejected.
+///
+/// Both are properties of the log and of the limits, not of the time at which it is read: a log
+/// gives the same rows whenever it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TimeLimits {
+    /// First time, microseconds since the Unix epoch.
+    pub earliest: Option<i64>,
+    /// How much later than its file was last written a request may be, in microseconds. No line
+    /// is older than its file unless a clock was wrong.
+    pub ahead_of_file: Option<i64>,
+}
+
+impl TimeLimits {
+    /// The times for a log that was last written then; any if the log is no file.
+    fn times(self, written: Option<i64>) -> Range<i64> {
+        let end = written.zip(self.ahead_of_file);
+        let end = end.map(|(written, ahead)| written.saturating_add(ahead));
+        self.earliest.unwrap_or(i64::MIN)..end.unwrap_or(i64::MAX)
+    }
+}
+
+/// A log that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFile {
+    input: Input,
+    path: PathBuf,
+}
+
+impl LogFile {
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Finds the logs below paths, as [`ingest`] does; the folder of the warehouse is passed over.
+///
+/// # Errors
+/// When a path cannot be read.
+pub fn find(paths: &[PathBuf], warehouse: &Warehouse) -> Result<Vec<LogFile>, IngestError> {
+    let found = inputs::find(paths, warehouse.root())
+        .map_err(|inputs::Unreadable { path, source }| IngestError::Open { path, source })?;
+    let files = found
+        .logs
+        .into_iter()
+        .filter_map(|input| match &input.place {
+            Place::File(path) => Some(LogFile {
+                path: path.clone(),
+                // Patterns match more than logs.
+                input: Input {
+                    is_found: true,
+                    ..input
+                },
+            }),
+            Place::Stdin => None,
+        });
+    Ok(files.collect())
+}
+
+/// Ingests logs that were found: as [`ingest`], but none is an error too.
+///
+/// # Errors
+/// As [`ingest`].
+pub fn ingest_files(
+    files: &[LogFile],
+    options: &IngestOptions,
+    warehouse: &Warehouse,
+    progress: &dyn IngestProgress,
+) -> Result<IngestSummary, IngestError> {
+    let inputs: Vec<Input> = files.iter().map(|file| file.input.clone()).collect();
+    run(&inputs, options, warehouse, progress, Cut::default())
+}
+
+/// The digest by which a log is known: of its stored bytes.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn digest(path: &Path) -> io::Result<String> {
+    source::digest_of(path)
 }
 
 /// Ingests logs: files, folders with everything below them, and `-` for the standard input.
@@ -106,20 +197,7 @@ fn ingest_cut(
     }
     let found = inputs::find(inputs, warehouse.root())
         .map_err(|inputs::Unreadable { path, source }| IngestError::Open { path, source })?;
-    let pipeline = Pipeline {
-        inputs: &found.logs,
-        options,
-        warehouse,
-        progress,
-        cut,
-    };
-    let threads = options
-        .threads
-        .or_else(|| thread::available_parallelism().ok());
-    progress.start(found.logs.iter().map(Input::size).sum());
-    let outcome = pipeline.run(threads.map_or(1, NonZeroUsize::get));
-    progress.finish();
-    let mut summary = outcome?;
+    let mut summary = run(&found.logs, options, warehouse, progress, cut)?;
     summary.skipped.splice(..0, found.skipped);
     if summary.files.is_empty() {
         let skipped = summary.skipped.len();
@@ -129,6 +207,29 @@ fn ingest_cut(
         });
     }
     Ok(summary)
+}
+
+fn run(
+    inputs: &[Input],
+    options: &IngestOptions,
+    warehouse: &Warehouse,
+    progress: &dyn IngestProgress,
+    cut: Cut,
+) -> Result<IngestSummary, IngestError> {
+    let pipeline = Pipeline {
+        inputs,
+        options,
+        warehouse,
+        progress,
+        cut,
+    };
+    let threads = options
+        .threads
+        .or_else(|| thread::available_parallelism().ok());
+    progress.start(inputs.iter().map(Input::size).sum());
+    let outcome = pipeline.run(threads.map_or(1, NonZeroUsize::get));
+    progress.finish();
+    outcome
 }
 
 #[cfg(test)]

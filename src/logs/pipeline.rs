@@ -35,7 +35,7 @@ use super::lines::BLOCK;
 use super::publish::{Staged, is_published};
 use super::reader::{Parsed, Piece, Reader};
 use super::source;
-use super::summary::{FileSummary, IngestProgress, IngestSummary, Skipped};
+use super::summary::{Failed, FileSummary, IngestProgress, IngestSummary, Skipped};
 use super::writer::{self, Part};
 use crate::schema::Table;
 use crate::warehouse::Warehouse;
@@ -75,7 +75,7 @@ impl Pipeline<'_> {
                 had_logs: fs::read_dir(self.warehouse.table(Table::LogFiles))
                     .is_ok_and(|mut files| files.next().is_some()),
             },
-            state: Mutex::new(State::new(self.inputs, threads)),
+            state: Mutex::new(State::new(self.inputs, threads, self.options.keep_going)),
             news: Condvar::new(),
         };
         thread::scope(|scope| {
@@ -304,6 +304,8 @@ impl<'a> Work<'a> {
 struct State<'a> {
     inputs: &'a [Input],
     threads: usize,
+    /// Whether a log that cannot be read ends only itself.
+    keep_going: bool,
     /// Logs between opening and publishing.
     logs: VecDeque<Log<'a>>,
     /// The number of the next log to be opened.
@@ -318,10 +320,11 @@ struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    fn new(inputs: &'a [Input], threads: usize) -> Self {
+    fn new(inputs: &'a [Input], threads: usize, keep_going: bool) -> Self {
         Self {
             inputs,
             threads,
+            keep_going,
             logs: VecDeque::new(),
             next: 0,
             end: inputs.len(),
@@ -412,6 +415,10 @@ impl<'a> State<'a> {
                     reason: error.to_string(),
                 });
             }
+            Err(error) if self.keep_going && error.is_of_one_log() => summary.failed.push(Failed {
+                file: self.inputs[log].name(),
+                error,
+            }),
             Err(error) => self.outcome = Err(error),
         }
     }
@@ -441,6 +448,7 @@ impl<'a> State<'a> {
         change(log);
         if let Some(Err((_, error))) = &log.end
             && !passes_over(&self.inputs[number], error)
+            && !(self.keep_going && error.is_of_one_log())
         {
             self.end = number + 1;
             self.next = self.next.min(self.end);

@@ -1,5 +1,6 @@
 //! Gives the staged files of a log their names in the warehouse, the marker last.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use crate::warehouse::Warehouse;
 
 /// Digits of the digest that name the files of one log.
 const DIGEST_DIGITS: usize = 16;
+/// How the note that a log is being published begins; its digest follows.
+const NOTE: &str = "publishing-";
 
 /// Whether the warehouse holds the log with this digest.
 pub(super) fn is_published(warehouse: &Warehouse, digest: &str) -> bool {
@@ -27,6 +30,70 @@ pub(super) fn is_published(warehouse: &Warehouse, digest: &str) -> bool {
 fn marker(warehouse: &Warehouse, digest: &str) -> PathBuf {
     let name = format!("{}.parquet", &digest[..DIGEST_DIGITS]);
     warehouse.table(Table::LogFiles).join(name)
+}
+
+/// The digests of all logs that the warehouse holds, shortened as in the names of their files.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn ingested_digests(warehouse: &Warehouse) -> io::Result<BTreeSet<String>> {
+    let folder = match fs::read_dir(warehouse.table(Table::LogFiles)) {
+        Ok(folder) => folder,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => return Err(error),
+    };
+    let mut digests = BTreeSet::new();
+    for file in folder {
+        let name = file?.file_name();
+        digests.extend(
+            name.to_str()
+                .and_then(|name| name.strip_suffix(".parquet"))
+                .map(str::to_owned),
+        );
+    }
+    Ok(digests)
+}
+
+/// Every file of the warehouse that holds something of a log, the marker last.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn publication_of(warehouse: &Warehouse, digest: &str) -> io::Result<Vec<PathBuf>> {
+    let digest = &digest[..DIGEST_DIGITS];
+    let mut files = parts_of(warehouse, digest)?;
+    let others = [Table::Quarantine, Table::LogFiles];
+    let others = others.map(|table| warehouse.table(table).join(format!("{digest}.parquet")));
+    files.extend(others.into_iter().filter(|file| file.exists()));
+    Ok(files)
+}
+
+/// Removes what is left of logs whose publishing was cut off, and that were not published since.
+/// No other may be publishing. Says whether there was any.
+///
+/// # Errors
+/// When the warehouse cannot be written.
+pub fn remove_unpublished(warehouse: &Warehouse) -> Result<bool, WriteError> {
+    let staging = warehouse.staging_folder();
+    let failed = |source| WriteError::file(&staging, source);
+    let entries = match fs::read_dir(&staging) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut removed = false;
+    for entry in entries {
+        let note = entry.map_err(failed)?;
+        let name = note.file_name();
+        let Some(digest) = name.to_str().and_then(|name| name.strip_prefix(NOTE)) else {
+            continue;
+        };
+        if !marker(warehouse, digest).exists() {
+            remove_remains(warehouse, digest)?;
+            removed = true;
+        }
+        fs::remove_file(note.path()).map_err(failed)?;
+    }
+    Ok(removed)
 }
 
 /// Files of one log that wait for their names.
@@ -53,7 +120,7 @@ impl Staged<'_> {
         let digest = &self.summary.digest[..DIGEST_DIGITS];
         let staged_marker = self.folder.join("log_files.parquet");
         write_marker(&staged_marker, self.summary)?;
-        let note = self.folder.with_file_name(format!("publishing-{digest}"));
+        let note = self.folder.with_file_name(format!("{NOTE}{digest}"));
         if note.exists() {
             remove_remains(warehouse, digest)?;
         }
@@ -75,24 +142,39 @@ impl Staged<'_> {
 /// Removes the rows of a log that was not published to its end.
 fn remove_remains(warehouse: &Warehouse, digest: &str) -> Result<(), WriteError> {
     let logs = warehouse.table(Table::AccessLogs);
+    let files = parts_of(warehouse, digest).map_err(|source| WriteError::file(&logs, source))?;
+    let quarantine = warehouse
+        .table(Table::Quarantine)
+        .join(format!("{digest}.parquet"));
+    for file in files.into_iter().chain([quarantine]) {
+        match fs::remove_file(&file) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(WriteError::file(&file, source));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The files of `access_logs` with rows of a log.
+fn parts_of(warehouse: &Warehouse, digest: &str) -> io::Result<Vec<PathBuf>> {
     let start = format!("{digest}-");
-    let remove = || -> io::Result<()> {
-        for partition in fs::read_dir(&logs)? {
-            for file in fs::read_dir(partition?.path())? {
-                let file = file?;
-                if file.file_name().to_string_lossy().starts_with(&start) {
-                    fs::remove_file(file.path())?;
-                }
+    let partitions = match fs::read_dir(warehouse.table(Table::AccessLogs)) {
+        Ok(partitions) => partitions,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut files = Vec::new();
+    for partition in partitions {
+        for file in fs::read_dir(partition?.path())? {
+            let file = file?;
+            if file.file_name().to_string_lossy().starts_with(&start) {
+                files.push(file.path());
             }
         }
-        Ok(())
-    };
-    match remove() {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(WriteError::file(&logs, source))
-        }
-        _ => Ok(()),
     }
+    Ok(files)
 }
 
 /// Writes the rows of `log_files` for one log: one per site, so none if no line could be read.

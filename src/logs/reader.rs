@@ -164,6 +164,7 @@ impl<'a> Reader<'a> {
                 layout,
                 forced_site: options.site.clone(),
                 default_site: self.input.site.clone(),
+                times: options.limits.times(self.input.written()),
             };
             (format, Arc::new(parser))
         }))

@@ -46,6 +46,8 @@ pub(super) enum Reject {
     BadTimestamp,
     /// Before 1990 or after 2099.
     TimestampOutOfRange,
+    /// Before or after what the job takes in.
+    TimestampBeyondLimits,
     /// Nothing stands before the time.
     NoClient,
     /// No text in quotes follows the time.
@@ -80,6 +82,7 @@ impl Reject {
             Self::NoTimestamp => "no timestamp",
             Self::BadTimestamp => "unreadable timestamp",
             Self::TimestampOutOfRange => "timestamp outside the years 1990 to 2099",
+            Self::TimestampBeyondLimits => "timestamp beyond the limits",
             Self::NoClient => "no client before the timestamp",
             Self::NoRequest => "no quoted request after the timestamp",
             Self::UnterminatedRequest => "no closing quote and status after the request",

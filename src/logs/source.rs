@@ -3,6 +3,7 @@
 //! The digest is taken of the bytes as they are stored, while they are read. It is BLAKE3:
 //! SHA-256 took a seventh of the time of ingesting.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
@@ -90,6 +91,57 @@ pub(super) fn digest_of(path: &Path) -> io::Result<String> {
     let mut hasher = Hasher::new();
     hasher.update_reader(File::open(path)?)?;
     Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Digests of the text of a log, unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextDigests {
+    /// Bytes of text.
+    pub bytes: u64,
+    /// Digest of the first so many bytes, for each length asked for that the text has.
+    pub beginnings: BTreeMap<u64, String>,
+}
+
+/// Reads a log once for the digests of its text up to some lengths.
+///
+/// # Errors
+/// When the log cannot be read or unpacked.
+pub fn text_digests(path: &Path, lengths: &BTreeSet<u64>) -> io::Result<TextDigests> {
+    let opened = open(File::open(path)?, &super::NoProgress);
+    let mut text = match opened {
+        Ok(source) => source.reader,
+        Err(OpenError::Io(error)) => return Err(error),
+        Err(OpenError::Unsupported(kind)) => {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, kind));
+        }
+    };
+    let mut hasher = Hasher::new();
+    let mut digests = TextDigests {
+        bytes: 0,
+        beginnings: BTreeMap::new(),
+    };
+    let mut lengths = lengths.iter().copied().peekable();
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        while let Some(length) = lengths.next_if_eq(&digests.bytes) {
+            let digest = hasher.finalize().to_hex().to_string();
+            digests.beginnings.insert(length, digest);
+        }
+        // Up to the next length, so that every one of them is met.
+        let room = lengths.peek().map_or(u64::MAX, |next| next - digests.bytes);
+        let room = buffer
+            .len()
+            .min(usize::try_from(room).unwrap_or(usize::MAX));
+        match text.read(&mut buffer[..room]) {
+            Ok(0) => return Ok(digests),
+            Ok(read) => {
+                hasher.update(&buffer[..read]);
+                digests.bytes += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 enum Compression {

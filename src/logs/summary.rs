@@ -6,13 +6,17 @@ use serde::Serialize;
 
 use super::timestamp::Timestamp;
 
-/// What ingesting did: every file that was named or found is in `files` or in `skipped`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// What ingesting did: every file that was named or found is in `files`, `skipped` or
+/// `failed`.
+#[derive(Debug, Default, Serialize)]
 pub struct IngestSummary {
     /// The logs, in the order in which they were read.
     pub files: Vec<FileSummary>,
     /// Files found in folders that are no logs.
     pub skipped: Vec<Skipped>,
+    /// Logs that could not be read, if that was not to end all.
+    #[serde(skip)]
+    pub failed: Vec<Failed>,
     /// Sums over `files`.
     pub totals: Totals,
 }
@@ -67,6 +71,15 @@ pub struct Skipped {
     pub file: String,
     /// Why it is no log.
     pub reason: String,
+}
+
+/// A log that could not be read; nothing of it was written.
+#[derive(Debug)]
+pub struct Failed {
+    /// Its path.
+    pub file: String,
+    /// Why.
+    pub error: super::IngestError,
 }
 
 /// Sums over the files of a summary.

@@ -114,6 +114,7 @@ mod tests {
             layout: Layout::Access,
             forced_site: None,
             default_site: "site".to_owned(),
+            times: i64::MIN..i64::MAX,
         };
         let lines = b"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n\
             1.2.3.4 - - [21/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n";

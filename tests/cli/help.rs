@@ -18,6 +18,8 @@ fn top_level() {
     Usage: anomalog [OPTIONS] <COMMAND>
 
     Commands:
+      run        Bring a warehouse up to date with its logs: what a scheduler starts every night
+      init       Write a job file for `anomalog run`
       ingest     Read access logs into the warehouse, or link Parquet logs in place
       windows    Count traffic per series and time window, gaps filled
       train      Train detectors on the traffic windows
@@ -41,6 +43,7 @@ fn top_level() {
       -q, --quiet                Print nothing but data and errors
           --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
                                  [default: no limit]
+          --wait                 Wait while another command changes the warehouse, instead of refusing
           --threads <N>          Threads that work at once [default: one per core]
 
     Examples:
@@ -49,7 +52,8 @@ fn top_level() {
       anomalog score --out scored.parquet
       anomalog sql 'SELECT site, count(*) FROM access_logs GROUP BY site'
 
-    Exit status: 0 success, 1 the data or the query has a fault, 2 the command line has.
+    Exit status: 0 success, 1 the data or the query has a fault, 2 the command line has, 3 some logs
+    could not be read, 4 another command is changing the warehouse.
     ");
 }
 

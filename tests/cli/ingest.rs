@@ -9,9 +9,16 @@ const LINE: &str = "192.0.2.7 - - [02/Mar/2026:10:00:00 +0100] \"GET /a?b=c HTTP
 
 /// Refuses an input, and leaves nothing behind.
 fn refuse(work: &Workplace, arguments: &[&str]) -> String {
-    let before = work.files("warehouse");
+    let lock = work.path().join("warehouse/.lock");
+    let files = || {
+        let mut files = work.files("warehouse");
+        // The lock stays, and says nothing when nobody holds it.
+        assert!(files.remove(&lock).is_none_or(|text| text.is_empty()));
+        files
+    };
+    let before = files();
     let said = work.run(&[&["ingest"], arguments].concat());
-    assert_eq!(work.files("warehouse"), before, "something was written");
+    assert_eq!(files(), before, "something was written");
     said
 }
 

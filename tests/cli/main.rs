@@ -10,6 +10,7 @@ mod help;
 mod ingest;
 mod readme;
 mod real_logs;
+mod run;
 mod score;
 mod shipped;
 mod simulate;

@@ -71,7 +71,7 @@ impl SeriesError {
 }
 
 /// RFC 3339 without a date library: only for messages.
-fn format_micros(micros: i64) -> String {
+pub(crate) fn format_micros(micros: i64) -> String {
     use datafusion::arrow::temporal_conversions::timestamp_us_to_datetime;
     timestamp_us_to_datetime(micros).map_or_else(
         || format!("{micros} µs"),

@@ -60,7 +60,9 @@ pub(crate) struct StreamScorer {
 }
 
 impl StreamScorer {
-    pub(crate) fn new(calls: &[Call]) -> Self {
+    /// Scores windows from `scored_from` on, in microseconds since the epoch: what comes back for
+    /// those before is [`Status::Warmup`], and they cost no forecast.
+    pub(crate) fn new(calls: &[Call], scored_from: i64) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         let places = calls
             .iter()
@@ -68,7 +70,7 @@ impl StreamScorer {
             .map(|(number, call)| {
                 let found = groups.iter().position(|group| group.serves(call));
                 let place = found.unwrap_or_else(|| {
-                    groups.push(Group::new(number, call));
+                    groups.push(Group::new(number, call, scored_from));
                     groups.len() - 1
                 });
                 (place, groups[place].add(&call.detector))
@@ -156,14 +158,14 @@ struct Group {
 }
 
 impl Group {
-    fn new(first_call: usize, call: &Call) -> Self {
+    fn new(first_call: usize, call: &Call, scored_from: i64) -> Self {
         let layout = &call.detector.manifest().layout;
         Self {
             first_call,
             times: call.times,
             metrics: call.metrics.clone(),
             detectors: Vec::new(),
-            series: SeriesBuffer::new(layout),
+            series: SeriesBuffer::new(layout, scored_from),
             queue: BlockQueue::new(layout),
             scores: Vec::new(),
             taken: 0,
@@ -319,6 +321,8 @@ struct SeriesBuffer {
     check: RowCheck,
     /// Grid index of the first row of the series.
     first_index: i64,
+    /// Start of the first block to forecast; rows before it are history from the beginning.
+    first_block: i64,
     /// Rows that are kept for those after them.
     history: usize,
     /// Rows beyond the history that are forecast together.
@@ -330,11 +334,13 @@ struct SeriesBuffer {
 }
 
 impl SeriesBuffer {
-    fn new(layout: &BlockLayout) -> Self {
+    fn new(layout: &BlockLayout, scored_from: i64) -> Self {
         Self {
             layout: layout.clone(),
             check: RowCheck::new(layout),
             first_index: 0,
+            // Whole blocks: scores are the same whatever part of a block is asked for.
+            first_block: layout.block_of(scored_from.div_euclid(layout.step_micros)),
             history: 0,
             segment_rows: REACHES_PER_SEGMENT * layout.reach(),
             ids: Vec::new(),
@@ -357,6 +363,12 @@ impl SeriesBuffer {
         self.indices.push(index);
         for (metric, value) in self.metrics.iter_mut().zip(values) {
             metric.push(value);
+        }
+        if index < self.first_block {
+            self.history = self.ids.len();
+            if self.history > 2 * self.layout.reach() {
+                self.forget_beyond(self.first_block);
+            }
         }
         Ok(())
     }
@@ -381,11 +393,16 @@ impl SeriesBuffer {
     /// no later block can reach. One row beyond the reach stays: a lookback that begins in the
     /// hole behind it is one that begins within the series.
     fn forget_before(&mut self, end: usize) {
-        let block = self.layout.block_of(self.indices[end]);
+        self.history = end;
+        self.forget_beyond(self.layout.block_of(self.indices[end]));
+    }
+
+    /// Drops the rows that a block and those after it cannot reach, all of which are history.
+    fn forget_beyond(&mut self, block: i64) {
         let reach = block - self.layout.reach() as i64;
         let beyond = self.indices.partition_point(|&index| index <= reach);
         let dropped = beyond.saturating_sub(1);
-        self.history = end - dropped;
+        self.history -= dropped;
         self.ids.drain(..dropped);
         self.indices.drain(..dropped);
         for values in &mut self.metrics {

@@ -187,6 +187,13 @@ impl Detector {
         })
     }
 
+    /// The same detector, which calls an anomaly what is as rare as this.
+    #[must_use]
+    pub fn with_threshold(mut self, threshold: ThresholdPolicy) -> Self {
+        self.manifest.threshold = threshold;
+        self
+    }
+
     /// A detector of one metric for others: it forecasts each of them by itself, and judges them
     /// together as any detector does.
     ///

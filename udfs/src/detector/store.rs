@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Detector, DetectorError, DetectorRef, Manifest, is_valid_name, shipped};
+use super::{
+    Detector, DetectorError, DetectorRef, Manifest, ThresholdPolicy, is_valid_name, shipped,
+};
 use crate::models::Architecture;
 
 /// File that names the version `name` alone stands for.
@@ -102,6 +104,8 @@ pub struct DetectorStore {
     /// Length of the windows that shipped detectors score unless a call says another; without it
     /// there are none.
     shipped_step_micros: Option<i64>,
+    /// What is an anomaly, in the place of what each detector was trained with.
+    threshold: Option<ThresholdPolicy>,
     loaded: Mutex<BTreeMap<(String, u32), Arc<Detector>>>,
     bound: Mutex<BTreeMap<Binding, Arc<Detector>>>,
 }
@@ -123,6 +127,21 @@ impl DetectorStore {
     pub fn with_step(mut self, step_micros: i64) -> Self {
         self.shipped_step_micros = Some(step_micros);
         self
+    }
+
+    /// The same store, whose detectors call an anomaly what is as rare as this.
+    #[must_use]
+    pub fn with_threshold(mut self, threshold: ThresholdPolicy) -> Self {
+        self.threshold = Some(threshold);
+        self
+    }
+
+    /// A detector with the threshold of the store, if that has one.
+    fn with_own_threshold(&self, detector: Detector) -> Detector {
+        match self.threshold {
+            Some(threshold) => detector.with_threshold(threshold),
+            None => detector,
+        }
     }
 
     /// Adds a detector that is in memory, beside those of the folder.
@@ -250,6 +269,7 @@ impl DetectorStore {
             binding.step_micros,
             resolutions.collect(),
         )?;
+        let detector = self.with_own_threshold(detector);
         let mut bound = lock(&self.bound);
         Ok(Arc::clone(
             bound.entry(binding).or_insert_with(|| Arc::new(detector)),
@@ -438,7 +458,8 @@ impl DetectorStore {
         if let Some(detector) = self.loaded().get(&key) {
             return Ok(Arc::clone(detector));
         }
-        let detector = Arc::new(Detector::load(&self.version_folder(name, version))?);
+        let detector = Detector::load(&self.version_folder(name, version))?;
+        let detector = Arc::new(self.with_own_threshold(detector));
         Ok(Arc::clone(self.loaded().entry(key).or_insert(detector)))
     }
 

@@ -6,6 +6,9 @@
 //! same metrics share their inputs, and columns of one detector share its scores. A physical
 //! optimizer rule, [`StreamScores`], puts it in the place of every window operator that it
 //! understands and leaves the others alone. The scores are the same, bit for bit.
+//!
+//! Where a filter drops all rows before some time, as `WHERE window_start >= '2026-11-01'` does,
+//! those rows are read as history and not scored.
 
 mod rule;
 mod stream;
@@ -20,6 +23,7 @@ use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder, TaskContext};
 use datafusion::physical_expr::OrderingRequirements;
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, EmissionType};
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::windows::WindowAggExec;
@@ -33,6 +37,7 @@ pub use rule::StreamScores;
 
 use crate::detector::DetectorStore;
 use crate::functions::{BoundCall, register_functions};
+use crate::series::format_micros;
 
 /// Registers every function and the operator that streams their scores.
 ///
@@ -64,6 +69,9 @@ pub struct AnomalyScoreExec {
     /// The operator in whose place this one stands: what it requires and gives is the same.
     plain: Arc<WindowAggExec>,
     calls: Vec<BoundCall>,
+    /// Rows before this time, in microseconds since the epoch, are only history: a filter above
+    /// drops them.
+    scored_from: Option<i64>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -95,9 +103,25 @@ impl AnomalyScoreExec {
         Ok(Some(Self {
             plain: Arc::new(plain.clone()),
             calls,
+            scored_from: None,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         }))
+    }
+
+    /// The same operator for a filter that drops rows whose column `column` is before a time;
+    /// `None` if that is not the time of every call.
+    fn scoring_from(&self, column: usize, micros: i64) -> Option<Self> {
+        let is_time = |call: &BoundCall| {
+            (call.times.downcast_ref::<Column>()).is_some_and(|times| times.index() == column)
+        };
+        self.calls.iter().all(is_time).then(|| Self {
+            plain: Arc::clone(&self.plain),
+            calls: self.calls.clone(),
+            scored_from: self.scored_from.max(Some(micros)),
+            properties: Arc::clone(&self.properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        })
     }
 }
 
@@ -131,7 +155,11 @@ impl DisplayAs for AnomalyScoreExec {
                     calls.join(", "),
                     partition.join(", "),
                     window.order_by()[0]
-                )
+                )?;
+                match self.scored_from {
+                    Some(micros) => write!(f, ", scored_from={}", format_micros(micros)),
+                    None => Ok(()),
+                }
             }
             DisplayFormatType::TreeRender => writeln!(f, "scores={}", calls.join(", ")),
         }
@@ -176,7 +204,18 @@ impl ExecutionPlan for AnomalyScoreExec {
         options: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let plain: Arc<dyn ExecutionPlan> = Arc::clone(&self.plain) as _;
-        streaming(plain.replace_children(children, options)?)
+        let plain = plain.replace_children(children, options)?;
+        let rebuilt = match plain.downcast_ref::<WindowAggExec>() {
+            Some(window) => Self::of(window)?,
+            None => None,
+        };
+        Ok(match rebuilt {
+            Some(streaming) => Arc::new(Self {
+                scored_from: self.scored_from,
+                ..streaming
+            }),
+            None => plain,
+        })
     }
 
     fn with_new_children(

@@ -2,13 +2,22 @@
 
 use std::sync::Arc;
 
+use datafusion::common::ScalarValue;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
+use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
+use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::buffer::BufferExec;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 
 use super::{AnomalyScoreExec, streaming};
 
@@ -31,6 +40,7 @@ impl PhysicalOptimizerRule for StreamScores {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| {
             let transformed = ahead_of_merge(streaming(Arc::clone(&node))?);
+            let transformed = spare_filtered(transformed)?;
             let is_other = !Arc::ptr_eq(&node, &transformed);
             Ok(Transformed::new_transformed(transformed, is_other))
         })
@@ -44,6 +54,97 @@ impl PhysicalOptimizerRule for StreamScores {
     fn schema_check(&self) -> bool {
         true
     }
+}
+
+/// Tells the operator below a filter which rows the filter drops by their time.
+fn spare_filtered(node: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let Some(filter) = node.downcast_ref::<FilterExec>() else {
+        return Ok(node);
+    };
+    let bounds = split_conjunction(filter.predicate());
+    let mut input = Arc::clone(filter.input());
+    for (column, micros) in bounds.into_iter().filter_map(lower_bound) {
+        if let Some(spared) = scoring_from(&input, column, micros)? {
+            input = spared;
+        }
+    }
+    if Arc::ptr_eq(&input, filter.input()) {
+        return Ok(node);
+    }
+    with_input(&node, input)
+}
+
+fn with_input(
+    node: &Arc<dyn ExecutionPlan>,
+    input: Arc<dyn ExecutionPlan>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+    Arc::clone(node).replace_children(vec![input], options)
+}
+
+/// The column and the time, in microseconds since the epoch, of `column >= time` and the like.
+fn lower_bound(predicate: &Arc<dyn PhysicalExpr>) -> Option<(usize, i64)> {
+    let comparison = predicate.downcast_ref::<BinaryExpr>()?;
+    let (column, time) = match comparison.op() {
+        Operator::Gt | Operator::GtEq => (comparison.left(), comparison.right()),
+        Operator::Lt | Operator::LtEq => (comparison.right(), comparison.left()),
+        _ => return None,
+    };
+    let column = column.downcast_ref::<Column>()?.index();
+    let micros = match *time.downcast_ref::<Literal>()?.value() {
+        ScalarValue::TimestampSecond(Some(time), _) => time.checked_mul(1_000_000)?,
+        ScalarValue::TimestampMillisecond(Some(time), _) => time.checked_mul(1_000)?,
+        ScalarValue::TimestampMicrosecond(Some(time), _) => time,
+        ScalarValue::TimestampNanosecond(Some(time), _) => time.div_euclid(1_000),
+        _ => return None,
+    };
+    Some((column, micros))
+}
+
+/// The plan with every score operator told, down to the first node that is not known to pass rows
+/// on as they are; `None` if there is no such operator.
+fn scoring_from(
+    plan: &Arc<dyn ExecutionPlan>,
+    column: usize,
+    micros: i64,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let told: Option<Arc<dyn ExecutionPlan>> = (plan.downcast_ref::<AnomalyScoreExec>())
+        .and_then(|scores| scores.scoring_from(column, micros))
+        .map(|scores| Arc::new(scores) as _);
+    let below = match plan.downcast_ref::<ProjectionExec>() {
+        Some(projection) => {
+            let source = &projection.expr()[column].expr;
+            match source.downcast_ref::<Column>() {
+                Some(source) => source.index(),
+                None => return Ok(told),
+            }
+        }
+        None if told.is_some() || passes_rows_on(plan) => column,
+        None => return Ok(None),
+    };
+    let [input] = plan.children()[..] else {
+        return Ok(told);
+    };
+    // The scores of an operator come behind the columns of its input.
+    if below >= input.schema().fields().len() {
+        return Ok(told);
+    }
+    Ok(match (scoring_from(input, below, micros)?, told) {
+        (Some(input), Some(told)) => Some(with_input(&told, input)?),
+        (Some(input), None) => Some(with_input(plan, input)?),
+        (None, told) => told,
+    })
+}
+
+/// Whether a node gives each row of its input once, with the same columns.
+fn passes_rows_on(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.is::<BufferExec>()
+        || plan.is::<RepartitionExec>()
+        || plan.is::<CoalescePartitionsExec>()
+        || (plan.downcast_ref::<SortPreservingMergeExec>())
+            .is_some_and(|merge| merge.fetch().is_none())
+        || (plan.downcast_ref::<SortExec>()).is_some_and(|sort| sort.fetch().is_none())
+        || (plan.downcast_ref::<FilterExec>()).is_some_and(|filter| filter.projection().is_none())
 }
 
 /// Lets partitions that score go on while a merge takes the rows of another.

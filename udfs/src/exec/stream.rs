@@ -30,7 +30,7 @@ pub(super) fn execute(
     context: &Arc<TaskContext>,
 ) -> Result<SendableRecordBatchStream> {
     let arguments = Arguments::of(&exec.calls);
-    let scorer = StreamScorer::new(&arguments.calls);
+    let scorer = StreamScorer::new(&arguments.calls, exec.scored_from.unwrap_or(i64::MIN));
     let reservation = MemoryConsumer::new(format!("AnomalyScoreExec[{partition}]"))
         .register(context.memory_pool());
     let window = &exec.plain.window_expr()[0];

@@ -166,6 +166,63 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rows_before_a_filter_are_history_and_change_no_score(
+        all in prop::collection::vec(series(), 1..5),
+        partitions in 1..4usize,
+        batch_size in prop_oneof![Just(1usize), 2..50usize, 50..9_000usize],
+        since in 0..4_000i64,
+        seconds in prop_oneof![Just(0i64), 1..3_600i64],
+    ) {
+        let batch = table(&all);
+        let since = (480_000 + since) * HOUR + seconds * 1_000_000;
+        let scores = scores(WINDOW);
+        let scores = scores.strip_suffix("ORDER BY site, window_start").unwrap();
+        let sql = format!(
+            "SELECT * FROM ({scores}) \
+             WHERE window_start >= arrow_cast({since}, 'Timestamp(Microsecond, Some(\"UTC\"))') \
+             ORDER BY site, window_start"
+        );
+        let (plain, streamed, explained) = block_on(async {
+            let plain = context(Operator::Plain, &batch, config(1, 8_192));
+            let streaming = context(Operator::Streaming, &batch, config(partitions, batch_size));
+            let explained = plan(&streaming, &format!("EXPLAIN {sql}")).await;
+            (query(&plain, &sql).await, query(&streaming, &sql).await, explained)
+        });
+        prop_assert!(explained.contains("scored_from="), "{}", explained);
+        prop_assert_eq!(plain.unwrap(), streamed.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn only_a_filter_by_the_time_of_the_scores_spares_rows() {
+    let batch = many(2, 3_000);
+    let scored = "SELECT *, lstm_score(window_start, requests) OVER \
+        (PARTITION BY site ORDER BY window_start) AS score FROM traffic_windows";
+    let late = "TIMESTAMP '2026-01-01T00:00:00Z'";
+    let context = context(Operator::Streaming, &batch, config(2, 8_192));
+    for (filter, spares) in [
+        (format!("window_start > {late}"), true),
+        (format!("{late} <= window_start AND requests > 3"), true),
+        (format!("window_start < {late}"), false),
+        (format!("window_start >= {late} OR requests > 3"), false),
+        ("score > 0.5".to_owned(), false),
+    ] {
+        let sql = format!("EXPLAIN SELECT site, score FROM ({scored}) WHERE {filter}");
+        let text = plan(&context, &sql).await;
+        assert_eq!(text.contains("scored_from="), spares, "{filter}: {text}");
+    }
+    // A limit below the filter would take other rows.
+    let sql = format!(
+        "EXPLAIN SELECT site FROM ({scored} ORDER BY window_start LIMIT 5) WHERE window_start > {late}"
+    );
+    let text = plan(&context, &sql).await;
+    assert!(!text.contains("scored_from="), "{text}");
+}
+
 #[tokio::test]
 async fn a_series_key_may_be_of_any_type() {
     let batch = many(12, 60);

@@ -1,0 +1,401 @@
+//! `anomalog run`: one night, or any number of them, as an incremental build.
+//!
+//! ```text
+//! sources ─▶ what is new? ─▶ access_logs ─▶ which dates would come out otherwise? ─▶ build those
+//!                                              traffic_windows, then scored_windows
+//! ```
+//!
+//! Each partition (a UTC date of a table) has a [key](crate::storage::Partition::key): the digest
+//! of all that its content is a function of. A run computes the keys that the logs, detectors and
+//! settings give now, builds the partitions whose keys differ from those in the manifest, and ends.
+//! Running again, late, in another order, after a crash or in one go therefore ends in the same
+//! bytes: what is built depends on what is there, never on how it came there.
+//!
+//! Steps, each of which leaves all tables in order: [`sources`] (new logs are read, those that were
+//! replaced go), [`traffic`], [`scores`]. A step that is to come after them (incidents, exports)
+//! goes into [`Night::tables`], with keys over those of the partitions that it reads.
+
+pub mod config;
+mod coverage;
+mod dates;
+mod key;
+mod scores;
+mod sources;
+mod summary;
+pub mod template;
+mod traffic;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+pub use config::{ConfigError, Job};
+pub use dates::DateLimits;
+pub use scores::ScoredDates;
+pub use sources::SourceFault;
+pub use summary::{Checked, NightSummary, Outcome};
+
+use crate::error::{Error, Result};
+use crate::logs::{self, IngestOptions, IngestProgress, IngestSummary};
+use crate::printer::Printer;
+use crate::schema::Table;
+use crate::session::{Session, SessionOptions, detector_store};
+use crate::storage::{Manifest, Wait, Writer};
+use key::Key;
+use sources::{Index, Scan};
+
+/// To be raised whenever a run must look at everything again.
+const VERSION: u32 = 1;
+/// Digits of a run's id.
+const RUN_ID_DIGITS: usize = 16;
+
+/// One run of a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Night<'a> {
+    /// What is to be done.
+    pub job: &'a Job,
+    /// What queries may use.
+    pub session: SessionOptions,
+    /// The dates that are brought up to date.
+    pub limits: DateLimits,
+    /// Whether to wait for another run.
+    pub wait: Wait,
+    /// When it starts: for the table `runs` alone.
+    pub now: DateTime<Utc>,
+    /// Where progress shows.
+    pub printer: Printer,
+}
+
+/// What the logs and the detectors are: a state in which all tables are up to date is known by it.
+struct Inputs {
+    digest: String,
+    detectors: String,
+    /// Digest by name of linked sources.
+    linked: BTreeMap<String, String>,
+}
+
+impl Night<'_> {
+    /// Brings all tables up to date.
+    ///
+    /// # Errors
+    /// When the warehouse is in use or cannot be written, or a step fails. What was committed
+    /// before is kept, and the next run goes on from there.
+    pub async fn run(&self) -> Result<NightSummary> {
+        let started = Instant::now();
+        let warehouse = &self.job.warehouse;
+        let mut writer = Writer::open(warehouse, "anomalog run", self.wait).await?;
+        let unfinished =
+            logs::remove_unpublished(warehouse).map_err(|source| Error::Unpublished {
+                warehouse: warehouse.root().to_owned(),
+                source: Box::new(source),
+            })?;
+        let mut summary = NightSummary::new(self.now, writer.recovery(), unfinished);
+        let mut index = Index::load(warehouse);
+        let scan = sources::scan(self.job, &index);
+        summary.logs_found = scan.found.len();
+        summary.logs_vanished = scan.vanished;
+        summary.faults.extend(scan.faults.iter().cloned());
+        summary.faults.extend(index.link(self.job)?);
+        let inputs = self.inputs(&scan, &mut index)?.digest;
+        if is_up_to_date(&writer, &inputs) {
+            summary.end(started.elapsed());
+            return Ok(summary);
+        }
+        self.take_in(&scan, &mut index, &mut writer, &mut summary)
+            .await?;
+        summary.seconds.ingest = started.elapsed().as_secs_f64();
+        self.tables(&scan, &mut index, &mut writer, &mut summary)
+            .await?;
+        let inputs = self.inputs(&scan, &mut index)?.digest;
+        index.save(warehouse)?;
+        self.conclude(inputs, started, &mut writer, &mut summary)
+            .await?;
+        Ok(summary)
+    }
+
+    /// Says what a run would do, and changes nothing.
+    ///
+    /// # Errors
+    /// When the warehouse cannot be read, or the job does not go with it.
+    pub async fn check(&self) -> Result<Checked> {
+        let warehouse = &self.job.warehouse;
+        let manifest = Manifest::load(warehouse)?;
+        let mut index = Index::load(warehouse);
+        let scan = sources::scan(self.job, &index);
+        let ingested = self.ingested()?;
+        let new = scan.new_logs(&index, &ingested);
+        let mut checked = Checked {
+            job: self.job.file.clone(),
+            warehouse: warehouse.root().to_owned(),
+            logs_found: scan.found.len(),
+            new_logs: (new.values().flatten())
+                .map(|file| file.path().display().to_string())
+                .collect(),
+            faults: scan.faults.clone(),
+            ..Checked::default()
+        };
+        let session = Session::open(warehouse, &self.options()).await?;
+        let Inputs {
+            detectors, linked, ..
+        } = self.inputs(&scan, &mut index)?;
+        let coverage = index.coverage(warehouse, &ingested)?;
+        session
+            .register_coverage(coverage::rows(coverage.values())?)
+            .await?;
+        let settings = &self.job.windows;
+        let linked = linked_dates(&session, &linked).await?;
+        let plan = traffic::plan(&session, &manifest, settings, &linked, self.limits).await?;
+        checked.windows = plan.build.keys().map(ToString::to_string).collect();
+        let selection = scores::detectors(session.detectors(), warehouse, &self.job.scores)?;
+        checked.detector = selection.chosen.id();
+        let plan = scores::plan(
+            warehouse,
+            &manifest,
+            selection,
+            &detectors,
+            settings.step,
+            self.limits,
+        )?;
+        // Dates whose windows will change are scored again too.
+        let scored: BTreeSet<String> = plan.build.iter().map(ToString::to_string).collect();
+        checked.scores = scored.union(&checked.windows).cloned().collect();
+        Ok(checked)
+    }
+
+    fn options(&self) -> SessionOptions {
+        SessionOptions {
+            alarms_per_week: self.job.scores.alarms_per_week,
+            step: Some(self.job.windows.step),
+            ..self.session
+        }
+    }
+
+    fn ingested(&self) -> Result<BTreeSet<String>> {
+        let warehouse = &self.job.warehouse;
+        let table = warehouse.table(Table::LogFiles);
+        logs::ingested_digests(warehouse).map_err(Error::io("read", &table))
+    }
+
+    /// What the tables are to be a function of.
+    fn inputs(&self, scan: &Scan, index: &mut Index) -> Result<Inputs> {
+        let Job {
+            warehouse,
+            windows,
+            scores,
+            ..
+        } = self.job;
+        let store = detector_store(warehouse, &self.options())?;
+        let selection = scores::detectors(&store, warehouse, scores)?;
+        let detectors = scores::digest(&selection, scores)?;
+        let mut key = Key::of("inputs", VERSION)
+            .text(&scan.digest())
+            .text(&windows.step.to_string())
+            .text(windows.series_key.as_sql())
+            .text(&detectors);
+        for digest in self.ingested()? {
+            key.add_text(&digest);
+        }
+        let linked = index.linked(warehouse)?;
+        for (name, digest) in &linked {
+            key.add_text(name);
+            key.add_text(digest);
+        }
+        Ok(Inputs {
+            digest: key.finish(),
+            detectors,
+            linked,
+        })
+    }
+
+    /// Reads new logs, and drops what was read of those that were replaced.
+    async fn take_in(
+        &self,
+        scan: &Scan,
+        index: &mut Index,
+        writer: &mut Writer,
+        summary: &mut NightSummary,
+    ) -> Result<()> {
+        let warehouse = &self.job.warehouse;
+        let ingested = self.ingested()?;
+        // Of logs that may have been replaced, the coverage must be known as long as they are there.
+        index.coverage(warehouse, &ingested)?;
+        summary.logs_compressed = scan.pass_over_compressed(index, &ingested).len();
+        let mut failed = BTreeMap::new();
+        for (source, files) in scan.new_logs(index, &ingested) {
+            let read = self.ingest(source, files).await?;
+            for fault in &read.failed {
+                failed.insert(fault.file.clone(), fault.error.to_string());
+            }
+            for skipped in &read.skipped {
+                failed.insert(skipped.file.clone(), skipped.reason.clone());
+            }
+            summary.read(read);
+        }
+        let ingested = self.ingested()?;
+        index.coverage(warehouse, &ingested)?;
+        let replaced = scan.replaced(index, &ingested);
+        if !replaced.is_empty() {
+            let mut change = writer.change()?;
+            for digest in replaced.keys() {
+                let files = logs::publication_of(warehouse, digest);
+                for file in files.map_err(Error::io("read", warehouse.root()))? {
+                    change.delete(&file)?;
+                }
+            }
+            let manifest = writer.manifest().clone();
+            writer.commit(change, manifest).await?;
+        }
+        summary.logs_replaced = replaced.len();
+        summary.warnings.extend(
+            replaced
+                .into_values()
+                .map(|fault| format!("`{}` {}", fault.path, fault.message)),
+        );
+        scan.remember(index, &failed);
+        index.save(warehouse)
+    }
+
+    async fn ingest(&self, source: usize, files: Vec<logs::LogFile>) -> Result<IngestSummary> {
+        let threads = self.session.threads;
+        let options = IngestOptions {
+            threads: threads.and_then(|threads| NonZeroUsize::new(threads as usize)),
+            ..self.job.logs[source].options.clone()
+        };
+        let warehouse = self.job.warehouse.clone();
+        let progress = self.printer.ingest_progress();
+        // Parsing is plain blocking work.
+        let read = tokio::task::spawn_blocking(move || {
+            logs::ingest_files(
+                &files,
+                &options,
+                &warehouse,
+                &progress as &dyn IngestProgress,
+            )
+        });
+        Ok(read.await.map_err(|error| Error::Runtime(error.into()))??)
+    }
+
+    /// Builds the partitions that are not what they should be, table after table.
+    async fn tables(
+        &self,
+        scan: &Scan,
+        index: &mut Index,
+        writer: &mut Writer,
+        summary: &mut NightSummary,
+    ) -> Result<()> {
+        let warehouse = &self.job.warehouse;
+        let settings = &self.job.windows;
+        let started = Instant::now();
+        let session = Session::open(warehouse, &self.options()).await?;
+        let ingested = self.ingested()?;
+        let coverage = index.coverage(warehouse, &ingested)?;
+        session
+            .register_coverage(coverage::rows(coverage.values())?)
+            .await?;
+        let Inputs {
+            detectors, linked, ..
+        } = self.inputs(scan, index)?;
+        summary.logs_linked = linked.len();
+        let linked = linked_dates(&session, &linked).await?;
+        let plan =
+            traffic::plan(&session, writer.manifest(), settings, &linked, self.limits).await?;
+        summary.windows_built = plan.build.keys().map(ToString::to_string).collect();
+        summary.dates_removed = plan.remove.len();
+        summary.dates_left = plan.left;
+        if !plan.is_empty() {
+            let progress = self.printer.progress("building traffic_windows", None);
+            plan.carry_out(&session, writer, settings, &progress)
+                .await?;
+            progress.finish_and_clear();
+        }
+        summary.seconds.windows = started.elapsed().as_secs_f64();
+
+        let started = Instant::now();
+        let selection = scores::detectors(session.detectors(), warehouse, &self.job.scores)?;
+        let plan = scores::plan(
+            warehouse,
+            writer.manifest(),
+            selection,
+            &detectors,
+            settings.step,
+            self.limits,
+        )?;
+        summary.detector = plan.selection().chosen.id();
+        summary.dates_scored = plan.build.iter().map(ToString::to_string).collect();
+        summary.dates_removed += plan.remove.len();
+        summary.dates_left += plan.left;
+        if !plan.is_empty() {
+            let progress = self.printer.progress("scoring windows", None);
+            summary.scores = plan.carry_out(&session, writer, &progress).await?;
+            progress.finish_and_clear();
+        }
+        summary.seconds.scores = started.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// Notes the run, and that all is up to date if it is.
+    async fn conclude(
+        &self,
+        inputs: String,
+        started: Instant,
+        writer: &mut Writer,
+        summary: &mut NightSummary,
+    ) -> Result<()> {
+        let mut manifest = writer.manifest().clone();
+        let mut id = Key::of("run", VERSION)
+            .text(manifest.last_run.as_deref().unwrap_or_default())
+            .text(&inputs);
+        for date in summary.windows_built.iter().chain(&summary.dates_scored) {
+            id.add_text(date);
+        }
+        let id = id.finish()[..RUN_ID_DIGITS].to_owned();
+        manifest.settled = (summary.dates_left == 0).then_some(inputs);
+        let mut change = writer.change()?;
+        if summary.did_something() {
+            summary.run_id = Some(id.clone());
+            manifest.last_run = Some(id);
+            summary.end(started.elapsed());
+            summary.store(self.job, &mut change)?;
+        }
+        summary.end(started.elapsed());
+        Ok(writer.commit(change, manifest).await?)
+    }
+}
+
+/// What each date that linked sources have requests of owes to them.
+async fn linked_dates(
+    session: &Session,
+    linked: &BTreeMap<String, String>,
+) -> Result<BTreeMap<NaiveDate, Vec<String>>> {
+    let mut dates: BTreeMap<NaiveDate, Vec<String>> = BTreeMap::new();
+    if linked.is_empty() {
+        return Ok(dates);
+    }
+    for (source, date) in session.linked_dates().await? {
+        let digest = linked.get(&source).map_or("", String::as_str);
+        dates
+            .entry(date)
+            .or_default()
+            .push(format!("{source} {digest}"));
+    }
+    Ok(dates)
+}
+
+/// Whether the tables are what these inputs make of them, and nobody took a file away.
+fn is_up_to_date(writer: &Writer, inputs: &str) -> bool {
+    let manifest = writer.manifest();
+    manifest.settled.as_deref() == Some(inputs)
+        && [
+            Table::SeriesDates,
+            Table::TrafficWindows,
+            Table::ScoredWindows,
+        ]
+        .into_iter()
+        .all(|table| {
+            manifest
+                .partitions(table)
+                .all(|(date, found)| traffic::is_there(writer.warehouse(), table, date, found))
+        })
+}

@@ -1,0 +1,348 @@
+//! `scored_windows`, brought up to date: only the dates whose scores would come out otherwise.
+//!
+//! What the scores of a date are a function of: the detectors, and the windows of the date and of
+//! those before it that a block can [reach](BlockLayout::reach). Only these are read, and only the
+//! blocks of the dates asked for are scored.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use anomalog_udfs::DetectorStore;
+use anomalog_udfs::detector::Manifest as DetectorManifest;
+use anomalog_udfs::layout::BlockLayout;
+use chrono::NaiveDate;
+use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::TimestampMicrosecondType;
+use futures::StreamExt;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::config::ScoreSettings;
+use super::dates::{DateLimits, dates_in, pieces};
+use super::key::Key;
+use super::traffic::is_there;
+use crate::detectors::{Selection, Wanted, select};
+use crate::error::{Error, Result};
+use crate::queries::Query;
+use crate::schema::{TRAFFIC_WINDOWS, Table};
+use crate::scores::{self, WINDOW_START, exported};
+use crate::session::Session;
+use crate::storage::{Manifest, Partition, Writer};
+use crate::table_files::{self, DatedTableWriter, partition_file};
+use crate::units::WindowStep;
+use crate::warehouse::Warehouse;
+use crate::windows::{date_of, slots_of};
+
+/// To be raised whenever the same windows and detectors would give other rows.
+const VERSION: u32 = 1;
+
+/// The windows that a piece of work reads.
+const READ_WINDOWS: &str = "windows_to_score";
+
+/// Digits of a key that a row names as its run.
+const RUN_ID_DIGITS: usize = 16;
+
+/// What is to be done for `scored_windows`.
+#[derive(Debug)]
+pub(super) struct ScorePlan {
+    selection: Selection,
+    /// Dates to be scored, in order.
+    pub(super) build: Vec<NaiveDate>,
+    /// Dates that have no windows any more.
+    pub(super) remove: Vec<NaiveDate>,
+    /// Dates that would be scored, but that the run is limited to others.
+    pub(super) left: usize,
+    keys: BTreeMap<NaiveDate, String>,
+    reach: Reach,
+}
+
+/// What was scored.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ScoredDates {
+    /// Rows.
+    pub windows: usize,
+    /// Rows that are anomalies.
+    pub anomalies: usize,
+    /// Rows per status.
+    pub statuses: BTreeMap<String, usize>,
+}
+
+/// How far back the scores of a date reach.
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    step: WindowStep,
+    /// In windows, beyond the first block of the date.
+    windows: i64,
+    /// Longest block, in windows.
+    block: i64,
+}
+
+impl Reach {
+    fn of(selection: &Selection, step: WindowStep) -> Self {
+        let layouts = || layouts(selection);
+        Self {
+            step,
+            windows: layouts().map(BlockLayout::reach).max().unwrap_or(0) as i64,
+            block: layouts().map(|layout| layout.block).max().unwrap_or(1) as i64,
+        }
+    }
+
+    /// The first date whose windows the scores of a date can depend on.
+    fn first_date(self, date: NaiveDate) -> NaiveDate {
+        // One window more: it shows that the series is older than the reach.
+        let first = slots_of(date, self.step).start() - self.block - self.windows - 1;
+        date_of(first, self.step)
+    }
+}
+
+fn layouts(selection: &Selection) -> impl Iterator<Item = &BlockLayout> {
+    manifests(selection).map(|manifest| &manifest.layout)
+}
+
+fn manifests(selection: &Selection) -> impl Iterator<Item = &DetectorManifest> {
+    let by_architecture = selection.by_architecture.iter();
+    by_architecture
+        .map(|(_, manifest)| manifest)
+        .chain([&selection.chosen])
+}
+
+/// The detectors that score the windows of a job.
+pub(super) fn detectors(
+    store: &DetectorStore,
+    warehouse: &Warehouse,
+    settings: &ScoreSettings,
+) -> Result<Selection> {
+    let numbers: BTreeSet<String> = TRAFFIC_WINDOWS
+        .fields()
+        .iter()
+        .filter(|field| field.data_type().is_numeric())
+        .map(|field| field.name().clone())
+        .collect();
+    let unknown = (settings.metrics.iter()).find(|metric| !numbers.contains(*metric));
+    if let Some(metric) = unknown {
+        return Err(Error::UnknownMetric {
+            metric: metric.clone(),
+            path: warehouse.table(Table::TrafficWindows),
+            found: numbers.into_iter().collect(),
+        });
+    }
+    let wanted = Wanted {
+        columns: &numbers,
+        metrics: &settings.metrics,
+        chosen: settings.detector.as_deref(),
+    };
+    select(store, wanted)?.ok_or_else(|| Error::NoDetectors {
+        columns: numbers.iter().cloned().collect(),
+    })
+}
+
+/// What tells these detectors and their threshold from others.
+pub(super) fn digest(selection: &Selection, settings: &ScoreSettings) -> Result<String> {
+    let mut key = Key::of("detectors", VERSION);
+    for manifest in manifests(selection) {
+        // All of it: weights by their digest, and how scores are calibrated.
+        let text = serde_json::to_string(manifest).map_err(|source| Error::Settings {
+            path: manifest.id().into(),
+            source,
+        })?;
+        key.add_text(&text);
+    }
+    key.add_text(&format!("{:?}", settings.alarms_per_week));
+    Ok(key.finish())
+}
+
+/// Finds out which dates are to be scored.
+pub(super) fn plan(
+    warehouse: &Warehouse,
+    manifest: &Manifest,
+    selection: Selection,
+    detectors: &str,
+    step: WindowStep,
+    limits: DateLimits,
+) -> Result<ScorePlan> {
+    let reach = Reach::of(&selection, step);
+    let windows = window_keys(warehouse, manifest)?;
+    let mut keys = BTreeMap::new();
+    let (mut build, mut left) = (Vec::new(), 0);
+    for date in windows.keys() {
+        let mut key = Key::of("scored_windows", VERSION)
+            .text(Query::ScoredWindows.text())
+            .text(detectors);
+        for (date, windows) in windows.range(reach.first_date(*date)..=*date) {
+            key.add_text(&date.to_string());
+            key.add_text(windows);
+        }
+        let key = key.finish();
+        let found = manifest.partition(Table::ScoredWindows, *date);
+        let is_done = found.is_some_and(|found| {
+            found.key.as_ref() == Some(&key)
+                && is_there(warehouse, Table::ScoredWindows, *date, found)
+        });
+        if !is_done {
+            if limits.contains(*date) {
+                build.push(*date);
+            } else {
+                left += 1;
+            }
+        }
+        keys.insert(*date, key);
+    }
+    let table = warehouse.table(Table::ScoredWindows);
+    let there = table_files::dates(&table).map_err(Error::io("read", &table))?;
+    Ok(ScorePlan {
+        selection,
+        build,
+        remove: there
+            .into_iter()
+            .filter(|date| !windows.contains_key(date))
+            .collect(),
+        left,
+        keys,
+        reach,
+    })
+}
+
+/// What the windows of each date were made from; of those made by hand, what they are.
+fn window_keys(warehouse: &Warehouse, manifest: &Manifest) -> Result<BTreeMap<NaiveDate, String>> {
+    let table = warehouse.table(Table::TrafficWindows);
+    let mut keys = BTreeMap::new();
+    for date in table_files::dates(&table).map_err(Error::io("read", &table))? {
+        let made_from = manifest
+            .partition(Table::TrafficWindows, date)
+            .filter(|found| is_there(warehouse, Table::TrafficWindows, date, found))
+            .and_then(|found| found.key.clone());
+        let key = match made_from {
+            Some(key) => key,
+            None => {
+                let file = partition_file(&table, date);
+                if !file.exists() {
+                    continue;
+                }
+                crate::logs::digest(&file).map_err(Error::io("read", &file))?
+            }
+        };
+        keys.insert(date, key);
+    }
+    Ok(keys)
+}
+
+impl ScorePlan {
+    /// Whether there is nothing to be done.
+    pub(super) fn is_empty(&self) -> bool {
+        self.build.is_empty() && self.remove.is_empty()
+    }
+
+    /// The detectors that score.
+    pub(super) fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// Scores what is to be scored, and commits it piece by piece.
+    pub(super) async fn carry_out(
+        &self,
+        session: &Session,
+        writer: &mut Writer,
+        progress: &ProgressBar,
+    ) -> Result<ScoredDates> {
+        let mut scored = ScoredDates::default();
+        let warehouse = session.warehouse().clone();
+        let table = warehouse.table(Table::ScoredWindows);
+        session.prefer_order_of_files();
+        for (dates, ()) in pieces(self.build.iter().map(|date| (*date, ()))) {
+            let first = self.reach.first_date(*dates.start());
+            session.register_dates(
+                READ_WINDOWS,
+                Table::TrafficWindows,
+                dates_in(&(first..=*dates.end())).filter(|date| {
+                    partition_file(&warehouse.table(Table::TrafficWindows), *date).exists()
+                }),
+            )?;
+            let windows = session.context().table(READ_WINDOWS).await?;
+            let micros = |slot: i64| slot * self.reach.step.micros();
+            let since = micros(*slots_of(*dates.start(), self.reach.step).start());
+            let until = micros(slots_of(*dates.end(), self.reach.step).end() + 1);
+            let range = since..until;
+            let frame = scores::scored(session, &windows, &self.selection, range, "").await?;
+            let mut change = writer.change()?;
+            let mut manifest = writer.manifest().clone();
+            let folder = change.staging().join("scores");
+            let schema = exported(&frame);
+            let time_column = schema.index_of(WINDOW_START)?;
+            let mut staged = DatedTableWriter::create(folder.clone(), schema, time_column)?;
+            let mut rows = frame.execute_stream().await?;
+            while let Some(batch) = rows.next().await {
+                let batch = self.with_run_ids(&batch?)?;
+                let batch = staged.write(&batch)?;
+                scored.count(&batch);
+                progress.inc(batch.num_rows() as u64);
+            }
+            for date in staged.finish()? {
+                let file = partition_file(&folder, date);
+                let partition = Partition {
+                    key: self.keys.get(&date).cloned(),
+                    ..Partition::by_hand(&file)?
+                };
+                manifest.set(Table::ScoredWindows, date, partition);
+                change.replace(&file, &partition_file(&table, date))?;
+            }
+            writer.commit(change, manifest).await?;
+        }
+        if !self.remove.is_empty() {
+            let mut change = writer.change()?;
+            let mut manifest = writer.manifest().clone();
+            for date in &self.remove {
+                change.delete(&partition_file(&table, *date))?;
+                manifest.remove(Table::ScoredWindows, *date);
+            }
+            writer.commit(change, manifest).await?;
+        }
+        Ok(scored)
+    }
+
+    /// The rows with what their date was made from as their run: however many dates are scored in
+    /// one run, and in whichever, it is the same.
+    fn with_run_ids(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let schema = batch.schema();
+        let (times, place) = (schema.index_of(WINDOW_START)?, schema.index_of("run_id")?);
+        let times = batch
+            .column(times)
+            .as_primitive::<TimestampMicrosecondType>();
+        let mut last: Option<(NaiveDate, &str)> = None;
+        let ids = times.values().iter().map(|micros| {
+            let date = date_of(micros.div_euclid(self.reach.step.micros()), self.reach.step);
+            match last {
+                Some((known, id)) if known == date => id,
+                _ => {
+                    let id = self.keys.get(&date).map_or("", |key| &key[..RUN_ID_DIGITS]);
+                    last = Some((date, id));
+                    id
+                }
+            }
+        });
+        let ids = StringArray::from_iter_values(ids);
+        let ids = datafusion::arrow::compute::cast(&ids, schema.field(place).data_type())?;
+        let mut columns = batch.columns().to_vec();
+        columns[place] = Arc::clone(&ids);
+        Ok(RecordBatch::try_new(schema, columns)?)
+    }
+}
+
+impl ScoredDates {
+    fn count(&mut self, batch: &RecordBatch) {
+        self.windows += batch.num_rows();
+        if let Some(anomalies) = batch.column_by_name("is_anomaly") {
+            self.anomalies += anomalies.as_boolean().true_count();
+        }
+        if let Some(statuses) = batch.column_by_name("status") {
+            let statuses = statuses.as_string::<i32>();
+            for status in (0..statuses.len()).filter(|row| statuses.is_valid(*row)) {
+                let status = statuses.value(status);
+                if let Some(rows) = self.statuses.get_mut(status) {
+                    *rows += 1;
+                } else {
+                    self.statuses.insert(status.to_owned(), 1);
+                }
+            }
+        }
+    }
+}

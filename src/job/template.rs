@@ -1,0 +1,118 @@
+//! The job file that `anomalog init` writes: every setting with its default, and what it means.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The text of a job file for logs and a warehouse. Settings that stand at their default are
+/// comments, so that a later program's defaults reach old files.
+#[must_use]
+pub fn job_file(logs: &[&Path], warehouse: &Path) -> String {
+    let mut paths = String::new();
+    for path in logs {
+        let separator = if paths.is_empty() { "" } else { ", " };
+        let _ = write!(paths, "{separator}{}", quoted(path));
+    }
+    format!(
+        r#"# What `anomalog run` does every night. Keys that are not known are refused; each can be
+# overridden on the command line, as with `--set windows.step=5m`.
+
+# Folder of the tables and detectors. Relative paths are from the folder of this file.
+warehouse = {warehouse}
+
+# Where logs come from. There can be several sections `[[logs]]`.
+[[logs]]
+# Files, folders with all below them, and patterns such as "/var/log/nginx/*.log*".
+paths = [{paths}]
+# auto, common, combined, json, tsv, csv, or parquet: linked in place, not copied.
+# format = "auto"
+# Site of every request; without it the virtual host of the line, else the folder or file name.
+# site = "shop"
+# Which field of JSON, TSV, CSV or Parquet logs holds which column.
+# columns = {{ timestamp = "ts", status = "code" }}
+# Character between two columns of a CSV or TSV log.
+# delimiter = ","
+
+# Lines with times that cannot be right go to the table `quarantine`.
+[limits]
+# Lines before this date.
+# earliest = "2000-01-01"
+# Lines so much later than their file was last written.
+# ahead_of_file = "1d"
+
+[windows]
+# Length of a window: it must divide a day evenly.
+# step = "1m"
+# SQL expression over `access_logs` that names the series of a request.
+# series_key = "site"
+
+[scores]
+# The detector that decides what is an anomaly, as "name" or "name@version"; without it the one
+# with the most metrics, then the best forecast, or a shipped one where none was trained.
+# detector = "lstm"
+# Columns that shipped detectors score: requests, unless told otherwise.
+# metrics = ["requests"]
+# Windows per series and week that may be anomalous by chance; without it what each detector was
+# trained with, which is 1 for the shipped ones.
+# alarms_per_week = 1.0
+"#,
+        warehouse = quoted(warehouse),
+    )
+}
+
+/// A path as a TOML string.
+fn quoted(path: &Path) -> String {
+    // A JSON string is one of TOML, except that it may hold the character 127 as it is.
+    let text = serde_json::Value::String(path.to_string_lossy().into_owned());
+    text.to_string().replace('\u{7f}', "\\u007f")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::config::Job;
+
+    /// The settings of a job file, written out.
+    fn settings(text: &str) -> String {
+        format!(
+            "{:#?}",
+            Job::parse(text, Path::new("job.toml"), &[]).unwrap()
+        )
+    }
+
+    #[test]
+    fn the_file_means_the_defaults() {
+        let text = job_file(
+            &[Path::new("logs"), Path::new("a \"b\"")],
+            Path::new("warehouse"),
+        );
+        let least = "[[logs]]\npaths = [\"logs\", 'a \"b\"']";
+        assert_eq!(settings(&text), settings(least));
+    }
+
+    #[test]
+    fn what_is_said_to_be_the_default_is() {
+        let text = job_file(&[Path::new("logs")], Path::new("warehouse"));
+        // Those are examples: the default is that they are not there.
+        let examples = [
+            "site",
+            "columns",
+            "delimiter",
+            "detector",
+            "metrics",
+            "alarms_per_week",
+        ];
+        let is_default = |line: &str| {
+            line.strip_prefix("# ").is_some_and(|line| {
+                let key = line.split(' ').next().unwrap_or_default();
+                line[key.len()..].starts_with(" = ") && !examples.contains(&key)
+            })
+        };
+        let lines = text.lines();
+        let spoken: Vec<&str> = lines
+            .map(|line| if is_default(line) { &line[2..] } else { line })
+            .collect();
+        let spoken = spoken.join("\n");
+        assert_eq!(spoken.matches("\nstep = ").count(), 1);
+        assert_eq!(settings(&spoken), settings(&text));
+    }
+}

@@ -1,0 +1,657 @@
+//! `anomalog run`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::Workplace;
+
+/// Tables that must come out alike, however they came about.
+const TABLES: [&str; 6] = [
+    "access_logs",
+    "log_files",
+    "quarantine",
+    "traffic_windows",
+    "scored_windows",
+    "series_dates",
+];
+
+/// Crashes after so many changes of the warehouse.
+const CRASH: &str = "ANOMALOG_CRASH_AFTER_CHANGES";
+
+/// A workplace with a job over `logs`, an empty folder, and the logs of some days of two sites
+/// in `all/logs`.
+struct Job {
+    work: Workplace,
+}
+
+impl Job {
+    fn new(days: u32) -> Self {
+        let work = Workplace::new();
+        work.succeed(&[
+            "simulate",
+            "--out",
+            "all",
+            "--days",
+            &days.to_string(),
+            "--sites",
+            "2",
+            "--scale",
+            "0.05",
+            "--start",
+            "2026-03-02",
+            "--seed",
+            "5",
+        ]);
+        let job = Self { work };
+        job.clear();
+        job.work.write("job.toml", "[[logs]]\npaths = [\"logs\"]\n");
+        job
+    }
+
+    /// Forgets all that was done.
+    fn clear(&self) {
+        for folder in ["logs", "warehouse"] {
+            let path = self.work.path().join(folder);
+            if path.exists() {
+                fs::remove_dir_all(&path).unwrap();
+            }
+        }
+        fs::create_dir(self.work.path().join("logs")).unwrap();
+    }
+
+    /// The logs that there will be, by their path below `logs`, in the order of their dates.
+    fn all(&self) -> Vec<PathBuf> {
+        let root = self.work.path().join("all/logs");
+        let mut paths: Vec<PathBuf> = crate::files(&root)
+            .into_keys()
+            .map(|path| path.strip_prefix(&root).unwrap().to_owned())
+            .collect();
+        paths.sort_by_key(|path| path.file_name().unwrap().to_owned());
+        paths
+    }
+
+    /// Puts logs where the job looks for them.
+    fn deliver<'a>(&self, logs: impl IntoIterator<Item = &'a PathBuf>) {
+        for log in logs {
+            let to = self.work.path().join("logs").join(log);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(self.work.path().join("all/logs").join(log), to).unwrap();
+        }
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        self.work.run(&[&["run"], arguments].concat())
+    }
+
+    /// Runs, and must succeed.
+    fn succeed(&self) {
+        self.work.succeed(&["run"]);
+    }
+
+    /// Every file of every table.
+    fn tables(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let tables = TABLES.iter();
+        tables
+            .flat_map(|table| self.work.files(&format!("warehouse/{table}")))
+            .map(|(path, bytes)| {
+                (
+                    path.strip_prefix(self.work.path()).unwrap().to_owned(),
+                    bytes,
+                )
+            })
+            .collect()
+    }
+
+    /// The tables that one run over all logs makes.
+    fn in_one_go(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        self.clear();
+        self.deliver(&self.all());
+        self.succeed();
+        self.tables()
+    }
+
+    #[track_caller]
+    fn expect(&self, expected: &BTreeMap<PathBuf, Vec<u8>>, how: &str) {
+        let found = self.tables();
+        let differ: Vec<&Path> = expected
+            .keys()
+            .chain(found.keys())
+            .filter(|path| expected.get(*path) != found.get(*path))
+            .map(PathBuf::as_path)
+            .collect();
+        assert!(differ.is_empty(), "{how}: {differ:?}");
+    }
+}
+
+#[test]
+fn however_the_nights_come_the_tables_are_the_same_bytes() {
+    let job = Job::new(4);
+    let expected = job.in_one_go();
+    for table in ["access_logs", "traffic_windows", "scored_windows"] {
+        let dates = expected
+            .keys()
+            .filter(|path| path.starts_with(format!("warehouse/{table}")));
+        assert!(dates.count() >= 4, "{table}");
+    }
+
+    job.succeed();
+    job.expect(&expected, "run again");
+
+    let all = job.all();
+    job.clear();
+    for night in all.chunks(2) {
+        job.deliver(night);
+        job.succeed();
+    }
+    job.expect(&expected, "night by night");
+
+    job.clear();
+    for night in all.chunks(2).rev() {
+        job.deliver(night);
+        job.succeed();
+    }
+    job.expect(&expected, "backwards");
+
+    // One site of one night comes late, and one night is missing for long.
+    job.clear();
+    for night in [&all[..1], &all[4..], &all[1..2], &all[2..4]] {
+        job.deliver(night);
+        job.succeed();
+    }
+    job.expect(&expected, "with logs that come late");
+
+    job.clear();
+    job.deliver(&all);
+    for date in ["2026-03-04", "2026-03-02", "2026-03-05", "2026-03-03"] {
+        job.work.succeed(&["run", "--date", date]);
+    }
+    job.succeed();
+    job.expect(&expected, "date by date");
+
+    job.clear();
+    job.deliver(&all);
+    job.work.succeed(&["run", "--threads", "1"]);
+    job.expect(&expected, "on one thread");
+
+    // By hand: the windows are those of the commands.
+    fs::rename(
+        job.work.path().join("warehouse"),
+        job.work.path().join("kept"),
+    )
+    .unwrap();
+    job.work.succeed(&["ingest", "logs"]);
+    let windows = |tables: &BTreeMap<PathBuf, Vec<u8>>| -> BTreeMap<PathBuf, Vec<u8>> {
+        let windows = Path::new("warehouse/traffic_windows");
+        let of_windows = tables.iter().filter(|(path, _)| path.starts_with(windows));
+        of_windows
+            .map(|(path, bytes)| (path.clone(), bytes.clone()))
+            .collect()
+    };
+    assert!(
+        windows(&job.tables()) == windows(&expected),
+        "windows by hand differ"
+    );
+    job.work.succeed(&["score"]);
+    job.succeed();
+    job.expect(&expected, "after commands by hand");
+}
+
+#[test]
+fn nothing_new_ends_at_once() {
+    let job = Job::new(2);
+    job.in_one_go();
+    let before = job.work.files("warehouse");
+    insta::assert_snapshot!(job.run(&[]), @"
+    --- stderr
+    nothing new: 4 logs found, all known, and every table is up to date
+    ");
+    assert!(
+        job.work.files("warehouse") == before,
+        "something was written"
+    );
+
+    // A file that was taken away is made again.
+    let scores = job.work.path().join("warehouse/scored_windows");
+    let file = crate::files(&scores).into_keys().next().unwrap();
+    let bytes = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    job.succeed();
+    assert!(fs::read(&file).unwrap() == bytes);
+}
+
+#[test]
+fn a_night_rebuilds_no_date_that_it_does_not_touch() {
+    let job = Job::new(3);
+    let all = job.all();
+    job.deliver(&all[..4]);
+    let said = job.run(&["--json"]);
+    let first: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        first["windows_built"],
+        serde_json::json!(["2026-03-02", "2026-03-03"])
+    );
+    job.deliver(&all[4..]);
+    let said = job.run(&["--json"]);
+    let second: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(second["logs_read"], 2, "{said}");
+    assert!(
+        !second["windows_built"]
+            .as_array()
+            .unwrap()
+            .contains(&"2026-03-02".into()),
+        "{said}"
+    );
+    assert!(
+        !second["dates_scored"]
+            .as_array()
+            .unwrap()
+            .contains(&"2026-03-02".into()),
+        "{said}"
+    );
+    let runs = job.work.succeed(&[
+        "sql", "--format", "csv",
+        "SELECT outcome, logs_found, logs_read, windows_dates > 0 AS built FROM runs ORDER BY started_at, logs_found",
+    ]);
+    insta::assert_snapshot!(runs, @"
+    outcome,logs_found,logs_read,built
+    success,4,4,true
+    success,6,2,true
+    ");
+}
+
+#[test]
+fn a_crash_at_any_commit_is_made_good_by_the_next_run() {
+    let job = Job::new(2);
+    let expected = job.in_one_go();
+    let mut crashes = 0;
+    loop {
+        job.clear();
+        job.deliver(&job.all());
+        let mut command = job.work.command(&["run"]);
+        let ended = command.env(CRASH, crashes.to_string()).output().unwrap();
+        if ended.status.success() {
+            break;
+        }
+        assert_eq!(
+            ended.status.code(),
+            None,
+            "it ended by itself after {crashes} changes"
+        );
+        // What a reader finds meanwhile can be read.
+        job.work
+            .succeed(&["sql", "SELECT sum(requests) FROM traffic_windows"]);
+        job.succeed();
+        job.expect(&expected, &format!("after a crash at change {crashes}"));
+        let left = job.work.files("warehouse/.staging");
+        assert!(
+            left.is_empty(),
+            "left after a crash at change {crashes}: {:?}",
+            left.keys()
+        );
+        crashes += 1;
+    }
+    assert!(crashes > 15, "only {crashes} changes");
+}
+
+#[test]
+fn a_kill_at_any_time_is_made_good_by_the_next_run() {
+    let job = Job::new(2);
+    let expected = job.in_one_go();
+    // Times that spread over a run, whatever it takes.
+    let started = std::time::Instant::now();
+    job.in_one_go();
+    let run = started.elapsed();
+    for part in 1..8 {
+        job.clear();
+        job.deliver(&job.all());
+        let mut child = job.work.command(&["run", "--quiet"]).spawn().unwrap();
+        std::thread::sleep(run * part / 8);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        job.succeed();
+        job.expect(&expected, &format!("killed after {part} eighths of a run"));
+    }
+}
+
+#[test]
+fn a_full_disk_fails_the_run_and_not_the_next() {
+    let job = Job::new(2);
+    let expected = job.in_one_go();
+    job.clear();
+    job.deliver(&job.all());
+    // Files of more than some KiB cannot be written: as a full disk, an error of `write`.
+    let exe = env!("CARGO_BIN_EXE_anomalog");
+    let script = format!("trap '' XFSZ; ulimit -f 24; exec {exe} run");
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(job.work.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write"), "{said}");
+    job.succeed();
+    job.expect(&expected, "after a full disk");
+}
+
+#[test]
+fn a_second_run_waits_or_says_who_is_at_work() {
+    let job = Job::new(2);
+    let expected = job.in_one_go();
+    job.clear();
+    job.deliver(&job.all());
+    let mut first = job.work.command(&["run", "--quiet"]).spawn().unwrap();
+    let lock = job.work.path().join("warehouse/.lock");
+    while !fs::read_to_string(&lock).is_ok_and(|text| text.contains("anomalog run")) {
+        assert!(first.try_wait().unwrap().is_none(), "it ended too soon");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let said = job.run(&[]);
+    assert!(
+        said.contains("error: the warehouse `warehouse` is in use by `anomalog run` (process "),
+        "{said}"
+    );
+    assert!(
+        said.contains("hint: try again when that has ended, or wait for it with `--wait`"),
+        "{said}"
+    );
+    assert!(said.contains("--- exit 4"), "{said}");
+    let said = job.run(&["--wait"]);
+    assert!(said.contains("nothing new"), "{said}");
+    assert!(first.wait().unwrap().success());
+    job.expect(&expected, "two at once");
+}
+
+#[test]
+fn a_log_that_grows_is_replaced() {
+    let job = Job::new(2);
+    let expected = job.in_one_go();
+    // Half a day of plain text, then the whole.
+    let log = job.all().into_iter().next_back().unwrap();
+    let plain = |bytes: &[u8]| -> Vec<u8> {
+        if log.extension().is_some_and(|ending| ending == "zst") {
+            zstd::decode_all(bytes).unwrap()
+        } else {
+            let mut text = Vec::new();
+            std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(bytes), &mut text)
+                .unwrap();
+            text
+        }
+    };
+    let text = plain(&fs::read(job.work.path().join("all/logs").join(&log)).unwrap());
+    let half = text[..text.len() / 2]
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .unwrap()
+        + 1;
+    let place = job.work.path().join("logs").join(&log).with_extension("");
+    let in_one_go = |text: &[u8]| {
+        job.clear();
+        job.deliver(&job.all()[..3]);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(&place, text).unwrap();
+        job.succeed();
+        job.tables()
+    };
+    let whole = in_one_go(&text);
+    in_one_go(&text[..half]);
+    fs::write(&place, &text).unwrap();
+    let said = job.run(&[]);
+    assert!(
+        said.contains("has grown: what was read of it before is replaced"),
+        "{said}"
+    );
+    job.expect(&whole, "a log that grew");
+
+    // It is cut short, and then compressed as it is.
+    fs::write(&place, &text[..half]).unwrap();
+    let said = job.run(&[]);
+    assert!(
+        said.contains("is shorter than it was: what was read of it before is replaced"),
+        "{said}"
+    );
+    let short = job.tables();
+    fs::write(
+        place.with_extension("log.zst"),
+        zstd::encode_all(&text[..half], 3).unwrap(),
+    )
+    .unwrap();
+    fs::remove_file(&place).unwrap();
+    let said = job.run(&[]);
+    assert!(
+        said.contains("nothing new") || !said.contains("is replaced"),
+        "{said}"
+    );
+    job.expect(&short, "a log that was compressed");
+
+    // A log that is taken away leaves its rows.
+    fs::remove_dir_all(job.work.path().join("logs")).unwrap();
+    fs::create_dir(job.work.path().join("logs")).unwrap();
+    job.succeed();
+    job.expect(&short, "logs that were taken away");
+    assert!(expected != short);
+}
+
+#[test]
+fn times_beyond_the_limits_are_quarantined() {
+    let job = Job::new(1);
+    job.deliver(&job.all());
+    job.work.write(
+        "logs/clock.log",
+        "1.2.3.4 - - [02/Mar/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 200 1\n\
+         1.2.3.4 - - [02/Mar/1999:10:00:00 +0000] \"GET / HTTP/1.1\" 200 1\n\
+         1.2.3.4 - - [02/Mar/2098:10:00:00 +0000] \"GET / HTTP/1.1\" 200 1\n",
+    );
+    job.succeed();
+    insta::assert_snapshot!(
+        job.work.succeed(&["sql", "--format", "csv", "SELECT line_number, reason FROM quarantine ORDER BY line_number"]),
+        @"
+    line_number,reason
+    2,timestamp beyond the limits
+    3,timestamp beyond the limits
+    "
+    );
+    let dates = fs::read_dir(job.work.path().join("warehouse/traffic_windows")).unwrap();
+    assert_eq!(dates.count(), 2, "one date and the settings");
+}
+
+#[test]
+fn what_cannot_be_read_does_not_end_the_night() {
+    let job = Job::new(1);
+    job.deliver(&job.all());
+    job.work.write(
+        "job.toml",
+        "[[logs]]\npaths = [\"gone\", \"logs\", \"none-*.log\"]\n",
+    );
+    job.work.write(
+        "logs/cut.log.gz",
+        [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3],
+    );
+    let said = job.run(&[]);
+    assert!(
+        said.contains("warning: `gone`: no such file or folder"),
+        "{said}"
+    );
+    assert!(
+        said.contains("warning: `none-*.log`: no such file or folder"),
+        "{said}"
+    );
+    assert!(said.contains("cut.log.gz"), "{said}");
+    assert!(said.contains("2 of 3 logs are new"), "{said}");
+    assert!(said.contains("--- exit 3"), "{said}");
+    // The night is done, and the next tells again of what is missing.
+    let said = job.run(&[]);
+    assert!(
+        said.contains("nothing new") && said.contains("--- exit 3"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_job_file_is_checked_and_so_is_the_warehouse() {
+    let job = Job::new(1);
+    job.deliver(&job.all());
+    insta::assert_snapshot!(job.run(&["--check"]), @"
+    `job.toml` is in order
+    logs: 2 found, 2 of them new
+    detector: pretrained-lstm@1
+    windows to build: none, besides those of the new logs
+    scores to build: none, besides those of the new logs
+    ");
+    assert!(
+        !job.work.path().join("warehouse").exists(),
+        "a check writes nothing"
+    );
+    job.succeed();
+    insta::assert_snapshot!(job.run(&["--check", "--set", "windows.step=5m"]), @"
+    `job.toml` is in order
+    logs: 2 found, 0 of them new
+    detector: pretrained-lstm@1
+    windows to build: 1 date, 2026-03-02
+    scores to build: 1 date, 2026-03-02
+    ");
+    job.work.write(
+        "job.toml",
+        "[[logs]]\npaths = [\"logs\"]\n[windows]\nstep = \"7m\"\n",
+    );
+    insta::assert_snapshot!(job.run(&["--check"]), @r#"
+    --- stderr
+    error: `job.toml` line 4, `step = "7m"`: a step must divide a day evenly, such as `30s`, `1m`, `5m`, `1h` or `1d`
+    --- exit 1
+    "#);
+    insta::assert_snapshot!(job.run(&["--job", "other.toml"]), @"
+    --- stderr
+    error: cannot read the job file `other.toml`: No such file or directory (os error 2)
+    hint: write one with `anomalog init --logs PATH`, or name another with `--job FILE`
+    --- exit 1
+    ");
+    job.work.write(
+        "job.toml",
+        "[[logs]]\npaths = [\"logs\"]\n[scores]\ndetector = \"mine\"\n",
+    );
+    insta::assert_snapshot!(job.run(&["--check"]), @"
+    --- stderr
+    error: there is no detector `mine`; there are shipped for any metrics: pretrained-rnn, pretrained-lstm, pretrained-gru, pretrained-clstm
+    hint: `anomalog detectors list` shows them
+    --- exit 1
+    ");
+    job.work.write(
+        "job.toml",
+        "[[logs]]\npaths = [\"logs\"]\n[scores]\nmetrics = [\"hits\"]\n",
+    );
+    insta::assert_snapshot!(job.run(&["--check"]), @"
+    --- stderr
+    error: `warehouse/traffic_windows` has no numeric column `hits`, only `bytes`, `client_errors`, `latency_p50`, `latency_p95`, `requests`, `server_errors`, `unique_clients`
+    hint: choose metrics with `--metrics`, separated by commas
+    --- exit 1
+    ");
+}
+
+#[test]
+fn a_changed_setting_builds_anew_what_depends_on_it() {
+    let job = Job::new(2);
+    let expected = job.in_one_go();
+    let said = job.run(&["--json", "--set", "scores.alarms_per_week=20.0"]);
+    let changed: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(changed["windows_built"], serde_json::json!([]), "{said}");
+    assert_eq!(
+        changed["dates_scored"].as_array().unwrap().len(),
+        2,
+        "{said}"
+    );
+    assert!(job.tables() != expected);
+    job.work.succeed(&["run", "--set", "windows.step=5m"]);
+    let rows = job.work.succeed(&[
+        "sql",
+        "--format",
+        "csv",
+        "SELECT count(*) FROM traffic_windows",
+    ]);
+    assert_eq!(rows.lines().next_back(), Some("1152"));
+    job.succeed();
+    job.expect(&expected, "with the first settings again");
+}
+
+#[test]
+fn a_warehouse_that_cannot_be_written_is_told() {
+    let job = Job::new(1);
+    job.deliver(&job.all());
+    // A file where the folder should be: root may write anywhere else.
+    job.work.write("warehouse", "");
+    let said = job.run(&[]);
+    assert!(said.contains("error: cannot write `warehouse`"), "{said}");
+    assert!(said.contains("--- exit 1"), "{said}");
+}
+
+#[test]
+fn init_writes_a_job_that_runs() {
+    let job = Job::new(1);
+    job.deliver(&job.all());
+    fs::remove_file(job.work.path().join("job.toml")).unwrap();
+    insta::assert_snapshot!(job.work.run(&["init", "--logs", "logs"]), @"
+    --- stderr
+    wrote `job.toml`: read it, then try `anomalog run --job job.toml --check`
+    ");
+    job.succeed();
+    insta::assert_snapshot!(job.work.run(&["init", "--logs", "logs"]), @"
+    --- stderr
+    error: the job file `job.toml` is there already
+    hint: name another with `--job FILE`, or remove it first
+    --- exit 1
+    ");
+}
+
+#[test]
+fn parquet_logs_are_linked_and_forgotten() {
+    let job = Job::new(2);
+    job.in_one_go();
+    for (name, dates) in [("a", "= '2026-03-02'"), ("b", "> '2026-03-02'")] {
+        let query = format!(
+            "SELECT timestamp AS ts, client_ip, path, status AS code, bytes, latency_ms FROM access_logs \
+             WHERE site = 'shop' AND date {dates} ORDER BY timestamp"
+        );
+        job.work.query_to(&format!("{name}.parquet"), &query);
+    }
+    fs::rename(
+        job.work.path().join("b.parquet"),
+        job.work.path().join("later"),
+    )
+    .unwrap();
+    job.clear();
+    job.work.write(
+        "job.toml",
+        "[[logs]]\npaths = [\"*.parquet\"]\nformat = \"parquet\"\nsite = \"shop\"\n\
+         columns = { timestamp = \"ts\", status = \"code\" }\n",
+    );
+    job.succeed();
+    fs::rename(
+        job.work.path().join("later"),
+        job.work.path().join("b.parquet"),
+    )
+    .unwrap();
+    let said = job.run(&[]);
+    assert!(
+        said.contains("0 of 0 logs are new, with 0 requests, 0 lines rejected; 2 logs are linked"),
+        "{said}"
+    );
+    let night_by_night = job.tables();
+    job.clear();
+    job.succeed();
+    job.expect(&night_by_night, "in one go");
+    assert!(job.run(&[]).contains("nothing new"));
+
+    fs::remove_file(job.work.path().join("a.parquet")).unwrap();
+    let said = job.run(&[]);
+    assert!(
+        said.contains("the linked source is gone, and its requests with it"),
+        "{said}"
+    );
+    assert!(
+        said.contains("2 partitions removed, since there are no logs of their dates any more"),
+        "{said}"
+    );
+    assert!(said.contains("--- exit 3"), "{said}");
+    assert!(job.run(&[]).contains("nothing new"));
+}
