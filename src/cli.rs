@@ -93,6 +93,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Score every traffic window.
     Score(ScoreArgs),
+    /// Group anomalous windows into incidents, and say what caused them.
+    Incidents(IncidentsArgs),
     /// Query the warehouse.
     Sql(SqlArgs),
     /// List the detectors, or show one.
@@ -391,6 +393,27 @@ pub struct ScoreArgs {
     pub since: Option<DateTime<Utc>>,
 
     /// Score only windows before this date or RFC 3339 time.
+    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Arguments of `anomalog incidents`.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(after_help = "\
+Reads `scored_windows` and `access_logs`, and writes the tables `incidents` and `incident_causes`, \
+replacing whole UTC dates. An incident begins with an anomalous window, goes on while windows are \
+nearly as unusual, and belongs to the date on which it begins.
+
+Examples:
+  anomalog incidents
+  anomalog incidents --since 2026-11-01
+  anomalog sql 'SELECT * FROM incidents ORDER BY started_at'")]
+pub struct IncidentsArgs {
+    /// Only incidents that begin on this date or later: a date or an RFC 3339 time.
+    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
+    pub since: Option<DateTime<Utc>>,
+
+    /// Only incidents that begin before the end of the date of this date or RFC 3339 time.
     #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
     pub until: Option<DateTime<Utc>>,
 }

@@ -18,6 +18,7 @@ use crate::evaluation::report::PageError;
 use crate::evaluation::run::RunError;
 use crate::evaluation::study::LinesError;
 use crate::evaluation::warehouse::WarehouseError;
+use crate::incidents::RulesError;
 use crate::job::ConfigError;
 use crate::logs::{IngestError, WriteError};
 use crate::pretraining::PretrainingError;
@@ -181,6 +182,9 @@ pub enum Error {
     /// Labels that do not go with the windows.
     #[error(transparent)]
     Labelled(Box<WarehouseError>),
+    /// Rules of incidents that mean nothing.
+    #[error(transparent)]
+    IncidentRules(#[from] RulesError),
     /// An evaluation that would leak, or that can judge nothing.
     #[error(transparent)]
     Evaluation(Box<RunError>),
@@ -377,6 +381,7 @@ impl Error {
             | Self::Unpublished { .. }
             | Self::ParquetInput { .. }
             | Self::DetectorName { .. }
+            | Self::IncidentRules(_)
             | Self::NotParquet { .. }
             | Self::LinkedValues { .. }
             | Self::ColumnType { .. }
@@ -561,9 +566,10 @@ fn innermost(error: &DataFusionError) -> &DataFusionError {
     }
 }
 
-/// The name in `table 'datafusion.public.x' not found`.
+/// The name in `table 'datafusion.public.x' not found` and `No table named 'x'`.
 fn unknown_table(text: &str) -> Option<&str> {
-    let name = text.strip_prefix("table '")?.strip_suffix("' not found")?;
+    let quoted = |prefix, suffix| text.strip_prefix(prefix)?.strip_suffix(suffix);
+    let name = quoted("table '", "' not found").or_else(|| quoted("No table named '", "'"))?;
     Some(name.strip_prefix("datafusion.public.").unwrap_or(name))
 }
 

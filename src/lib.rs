@@ -9,6 +9,9 @@
 //!                            │                      │
 //!                            ▼                      ▼
 //!                        scored_windows      scores as columns ──▶ Parquet, SQL
+//!                            │  queries/incidents.sql, queries/incident_causes.sql
+//!                            ▼
+//!                        incidents, incident_causes      what went wrong when, and who did it
 //! ```
 //!
 //! Data goes one way. Each step reads what stands above it and writes what stands below, and can
@@ -30,6 +33,7 @@ pub mod commands;
 pub mod detectors;
 pub mod error;
 pub mod evaluation;
+pub mod incidents;
 pub mod job;
 pub mod logs;
 pub mod pretraining;

@@ -3,7 +3,7 @@
 //! SQL that defines a table lives in those files, never in a Rust string, so that it can be read,
 //! run and tested as SQL. Values reach it as parameters, never as text.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -24,7 +24,7 @@ const SERIES_FRAME: &str = "series_frame";
 const OBSERVED_RANGE: &str = "observed_range";
 /// What requests amount to.
 const TRAFFIC: &str = "traffic";
-/// The windows that [`counted_traffic`] reads.
+/// The windows that [`Query::CountedTraffic`] reads.
 pub const COUNTED_WINDOWS: &str = "counted_windows";
 
 /// A file of `queries/`.
@@ -50,6 +50,18 @@ pub enum Query {
     TrafficWindows,
     /// Windows with scores.
     ScoredWindows,
+    /// Runs of unusual windows.
+    IncidentRuns,
+    /// Incidents.
+    Incidents,
+    /// The days that an incident is compared with.
+    IncidentDays,
+    /// Who asked for what during an incident and before.
+    IncidentFacets,
+    /// How much falls into which bucket of values.
+    IncidentBuckets,
+    /// What explains an incident.
+    IncidentCauses,
     /// The demo's strongest anomalies.
     DemoEvents,
     /// The demo's labels and what detectors make of them.
@@ -58,7 +70,7 @@ pub enum Query {
 
 impl Query {
     /// Every file.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::AccessLogs,
         Self::LogCoverage,
         Self::SeriesRange,
@@ -69,6 +81,12 @@ impl Query {
         Self::CountedTraffic,
         Self::TrafficWindows,
         Self::ScoredWindows,
+        Self::IncidentRuns,
+        Self::Incidents,
+        Self::IncidentDays,
+        Self::IncidentFacets,
+        Self::IncidentBuckets,
+        Self::IncidentCauses,
         Self::DemoEvents,
         Self::DemoLabels,
     ];
@@ -87,6 +105,12 @@ impl Query {
             Self::CountedTraffic => include_str!("../queries/counted_traffic.sql"),
             Self::TrafficWindows => include_str!("../queries/traffic_windows.sql"),
             Self::ScoredWindows => include_str!("../queries/scored_windows.sql"),
+            Self::IncidentRuns => include_str!("../queries/incident_runs.sql"),
+            Self::Incidents => include_str!("../queries/incidents.sql"),
+            Self::IncidentDays => include_str!("../queries/incident_days.sql"),
+            Self::IncidentFacets => include_str!("../queries/incident_facets.sql"),
+            Self::IncidentBuckets => include_str!("../queries/incident_buckets.sql"),
+            Self::IncidentCauses => include_str!("../queries/incident_causes.sql"),
             Self::DemoEvents => include_str!("../queries/demo_events.sql"),
             Self::DemoLabels => include_str!("../queries/demo_labels.sql"),
         }
@@ -236,7 +260,6 @@ pub async fn scored_windows(
     context: &SessionContext,
     parameters: ScoredWindows<'_>,
 ) -> Result<DataFrame> {
-    let time = |micros| ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into()));
     let version = i32::try_from(parameters.detector_version).ok();
     context
         .sql(Query::ScoredWindows.text())
@@ -248,6 +271,194 @@ pub async fn scored_windows(
             ("detector_version", ScalarValue::Int32(version)),
             ("run_id", ScalarValue::from(parameters.run_id)),
         ])
+}
+
+/// The table that [`incidents`] reads: what [`incident_runs`] gives.
+pub const INCIDENT_RUNS: &str = "incident_runs";
+
+/// Parameters of [`incident_runs`]; times in microseconds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncidentRuns {
+    /// The windows to read, since the epoch.
+    pub windows: Range<i64>,
+    /// Length of a window.
+    pub step: i64,
+    /// How much more frequent than at the threshold windows at the stop level are.
+    pub stop_ratio: f64,
+    /// Longest time below the stop level within a run.
+    pub bridge: i64,
+    /// Longest time without scores within a run.
+    pub bridge_unknown: i64,
+}
+
+/// Runs of unusual windows of each series, ordered by site, then time.
+///
+/// # Errors
+/// When there are no scored windows.
+pub async fn incident_runs(
+    context: &SessionContext,
+    parameters: &IncidentRuns,
+) -> Result<DataFrame> {
+    context
+        .sql(Query::IncidentRuns.text())
+        .await?
+        .with_param_values(vec![
+            ("since", time(parameters.windows.start)),
+            ("until", time(parameters.windows.end)),
+            ("step", ScalarValue::from(parameters.step)),
+            ("stop_ratio", ScalarValue::from(parameters.stop_ratio)),
+            ("bridge", ScalarValue::from(parameters.bridge)),
+            (
+                "bridge_unknown",
+                ScalarValue::from(parameters.bridge_unknown),
+            ),
+        ])
+}
+
+/// Parameters of [`incidents`]; times in microseconds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incidents {
+    /// When incidents start, since the epoch.
+    pub started_at: Range<i64>,
+    /// Shortest incident.
+    pub min_length: i64,
+    /// Least severity: 0 for low, 1 for medium, 2 for high.
+    pub min_severity: i64,
+    /// Usual traffic that raises the severity by one step.
+    pub medium_impact: i64,
+    /// Usual traffic that raises it by two.
+    pub high_impact: i64,
+}
+
+/// Incidents that start in a range, ordered by start, then site.
+///
+/// # Errors
+/// When [`INCIDENT_RUNS`] is not registered.
+pub async fn incidents(context: &SessionContext, parameters: &Incidents) -> Result<DataFrame> {
+    context
+        .sql(Query::Incidents.text())
+        .await?
+        .with_param_values(vec![
+            ("since", time(parameters.started_at.start)),
+            ("until", time(parameters.started_at.end)),
+            ("min_length", ScalarValue::from(parameters.min_length)),
+            ("min_severity", ScalarValue::from(parameters.min_severity)),
+            ("medium_impact", ScalarValue::from(parameters.medium_impact)),
+            ("high_impact", ScalarValue::from(parameters.high_impact)),
+        ])
+}
+
+/// What [`incident_causes`] reads.
+const INCIDENT_FACETS: &str = "incident_facets";
+/// What it reads more than once, and so is queried once.
+const INCIDENT_BUCKETS: &str = "incident_buckets";
+
+/// The days before an incident of a series that the part of it in `during`, in microseconds since the
+/// epoch, is compared with.
+///
+/// # Errors
+/// When there are no scored windows.
+pub async fn incident_days(
+    context: &SessionContext,
+    series: &str,
+    during: &Range<i64>,
+) -> Result<DataFrame> {
+    context
+        .sql(Query::IncidentDays.text())
+        .await?
+        .with_param_values(vec![
+            ("series", ScalarValue::from(series)),
+            ("started_at", time(during.start)),
+            ("ended_at", time(during.end)),
+        ])
+}
+
+/// Parameters of [`incident_causes`]; times in microseconds since the epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncidentCauses<'a> {
+    /// The incident.
+    pub incident_id: &'a str,
+    /// Its series.
+    pub series: &'a str,
+    /// Its top metric.
+    pub metric: &'a str,
+    /// Its direction.
+    pub direction: &'a str,
+    /// What is looked at of it.
+    pub during: Range<i64>,
+    /// The days, so many ago, that it is compared with, as [`incident_days`] gives them.
+    pub days: &'a [i64],
+    /// From where on it is compared with the time right before, if with no day.
+    pub before_from: i64,
+    /// `expected_total` as a multiple of `actual_total`; `None` where that is 0.
+    pub expected_ratio: Option<f64>,
+}
+
+impl IncidentCauses<'_> {
+    /// How many times as long as the incident what it is compared with is.
+    fn ranges_before(&self) -> f64 {
+        if self.days.is_empty() {
+            let Range { start, end } = self.during;
+            (start - self.before_from) as f64 / (end - start) as f64
+        } else {
+            self.days.len() as f64
+        }
+    }
+}
+
+/// What explains an incident, ordered by rank.
+///
+/// # Errors
+/// When `series_requests` is not registered.
+pub async fn incident_causes(
+    context: &SessionContext,
+    incident: &IncidentCauses<'_>,
+) -> Result<DataFrame> {
+    let has_day = |day| ScalarValue::from(incident.days.contains(&day));
+    let facets = context
+        .sql(Query::IncidentFacets.text())
+        .await?
+        .with_param_values(vec![
+            ("series", ScalarValue::from(incident.series)),
+            ("metric", ScalarValue::from(incident.metric)),
+            ("started_at", time(incident.during.start)),
+            ("ended_at", time(incident.during.end)),
+            ("before_from", time(incident.before_from)),
+            ("day_1", has_day(1)),
+            ("day_2", has_day(2)),
+            ("day_3", has_day(3)),
+            ("day_7", has_day(7)),
+            ("has_days", ScalarValue::from(!incident.days.is_empty())),
+        ])?;
+    context.deregister_table(INCIDENT_FACETS)?;
+    context.register_table(INCIDENT_FACETS, facets.into_view())?;
+    let buckets = context.sql(Query::IncidentBuckets.text()).await?;
+    let buckets = buckets.cache().await?;
+    context.deregister_table(INCIDENT_BUCKETS)?;
+    context.register_table(INCIDENT_BUCKETS, buckets.into_view())?;
+    let causes = context
+        .sql(Query::IncidentCauses.text())
+        .await?
+        .with_param_values(vec![
+            ("incident_id", ScalarValue::from(incident.incident_id)),
+            ("metric", ScalarValue::from(incident.metric)),
+            ("direction", ScalarValue::from(incident.direction)),
+            ("started_at", time(incident.during.start)),
+            (
+                "expected_ratio",
+                ScalarValue::Float64(incident.expected_ratio),
+            ),
+            ("ranges_before", ScalarValue::from(incident.ranges_before())),
+        ]);
+    // The plan has what it reads.
+    context.deregister_table(INCIDENT_BUCKETS)?;
+    context.deregister_table(INCIDENT_FACETS)?;
+    causes
+}
+
+/// A point in time from microseconds since the epoch.
+fn time(micros: i64) -> ScalarValue {
+    ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into()))
 }
 
 #[cfg(test)]

@@ -30,6 +30,10 @@ pub enum Table {
     TrafficWindows,
     /// One row per series and window, with anomaly scores.
     ScoredWindows,
+    /// One row per incident.
+    Incidents,
+    /// One row per incident and value that explains a part of it.
+    IncidentCauses,
     /// One row per known anomaly.
     Labels,
     /// One row per run of `anomalog run` that changed something.
@@ -41,12 +45,14 @@ pub enum Table {
 
 impl Table {
     /// Every table that queries read, in the order of the data flow.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::AccessLogs,
         Self::LogFiles,
         Self::Quarantine,
         Self::TrafficWindows,
         Self::ScoredWindows,
+        Self::Incidents,
+        Self::IncidentCauses,
         Self::Labels,
         Self::Runs,
     ];
@@ -60,6 +66,8 @@ impl Table {
             Self::Quarantine => "quarantine",
             Self::TrafficWindows => "traffic_windows",
             Self::ScoredWindows => "scored_windows",
+            Self::Incidents => "incidents",
+            Self::IncidentCauses => "incident_causes",
             Self::Labels => "labels",
             Self::Runs => "runs",
             Self::SeriesDates => "series_dates",
@@ -143,6 +151,73 @@ pub static TRAFFIC_WINDOWS: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("latency_p50", DataType::Float64, true),
         Field::new("latency_p95", DataType::Float64, true),
         Field::new("is_observed", DataType::Boolean, false),
+    ]))
+});
+
+/// `incidents`: what went wrong when, from `started_at` to before `ended_at`, in the order of
+/// `started_at`, then `site`.
+///
+/// - `incident_id` follows from `site` and `started_at`; `group_id` is that of the first of the
+///   incidents that overlap in time, directly or by way of others.
+/// - `windows` are those above the stop level: see [`crate::incidents::IncidentRules`].
+/// - `top_metric` and `direction` are where most of the surprise is (the sum of −log₁₀(1 − score)).
+///   `expected_total` and `actual_total` are sums of `top_metric` over the windows in which it is the
+///   most surprising and off to that side; no other metric has an expected value there. For latencies
+///   only their ratio means something.
+/// - `impact_minutes` is how much usual traffic was lost or came on top, failed or was late, in
+///   minutes of usual traffic: what a metric was off by in total, over what is usual a minute, for the
+///   metric in which that is largest. Usual is what was expected of it; of errors, requests. Latencies
+///   count for the time they lasted at most.
+/// - `severity` adds up how rare the rarest window is (once a month, once a year) and how large the
+///   impact is ([`IncidentRules::medium_impact`](crate::incidents::IncidentRules::medium_impact)
+///   and `high_impact`), one point each: none or one is `low`, two `medium`, more `high`.
+/// - `run_id` is that of the window that the incident starts with.
+pub static INCIDENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("incident_id", DataType::Utf8, false),
+        Field::new("group_id", DataType::Utf8, false),
+        Field::new("site", DataType::Utf8, false),
+        Field::new("started_at", timestamp_type(), false),
+        Field::new("ended_at", timestamp_type(), false),
+        Field::new("windows", DataType::Int64, false),
+        Field::new("peak_score", DataType::Float64, false),
+        Field::new("severity", DataType::Utf8, false),
+        Field::new("direction", DataType::Utf8, false),
+        Field::new("top_metric", DataType::Utf8, false),
+        Field::new("expected_total", DataType::Float64, false),
+        Field::new("actual_total", DataType::Float64, false),
+        Field::new("impact_minutes", DataType::Float64, false),
+        Field::new("run_id", DataType::Utf8, false),
+    ]))
+});
+
+/// `incident_causes`: the values that explain a part of an incident, in the order of the incidents,
+/// then `rank`. An incident that no value stands out in has no row.
+///
+/// - `dimension` is `client_ip`, `client_network` (/24 or /48), `path`, `path_folder` (the path up to
+///   its last slash), `user_agent`, `status` or `method`.
+/// - `share_during` and `share_before` are the value's shares of what is counted, in [0, 1], 0 where
+///   nothing was (of errors, of which there may be none before, `share_before` begins with the value's
+///   share of all requests); `excess` is how much more of it there was than expected, in the unit of what is
+///   counted: requests, for latencies milliseconds, for bytes KiB.
+/// - `explanatory_power` is the share of the incident's change that the value has, less its usual
+///   share of the traffic, at most 1; `surprise` its term of the Jensen-Shannon divergence, in nats
+///   (Bhagwan et al., "Adtributor", NSDI 2014).
+/// - `rank` counts from 1 over all dimensions: of values that explain about as much, the narrowest
+///   first. `dimension_rank` counts within a dimension.
+pub static INCIDENT_CAUSES: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("incident_id", DataType::Utf8, false),
+        Field::new("started_at", timestamp_type(), false),
+        Field::new("dimension", DataType::Utf8, false),
+        Field::new("value", DataType::Utf8, false),
+        Field::new("share_during", DataType::Float64, false),
+        Field::new("share_before", DataType::Float64, false),
+        Field::new("excess", DataType::Float64, false),
+        Field::new("explanatory_power", DataType::Float64, false),
+        Field::new("surprise", DataType::Float64, false),
+        Field::new("rank", DataType::Int32, false),
+        Field::new("dimension_rank", DataType::Int32, false),
     ]))
 });
 

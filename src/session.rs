@@ -53,13 +53,15 @@ const LOG_COVERAGE: &str = "log_coverage";
 const SERIES_REQUESTS: &str = "series_requests";
 
 /// The tables and views that queries may read, in the order of the data flow.
-pub const TABLES: [&str; 8] = [
+pub const TABLES: [&str; 10] = [
     Table::AccessLogs.name(),
     Table::LogFiles.name(),
     LOG_COVERAGE,
     Table::Quarantine.name(),
     Table::TrafficWindows.name(),
     Table::ScoredWindows.name(),
+    Table::Incidents.name(),
+    Table::IncidentCauses.name(),
     Table::Labels.name(),
     Table::Runs.name(),
 ];
@@ -141,6 +143,7 @@ impl Session {
         let detectors = Arc::new(detector_store(warehouse, options)?);
         anomalog_udfs::register_all(&mut context, &detectors)?;
         crate::evaluation::aggregates::register(&mut context)?;
+        crate::incidents::functions::register(&mut context)?;
         let session = Self {
             context,
             warehouse: warehouse.clone(),
@@ -349,6 +352,8 @@ impl Session {
                 Table::LogFiles => (table.name(), &*schema::LOG_FILES),
                 Table::Quarantine => (table.name(), &*schema::QUARANTINE),
                 Table::TrafficWindows => (table.name(), &*schema::TRAFFIC_WINDOWS),
+                Table::Incidents => (table.name(), &*schema::INCIDENTS),
+                Table::IncidentCauses => (table.name(), &*schema::INCIDENT_CAUSES),
                 Table::Labels => (table.name(), &*schema::LABELS),
                 Table::Runs => (table.name(), &*schema::RUNS),
                 // Not for queries.

@@ -4,6 +4,7 @@
 //! Each is parsed once, where it enters, into a type that cannot hold an invalid value.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
@@ -30,73 +31,20 @@ pub(crate) fn rfc_3339(micros: i64) -> String {
     )
 }
 
-/// A length of time, whole seconds and more than none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct TimeSpan {
-    seconds: u32,
-}
-
-impl TimeSpan {
-    /// A day.
-    pub const DAY: Self = Self {
-        seconds: SECONDS_PER_DAY,
-    };
-
-    /// The length in microseconds.
-    #[must_use]
-    pub const fn micros(self) -> i64 {
-        self.seconds as i64 * 1_000_000
-    }
-}
-
-impl FromStr for TimeSpan {
-    type Err = UnitError;
-
-    fn from_str(text: &str) -> Result<Self, UnitError> {
-        let seconds = seconds(text).ok_or(UnitError::Span)?;
-        if seconds == 0 {
-            return Err(UnitError::Span);
-        }
-        Ok(Self { seconds })
-    }
-}
-
-impl fmt::Display for TimeSpan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_seconds(f, self.seconds)
-    }
-}
-
-impl TryFrom<String> for TimeSpan {
-    type Error = UnitError;
-
-    fn try_from(text: String) -> Result<Self, UnitError> {
-        text.parse()
-    }
-}
-
-impl From<TimeSpan> for String {
-    fn from(span: TimeSpan) -> Self {
-        span.to_string()
-    }
-}
-
 /// Reads a whole number and a unit.
-fn seconds(text: &str) -> Option<u32> {
+fn seconds(text: &str) -> Option<u64> {
     let unit = text.chars().next_back()?;
     let (_, unit_seconds) = STEP_UNITS.into_iter().find(|(name, _)| *name == unit)?;
     let count: u32 = text[..text.len() - 1].parse().ok()?;
-    // What is more than a `u32` holds is no length that anything here has.
-    Some(count.saturating_mul(unit_seconds))
+    Some(u64::from(count) * u64::from(unit_seconds))
 }
 
 /// Writes a whole number of the largest unit that fits.
 fn write_seconds(f: &mut fmt::Formatter<'_>, seconds: u32) -> fmt::Result {
-    let (name, unit) = STEP_UNITS
-        .into_iter()
-        .find(|(_, unit)| seconds.is_multiple_of(*unit))
-        .expect("every length is a whole number of seconds");
+    let mut units = STEP_UNITS.into_iter();
+    let (name, unit) = units
+        .find(|(_, unit)| seconds.is_multiple_of(*unit) && seconds > 0)
+        .unwrap_or(('s', 1));
     write!(f, "{}{name}", seconds / unit)
 }
 
@@ -110,7 +58,7 @@ pub enum UnitError {
     #[error("a step must divide a day evenly, such as `30s`, `1m`, `5m`, `1h` or `1d`")]
     UnevenStep,
     /// Not a length of time.
-    #[error("expected a whole number and a unit, such as `90s`, `30m`, `12h` or `7d`")]
+    #[error("expected a whole number and a unit, such as `90s`, `10m`, `2h` or `7d`")]
     Span,
     /// Not a size.
     #[error("expected a number and a unit, such as `512MB` or `4GB`")]
@@ -156,6 +104,7 @@ impl FromStr for WindowStep {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let seconds = seconds(text).ok_or(UnitError::Step)?;
+        let seconds = u32::try_from(seconds).map_err(|_| UnitError::UnevenStep)?;
         if seconds == 0 || !SECONDS_PER_DAY.is_multiple_of(seconds) {
             return Err(UnitError::UnevenStep);
         }
@@ -180,6 +129,66 @@ impl TryFrom<String> for WindowStep {
 impl From<WindowStep> for String {
     fn from(step: WindowStep) -> Self {
         step.to_string()
+    }
+}
+
+/// A length of time in whole seconds, which may be none.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct Span {
+    seconds: u32,
+}
+
+impl Span {
+    /// A day.
+    pub const DAY: Self = Self {
+        seconds: SECONDS_PER_DAY,
+    };
+
+    /// So many minutes.
+    #[must_use]
+    pub const fn minutes(minutes: u16) -> Self {
+        Self {
+            seconds: minutes as u32 * 60,
+        }
+    }
+
+    /// The length in microseconds.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.seconds as i64 * 1_000_000
+    }
+}
+
+impl FromStr for Span {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let seconds = seconds(text).ok_or(UnitError::Span)?;
+        let seconds = u32::try_from(seconds).map_err(|_| UnitError::Span)?;
+        Ok(Self { seconds })
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_seconds(f, self.seconds)
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = UnitError;
+
+    fn try_from(text: String) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl From<Span> for String {
+    fn from(span: Span) -> Self {
+        span.to_string()
     }
 }
 
@@ -231,6 +240,22 @@ pub fn parse_instant(text: &str) -> Result<DateTime<Utc>, UnitError> {
         .map_err(|_| UnitError::Instant)
 }
 
+/// From the one point in time to before the other, in microseconds since the epoch; where one is left
+/// out, from the year 0 or to the year 9999, inside what a timestamp in microseconds can hold.
+pub(crate) fn time_range(since: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>) -> Range<i64> {
+    const FAR_PAST: i64 = -62_167_219_200_000_000;
+    const FAR_FUTURE: i64 = 253_370_764_800_000_000;
+    let micros = |time: DateTime<Utc>| time.timestamp_micros();
+    since.map_or(FAR_PAST, micros)..until.map_or(FAR_FUTURE, micros)
+}
+
+/// The UTC dates that a range of time touches, from midnight to midnight.
+pub(crate) fn whole_dates(range: &Range<i64>) -> Range<i64> {
+    const DAY: i64 = SECONDS_PER_DAY as i64 * 1_000_000;
+    let end = range.end + (DAY - range.end.rem_euclid(DAY)) % DAY;
+    range.start - range.start.rem_euclid(DAY)..end
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,14 +294,21 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_time_need_not_divide_a_day() {
-        for (text, seconds) in [("90s", 90), ("7d", 604_800), ("11h", 39_600)] {
-            let span: TimeSpan = text.parse().unwrap();
+    fn spans_are_read_and_written_back() {
+        for (text, seconds) in [
+            ("0s", 0),
+            ("90s", 90),
+            ("10m", 600),
+            ("2h", 7_200),
+            ("7d", 604_800),
+        ] {
+            let span: Span = text.parse().unwrap();
             assert_eq!(span.micros(), seconds * 1_000_000, "{text}");
-            assert_eq!(span.to_string().parse(), Ok(span), "{text}");
+            assert_eq!(span.to_string(), text);
         }
-        for text in ["", "0s", "1", "1.5h", "-1d", "d", "1w"] {
-            assert_eq!(text.parse::<TimeSpan>(), Err(UnitError::Span), "{text}");
+        assert_eq!("120s".parse::<Span>(), Ok(Span::minutes(2)));
+        for text in ["", "m", "1", "-1m", "1.5h", "1w", "1µ", "4294967295h"] {
+            assert_eq!(text.parse::<Span>(), Err(UnitError::Span), "{text}");
         }
     }
 
@@ -294,6 +326,21 @@ mod tests {
         for text in ["", "GB", "0", "-1MB", "NaN", "inf", "1e300GB", "12XB"] {
             assert_eq!(text.parse::<ByteSize>(), Err(UnitError::Size), "{text}");
         }
+    }
+
+    #[test]
+    fn ranges_become_whole_dates() {
+        let day = 86_400_000_000;
+        for (range, dates) in [
+            (0..day, 0..day),
+            (1..day + 1, 0..2 * day),
+            (-1..1, -day..day),
+            (5..5, 0..day),
+        ] {
+            assert_eq!(whole_dates(&range), dates, "{range:?}");
+        }
+        let all = time_range(None, None);
+        assert_eq!(whole_dates(&all), all);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! ```text
 //! WRITE <table> AS SELECT …       adds rows to the warehouse; absent columns get plain values
 //! BUILD WINDOWS [STEP 5m] [KEY <expression>]
+//! BUILD INCIDENTS
 //! EXPORT <name> AS SELECT …       writes a Parquet file beside the warehouse
 //! LINK <name> [ours=theirs,…]     links that file
 //! ```
@@ -15,16 +16,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anomalog::cli::WindowsArgs;
-use anomalog::commands::windows;
+use anomalog::cli::{IncidentsArgs, WindowsArgs};
+use anomalog::commands::{Settings, incidents, windows};
 use anomalog::error::Error;
-use anomalog::schema::{ACCESS_LOGS, DATE_PARTITION, LOG_FILES, Table};
+use anomalog::printer::Printer;
+use anomalog::schema::{ACCESS_LOGS, DATE_PARTITION, LOG_FILES, TRAFFIC_WINDOWS, Table};
 use anomalog::session::{Session, SessionOptions};
 use anomalog::sources::{ColumnMapping, Source};
 use anomalog::storage::{Wait, Writer};
 use anomalog::warehouse::Warehouse;
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrameWriteOptions;
@@ -123,6 +125,10 @@ impl Database {
                 let path = self.warehouse.table(Table::LogFiles).join(&file);
                 save(complete(given, &LOG_FILES)?, &path).await
             }
+            "scored_windows" => {
+                let path = self.warehouse.table(Table::ScoredWindows).join(&file);
+                save(complete(given, &scored_windows())?, &path).await
+            }
             other => panic!("the harness does not write `{other}`"),
         }
     }
@@ -155,6 +161,37 @@ impl Database {
             .await
             .map(drop)
     }
+
+    async fn build_incidents(&self) -> Result<(), Error> {
+        let settings = Settings {
+            warehouse: self.warehouse.clone(),
+            session: self.options,
+            printer: Printer::new(false, true),
+            wait: Wait::No,
+        };
+        let everything = IncidentsArgs {
+            since: None,
+            until: None,
+        };
+        incidents::build(&settings, everything).await.map(drop)
+    }
+}
+
+/// What incidents read of `scored_windows`.
+fn scored_windows() -> SchemaRef {
+    let scores = [
+        ("anomaly_score", DataType::Float64),
+        ("is_anomaly", DataType::Boolean),
+        ("severity", DataType::Utf8),
+        ("direction", DataType::Utf8),
+        ("expected_value", DataType::Float64),
+        ("threshold", DataType::Float64),
+        ("top_metric", DataType::Utf8),
+        ("run_id", DataType::Utf8),
+    ];
+    let scores = scores.map(|(name, data_type)| Arc::new(Field::new(name, data_type, true)));
+    let windows = TRAFFIC_WINDOWS.fields().iter().cloned();
+    Arc::new(Schema::new(windows.chain(scores).collect::<Vec<_>>()))
 }
 
 impl DB for Database {
@@ -171,6 +208,8 @@ impl DB for Database {
         let result = runtime.block_on(async {
             if let Some(options) = sql.strip_prefix("BUILD WINDOWS") {
                 self.build_windows(options.trim()).await?;
+            } else if sql == "BUILD INCIDENTS" {
+                self.build_incidents().await?;
             } else if let Some(write) = sql.strip_prefix("WRITE ") {
                 let (table, query) = write.split_once(" AS ").expect("`WRITE table AS query`");
                 self.write(table.trim(), query).await?;
@@ -221,6 +260,7 @@ fn plain_value(field: &Arc<Field>) -> Expr {
         _ if field.is_nullable() => lit(ScalarValue::Null),
         DataType::Int32 => lit(200),
         DataType::Int64 => lit(0),
+        DataType::Boolean => lit(true),
         _ => lit(""),
     }
 }

@@ -4,6 +4,7 @@
 pub mod demo;
 pub mod detectors;
 pub mod evaluate;
+pub mod incidents;
 pub mod ingest;
 pub mod init;
 pub mod pretrain;
@@ -109,6 +110,7 @@ async fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Windows(args) => windows::run(&settings, args).await,
         Command::Train(args) => train::run(&settings, args).await,
         Command::Score(args) => score::run(&settings, args).await,
+        Command::Incidents(args) => incidents::run(&settings, args).await,
         Command::Sql(args) => sql::run(&settings, args).await,
         Command::Detectors(args) => detectors::run(&settings, args),
         Command::Simulate(args) => simulate::run(&settings, args),

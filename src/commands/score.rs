@@ -7,7 +7,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anomalog_udfs::detector::{hex_sha256, shipped};
-use chrono::{DateTime, Duration, NaiveTime, Utc};
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use datafusion::prelude::DataFrame;
@@ -23,7 +22,7 @@ use crate::schema::Table;
 use crate::scores::{self, WINDOW_START, exported};
 use crate::storage::Partition;
 use crate::table_files::{DatedTableWriter, TableFileWriter, partition_file};
-use crate::units::rfc_3339;
+use crate::units::{rfc_3339, time_range, whole_dates};
 
 /// What was scored.
 #[derive(Debug, Default, Serialize)]
@@ -108,9 +107,12 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
         columns: input.numbers.iter().cloned().collect(),
     })?;
     let run_id = run_id(&input, &selection)?;
-    let range = Range::of(&args);
-    let micros = range.since.timestamp_micros()..range.until.timestamp_micros();
-    let frame = scores::scored(&session, &input.frame, &selection, micros, &run_id).await?;
+    let mut range = time_range(args.since, args.until);
+    if args.out.is_none() {
+        // The warehouse's files are dates.
+        range = whole_dates(&range);
+    }
+    let frame = scores::scored(&session, &input.frame, &selection, range, &run_id).await?;
     let is_shipped = shipped::is_shipped(&selection.chosen.name);
     let trained_until = (!is_shipped).then_some(selection.chosen.training.until_micros);
     let mut scored = Scored {
@@ -136,44 +138,6 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
     };
     progress.finish_and_clear();
     Ok(scored)
-}
-
-/// Windows from the one time to before the other.
-struct Range {
-    since: DateTime<Utc>,
-    until: DateTime<Utc>,
-}
-
-impl Range {
-    /// As asked for; widened to whole dates for the warehouse, whose files are dates.
-    fn of(args: &ScoreArgs) -> Self {
-        let since = args
-            .since
-            .unwrap_or(DateTime::<Utc>::MIN_UTC.max(far_past()));
-        let until = args.until.unwrap_or_else(far_future);
-        if args.out.is_some() {
-            return Self { since, until };
-        }
-        let midnight = |time: DateTime<Utc>| time.date_naive().and_time(NaiveTime::MIN).and_utc();
-        let floor = midnight(until);
-        Self {
-            since: midnight(since),
-            until: if floor == until {
-                until
-            } else {
-                floor + Duration::days(1)
-            },
-        }
-    }
-}
-
-/// The years 0 and 9999: inside what a timestamp in microseconds can hold.
-fn far_past() -> DateTime<Utc> {
-    DateTime::from_timestamp(-62_167_219_200, 0).unwrap_or_default()
-}
-
-fn far_future() -> DateTime<Utc> {
-    DateTime::from_timestamp(253_370_764_800, 0).unwrap_or_default()
 }
 
 impl Scored {

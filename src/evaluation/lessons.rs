@@ -310,7 +310,9 @@ pub fn overlaps(all: &[LabelledSeries]) -> Vec<(usize, usize)> {
     let bits = bits(all);
     let mut runs = Runs::default();
     for (series, values) in bits.iter().enumerate() {
-        values.iter().for_each(|values| runs.add(series, values));
+        for values in values {
+            runs.add(series, values);
+        }
     }
     let mut pairs = BTreeSet::new();
     for (series, values) in bits.iter().enumerate() {

@@ -5,7 +5,7 @@
 //! silently the default. What `--set` overrides goes through the same types.
 //!
 //! To add a section: a raw struct with `deny_unknown_fields` and a `Default` that is what a file
-//! without the section means, a field of [`Raw`], a field of [`Job`], and its comment in
+//! without the section means, a field of `Raw`, a field of [`Job`], and its comment in
 //! [`super::template`], which a test compares with the defaults.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use crate::logs::{FieldMap, Format, IngestOptions, TimeLimits};
 use crate::session::SeriesKey;
-use crate::units::{TimeSpan, WindowStep};
+use crate::units::{Span, WindowStep};
 use crate::warehouse::Warehouse;
 use crate::window_settings::WindowSettings;
 
@@ -222,14 +222,14 @@ impl TryFrom<String> for Delimiter {
 #[serde(deny_unknown_fields, default)]
 struct RawLimits {
     earliest: Date,
-    ahead_of_file: TimeSpan,
+    ahead_of_file: Span,
 }
 
 impl Default for RawLimits {
     fn default() -> Self {
         Self {
             earliest: Date(NaiveDate::from_ymd_opt(2000, 1, 1).unwrap_or_default()),
-            ahead_of_file: TimeSpan::DAY,
+            ahead_of_file: Span::DAY,
         }
     }
 }
@@ -488,7 +488,7 @@ mod tests {
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\ncolumns = { time = \"t\" }"), @r#"`job.toml` line 3, `columns = { time = "t" }`: unknown column `time` in the column map"#);
         insta::assert_snapshot!(fault("[scores]\nalarms_per_week = 0.0"), @"`job.toml` line 2, `alarms_per_week = 0.0`: expected a number above 0");
         insta::assert_snapshot!(fault("[limits]\nearliest = \"yesterday\""), @r#"`job.toml` line 2, `earliest = "yesterday"`: expected a date, such as `2026-11-01`"#);
-        insta::assert_snapshot!(fault("[limits]\nahead_of_file = \"1 fortnight\""), @r#"`job.toml` line 2, `ahead_of_file = "1 fortnight"`: expected a whole number and a unit, such as `90s`, `30m`, `12h` or `7d`"#);
+        insta::assert_snapshot!(fault("[limits]\nahead_of_file = \"1 fortnight\""), @r#"`job.toml` line 2, `ahead_of_file = "1 fortnight"`: expected a whole number and a unit, such as `90s`, `10m`, `2h` or `7d`"#);
         insta::assert_snapshot!(fault("[windows\nstep"), @"`job.toml` line 1, `[windows`: unclosed table, expected `]`");
         insta::assert_snapshot!(fault("warehouse = \"w\""), @"`job.toml` names no logs");
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a***\"]"), @"`job.toml`: `a***` is no pattern of paths: wildcards are either regular `*` or recursive `**`");

@@ -11,9 +11,9 @@
 //! Running again, late, in another order, after a crash or in one go therefore ends in the same
 //! bytes: what is built depends on what is there, never on how it came there.
 //!
-//! Steps, each of which leaves all tables in order: [`sources`] (new logs are read, those that were
-//! replaced go), [`traffic`], [`scores`]. A step that is to come after them (incidents, exports)
-//! goes into [`Night::tables`], with keys over those of the partitions that it reads.
+//! Steps, each of which leaves all tables in order: `sources` (new logs are read, those that were
+//! replaced go), `traffic`, `scores`. A step that is to come after them (incidents, exports)
+//! goes into `Night::tables`, with keys over those of the partitions that it reads.
 
 pub mod config;
 mod coverage;

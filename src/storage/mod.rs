@@ -14,7 +14,7 @@
 //! never both, and never a part. The [manifest](Manifest), which says what each partition was made
 //! from, comes last: what it says is there is there.
 //!
-//! All goes through [`ObjectStore`]; for now that is a local folder ([`local`]).
+//! All goes through [`ObjectStore`]; for now that is a local folder (`local`).
 
 mod error;
 mod journal;

@@ -24,6 +24,7 @@ fn top_level() {
       windows    Count traffic per series and time window, gaps filled
       train      Train detectors on the traffic windows
       score      Score every traffic window
+      incidents  Group anomalous windows into incidents, and say what caused them
       sql        Query the warehouse
       detectors  List the detectors, or show one
       simulate   Write made-up access logs with labelled anomalies
@@ -254,6 +255,32 @@ fn score() {
 }
 
 #[test]
+fn incidents() {
+    insta::assert_snapshot!(help("incidents"), @"
+    Group anomalous windows into incidents, and say what caused them
+
+    Usage: anomalog incidents [OPTIONS]
+
+    Options:
+          --since <TIMESTAMP>  Only incidents that begin on this date or later: a date or an RFC 3339
+                               time
+          --until <TIMESTAMP>  Only incidents that begin before the end of the date of this date or RFC
+                               3339 time
+      -h, --help               Print help
+      -V, --version            Print version
+
+    Reads `scored_windows` and `access_logs`, and writes the tables `incidents` and `incident_causes`,
+    replacing whole UTC dates. An incident begins with an anomalous window, goes on while windows are
+    nearly as unusual, and belongs to the date on which it begins.
+
+    Examples:
+      anomalog incidents
+      anomalog incidents --since 2026-11-01
+      anomalog sql 'SELECT * FROM incidents ORDER BY started_at'
+    ");
+}
+
+#[test]
 fn sql() {
     insta::assert_snapshot!(help("sql"), @"
     Query the warehouse
@@ -479,7 +506,7 @@ fn unknown_command() {
     --- stderr
     error: unrecognized subcommand 'windos'
 
-      tip: a similar subcommand exists: 'windows'
+      tip: some similar subcommands exist: 'incidents', 'windows'
 
     Usage: anomalog [OPTIONS] <COMMAND>
 

@@ -7,6 +7,7 @@ mod detectors;
 mod evaluate;
 mod example;
 mod help;
+mod incidents;
 mod ingest;
 mod readme;
 mod real_logs;

@@ -32,7 +32,7 @@ fn mistakes_are_explained() {
     insta::assert_snapshot!(work.run(&["sql", "SELECT * FROM visits"]), @"
     --- stderr
     error: no table `visits`
-    hint: the tables are `access_logs`, `log_files`, `log_coverage`, `quarantine`, `traffic_windows`, `scored_windows`, `labels`, `runs`
+    hint: the tables are `access_logs`, `log_files`, `log_coverage`, `quarantine`, `traffic_windows`, `scored_windows`, `incidents`, `incident_causes`, `labels`, `runs`
     --- exit 1
     ");
     insta::assert_snapshot!(work.run(&["sql", "SELECT reqests FROM traffic_windows"]), @"

@@ -32,13 +32,8 @@ fn row(document: &str, heading: &str, candidate: &str) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn the_document_says_what_evaluate_says_and_is_made_anew_from_its_results() {
-    let work = Workplace::new();
-    std::fs::create_dir(work.path().join("data")).unwrap();
-    work.write_collection("data/kpi", &[WAVE, SAW]);
-    study(&work);
-    let document = std::fs::read_to_string(work.path().join("STUDY.md")).unwrap();
+/// Its parts, and the plots that it shows.
+fn assert_whole(work: &Workplace, document: &str) {
     for section in [
         "# Which detector finds what matters",
         "## Summary",
@@ -69,6 +64,16 @@ fn the_document_says_what_evaluate_says_and_is_made_anew_from_its_results() {
             svg.len()
         );
     }
+}
+
+#[test]
+fn the_document_says_what_evaluate_says_and_is_made_anew_from_its_results() {
+    let work = Workplace::new();
+    std::fs::create_dir(work.path().join("data")).unwrap();
+    work.write_collection("data/kpi", &[WAVE, SAW]);
+    study(&work);
+    let document = std::fs::read_to_string(work.path().join("STUDY.md")).unwrap();
+    assert_whole(&work, &document);
     // The same figures as those of the command.
     let report = work.succeed(&[
         "evaluate",

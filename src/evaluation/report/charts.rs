@@ -125,14 +125,17 @@ pub(super) fn precision_points(precisions: &[f64]) -> Vec<(f64, f64)> {
     points.map(|(place, y)| (recall(place), *y)).collect()
 }
 
+/// How a value is written on an axis.
+type AxisLabel = fn(f64) -> String;
+
 /// How a share is written on an axis.
-fn tenths(share: &f64) -> String {
+fn tenths(share: f64) -> String {
     format!("{share:.1}")
 }
 
 /// How a rate is written on an axis.
-fn rate(rate: &f64) -> String {
-    if *rate < 1.0 {
+fn rate(rate: f64) -> String {
+    if rate < 1.0 {
         format!("{rate:.2}")
     } else {
         format!("{rate:.0}")
@@ -143,7 +146,7 @@ fn line_chart<X, Y>(
     lines: &[Line],
     (x, y): (X, Y),
     (x_title, y_title): (&str, &str),
-    (x_label, y_label): (fn(&f64) -> String, fn(&f64) -> String),
+    (x_label, y_label): (AxisLabel, AxisLabel),
 ) -> Result<String, ChartError>
 where
     X: AsRangedCoord<Value = f64>,
@@ -166,8 +169,8 @@ where
             .light_line_style(TRANSPARENT)
             .x_desc(x_title)
             .y_desc(y_title)
-            .x_label_formatter(&x_label)
-            .y_label_formatter(&y_label)
+            .x_label_formatter(&|value| x_label(*value))
+            .y_label_formatter(&|value| y_label(*value))
             .draw()?;
         for (number, line) in lines.iter().enumerate() {
             let width = if line.is_floor { 1 } else { 3 };

@@ -359,7 +359,7 @@ mod tests {
         let minutely = hourly.laid_out_for(60_000_000, vec![0.0]).unwrap();
         let layout = &minutely.manifest().layout;
         assert_eq!(layout.step_micros, 60_000_000);
-        assert_eq!(layout.horizons, [1, 60]);
+        assert_eq!(layout.horizons, [1, 12]);
         assert!(layout.scale_windows > hourly.manifest().layout.scale_windows);
         assert_eq!(minutely.weights, hourly.weights);
         for (step, resolutions) in [(0, 1), (-1, 1), (60_000_000, 2)] {

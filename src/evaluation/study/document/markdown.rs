@@ -23,7 +23,10 @@ pub(super) fn header(names: &[&str]) -> String {
 
 /// A list, or what is said where there is nothing to list.
 pub(super) fn list(items: &[String], otherwise: &str) -> String {
-    let mut text: String = items.iter().map(|item| format!("- {item}\n")).collect();
+    let mut text = String::new();
+    for item in items {
+        text.push_str(&format!("- {item}\n"));
+    }
     if items.is_empty() {
         text.push_str(&format!("- {otherwise}\n"));
     }

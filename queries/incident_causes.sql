@@ -1,0 +1,175 @@
+-- incident_causes: which clients, paths, statuses, methods and user agents explain an incident.
+-- reads:      incident_facets, incident_buckets
+-- writes:     incident_causes
+-- grain:      one row per incident, dimension and value that explains a part of the change
+-- order:      rank
+-- parameters: $incident_id STRING, $metric STRING, $direction STRING, $started_at TIMESTAMP: the
+--             incident's; $expected_ratio DOUBLE: its expected_total over actual_total, NULL for none;
+--             $ranges_before DOUBLE: how many times as long as the incident what is before is
+--
+-- What is before says which share a value usually has; how much there should have been in all, the
+-- detector says, who knows the level of the day.
+--
+-- There may be as many values as requests. So they are counted in 4096 buckets per dimension first,
+-- and one by one only in the 64 buckets that changed most: what is held is bounded, whichever way
+-- requests are split. What is lost: a value whose change is made up for by others of its bucket.
+WITH totals AS (
+    SELECT
+        sum(during) AS during,
+        sum(before) AS before,
+        sum(requests_before) AS requests_before,
+        -- Errors are few before. Those of 30 requests are taken to be spread as all requests are.
+        CASE WHEN $metric IN ('client_errors', 'server_errors') THEN 30.0 ELSE 0.0 END AS supposed
+    FROM incident_buckets
+    -- Every request has one.
+    WHERE dimension = 'method'
+),
+
+changed AS (
+    SELECT
+        dimension,
+        bucket,
+        row_number() OVER (
+            PARTITION BY dimension
+            ORDER BY
+                CASE WHEN $direction = 'dip' THEN -1 ELSE 1 END
+                * (incident_buckets.during - totals.during * incident_buckets.before / greatest(totals.before, 1)) DESC,
+                bucket
+        ) AS place
+    FROM incident_buckets
+    CROSS JOIN totals
+),
+
+-- Squares of weights say how much chance moves their sum.
+amounts AS (
+    SELECT
+        incident_facets.dimension,
+        value,
+        CAST(coalesce(sum(weight) FILTER (WHERE is_during), 0) AS DOUBLE) AS during,
+        CAST(coalesce(sum(weight) FILTER (WHERE NOT is_during), 0) AS DOUBLE) AS before,
+        CAST(coalesce(sum(CAST(weight * weight AS DECIMAL(38, 0))) FILTER (WHERE is_during), 0) AS DOUBLE)
+            AS squares_during,
+        CAST(coalesce(sum(CAST(weight * weight AS DECIMAL(38, 0))) FILTER (WHERE NOT is_during), 0) AS DOUBLE)
+            AS squares_before,
+        CAST(count(*) FILTER (WHERE NOT is_during) AS DOUBLE) AS requests_before,
+        max(weight) AS largest
+    FROM incident_facets
+    INNER JOIN changed
+        ON incident_facets.dimension = changed.dimension AND value_bucket(value) = changed.bucket
+    WHERE place <= 64
+    GROUP BY incident_facets.dimension, value
+),
+
+-- How much was expected in all, and how much the incident is off by: in its direction, and at least
+-- by a twentieth, so that shares of it are shares of something.
+change AS (
+    SELECT
+        *,
+        CASE WHEN $direction = 'dip' THEN -1 ELSE 1 END
+            * greatest(
+                CASE WHEN $direction = 'dip' THEN expected - during ELSE during - expected END,
+                0.05 * greatest(during, expected),
+                1
+            ) AS change
+    FROM (
+        SELECT *, coalesce(during * $expected_ratio, before / $ranges_before) AS expected
+        FROM totals
+    )
+),
+
+shares AS (
+    SELECT
+        amounts.dimension,
+        amounts.value,
+        CASE WHEN change.during > 0 THEN amounts.during / change.during ELSE 0 END AS share_during,
+        CASE
+            WHEN change.requests_before > 0 AND change.before + change.supposed > 0
+                THEN (amounts.before + change.supposed * amounts.requests_before / change.requests_before)
+                    / (change.before + change.supposed)
+            ELSE 0
+        END AS share_before,
+        amounts.during,
+        change.during AS total,
+        change.expected,
+        change.change,
+        -- Variance of what is tested below; the last term is for what was never seen before.
+        amounts.squares_during
+            + amounts.squares_before * power(change.during / greatest(change.before, 1), 2)
+            + power(amounts.largest, 2) AS variance
+    FROM amounts
+    CROSS JOIN change
+),
+
+-- Explanatory power and surprise are those of Bhagwan et al., "Adtributor: Revenue Debugging in
+-- Advertising Systems" (NSDI 2014): the share of the change that a value has, and its term of the
+-- Jensen-Shannon divergence of shares before and during. Of the power, the value's usual share is
+-- taken off: where all traffic changes alike, nobody explains it. Deviate tests whether the share
+-- changed at all, as of two proportions.
+explained AS (
+    SELECT
+        dimension,
+        value,
+        share_during,
+        share_before,
+        during - share_before * expected AS excess,
+        least((during - share_before * total) / change, 1.0) AS explanatory_power,
+        0.5 * (
+            CASE WHEN share_before > 0 THEN share_before * ln(2 * share_before / (share_before + share_during)) ELSE 0 END
+            + CASE WHEN share_during > 0 THEN share_during * ln(2 * share_during / (share_before + share_during)) ELSE 0 END
+        ) AS surprise,
+        abs(during - share_before * total) / sqrt(variance) AS deviate,
+        -- The narrower a dimension is, the more a value of it says.
+        CASE dimension
+            WHEN 'client_ip' THEN 1
+            WHEN 'client_network' THEN 2
+            WHEN 'path' THEN 3
+            WHEN 'path_folder' THEN 4
+            WHEN 'user_agent' THEN 5
+            WHEN 'status' THEN 6
+            ELSE 7
+        END AS breadth
+    FROM shares
+),
+
+-- Less is what chance and habit do, and accuses nobody.
+notable AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY dimension ORDER BY explanatory_power DESC, surprise DESC, value
+        ) AS dimension_rank
+    FROM explained
+    WHERE explanatory_power >= 0.05 AND deviate >= 3
+),
+
+strongest AS (
+    SELECT max(explanatory_power) AS explanatory_power
+    FROM notable
+),
+
+-- Of values that explain about as much as the best one does, the narrowest comes first: a client
+-- before its network, a path before the user agent that asked for it.
+ranked AS (
+    SELECT
+        notable.*,
+        CASE WHEN notable.explanatory_power >= 0.8 * strongest.explanatory_power THEN breadth ELSE 8 END
+            AS precedence
+    FROM notable
+    CROSS JOIN strongest
+    WHERE dimension_rank <= 5
+)
+
+SELECT
+    $incident_id AS incident_id,
+    $started_at AS started_at,
+    dimension,
+    value,
+    share_during,
+    share_before,
+    excess,
+    explanatory_power,
+    surprise,
+    CAST(row_number() OVER (ORDER BY precedence, explanatory_power DESC, dimension, dimension_rank) AS INT) AS rank,
+    CAST(dimension_rank AS INT) AS dimension_rank
+FROM ranked
+ORDER BY rank
