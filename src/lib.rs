@@ -29,6 +29,7 @@ pub mod commands;
 pub mod detectors;
 pub mod error;
 pub mod evaluation;
+pub mod labels;
 pub mod logs;
 pub mod pretraining;
 pub mod printer;

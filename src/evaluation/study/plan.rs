@@ -139,6 +139,7 @@ impl Plan {
                     steps: self.steps,
                     fine_tune_steps: self.fine_tune_steps,
                     hidden_size: self.hidden_size,
+                    classifier_hidden_size: 2 * self.hidden_size,
                     horizons,
                     alarms_per_week: self.alarms_per_week,
                 },
