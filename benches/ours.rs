@@ -150,7 +150,9 @@ fn record(folder: &Path) -> Result<()> {
         record_forecasts(&file, &Predictor::new(&forecaster)?, weights.collect())?;
         let shipped = shipped::load(architecture)?;
         let file = folder.join(format!("shipped-{architecture}.safetensors"));
-        record_forecasts(&file, shipped.predictor(), shipped.tensors()?)?;
+        if let Some(predictor) = shipped.forecaster() {
+            record_forecasts(&file, predictor, shipped.tensors()?)?;
+        }
     }
     Ok(())
 }

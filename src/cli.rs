@@ -278,21 +278,43 @@ impl From<ArchitectureArg> for Architecture {
     }
 }
 
+/// What a detector learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ObjectiveArg {
+    /// To forecast normal traffic, without labels.
+    Forecast,
+    /// To tell anomalous windows from normal ones, by labels.
+    Classify,
+}
+
 /// Arguments of `anomalog train`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Each architecture becomes one detector over all series; one that comes out other than the current \
 version becomes a new one. The end of the training range is held back to calibrate the scores.
 
+With `--objective classify` detectors learn from labels to tell anomalous windows from normal ones. \
+Labels have the columns site, start and end, as for `anomalog evaluate`.
+
 Examples:
   anomalog train
   anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
   anomalog train --from pretrained --arch lstm
+  anomalog train --objective classify --labels labels.csv --until 2026-11-01
   anomalog train --windows metrics.parquet --series-column host --metrics value --arch gru --name hosts")]
 pub struct TrainArgs {
     /// Architectures to train [default: rnn,lstm,gru,clstm, or that of `--from`].
     #[arg(long, value_enum, value_name = "NAME", value_delimiter = ',')]
     pub arch: Vec<ArchitectureArg>,
+
+    /// What detectors learn.
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = ObjectiveArg::Forecast)]
+    pub objective: ObjectiveArg,
+
+    /// Labels that `--objective classify` learns from: Parquet or CSV [default: the warehouse's table
+    /// `labels`].
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
 
     /// Begin with the weights of a detector: `pretrained` for the shipped one of each architecture.
     #[arg(long, value_name = "pretrained|DETECTOR")]
@@ -320,11 +342,11 @@ pub struct TrainArgs {
     pub steps: Option<u32>,
 
     /// Name of the detector; with several architectures, theirs is added [default: the
-    /// architecture, or the name of the detector that it begins with].
+    /// architecture, that and `_classify`, or the name of the detector that it begins with].
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Width of the recurrent state [default: 48, or that of `--from`].
+    /// Width of the recurrent state [default: 48, of classifiers 64, or that of `--from`].
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub hidden: Option<u32>,
 
@@ -529,7 +551,8 @@ pub struct SimulateArgs {
 Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points` \
 rows without labels, and are trained for this alone. With `--protocol shipped`, the detectors that \
 come with the program judge as they are; each result says whether they have seen the first rows of \
-the series. Labels of windows have the columns site, start, end and, if known, kind, as `anomalog \
+the series. With `--protocol classify`, one classifier learns from the first rows of all series, with \
+their labels. Labels of windows have the columns site, start, end and, if known, kind, as `anomalog \
 simulate` writes them; detectors learn from the windows before `--since`.
 
 Detectors: rnn, lstm, gru and clstm are trained; random, difference, median-11, median-31, robust-z, \
@@ -612,7 +635,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub fine_tune_steps: Option<u32>,
 
-    /// Width of the recurrent state [default: 48].
+    /// Width of the recurrent state [default: 48, of classifiers 64].
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub hidden: Option<u32>,
 
@@ -731,6 +754,8 @@ pub enum ProtocolArg {
     FineTuned,
     /// What the shipped detectors learned from: they judge as they are.
     Shipped,
+    /// The training ranges of all series, with their labels.
+    Classify,
 }
 
 impl From<ProtocolArg> for Protocol {
@@ -740,6 +765,7 @@ impl From<ProtocolArg> for Protocol {
             ProtocolArg::ZeroShot => Self::ZeroShot,
             ProtocolArg::FineTuned => Self::FineTuned,
             ProtocolArg::Shipped => Self::Shipped,
+            ProtocolArg::Classify => Self::Classify,
         }
     }
 }

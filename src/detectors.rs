@@ -32,7 +32,8 @@ pub struct Wanted<'a> {
 ///
 /// Per architecture it is the current version that reads the most columns of the table, the one
 /// named like its architecture where several do. Of those, the one with the smallest forecast
-/// error relative to the trailing median decides, unless another is named. Where no detector was
+/// error relative to the trailing median decides, a classifier only where there is nothing else,
+/// unless another is named. Where no detector was
 /// trained for such columns, the shipped ones score.
 ///
 /// # Errors
@@ -120,7 +121,7 @@ fn best_of(current: &[Manifest], architecture: Architecture) -> Option<&Manifest
 fn widest<'a>(manifests: impl Iterator<Item = &'a Manifest>) -> Option<&'a Manifest> {
     manifests.reduce(|best, next| {
         let by_metrics = next.metrics.len().cmp(&best.metrics.len());
-        let error = |manifest: &Manifest| manifest.validation.relative_error();
+        let error = |manifest: &Manifest| manifest.relative_error().unwrap_or(f64::INFINITY);
         let by_error = error(best).total_cmp(&error(next));
         if by_metrics.then(by_error).is_gt() {
             next

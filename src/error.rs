@@ -13,13 +13,13 @@ use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 
 use crate::evaluation::collection::CollectionError;
-use crate::evaluation::labels::LabelsError;
 use crate::evaluation::report::PageError;
 use crate::evaluation::run::RunError;
 use crate::evaluation::study::LinesError;
 use crate::evaluation::warehouse::WarehouseError;
 use crate::incidents::RulesError;
 use crate::job::ConfigError;
+use crate::labels::LabelsError;
 use crate::logs::{IngestError, WriteError};
 use crate::pretraining::PretrainingError;
 use crate::schema::Table;
@@ -279,6 +279,43 @@ pub enum Error {
         /// The option that asks for something else.
         found: String,
     },
+    /// Options that do not go together.
+    #[error("`{option}` does not go with `--objective {objective}`")]
+    ObjectiveMismatch {
+        /// The option.
+        option: &'static str,
+        /// The objective.
+        objective: &'static str,
+    },
+    /// Labels of a series that there is not.
+    #[error(
+        "`{}` labels the series `{series}`, which has no windows, only {}",
+        .labels.display(),
+        some(.found)
+    )]
+    UnknownSeries {
+        /// The file or folder of labels.
+        labels: PathBuf,
+        /// The series.
+        series: String,
+        /// The series that there are.
+        found: Vec<String>,
+    },
+    /// No label says anything of the windows to learn from.
+    #[error(
+        "none of {count} labels of `{}` lies in the windows to learn from, {from} to {until}",
+        .labels.display()
+    )]
+    NoLabels {
+        /// The file or folder of labels.
+        labels: PathBuf,
+        /// How many labels there are.
+        count: usize,
+        /// First window.
+        from: String,
+        /// End of the last window.
+        until: String,
+    },
     /// What shipped detectors are made from is missing.
     #[error(transparent)]
     Pretraining(#[from] PretrainingError),
@@ -304,6 +341,15 @@ fn list(names: &[String]) -> String {
         .map(|name| format!("`{name}`"))
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// The first of many names, in backticks.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    match names.len().checked_sub(SHOWN) {
+        Some(more) if more > 0 => format!("{}, {more} more", list(&names[..SHOWN])),
+        _ => list(names),
+    }
 }
 
 impl Error {
@@ -375,6 +421,12 @@ impl Error {
             Self::BeginningMismatch { .. } => {
                 Some("training goes on with a detector as it is: leave the option out, or train without `--from`".to_owned())
             }
+            Self::ObjectiveMismatch { objective, .. } => Some(match *objective {
+                "classify" => "classifiers begin with new weights, as labels are what they learn from".to_owned(),
+                _ => "labels are what `--objective classify` learns from".to_owned(),
+            }),
+            Self::UnknownSeries { .. } => Some("labels name series as the column `site` of the windows does".to_owned()),
+            Self::NoLabels { .. } => Some("move `--until`, or label anomalies before it".to_owned()),
             Self::Pretraining(error) => error.hint(),
             Self::NoScoreOutput => Some("name one with `--out FILE`".to_owned()),
             Self::Delimiter { .. }

@@ -35,6 +35,7 @@ pub mod error;
 pub mod evaluation;
 pub mod incidents;
 pub mod job;
+pub mod labels;
 pub mod logs;
 pub mod pretraining;
 pub mod printer;

@@ -9,6 +9,7 @@
 //! BUILD INCIDENTS
 //! EXPORT <name> AS SELECT …       writes a Parquet file beside the warehouse
 //! LINK <name> [ours=theirs,…]     links that file
+//! TRAIN <arguments>               `anomalog train`
 //! ```
 
 #![expect(clippy::unwrap_used, reason = "a broken fixture may end the test run")]
@@ -16,15 +17,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anomalog::cli::{IncidentsArgs, WindowsArgs};
-use anomalog::commands::{Settings, incidents, windows};
+use anomalog::cli::{Cli, Command, IncidentsArgs, WindowsArgs};
+use anomalog::commands::{Settings, incidents, train, windows};
 use anomalog::error::Error;
 use anomalog::printer::Printer;
-use anomalog::schema::{ACCESS_LOGS, DATE_PARTITION, LOG_FILES, TRAFFIC_WINDOWS, Table};
+use anomalog::schema::{ACCESS_LOGS, DATE_PARTITION, LABELS, LOG_FILES, TRAFFIC_WINDOWS, Table};
 use anomalog::session::{Session, SessionOptions};
 use anomalog::sources::{ColumnMapping, Source};
 use anomalog::storage::{Wait, Writer};
 use anomalog::warehouse::Warehouse;
+use clap::Parser;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -121,6 +123,10 @@ impl Database {
                 }
                 Ok(())
             }
+            "labels" => {
+                let path = self.warehouse.table(Table::Labels).join(&file);
+                save(complete(given, &LABELS)?, &path).await
+            }
             "log_files" => {
                 let path = self.warehouse.table(Table::LogFiles).join(&file);
                 save(complete(given, &LOG_FILES)?, &path).await
@@ -142,6 +148,21 @@ impl Database {
             .collect::<Result<Vec<ColumnMapping>, _>>()?;
         let source = Source::link(&self.folder.path().join(name), &mappings, None)?;
         Ok(source.save(&self.warehouse)?)
+    }
+
+    async fn train(&self, arguments: &str) -> Result<(), Error> {
+        let words = ["anomalog", "train"];
+        let words = words.into_iter().chain(arguments.split_whitespace());
+        let Command::Train(args) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("`train` is another command");
+        };
+        let settings = Settings {
+            warehouse: self.warehouse.clone(),
+            session: self.options,
+            wait: Wait::No,
+            printer: Printer::new(false, true),
+        };
+        train::train(&settings, args).await.map(drop)
     }
 
     async fn build_windows(&self, options: &str) -> Result<(), Error> {
@@ -217,6 +238,8 @@ impl DB for Database {
                 let (name, query) = export.split_once(" AS ").expect("`EXPORT name AS query`");
                 let rows = self.open().await?.context().sql(query).await?;
                 save(rows, &self.folder.path().join(name.trim())).await?;
+            } else if let Some(arguments) = sql.strip_prefix("TRAIN ") {
+                self.train(arguments).await?;
             } else if let Some(link) = sql.strip_prefix("LINK ") {
                 self.link(link)?;
             } else {

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{Settings, ingest, score, train};
 use crate::cli::{
-    ArchitectureArg, IngestArgs, LogFormatArg, ScoreArgs, TrainArgs, WindowsArgs, WindowsInputArgs,
+    ArchitectureArg, IngestArgs, LogFormatArg, ObjectiveArg, ScoreArgs, TrainArgs, WindowsArgs,
+    WindowsInputArgs,
 };
 use crate::error::{Error, Result};
 use crate::queries::Query;
@@ -135,6 +136,8 @@ fn ingest_arguments(sample: &Path) -> IngestArgs {
 fn train_arguments() -> TrainArgs {
     TrainArgs {
         arch: ArchitectureArg::ALL.to_vec(),
+        objective: ObjectiveArg::Forecast,
+        labels: None,
         metrics: METRICS.map(str::to_owned).to_vec(),
         until: Some(SAMPLE_START + QUIET),
         seed: SAMPLE_SEED,

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use anomalog_udfs::DetectorStore;
-use anomalog_udfs::detector::{Manifest, StoredDetector, shipped};
+use anomalog_udfs::detector::{
+    ClassifierValidation, Manifest, Objective, StoredDetector, Validation, shipped,
+};
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 use serde::Serialize;
 
@@ -55,6 +57,7 @@ struct Listed<'a> {
     is_current: bool,
     is_shipped: bool,
     architecture: Option<String>,
+    objective: Option<&'static str>,
     metrics: &'a [String],
     fault: Option<String>,
 }
@@ -70,6 +73,7 @@ impl<'a> Listed<'a> {
             architecture: manifest
                 .ok()
                 .map(|manifest| manifest.architecture.to_string()),
+            objective: manifest.ok().map(|manifest| manifest.objective.name()),
             metrics: match manifest {
                 // Theirs stands for any.
                 Ok(manifest) if !entry.is_shipped => &manifest.metrics,
@@ -87,6 +91,10 @@ fn table(entries: &[StoredDetector]) -> Result<RecordBatch> {
             .map(|entry| Some(value(entry.manifest.as_ref().ok()?)));
         Arc::new(values.collect::<StringArray>())
     };
+    let errors = entries.iter().map(|entry| {
+        let error = entry.manifest.as_ref().ok()?.relative_error()?;
+        Some(format!("{error:.3}"))
+    });
     // Shipped detectors serve all metrics and steps.
     let unless_shipped = |value: &dyn Fn(&Manifest) -> String| -> ArrayRef {
         let values = entries.iter().map(|entry| match &entry.manifest {
@@ -104,13 +112,17 @@ fn table(entries: &[StoredDetector]) -> Result<RecordBatch> {
         Ok(_) => Some("readable".to_owned()),
         Err(error) => Some(error.to_string()),
     });
-    let columns: [(&str, ArrayRef); 8] = [
+    let columns: [(&str, ArrayRef); 9] = [
         ("name", Arc::new(names.collect::<StringArray>())),
         ("version", Arc::new(versions.collect::<Int64Array>())),
         ("current", Arc::new(current.collect::<BooleanArray>())),
         (
             "architecture",
             text(&|manifest| manifest.architecture.to_string()),
+        ),
+        (
+            "objective",
+            text(&|manifest| manifest.objective.name().to_owned()),
         ),
         (
             "metrics",
@@ -120,10 +132,7 @@ fn table(entries: &[StoredDetector]) -> Result<RecordBatch> {
             "step",
             unless_shipped(&|manifest| format!("{} s", manifest.layout.step_micros / 1_000_000)),
         ),
-        (
-            "error_vs_median",
-            text(&|manifest| format!("{:.3}", manifest.validation.relative_error())),
-        ),
+        ("error_vs_median", Arc::new(errors.collect::<StringArray>())),
         ("status", Arc::new(status.collect::<StringArray>())),
     ];
     Ok(RecordBatch::try_from_iter(columns)?)
@@ -138,13 +147,18 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let manifest = self.0;
         let time = |micros| crate::units::rfc_3339(micros);
-        let (training, validation) = (&manifest.training, &manifest.validation);
+        let training = &manifest.training;
+        let calibrated = match &manifest.objective {
+            Objective::Forecast(forecasting) => forecasting.validation.windows,
+            Objective::Classify(classifying) => classifying.validation.windows,
+        };
         writeln!(f, "detector        {}", manifest.id())?;
         writeln!(
             f,
             "architecture    {}, hidden {}",
             manifest.architecture, manifest.hidden_size
         )?;
+        writeln!(f, "objective       {}", manifest.objective.name())?;
         if shipped::is_shipped(&manifest.name) {
             writeln!(f, "metrics         any, each by itself")?;
             writeln!(f, "window step     any")?;
@@ -183,18 +197,12 @@ impl fmt::Display for Shown<'_> {
             f,
             "  calibration   until {}, {} windows",
             time(training.until_micros),
-            validation.windows
+            calibrated
         )?;
-        writeln!(
-            f,
-            "stopping loss   {:.4} (untrained {:.4})",
-            validation.stop_loss, validation.untrained_stop_loss
-        )?;
-        writeln!(
-            f,
-            "mean error      {:.4} scales (trailing median {:.4}, previous value {:.4})",
-            validation.detector, validation.trailing_median, validation.previous_value
-        )?;
+        match &manifest.objective {
+            Objective::Forecast(forecasting) => write_forecasts(f, &forecasting.validation)?,
+            Objective::Classify(classifying) => write_classes(f, &classifying.validation)?,
+        }
         writeln!(
             f,
             "threshold       {} false alarms per series and week",
@@ -202,4 +210,28 @@ impl fmt::Display for Shown<'_> {
         )?;
         write!(f, "weights         sha256 {}", manifest.weights_sha256)
     }
+}
+
+fn write_forecasts(f: &mut fmt::Formatter<'_>, validation: &Validation) -> fmt::Result {
+    writeln!(
+        f,
+        "stopping loss   {:.4} (untrained {:.4})",
+        validation.stop_loss, validation.untrained_stop_loss
+    )?;
+    writeln!(
+        f,
+        "mean error      {:.4} scales (trailing median {:.4}, previous value {:.4})",
+        validation.detector, validation.trailing_median, validation.previous_value
+    )
+}
+
+fn write_classes(f: &mut fmt::Formatter<'_>, validation: &ClassifierValidation) -> fmt::Result {
+    if let Some((loss, untrained)) = validation.stop_loss.zip(validation.untrained_stop_loss) {
+        writeln!(f, "stopping loss   {loss:.4} (untrained {untrained:.4})")?;
+    }
+    writeln!(
+        f,
+        "held back       {} of {} labelled windows found, {} false alarms",
+        validation.found, validation.anomalous, validation.false_alarms
+    )
 }

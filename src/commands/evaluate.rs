@@ -10,7 +10,9 @@ use datafusion::prelude::DataFrame;
 use indicatif::ProgressBar;
 
 use super::Settings;
-use super::train::{DEFAULT_FINE_TUNE_STEPS, DEFAULT_HIDDEN, DEFAULT_STEPS};
+use super::train::{
+    DEFAULT_CLASSIFIER_HIDDEN, DEFAULT_FINE_TUNE_STEPS, DEFAULT_HIDDEN, DEFAULT_STEPS,
+};
 use super::windows_input::{self, check_metrics};
 use crate::cli::{Candidates, EvaluateArgs};
 use crate::error::{Error, Result};
@@ -18,13 +20,13 @@ use crate::evaluation::alarms::AlarmRules;
 use crate::evaluation::candidate::Candidate;
 use crate::evaluation::collection::{self, LabelledSeries};
 use crate::evaluation::judge::JudgingRules;
-use crate::evaluation::labels;
 use crate::evaluation::protocol::Learning;
 use crate::evaluation::report::{Report, html_page};
 use crate::evaluation::run::{self, Evaluation, EvaluationSettings, Progress, Scored};
 use crate::evaluation::scores::ScoreFile;
 use crate::evaluation::summary::distinct;
 use crate::evaluation::warehouse;
+use crate::labels;
 use crate::scores::{SERIES, WINDOW_START};
 use crate::table_files::file_beside;
 use crate::training::dataset::Series;
@@ -181,15 +183,18 @@ fn resolve(args: EvaluateArgs, stored: Vec<Arc<Detector>>) -> EvaluationSettings
             Candidates::One(candidate) => candidates.push(candidate),
         }
     }
+    let steps = args.steps.unwrap_or(DEFAULT_STEPS) as usize;
     EvaluationSettings {
         candidates: distinct(candidates.into_iter()),
         stored,
         protocols: distinct(args.protocol.into_iter().map(Into::into)),
         seeds: distinct(args.seed.into_iter()),
         learning: Learning {
-            steps: args.steps.unwrap_or(DEFAULT_STEPS) as usize,
+            steps,
             fine_tune_steps: args.fine_tune_steps.unwrap_or(DEFAULT_FINE_TUNE_STEPS) as usize,
             hidden_size: args.hidden.unwrap_or(DEFAULT_HIDDEN) as usize,
+            classifier_steps: steps,
+            classifier_hidden_size: args.hidden.unwrap_or(DEFAULT_CLASSIFIER_HIDDEN) as usize,
             horizons: None,
             alarms_per_week: args.alarms_per_week,
         },

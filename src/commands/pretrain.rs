@@ -88,24 +88,24 @@ pub fn run(settings: &Settings, args: PretrainArgs) -> Result<()> {
         let started = std::time::Instant::now();
         let detector = tokio::task::block_in_place(|| {
             lessons.train(pretraining, architecture, &mut |report| {
-                bar.set_message(format!(
-                    "training {architecture} loss {:.3}",
-                    report.stop_loss
-                ));
+                let loss = report.stop_loss.unwrap_or(report.loss);
+                bar.set_message(format!("training {architecture} loss {loss:.3}"));
                 bar.set_position(report.step as u64);
             })
         })?;
         bar.finish_and_clear();
         detector.export(&args.out.join(architecture.name()))?;
         let manifest = detector.manifest();
-        detectors.push(PretrainedDetector {
-            name: manifest.name.clone(),
-            steps: manifest.training.steps,
-            stop_loss: manifest.validation.stop_loss,
-            error_vs_median: manifest.validation.relative_error(),
-            bytes: detector.weight_bytes(),
-            seconds: started.elapsed().as_secs_f64(),
-        });
+        if let Some(forecasting) = manifest.forecasting() {
+            detectors.push(PretrainedDetector {
+                name: manifest.name.clone(),
+                steps: manifest.training.steps,
+                stop_loss: forecasting.validation.stop_loss,
+                error_vs_median: forecasting.validation.relative_error(),
+                bytes: detector.weight_bytes(),
+                seconds: started.elapsed().as_secs_f64(),
+            });
+        }
     }
     lessons.write_seen(&args.out)?;
     settings.printer.summary(&Pretrained {

@@ -1,24 +1,33 @@
-//! `anomalog train`: detectors from traffic windows.
+//! `anomalog train`: detectors from traffic windows, and classifiers from their labels.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anomalog_udfs::DetectorStore;
-use anomalog_udfs::detector::{Detector, ThresholdPolicy, is_valid_name, shipped};
+use anomalog_udfs::detector::{
+    Detector, Manifest, Objective, ThresholdPolicy, is_valid_name, shipped,
+};
 use anomalog_udfs::models::Architecture;
 use chrono::{DateTime, Utc};
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::compute::cast as cast_array;
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::prelude::{cast, ident, lit};
 use serde::Serialize;
 
 use super::Settings;
-use super::windows_input::{self, check_metrics};
-use crate::cli::TrainArgs;
+use super::windows_input::{self, WindowsInput, check_metrics};
+use crate::cli::{ObjectiveArg, TrainArgs};
 use crate::error::{Error, Result};
-use crate::schema::timestamp_type;
+use crate::labels::{self, Label};
+use crate::schema::{Table, timestamp_type};
 use crate::scores::{SERIES, WINDOW_START};
+use crate::training::labelled::LabelledDataset;
 use crate::training::loader::{self, Key, Sampled, Sampling};
-use crate::training::{self, Dataset, SkippedSeries, TrainingSettings};
+use crate::training::{self, Dataset, SkippedSeries, StepReport, TrainingSettings};
 use crate::units::rfc_3339;
 
 /// Optimiser steps unless told otherwise; training stops before when nothing improves.
@@ -29,6 +38,10 @@ pub(super) const DEFAULT_FINE_TUNE_STEPS: u32 = 60;
 const PRETRAINED: &str = "pretrained";
 /// Width of the recurrent state unless told otherwise (DESIGN §5a: 48 for many series).
 pub(super) const DEFAULT_HIDDEN: u32 = 48;
+/// The same for classifiers (Kim & Cho 2018).
+pub(super) const DEFAULT_CLASSIFIER_HIDDEN: u32 = 64;
+/// What is added to the architecture to name a classifier, so that a forecaster's stays its own.
+const CLASSIFIER_SUFFIX: &str = "_classify";
 
 /// Rows read unless told otherwise: some hundred times those that the optimiser sees.
 const DEFAULT_MAX_ROWS: u64 = 4_000_000;
@@ -63,12 +76,56 @@ pub struct TrainedDetector {
     pub began_with: Option<String>,
     /// Optimiser steps taken.
     pub steps: usize,
-    /// Laplace negative log-likelihood on the stopping range.
-    pub stop_loss: f64,
+    /// What it learned: `forecast` or `classify`.
+    pub objective: &'static str,
+    /// Laplace negative log-likelihood, or cross-entropy, on the stopping range; `None` where a
+    /// classifier has nothing to measure by.
+    pub stop_loss: Option<f64>,
     /// The same before training.
-    pub untrained_stop_loss: f64,
-    /// Mean error on the calibration range, relative to that of the trailing median.
-    pub error_vs_median: f64,
+    pub untrained_stop_loss: Option<f64>,
+    /// Mean error on the calibration range, relative to that of the trailing median; `None` for
+    /// classifiers.
+    pub error_vs_median: Option<f64>,
+    /// Labelled windows of the calibration range; `None` for forecasters.
+    pub held_back_anomalies: Option<usize>,
+    /// Those of them that reach the threshold.
+    pub held_back_found: Option<usize>,
+}
+
+impl TrainedDetector {
+    fn of(manifest: Manifest) -> Self {
+        let objective = manifest.objective.name();
+        let mut trained = Self {
+            version: manifest.version,
+            architecture: manifest.architecture.to_string(),
+            series: manifest.training.series,
+            until: rfc_3339(manifest.training.until_micros),
+            steps: manifest.training.steps,
+            objective,
+            stop_loss: None,
+            untrained_stop_loss: None,
+            error_vs_median: manifest.relative_error(),
+            held_back_anomalies: None,
+            held_back_found: None,
+            began_with: manifest.training.began_with,
+            metrics: manifest.metrics,
+            name: manifest.name,
+        };
+        match manifest.objective {
+            Objective::Forecast(forecasting) => {
+                trained.stop_loss = Some(forecasting.validation.stop_loss);
+                trained.untrained_stop_loss = Some(forecasting.validation.untrained_stop_loss);
+            }
+            Objective::Classify(classifying) => {
+                let validation = classifying.validation;
+                trained.stop_loss = validation.stop_loss;
+                trained.untrained_stop_loss = validation.untrained_stop_loss;
+                trained.held_back_anomalies = Some(validation.anomalous);
+                trained.held_back_found = Some(validation.found);
+            }
+        }
+        trained
+    }
 }
 
 impl fmt::Display for Trained {
@@ -94,8 +151,7 @@ impl fmt::Display for Trained {
             }
             write!(
                 f,
-                "trained {}@{} on {} of {} series until {}: {} steps{}, error {:.3} of the trailing \
-                 median's",
+                "trained {}@{} on {} of {} series until {}: {} steps{}",
                 detector.name,
                 detector.version,
                 detector.metrics.join(", "),
@@ -106,8 +162,16 @@ impl fmt::Display for Trained {
                     .began_with
                     .as_ref()
                     .map_or(String::new(), |from| format!(" from {from}")),
-                detector.error_vs_median
             )?;
+            if let Some(error) = detector.error_vs_median {
+                write!(f, ", error {error:.3} of the trailing median's")?;
+            }
+            if let Some((found, of)) = detector.held_back_found.zip(detector.held_back_anomalies) {
+                write!(
+                    f,
+                    ", {found} of {of} labelled windows that were held back are anomalies to it"
+                )?;
+            }
         }
         Ok(())
     }
@@ -127,14 +191,37 @@ pub async fn run(settings: &Settings, args: TrainArgs) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
+    let objective = args.objective;
+    match objective {
+        ObjectiveArg::Classify if args.from.is_some() => {
+            return Err(mismatch_of("--from", objective));
+        }
+        ObjectiveArg::Forecast if args.labels.is_some() => {
+            return Err(mismatch_of("--labels", objective));
+        }
+        _ => {}
+    }
     let folder = settings.warehouse.detectors();
     let beginnings = beginnings(&args, &DetectorStore::open(&folder))?;
     let names = names(&args, &beginnings)?;
-    let (dataset, sampled) = load(settings, &args).await?;
+    let labels = match objective {
+        ObjectiveArg::Forecast => None,
+        ObjectiveArg::Classify => Some(Labels::read(settings, &args)?),
+    };
+    let (dataset, sampled) = load(settings, &args, labels.as_ref()).await?;
+    let skipped = dataset.skipped().to_vec();
+    let lessons = match &labels {
+        None => Lessons::Unlabelled(dataset),
+        Some(labels) => Lessons::Labelled(labels.label(dataset)?),
+    };
     let mut detectors = Vec::new();
     for (beginning, name) in beginnings.iter().zip(names) {
         let source = beginning.source.as_deref();
-        let hidden_size = source.map_or(DEFAULT_HIDDEN as usize, |source| {
+        let default_hidden = match objective {
+            ObjectiveArg::Forecast => DEFAULT_HIDDEN,
+            ObjectiveArg::Classify => DEFAULT_CLASSIFIER_HIDDEN,
+        };
+        let hidden_size = source.map_or(default_hidden as usize, |source| {
             source.manifest().hidden_size
         });
         let steps = source.map_or(DEFAULT_STEPS, |_| DEFAULT_FINE_TUNE_STEPS);
@@ -154,36 +241,106 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
         let bar = settings.printer.progress("training", Some(steps));
         // The optimiser is plain computing: other tasks of the runtime may go on meanwhile.
         let detector = tokio::task::block_in_place(|| {
-            training::train(&training, &dataset, source, &mut |report| {
-                bar.set_message(format!(
-                    "training {} loss {:.3}",
-                    training.name, report.stop_loss
-                ));
+            let mut progress = |report: StepReport| {
+                let loss = report.stop_loss.unwrap_or(report.loss);
+                bar.set_message(format!("training {} loss {loss:.3}", training.name));
                 bar.set_position(report.step as u64);
-            })
+            };
+            match &lessons {
+                Lessons::Unlabelled(dataset) => {
+                    training::train(&training, dataset, source, &mut progress)
+                }
+                Lessons::Labelled(dataset) => {
+                    let datasets = std::slice::from_ref(dataset);
+                    training::train_classifier(&training, datasets, &mut progress)
+                }
+            }
         })?;
         bar.finish_and_clear();
         let _writer = settings.writer("anomalog train").await?;
         let manifest = DetectorStore::save(&folder, &detector)?;
-        detectors.push(TrainedDetector {
-            version: manifest.version,
-            architecture: manifest.architecture.to_string(),
-            series: manifest.training.series,
-            until: rfc_3339(manifest.training.until_micros),
-            steps: manifest.training.steps,
-            stop_loss: manifest.validation.stop_loss,
-            untrained_stop_loss: manifest.validation.untrained_stop_loss,
-            error_vs_median: manifest.validation.relative_error(),
-            began_with: manifest.training.began_with,
-            metrics: manifest.metrics,
-            name: manifest.name,
-        });
+        detectors.push(TrainedDetector::of(manifest));
     }
     Ok(Trained {
         detectors,
         sampled,
-        skipped: dataset.skipped().to_vec(),
+        skipped,
     })
+}
+
+/// Rows to learn from.
+enum Lessons {
+    Unlabelled(Dataset),
+    Labelled(LabelledDataset),
+}
+
+fn mismatch_of(option: &'static str, objective: ObjectiveArg) -> Error {
+    Error::ObjectiveMismatch {
+        option,
+        objective: match objective {
+            ObjectiveArg::Forecast => "forecast",
+            ObjectiveArg::Classify => "classify",
+        },
+    }
+}
+
+/// Labels, and where they came from.
+struct Labels {
+    path: PathBuf,
+    all: Vec<Label>,
+}
+
+impl Labels {
+    fn read(settings: &Settings, args: &TrainArgs) -> Result<Self> {
+        let (path, all) = match &args.labels {
+            Some(path) => (path.clone(), labels::read(path)?),
+            None => {
+                let path = settings.warehouse.table(Table::Labels);
+                let all = labels::read_folder(&path)?;
+                (path, all)
+            }
+        };
+        Ok(Self { path, all })
+    }
+
+    /// Refuses labels of series that the input does not have at any time.
+    async fn check_series(&self, input: &WindowsInput) -> Result<()> {
+        let keys = input
+            .frame
+            .clone()
+            .select(vec![ident(SERIES)])?
+            .distinct()?;
+        let mut found = BTreeSet::new();
+        for batch in keys.collect().await? {
+            let keys = cast_array(batch.column(0), &DataType::Utf8)?;
+            found.extend(keys.as_string::<i32>().iter().flatten().map(str::to_owned));
+        }
+        match self.all.iter().find(|label| !found.contains(&label.site)) {
+            None => Ok(()),
+            Some(label) => Err(Error::UnknownSeries {
+                labels: self.path.clone(),
+                series: label.site.clone(),
+                found: found.into_iter().collect(),
+            }),
+        }
+    }
+
+    /// Labels the rows of a dataset.
+    fn label(&self, dataset: Dataset) -> Result<LabelledDataset> {
+        let (split, step) = (dataset.split(), dataset.step_micros());
+        let labelled = LabelledDataset::new(dataset, |series| {
+            labels::covered(&self.all, &series.key, &series.window_start, step)
+        });
+        if labelled.series().any(|(_, labels)| labels.contains(&true)) {
+            return Ok(labelled);
+        }
+        Err(Error::NoLabels {
+            labels: self.path.clone(),
+            count: self.all.len(),
+            from: rfc_3339(split.from),
+            until: rfc_3339(split.until),
+        })
+    }
 }
 
 /// What training one architecture begins with.
@@ -225,6 +382,14 @@ fn beginnings(args: &TrainArgs, store: &DetectorStore) -> Result<Vec<Beginning>>
     }
     for source in beginnings.iter().filter_map(|one| one.source.as_ref()) {
         let manifest = source.manifest();
+        if let Objective::Classify(_) = manifest.objective {
+            let expected = "is a classifier".to_owned();
+            return Err(mismatch(
+                source,
+                expected,
+                "--objective forecast".to_owned(),
+            ));
+        }
         if let Some(hidden) = args
             .hidden
             .filter(|hidden| *hidden as usize != manifest.hidden_size)
@@ -270,7 +435,10 @@ fn names(args: &TrainArgs, beginnings: &[Beginning]) -> Result<Vec<String>> {
             (Some(name), _, 1) => name.clone(),
             (Some(name), _, _) => format!("{name}_{architecture}"),
             (None, Some(source), _) if !shipped::is_shipped(source) => source.clone(),
-            (None, _, _) => architecture,
+            (None, _, _) => match args.objective {
+                ObjectiveArg::Forecast => architecture,
+                ObjectiveArg::Classify => architecture + CLASSIFIER_SUFFIX,
+            },
         }
     };
     let names: Vec<String> = beginnings.iter().map(name).collect();
@@ -282,10 +450,17 @@ fn names(args: &TrainArgs, beginnings: &[Beginning]) -> Result<Vec<String>> {
     }
 }
 
-async fn load(settings: &Settings, args: &TrainArgs) -> Result<(Dataset, Option<Sampled>)> {
+async fn load(
+    settings: &Settings,
+    args: &TrainArgs,
+    labels: Option<&Labels>,
+) -> Result<(Dataset, Option<Sampled>)> {
     let session = settings.open().await?;
     let input = windows_input::open(&session, &args.input).await?;
     check_metrics(&input, &args.metrics)?;
+    if let Some(labels) = labels {
+        labels.check_series(&input).await?;
+    }
     let mut frame = input.frame;
     if let Some(until) = args.until {
         frame = frame.filter(ident(WINDOW_START).lt(instant(until)))?;

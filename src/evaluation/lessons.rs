@@ -1,10 +1,12 @@
 //! What a detector may learn before it judges a series.
 //!
-//! Invariant: [`Lessons`] are made by [`Lessons::own`] and [`Lessons::of_others`] alone, training
-//! in an evaluation takes nothing else, and both refuse what leaks:
+//! Invariant: [`Lessons`] are made by [`Lessons::own`] and [`Lessons::of_others`] alone, those with
+//! labels by [`with_labels`], training in an evaluation takes nothing else, and all refuse what leaks:
 //! - a row at or after `train_points` of its series, which is judged;
 //! - for weights that must not know the series judged: that series, under whatever name, or one
-//!   that shares rows with what is judged. [`super::run`] leaves those out of the lessons.
+//!   that shares rows with what is judged. [`super::run`] leaves those out of the lessons;
+//! - for weights that judge all series they learn from, a history that shares rows with what is
+//!   judged of another.
 //!
 //! That two series share rows is told from their values: timestamps of published series are often
 //! made up. A run of 64 values, 32 of them distinct, is not met twice by chance.
@@ -15,6 +17,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::training::dataset::Series;
+use crate::training::labelled::LabelledDataset;
 use crate::training::{Dataset, TrainingError};
 
 use super::collection::LabelledSeries;
@@ -175,6 +178,40 @@ impl Lessons {
     #[must_use]
     pub fn datasets(&self) -> Vec<&Dataset> {
         self.datasets.iter().collect()
+    }
+}
+
+/// The histories of some series with their labels, for weights that judge what comes after in all
+/// series. What is not enough to learn from is left out.
+///
+/// # Errors
+/// When it leaks, or nothing is enough to learn from.
+pub fn with_labels(
+    all: &[LabelledSeries],
+    copies: &Copies,
+    lessons: &[Lesson],
+) -> Result<Vec<LabelledDataset>, LessonError> {
+    let judged: Vec<usize> = (0..all.len()).collect();
+    let pairs = copies.shared(&judged, lessons.iter().map(|lesson| lesson.series));
+    if !pairs.is_empty() {
+        let pairs = named(all, &pairs);
+        return Err(Leak::Copies { pairs }.into());
+    }
+    let mut labelled = Vec::new();
+    let mut refusal = None;
+    for lesson in lessons {
+        let series = &all[lesson.series];
+        check_rows(series, lesson.rows)?;
+        match dataset(series, lesson.rows) {
+            Ok(dataset) => labelled.push(LabelledDataset::new(dataset, |learned| {
+                series.labels[..learned.window_start.len()].to_vec()
+            })),
+            Err(error) => refusal = Some(error),
+        }
+    }
+    match refusal {
+        Some(error) if labelled.is_empty() => Err(error.into()),
+        _ => Ok(labelled),
     }
 }
 
@@ -465,6 +502,37 @@ mod tests {
         assert_eq!(of_others(&all, 0, first(3)), Ok(()));
         assert_eq!(of_others(&all, 2, first(0)), Ok(()), "only one way");
         assert_eq!(overlaps(&all), [(0, 1), (0, 2), (1, 2)], "either way");
+    }
+
+    #[test]
+    fn lessons_with_labels_are_those_of_the_history_and_no_copies() {
+        let values = noise(1);
+        let mut shifted = noise(2);
+        shifted[..300].copy_from_slice(&values[2_300..2_600]);
+        let mut all = [
+            series("one", values, 2_000),
+            series("part", shifted, 2_000),
+            series("other", noise(3), 2_000),
+        ];
+        all[0].labels[1_990..2_010].fill(true);
+        let copies = Copies::find(&all);
+        let given = |lessons: &[Lesson]| {
+            with_labels(&all, &copies, lessons).map_err(|error| error.to_string())
+        };
+        let labelled = given(&[first(0), first(2)]).unwrap();
+        assert_eq!(labelled.len(), 2);
+        let (learned, labels) = labelled[0].series().next().unwrap();
+        assert_eq!((learned.window_start.len(), labels.len()), (2_000, 2_000));
+        assert_eq!(labels.iter().filter(|label| **label).count(), 10);
+        insta::assert_snapshot!(given(&[first(0), first(1)]).unwrap_err(), @"`part` holds rows on which `one` is judged");
+        let late = Lesson {
+            series: 2,
+            rows: 2_001,
+        };
+        insta::assert_snapshot!(given(&[late]).unwrap_err(), @"a detector would learn from 2001 rows of `other`, of which those after the first 2000 are judged");
+        let short = Lesson { series: 2, rows: 9 };
+        assert!(given(&[short]).is_err());
+        assert_eq!(given(&[short, first(0)]).unwrap().len(), 1);
     }
 
     #[test]

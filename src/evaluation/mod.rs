@@ -34,7 +34,6 @@ mod error;
 pub mod floors;
 pub mod judge;
 mod labelled;
-pub mod labels;
 pub mod lessons;
 mod levels;
 mod memory;

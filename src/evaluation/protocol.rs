@@ -5,6 +5,7 @@
 //! zero-shot    training ranges of others ──▶ weights    own training range ──▶ calibration
 //! fine-tuned   those weights ──▶ some steps more on the own training range ──▶ calibration
 //! shipped      the detector that comes with the program, as it is
+//! classify     training ranges of all, with labels ──▶ weights, calibration
 //! ```
 //!
 //! "Others" are the other folds: series are dealt into five folds in turn, and the weights that
@@ -13,6 +14,10 @@
 //! A detector with weights from elsewhere is fitted to the step of the series judged by training it
 //! there, with no steps for zero-shot. Where the training range is too short for that, the
 //! zero-shot detector keeps the calibration of the others, and only its layout changes.
+//!
+//! Most series have no labelled anomaly in their training range, and a classifier learns nothing
+//! without: so there is one for all series, which has learned from the earlier part of each and is
+//! judged on the later part of each.
 //!
 //! A detector of a store may judge too, if all it was trained on lies before what is judged.
 
@@ -27,7 +32,7 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::collection::LabelledSeries;
-use super::lessons::{Copies, Leak, Lesson, LessonError, Lessons};
+use super::lessons::{Copies, Leak, Lesson, LessonError, Lessons, with_labels};
 use crate::training::{self, StepReport, TrainingError, TrainingSettings, Weights};
 use crate::units::rfc_3339;
 
@@ -45,6 +50,8 @@ pub enum Protocol {
     FineTuned,
     /// What the shipped detector learned from: nothing here.
     Shipped,
+    /// The training ranges of all series, with their labels.
+    Classify,
 }
 
 impl Protocol {
@@ -56,6 +63,7 @@ impl Protocol {
             Self::ZeroShot => "zero-shot",
             Self::FineTuned => "fine-tuned",
             Self::Shipped => "shipped",
+            Self::Classify => "classify",
         }
     }
 
@@ -63,7 +71,7 @@ impl Protocol {
     #[must_use]
     pub const fn transfer(self) -> Option<Transfer> {
         match self {
-            Self::PerSeries | Self::Shipped => None,
+            Self::PerSeries | Self::Shipped | Self::Classify => None,
             Self::ZeroShot => Some(Transfer::AsTheyAre),
             Self::FineTuned => Some(Transfer::FineTuned),
         }
@@ -88,6 +96,10 @@ pub struct Learning {
     pub fine_tune_steps: usize,
     /// Width of the recurrent state.
     pub hidden_size: usize,
+    /// The same of classifiers.
+    pub classifier_hidden_size: usize,
+    /// Optimiser steps at most of classifiers.
+    pub classifier_steps: usize,
     /// Forecast horizons in windows, ascending from 1; those of the layout unless given.
     pub horizons: Option<&'static [usize]>,
     /// False alarms a week that a detector's own threshold is for.
@@ -113,6 +125,8 @@ pub enum Calibrated {
     Own,
     /// Those of other series: because that is too short, or the detector is taken as it is.
     Others,
+    /// Those of all series together.
+    All,
     /// That of a detector which lies in a store.
     Stored,
 }
@@ -436,6 +450,78 @@ impl Subject {
             calibrated: Calibrated::Own,
             train_s: start.elapsed().as_secs_f64(),
             has_seen_history: None,
+        })
+    }
+}
+
+/// The series whose histories a classifier of all series may learn from, and those that it may not,
+/// each with a series judged that has the same rows.
+#[must_use]
+pub fn classifiable(series: usize, copies: &Copies) -> (Vec<usize>, Vec<(usize, usize)>) {
+    let all: Vec<usize> = (0..series).collect();
+    let shared = copies.shared(&all, all.iter().copied());
+    let is_shared = |series: &usize| shared.iter().any(|(learned, _)| learned == series);
+    let kept = all.iter().copied().filter(|series| !is_shared(series));
+    (kept.collect(), shared)
+}
+
+/// A classifier that may judge all series.
+#[derive(Debug)]
+pub struct CommonClassifier {
+    detector: Detector,
+    /// Seconds of training, once for all series.
+    pub train_s: f64,
+}
+
+impl CommonClassifier {
+    /// The classifier for windows of a series' length.
+    ///
+    /// # Errors
+    /// When it cannot be laid out for them.
+    pub fn for_series(&self, series: &LabelledSeries) -> Result<Prepared, ProtocolError> {
+        let resolutions = resolutions_of(series, vec![1.0; series.metrics.len()]);
+        let detector = self
+            .detector
+            .laid_out_for(step_micros(series), resolutions)?;
+        Ok(Prepared {
+            detector: Arc::new(detector),
+            calibrated: Calibrated::All,
+            train_s: 0.0,
+            has_seen_history: None,
+        })
+    }
+}
+
+impl Subject {
+    /// One classifier of the training ranges of all series, with their labels, except those that
+    /// share rows with what is judged of another.
+    ///
+    /// # Errors
+    /// When nothing is left, all are too short, none has a labelled window, or training fails.
+    pub fn classifier(
+        &self,
+        all: &[LabelledSeries],
+        copies: &Copies,
+        report: Report<'_>,
+    ) -> Result<CommonClassifier, ProtocolError> {
+        let start = Instant::now();
+        let (learned, _) = classifiable(all.len(), copies);
+        let lessons: Vec<Lesson> = learned
+            .into_iter()
+            .map(|series| Lesson {
+                series,
+                rows: all[series].train_points,
+            })
+            .collect();
+        let datasets = with_labels(all, copies, &lessons)?;
+        let settings = TrainingSettings {
+            hidden_size: self.learning.classifier_hidden_size,
+            ..self.settings(self.learning.classifier_steps)
+        };
+        let detector = training::train_classifier(&settings, &datasets, report)?;
+        Ok(CommonClassifier {
+            detector,
+            train_s: start.elapsed().as_secs_f64(),
         })
     }
 }

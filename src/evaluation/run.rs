@@ -21,8 +21,8 @@ use super::labelled::positives;
 use super::lessons::{Copied, Copies, named};
 use super::memory;
 use super::protocol::{
-    Calibrated, Learning, Prepared, Protocol, ProtocolError, Report, Subject, Transfer, folds,
-    others, shipped, stored,
+    Calibrated, Learning, Prepared, Protocol, ProtocolError, Report, Subject, Transfer,
+    classifiable, folds, others, shipped, stored,
 };
 
 /// The protocol of candidates that learn nothing.
@@ -384,16 +384,23 @@ impl Run<'_> {
 
     /// What is needed to transfer weights between series; checks that it is allowed.
     fn check_transfer(&self, left_out: &mut Vec<Copied>) -> Result<Copies, ProtocolError> {
-        let protocols = self.settings.protocols.iter();
-        let transfer = protocols.copied().find(|p| p.transfer().is_some());
-        let Some(protocol) = transfer.filter(|_| !architectures(self.settings).is_empty()) else {
+        let protocols = &self.settings.protocols;
+        let transfer = protocols.iter().copied().find(|p| p.transfer().is_some());
+        let is_classifying = protocols.contains(&Protocol::Classify);
+        if (transfer.is_none() && !is_classifying) || architectures(self.settings).is_empty() {
             return Ok(Copies::default());
-        };
+        }
         let found = self.series.len();
-        if found < 2 {
+        if let Some(protocol) = transfer.filter(|_| found < 2) {
             return Err(ProtocolError::TooFewSeries { protocol, found });
         }
         let copies = Copies::find(self.series);
+        if is_classifying {
+            left_out.extend(named(self.series, &classifiable(found, &copies).1));
+        }
+        if transfer.is_none() {
+            return Ok(copies);
+        }
         for fold in folds(found) {
             others(self.series, &copies, &fold)?;
             let learned = (0..found).filter(|series| !fold.contains(series));
@@ -433,6 +440,7 @@ impl Run<'_> {
             // Once for all seeds.
             Protocol::Shipped => 0,
             Protocol::FineTuned => usable * (JUDGING + fine_tune_steps),
+            Protocol::Classify => usable * JUDGING + learning.classifier_steps as u64,
         };
         let transfers = protocols.clone().any(|p| p.transfer().is_some());
         let pretraining = u64::from(transfers) * folds(self.series.len()).len() as u64 * steps;
@@ -539,6 +547,9 @@ impl Run<'_> {
             };
             all.extend(self.each(&trial, usable, learning.steps, prepare, None));
         }
+        if self.settings.protocols.contains(&Protocol::Classify) {
+            all.extend(self.classifier(&trial(Protocol::Classify), subject, usable, copies)?);
+        }
         let protocols = self.settings.protocols.iter();
         let transfers: Vec<_> = protocols
             .filter_map(|protocol| Some((trial(*protocol), protocol.transfer()?)))
@@ -591,6 +602,35 @@ impl Run<'_> {
             all.extend(judged);
         }
         Ok(all)
+    }
+
+    /// One classifier for all series.
+    fn classifier(
+        &self,
+        trial: &Trial,
+        subject: Subject,
+        usable: &[usize],
+        copies: &Copies,
+    ) -> Result<Vec<Placed>, ProtocolError> {
+        let stage = format!("training {} to classify", subject.architecture);
+        let classifier = self.trained(&stage, subject.learning.classifier_steps, |report| {
+            subject.classifier(self.series, copies, report)
+        });
+        let classifier = match classifier {
+            Err(ProtocolError::Training(error)) => Err(error),
+            other => Ok(other?),
+        };
+        let train_s = classifier
+            .as_ref()
+            .ok()
+            .map(|classifier| classifier.train_s);
+        let prepare = |series: &LabelledSeries, _: Report<'_>| match &classifier {
+            Ok(classifier) => classifier
+                .for_series(series)
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(format!("on all series, {error}")),
+        };
+        Ok(self.each(trial, usable, 0, prepare, train_s))
     }
 
     /// Trains for one series after the other, as training uses all cores and is timed; then scores

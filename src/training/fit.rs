@@ -1,38 +1,26 @@
-//! The optimiser loop: `AdamW` on random chunks, Laplace likelihood, best weights on the stopping
-//! ranges.
+//! Fits a forecaster: random chunks, Laplace likelihood.
 
 use std::ops::Range;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread;
+use std::sync::mpsc::SyncSender;
 
 use anomalog_udfs::features::{InputWriter, Scale, SeriesFeatures};
 use anomalog_udfs::layout::BlockLayout;
 use anomalog_udfs::models::init::{sorted_variables, trainable};
 use anomalog_udfs::models::likelihood::laplace_loss;
 use anomalog_udfs::models::{Forecaster, ForecasterConfig};
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use rand::Rng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::optimiser::ClippedAdamW;
+use super::descent::{self, descend, set};
 use super::{StepReport, TrainingError, Weights};
 
 /// Chunks per batch.
 const BATCH_SIZE: usize = 64;
-/// Peak learning rate of the cosine schedule.
-const LEARNING_RATE: f64 = 3e-3;
 /// Steps of a chunk that carry no loss: the state has yet to settle.
 const BURN_IN: usize = 20;
-/// Optimiser steps between measurements on the stopping range, at least …
-const STOP_INTERVAL: usize = 20;
-/// … and measurements in a whole training, at most.
-const STOP_MEASUREMENTS: usize = 20;
-/// Measurements without improvement after which training ends.
-const PATIENCE: usize = 6;
-/// Batches cut before they are wanted.
-const BATCHES_AHEAD: usize = 2;
 /// Chunks of the stopping range that are measured, at most.
 const STOP_CHUNKS: usize = 128;
 
@@ -89,115 +77,28 @@ pub(super) fn fit(
     if let Some(initial) = settings.initial {
         set(&variables, initial)?;
     }
-    let mut optimiser = ClippedAdamW::new(variables.iter().map(|(_, var)| var.clone()).collect())?;
-
     let stop_batches = stop_chunks.even_batches(STOP_CHUNKS, config)?;
-    let initial_stop_loss = mean_loss(&forecaster, &stop_batches)?;
-    let mut best = Best::new(initial_stop_loss, &variables)?;
-    let interval = STOP_INTERVAL.max(settings.steps / STOP_MEASUREMENTS);
-    let steps = thread::scope(|scope| {
-        // The next batches are cut while the optimiser works on the last.
-        let (sender, batches) = sync_channel(BATCHES_AHEAD);
-        scope.spawn(move || fit_chunks.send_batches(settings, config, &sender));
-        let mut steps = 0;
-        for batch in batches {
-            let rate = learning_rate(steps, settings.steps);
-            let loss = batch?.loss(&forecaster)?;
-            let value = f64::from(loss.to_scalar::<f32>()?);
-            steps += 1;
-            if !value.is_finite() {
-                return Err(TrainingError::Diverged {
-                    step: steps,
-                    loss: value,
-                });
-            }
-            optimiser.step(&loss, rate)?;
-            if steps % interval == 0 || steps == settings.steps {
-                best.measure(mean_loss(&forecaster, &stop_batches)?, &variables)?;
-            }
-            progress(StepReport {
-                step: steps,
-                steps: settings.steps,
-                loss: value,
-                stop_loss: best.latest,
-            });
-            if best.stale >= PATIENCE {
-                break;
-            }
-        }
-        Ok(steps)
-    })?;
-    best.restore(&variables)?;
-    let weights = best.weights.into_iter().collect();
+    let lessons = FitBatches {
+        chunks: fit_chunks,
+        settings,
+        config,
+    };
+    let descended = descend(
+        &variables,
+        &lessons,
+        settings.steps,
+        |batch| batch.loss(&forecaster),
+        || mean_loss(&forecaster, &stop_batches).map(Some),
+        progress,
+    )?;
     Ok(Fitted {
         forecaster,
-        weights,
-        steps,
-        stop_loss: best.loss,
-        initial_stop_loss,
+        weights: descended.weights,
+        steps: descended.steps,
+        // There is a batch to measure on.
+        stop_loss: descended.stop_loss.unwrap_or(f64::NAN),
+        initial_stop_loss: descended.initial_stop_loss.unwrap_or(f64::NAN),
     })
-}
-
-/// Sets every variable to the weights of its name.
-fn set(variables: &[(String, Var)], weights: &Weights) -> Result<(), TrainingError> {
-    for (name, variable) in variables {
-        let Some(weights) = weights.get(name) else {
-            return Err(candle_core::Error::CannotFindTensor { path: name.clone() }.into());
-        };
-        variable.set(weights)?;
-    }
-    Ok(())
-}
-
-/// Cosine decay from the peak to zero.
-fn learning_rate(step: usize, steps: usize) -> f64 {
-    let done = step as f64 / steps.max(1) as f64;
-    LEARNING_RATE * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
-}
-
-/// The weights that did best so far.
-struct Best {
-    loss: f64,
-    latest: f64,
-    stale: usize,
-    weights: Vec<(String, Tensor)>,
-}
-
-impl Best {
-    fn new(loss: f64, variables: &[(String, Var)]) -> Result<Self, TrainingError> {
-        Ok(Self {
-            loss,
-            latest: loss,
-            stale: 0,
-            weights: copy(variables)?,
-        })
-    }
-
-    fn measure(&mut self, loss: f64, variables: &[(String, Var)]) -> Result<(), TrainingError> {
-        self.latest = loss;
-        if loss < self.loss {
-            self.loss = loss;
-            self.stale = 0;
-            self.weights = copy(variables)?;
-        } else {
-            self.stale += 1;
-        }
-        Ok(())
-    }
-
-    fn restore(&self, variables: &[(String, Var)]) -> Result<(), TrainingError> {
-        for ((_, variable), (_, weights)) in variables.iter().zip(&self.weights) {
-            variable.set(weights)?;
-        }
-        Ok(())
-    }
-}
-
-fn copy(variables: &[(String, Var)]) -> Result<Vec<(String, Tensor)>, TrainingError> {
-    variables
-        .iter()
-        .map(|(name, variable)| Ok((name.clone(), variable.as_tensor().copy()?)))
-        .collect()
 }
 
 /// Inputs `[batch_size, seq_len, features]`, targets and mask `[batch_size, seq_len, targets]`.
@@ -274,25 +175,6 @@ impl<'a> Chunks<'a> {
         (lesson, end - 1)
     }
 
-    /// One batch per step, of chunks drawn uniformly over all places, until none is wanted.
-    fn send_batches(
-        &self,
-        settings: FitSettings<'_>,
-        config: &ForecasterConfig,
-        sender: &SyncSender<Result<Batch, TrainingError>>,
-    ) {
-        let mut generator = ChaCha8Rng::seed_from_u64(settings.seed);
-        let count = self.count();
-        for _ in 0..settings.steps {
-            let chunks: Vec<_> = (0..BATCH_SIZE)
-                .map(|_| self.chunk(generator.random_range(0..count)))
-                .collect();
-            if sender.send(self.batch(&chunks, config)).is_err() {
-                return;
-            }
-        }
-    }
-
     /// At most so many chunks spread evenly over all places, in batches.
     fn even_batches(
         &self,
@@ -349,6 +231,31 @@ impl<'a> Chunks<'a> {
             targets: tensor(targets, config.targets)?,
             mask: tensor(mask, config.targets)?,
         })
+    }
+}
+
+/// Batches of chunks drawn uniformly over all places.
+struct FitBatches<'a> {
+    chunks: Chunks<'a>,
+    settings: FitSettings<'a>,
+    config: &'a ForecasterConfig,
+}
+
+impl descent::Lessons for FitBatches<'_> {
+    type Batch = Batch;
+
+    fn send_batches(&self, sender: &SyncSender<Result<Batch, TrainingError>>) {
+        let mut generator = ChaCha8Rng::seed_from_u64(self.settings.seed);
+        let count = self.chunks.count();
+        for _ in 0..self.settings.steps {
+            let chunks: Vec<_> = (0..BATCH_SIZE)
+                .map(|_| self.chunks.chunk(generator.random_range(0..count)))
+                .collect();
+            let batch = self.chunks.batch(&chunks, self.config);
+            if sender.send(batch).is_err() {
+                return;
+            }
+        }
     }
 }
 

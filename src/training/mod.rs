@@ -2,24 +2,28 @@
 //!
 //! The rows before `until` are cut in time, over all series at once, into a **fit** range for the
 //! weights, a **stop** range that chooses when to stop, and a **calibration** range on which
-//! errors are compared with those of simple forecasts. The three do not overlap, and nothing at or after `until` is read, so a
+//! errors are compared with those of simple forecasts, or the odds of normal windows are ranked. The three do not overlap, and nothing at or after `until` is read, so a
 //! detector may be judged on what comes after it.
 //!
 //! ```text
 //! loader (a bounded sample) ──▶ dataset (rows, splits) ──▶ fit (weights) ──▶ calibrate (comparison, validation)
+//!                                     └─ labelled ──▶ classify (weights, tail of the odds)
 //! ```
 
 mod calibrate;
+mod classify;
 pub mod dataset;
+mod descent;
 mod fit;
+pub mod labelled;
 pub mod loader;
 pub mod optimiser;
 
 use std::collections::HashMap;
 
 use anomalog_udfs::detector::{
-    Detector, DetectorError, FORMAT_VERSION, Manifest, Objective, ThresholdPolicy, Training,
-    hex_sha256,
+    Detector, DetectorError, FORMAT_VERSION, Forecasting, Manifest, Objective, ThresholdPolicy,
+    Training, hex_sha256,
 };
 use anomalog_udfs::features::SeriesFeatures;
 use anomalog_udfs::forecasting::ForecastError;
@@ -30,6 +34,9 @@ use candle_core::Tensor;
 use fit::{FitSettings, Lesson};
 use thiserror::Error;
 
+use crate::units::rfc_3339;
+
+pub use classify::train_classifier;
 use dataset::MIN_CALIBRATION_WINDOWS;
 pub use dataset::{Dataset, SkippedSeries, Split};
 
@@ -61,10 +68,11 @@ pub struct StepReport {
     pub step: usize,
     /// Steps planned.
     pub steps: usize,
-    /// Laplace negative log-likelihood of the batch; 0 is the likelihood of scale 1 and no error.
+    /// Of the batch: Laplace negative log-likelihood, 0 being that of scale 1 and no error, or
+    /// cross-entropy.
     pub loss: f64,
-    /// The same on the stopping range, as last measured.
-    pub stop_loss: f64,
+    /// The same on the stopping range, as last measured; `None` where nothing can be.
+    pub stop_loss: Option<f64>,
 }
 
 /// Why nothing could be trained.
@@ -88,6 +96,30 @@ pub enum TrainingError {
         found: usize,
         /// Windows needed.
         needed: usize,
+    },
+    /// A classifier has nothing to find.
+    #[error(
+        "no window from {} to {}, which is the fit range, is labelled as an anomaly",
+        rfc_3339(*from),
+        rfc_3339(*until)
+    )]
+    NoAnomalies {
+        /// First window, microseconds since the epoch.
+        from: i64,
+        /// End of the fit range.
+        until: i64,
+    },
+    /// A classifier has nothing to tell anomalies from.
+    #[error(
+        "every window from {} to {}, which is the fit range, is labelled as an anomaly",
+        rfc_3339(*from),
+        rfc_3339(*until)
+    )]
+    OnlyAnomalies {
+        /// First window, microseconds since the epoch.
+        from: i64,
+        /// End of the fit range.
+        until: i64,
     },
     /// A series is not one row per window.
     #[error("series `{series}` cannot be read")]
@@ -126,6 +158,14 @@ impl TrainingError {
                 "ingest more history (a day of one site at 1 minute is just enough, {MIN_CALIBRATION_WINDOWS} windows are \
                  kept for calibration alone), move `--until`, or use a shorter `--step`"
             )),
+            Self::NoAnomalies { .. } => Some(
+                "the last part of the windows before `--until` is held back: move it, label more, or \
+                 train without labels"
+                    .to_owned(),
+            ),
+            Self::OnlyAnomalies { .. } => {
+                Some("labels have the columns site, start (inclusive) and end (exclusive)".to_owned())
+            }
             Self::Series { source, .. } => source.hint().map(str::to_owned),
             Self::Diverged { .. } => Some("try another `--seed`".to_owned()),
             Self::Tensor(_) => None,
@@ -222,43 +262,58 @@ pub fn train_on_all(
     };
     let fitted = fit::fit(fit_settings, &lessons_of_all, &config, progress)?;
     let calibrated = calibrate::calibrate(&fitted.forecaster, datasets, &layouts)?;
-    let splits = || datasets.iter().map(|dataset| dataset.split());
-    let split = dataset.split();
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         name: settings.name.clone(),
         version: 0,
         architecture: settings.architecture,
-        objective: Objective::Forecast,
+        objective: Objective::Forecast(Forecasting {
+            comparison: calibrated.comparison,
+            validation: anomalog_udfs::detector::Validation {
+                stop_loss: fitted.stop_loss,
+                untrained_stop_loss: fitted.initial_stop_loss,
+                ..calibrated.validation
+            },
+        }),
         hidden_size: settings.hidden_size,
         metrics: dataset.metrics().to_vec(),
         layout: layouts[0].clone(),
-        comparison: calibrated.comparison,
         threshold: settings.threshold,
         training: Training {
-            from_micros: splits().map(|split| split.from).min().unwrap_or(split.from),
-            fit_until_micros: split.fit_until,
-            stop_until_micros: split.stop_until,
-            until_micros: splits()
-                .map(|split| split.until)
-                .max()
-                .unwrap_or(split.until),
-            series: datasets.iter().map(|dataset| dataset.series().len()).sum(),
-            rows: datasets.iter().map(|dataset| dataset.rows()).sum(),
-            seed: settings.seed,
-            began_with: settings.began_with.clone(),
             steps: fitted.steps,
             input_sha256: sha256(datasets),
-        },
-        validation: anomalog_udfs::detector::Validation {
-            stop_loss: fitted.stop_loss,
-            untrained_stop_loss: fitted.initial_stop_loss,
-            ..calibrated.validation
+            ..manifest_training(settings, datasets.iter().copied(), dataset)
         },
         crate_version: env!("CARGO_PKG_VERSION").to_owned(),
         weights_sha256: String::new(),
     };
     Ok(Detector::new(manifest, &fitted.weights)?)
+}
+
+/// What a manifest says of the rows of several datasets: the ranges of the first, but the end of
+/// everything that was seen. Steps and digest are to be filled in.
+fn manifest_training<'a>(
+    settings: &TrainingSettings,
+    datasets: impl Iterator<Item = &'a Dataset> + Clone,
+    first: &Dataset,
+) -> Training {
+    let splits = || datasets.clone().map(Dataset::split);
+    let split = first.split();
+    Training {
+        from_micros: splits().map(|split| split.from).min().unwrap_or(split.from),
+        fit_until_micros: split.fit_until,
+        stop_until_micros: split.stop_until,
+        until_micros: splits()
+            .map(|split| split.until)
+            .max()
+            .unwrap_or(split.until),
+        series: datasets.clone().map(|dataset| dataset.series().len()).sum(),
+        rows: datasets.map(Dataset::rows).sum(),
+        seed: settings.seed,
+        began_with: settings.began_with.clone(),
+        steps: 0,
+        input_sha256: String::new(),
+    }
 }
 
 /// The digest of one dataset, or of those of several.

@@ -32,6 +32,7 @@ fn trained_ones() {
         "requests"
       ],
       "name": "lstm",
+      "objective": "forecast",
       "version": 1
     }
     "#);
@@ -41,6 +42,7 @@ fn trained_ones() {
     insta::assert_snapshot!(facts, @"
     detector        lstm@1
     architecture    lstm, hidden 8
+    objective       forecast
     metrics         requests
     window step     60 s
     trained on      2520 rows of 1 series, 2026-03-02T00:00:00Z to 2026-03-03T18:00:00Z
@@ -84,5 +86,5 @@ fn mistakes_are_explained() {
     ");
     let listed = work.succeed(&["--json", "detectors", "list"]);
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
-    insta::assert_snapshot!(listed["detectors"][0], @r#"{"architecture":null,"fault":"`warehouse/detectors/lstm/1/detector.json` is not a detector manifest","is_current":true,"is_shipped":false,"metrics":[],"name":"lstm","version":1}"#);
+    insta::assert_snapshot!(listed["detectors"][0], @r#"{"architecture":null,"fault":"`warehouse/detectors/lstm/1/detector.json` is not a detector manifest","is_current":true,"is_shipped":false,"metrics":[],"name":"lstm","objective":null,"version":1}"#);
 }

@@ -161,6 +161,19 @@ fn train() {
               - gru:   Gated recurrent unit
               - clstm: Causal convolution in front of an LSTM
 
+          --objective <NAME>
+              What detectors learn
+
+              Possible values:
+              - forecast: To forecast normal traffic, without labels
+              - classify: To tell anomalous windows from normal ones, by labels
+              
+              [default: forecast]
+
+          --labels <FILE>
+              Labels that `--objective classify` learns from: Parquet or CSV [default: the warehouse's
+              table `labels`]
+
           --from <pretrained|DETECTOR>
               Begin with the weights of a detector: `pretrained` for the shipped one of each
               architecture
@@ -183,10 +196,10 @@ fn train() {
 
           --name <NAME>
               Name of the detector; with several architectures, theirs is added [default: the
-              architecture, or the name of the detector that it begins with]
+              architecture, that and `_classify`, or the name of the detector that it begins with]
 
           --hidden <N>
-              Width of the recurrent state [default: 48, or that of `--from`]
+              Width of the recurrent state [default: 48, of classifiers 64, or that of `--from`]
 
           --alarms-per-week <X>
               Windows per series and week that may be anomalous by chance: what the threshold is for
@@ -213,10 +226,14 @@ fn train() {
     Each architecture becomes one detector over all series; one that comes out other than the current
     version becomes a new one. The end of the training range is held back to calibrate the scores.
 
+    With `--objective classify` detectors learn from labels to tell anomalous windows from normal ones.
+    Labels have the columns site, start and end, as for `anomalog evaluate`.
+
     Examples:
       anomalog train
       anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
       anomalog train --from pretrained --arch lstm
+      anomalog train --objective classify --labels labels.csv --until 2026-11-01
       anomalog train --windows metrics.parquet --series-column host --metrics value --arch gru --name
       hosts
     ");
@@ -419,6 +436,7 @@ fn evaluate() {
               - zero-shot:  The training ranges of other series
               - fine-tuned: Those, then that of the series
               - shipped:    What the shipped detectors learned from: they judge as they are
+              - classify:   The training ranges of all series, with their labels
               
               [default: per-series]
 
@@ -437,7 +455,7 @@ fn evaluate() {
               Optimiser steps of fine-tuning at most [default: 60]
 
           --hidden <N>
-              Width of the recurrent state [default: 48]
+              Width of the recurrent state [default: 48, of classifiers 64]
 
           --alarms-per-week <X>
               False-alarm events per series and week that thresholds are for
@@ -463,8 +481,9 @@ fn evaluate() {
     Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points`
     rows without labels, and are trained for this alone. With `--protocol shipped`, the detectors that
     come with the program judge as they are; each result says whether they have seen the first rows of
-    the series. Labels of windows have the columns site, start, end and, if known, kind, as `anomalog
-    simulate` writes them; detectors learn from the windows before `--since`.
+    the series. With `--protocol classify`, one classifier learns from the first rows of all series,
+    with their labels. Labels of windows have the columns site, start, end and, if known, kind, as
+    `anomalog simulate` writes them; detectors learn from the windows before `--since`.
 
     Detectors: rnn, lstm, gru and clstm are trained; random, difference, median-11, median-31, robust-z,
     yesterday, last-week, ewma and spectral-residual are scores that need no training.

@@ -105,6 +105,7 @@ fn they_are_listed_and_shown() {
     insta::assert_snapshot!(facts, @"
     detector        pretrained-lstm@1
     architecture    lstm, hidden 48
+    objective       forecast
     metrics         any, each by itself
     window step     any
     ");

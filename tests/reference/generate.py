@@ -3,13 +3,18 @@
     pip install torch==2.15.0 safetensors==0.8.0
     python tests/reference/generate.py
 
-One file per architecture beside this script, `<architecture>.safetensors`, holds
+One file per architecture beside this script, `<architecture>.safetensors`, holds of the forecaster
 
     weight.<name>           parameters, named as the detector artefact names them
     gradient.<name>         d loss / d parameter
     inputs, targets, mask   [batch_size, seq_len, features | targets | targets]
     location, log_scale     the forecast, [batch_size, seq_len, targets]
     loss                    scalar
+
+and `classify_<architecture>.safetensors` of the classifier weights, gradients, inputs and loss likewise, and
+
+    classes                 [batch_size], 0 normal, 1 anomalous
+    logits                  [batch_size, 2]
 
 PyTorch computes in float64 and the result is rounded to float32 once, so that a difference is
 the other side's error. The case contains targets beyond the clip, log scales beyond both ends
@@ -26,6 +31,8 @@ from torch.nn import functional
 BATCH_SIZE, SEQ_LEN, FEATURES, HIDDEN_SIZE, TARGETS = 3, 12, 5, 8, 3
 TARGET_CLIP, LOG_SCALE_MIN, LOG_SCALE_MAX = 20.0, -4.0, 6.0
 KERNEL_SIZE = 5
+# Of the classifier: long enough that two convolutions and poolings leave steps.
+WINDOW, DENSE_SIZE, WINDOWS = 21, 4, 6
 SEED = 20261122
 
 
@@ -103,10 +110,68 @@ def record(architecture: str) -> dict[str, Tensor]:
     return {name: tensor.detach().float().contiguous() for name, tensor in stored.items()}
 
 
+class Convolutions(nn.Module):
+    """Twice: convolution without padding, tanh, maximum of each two steps (Kim & Cho 2018)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(FEATURES, HIDDEN_SIZE, KERNEL_SIZE)
+        self.conv2 = nn.Conv1d(HIDDEN_SIZE, HIDDEN_SIZE, KERNEL_SIZE)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        steps = inputs.transpose(1, 2)
+        for conv in (self.conv1, self.conv2):
+            steps = functional.max_pool1d(torch.tanh(conv(steps)), 2)
+        return steps.transpose(1, 2)
+
+
+class Classifier(nn.Module):
+    """Backbone, dense layer with tanh, two classes."""
+
+    def __init__(self, architecture: str) -> None:
+        super().__init__()
+        if architecture == "clstm":
+            self.convolutions = Convolutions()
+        width = HIDDEN_SIZE if architecture == "clstm" else FEATURES
+        cell = {"rnn": nn.RNN, "gru": nn.GRU}.get(architecture, nn.LSTM)
+        self.recurrent = cell(width, HIDDEN_SIZE, batch_first=True)
+        self.dense = nn.Linear(HIDDEN_SIZE, DENSE_SIZE)
+        self.output = nn.Linear(DENSE_SIZE, 2)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if hasattr(self, "convolutions"):
+            inputs = self.convolutions(inputs)
+        hidden, _ = self.recurrent(inputs)
+        return self.output(torch.tanh(self.dense(hidden[:, -1])))
+
+
+def record_classifier(architecture: str) -> dict[str, Tensor]:
+    torch.manual_seed(SEED)
+    model = Classifier(architecture)
+    inputs = 1.5 * torch.randn(WINDOWS, WINDOW, FEATURES)
+    classes = torch.arange(WINDOWS) % 2
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter *= 1.5
+    stored = {f"weight.{name}": p.detach().clone() for name, p in model.named_parameters()}
+    stored |= {"inputs": inputs}
+    model, inputs = model.double(), inputs.double()
+    logits = model(inputs)
+    loss = functional.cross_entropy(logits, classes)
+    loss.backward()
+    stored |= {f"gradient.{name}": p.grad for name, p in model.named_parameters()}
+    stored |= {"logits": logits, "loss": loss}
+    recorded = {name: tensor.detach().float().contiguous() for name, tensor in stored.items()}
+    return recorded | {"classes": classes.to(torch.uint8)}
+
+
 def main() -> None:
+    metadata = {"torch": torch.__version__}
     for architecture in ("rnn", "lstm", "gru", "clstm"):
         path = Path(__file__).with_name(f"{architecture}.safetensors")
-        save_file(record(architecture), path, metadata={"torch": torch.__version__})
+        save_file(record(architecture), path, metadata=metadata)
+        path = Path(__file__).with_name(f"classify_{architecture}.safetensors")
+        save_file(record_classifier(architecture), path, metadata=metadata)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ use datafusion::error::Result;
 use datafusion::prelude::SessionContext;
 
 use crate::detector::{
-    Detector, FORMAT_VERSION, Manifest, Objective, ThresholdPolicy, Training, Validation,
+    ClassifierValidation, Classifying, Detector, FORMAT_VERSION, Forecasting, Manifest, Objective,
+    ThresholdPolicy, Training, Validation,
 };
 use crate::layout::BlockLayout;
 use crate::models::{Architecture, init::initialise};
+use crate::profile::Tail;
 use crate::scoring::Comparison;
 
 /// Step of the detectors: long, so that a day of history is short.
@@ -24,6 +26,41 @@ pub(crate) fn detector(name: &str, architecture: Architecture, metrics: &[&str])
     let manifest = manifest(name, architecture, metrics);
     let mut weights = initialise(&manifest.forecaster_config(), 7).unwrap();
     fill_head(&mut weights);
+    Detector::new(manifest, &weights).unwrap()
+}
+
+/// A classifier of hours, with weights that nobody trained and a tail of their odds on traffic.
+pub(crate) fn classifier(name: &str, architecture: Architecture, metrics: &[&str]) -> Detector {
+    let layout = BlockLayout {
+        step_micros: HOUR,
+        lookback: 23,
+        block: 12,
+        horizons: Vec::new(),
+        scale_windows: 48,
+        profile_windows: 0,
+        resolutions: vec![1.0; metrics.len()],
+    };
+    let log_odds: Vec<f64> = (0..500)
+        .map(|row| f64::from(row * 7_919 % 500) / 1e3)
+        .collect();
+    let classifying = Classifying {
+        dense_size: 4,
+        tail: Tail::of_log_odds(&log_odds, 20.0).unwrap(),
+        validation: ClassifierValidation {
+            windows: 500,
+            anomalous: 0,
+            found: 0,
+            false_alarms: 0,
+            stop_loss: None,
+            untrained_stop_loss: None,
+        },
+    };
+    let manifest = Manifest {
+        objective: Objective::Classify(classifying.clone()),
+        layout,
+        ..manifest(name, architecture, metrics)
+    };
+    let weights = initialise(&manifest.classifier_config(&classifying), 7).unwrap();
     Detector::new(manifest, &weights).unwrap()
 }
 
@@ -51,11 +88,20 @@ pub(crate) fn manifest(name: &str, architecture: Architecture, metrics: &[&str])
         name: name.to_owned(),
         version: 1,
         architecture,
-        objective: Objective::Forecast,
+        objective: Objective::Forecast(Forecasting {
+            comparison: Comparison::none(metrics.len()),
+            validation: Validation {
+                windows: 1,
+                detector: 1.0,
+                trailing_median: 1.0,
+                previous_value: 1.0,
+                stop_loss: 1.0,
+                untrained_stop_loss: 1.0,
+            },
+        }),
         hidden_size: 8,
         metrics: metrics.iter().map(|metric| (*metric).to_owned()).collect(),
         layout,
-        comparison: Comparison::none(metrics.len()),
         threshold: ThresholdPolicy::default(),
         training: Training {
             from_micros: 0,
@@ -68,14 +114,6 @@ pub(crate) fn manifest(name: &str, architecture: Architecture, metrics: &[&str])
             began_with: None,
             steps: 0,
             input_sha256: String::new(),
-        },
-        validation: Validation {
-            windows: 1,
-            detector: 1.0,
-            trailing_median: 1.0,
-            previous_value: 1.0,
-            stop_loss: 1.0,
-            untrained_stop_loss: 1.0,
         },
         crate_version: env!("CARGO_PKG_VERSION").to_owned(),
         weights_sha256: String::new(),

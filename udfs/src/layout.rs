@@ -21,6 +21,9 @@ const RENEWALS_PER_HISTORY: usize = 4;
 const HORIZONS: [usize; 3] = [1, 10, 30];
 const MINUTE_MICROS: i64 = 60_000_000;
 
+/// Windows that a classifier sees at once, the one judged last (Kim & Cho 2018).
+pub const CLASSIFIER_WINDOW: usize = 60;
+
 /// Inputs of a metric besides one per horizon.
 pub(crate) const INPUTS_PER_METRIC: usize = 7;
 /// Sine and cosine of the time of day and of the time of week.
@@ -32,16 +35,17 @@ pub(crate) const TIME_INPUTS: usize = 4;
 pub struct BlockLayout {
     /// Length of a window in microseconds.
     pub step_micros: i64,
-    /// Windows of burn-in before a block, from the zero state.
+    /// Windows of burn-in before a block, from the zero state; for a classifier, those it sees
+    /// before the one it judges.
     pub lookback: usize,
     /// Windows scored per block; blocks start at multiples of this many windows since the epoch.
     pub block: usize,
     /// Forecast horizons in windows, ascending from 1: what the forecaster learns. Scores are taken
-    /// from the first.
+    /// from the first. A classifier has none.
     pub horizons: Vec<usize>,
     /// Windows of history from which level and scale of the inputs are taken.
     pub scale_windows: usize,
-    /// Windows of history from which the profile is learned.
+    /// Windows of history from which the profile is learned; a classifier has none.
     pub profile_windows: usize,
     /// Per metric the smallest change that its values can show: 1 for counts, 0 where any can.
     pub resolutions: Vec<f64>,
@@ -67,14 +71,33 @@ impl BlockLayout {
         }
     }
 
+    /// The layout of a classifier for windows of `step_micros`: it sees [`CLASSIFIER_WINDOW`] of
+    /// them, in the scale of the day before their block.
+    #[must_use]
+    pub fn for_classifier(step_micros: i64, resolutions: Vec<f64>) -> Self {
+        Self {
+            lookback: CLASSIFIER_WINDOW - 1,
+            horizons: Vec::new(),
+            profile_windows: 0,
+            ..Self::for_step(step_micros, resolutions)
+        }
+    }
+
     /// The same detector's layout for windows of another length.
     #[must_use]
     pub fn with_step(&self, step_micros: i64) -> Self {
+        let other = Self::for_step(step_micros, self.resolutions.clone());
+        let has_profile = self.profile_windows > 0;
         Self {
             horizons: rescaled(&self.horizons, self.step_micros, step_micros, self.block),
             lookback: self.lookback,
             block: self.block,
-            ..Self::for_step(step_micros, self.resolutions.clone())
+            profile_windows: if has_profile {
+                other.profile_windows
+            } else {
+                0
+            },
+            ..other
         }
     }
 
@@ -193,6 +216,11 @@ mod tests {
             (40_320, 4_032)
         );
         assert_eq!(hours, BlockLayout::for_step(3_600_000_000, vec![0.0]));
+        let classifier = BlockLayout::for_classifier(60_000_000, vec![0.0]);
+        assert_eq!(
+            classifier.with_step(3_600_000_000),
+            BlockLayout::for_classifier(3_600_000_000, vec![0.0])
+        );
     }
 
     #[test]

@@ -9,10 +9,11 @@
 //! [`register_all`] adds the functions to a session; a [`detector::DetectorStore`] says which
 //! detectors they find. Inside, each layer uses only those after it:
 //! [`exec`] (the operator that streams) → [`functions`] (what a call means) → `streaming`,
-//! [`scoring`] (forecasts to scores) → [`detector`] (artefacts), [`forecasting`] (blocks and the
-//! recurrent pass) → [`profile`] (what is normal for a series), [`features`] (inputs and scales),
+//! [`scoring`] (forecasts and odds to scores) → [`detector`] (artefacts), [`classifying`] (windows),
+//! [`forecasting`] (blocks and the recurrent pass) → [`profile`] (what is normal for a series), [`features`] (inputs and scales),
 //! [`series`] (the time grid), [`models`] (candle modules) → [`layout`], [`kernels`].
 
+pub mod classifying;
 pub mod detector;
 pub mod exec;
 pub mod features;

@@ -1,13 +1,19 @@
-//! From forecasts to calibrated scores.
+//! From forecasts and odds to calibrated scores.
 //!
-//! Each metric of a window is held against several forecasts, and how far out it is at most is its
+//! Of a forecaster, each metric of a window is held against several forecasts, and how far out it is at most is its
 //! excess: see [`crate::profile`]. How rare an excess is says the tail of the series' own past. A
 //! window is as rare as the rarest of its excesses, times the number of those that had the chance
 //! (Bonferroni).
+//!
+//! A classifier's odds are one excess, and how rare it is says the tail of the normal windows that
+//! training held back: see [`Tail::of_log_odds`].
 
 use serde::{Deserialize, Serialize};
 
-use crate::detector::{Detector, Severity, ThresholdPolicy};
+use crate::classifying::{SeriesOdds, WindowOdds, classify};
+use crate::detector::{
+    Classifying, Detector, Forecasting, Manifest, Network, Objective, Severity, ThresholdPolicy,
+};
 use crate::forecasting::{
     ForecastError, MetricForecast, Part, SeriesForecast, Status, WindowForecast, forecast,
 };
@@ -43,8 +49,8 @@ impl Direction {
 /// What a detector says of one window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
-    /// The excess of the rarest metric, in multiples of what its alarms reach about twelve times a
-    /// day of minutes; dimensionless, at least 0.
+    /// The excess of the rarest metric, or of the odds, in multiples of what alarms reach about
+    /// twelve times a day of minutes; dimensionless, at least 0.
     pub surprise: f64,
     /// 1 − p, in [0, 1), where p is the share of the series' windows at least as unusual.
     pub anomaly_score: f64,
@@ -59,16 +65,15 @@ pub struct Verdict {
     /// How rare, if it is an anomaly.
     pub severity: Option<Severity>,
     /// Index of the metric with the largest excess: the following are in its unit, of the forecast
-    /// that it exceeds.
+    /// that it exceeds. Of a classifier, the metric that lies farthest from its level.
     pub top_metric: usize,
-    /// Side of the forecast.
+    /// Side of the forecast or level.
     pub direction: Direction,
-    /// The forecast.
+    /// The forecast, or the level.
     pub expected_value: f64,
-    /// The metric alone is not anomalous from here …
-    pub lower_bound: f64,
-    /// … to here.
-    pub upper_bound: f64,
+    /// The values between which the metric alone is not anomalous; a classifier, which sees a whole
+    /// window, has none.
+    pub bounds: Option<[f64; 2]>,
 }
 
 /// The answer for one row.
@@ -296,11 +301,8 @@ impl Detector {
     /// pass fails.
     pub fn score(&self, rows: Rows<'_>) -> Result<Vec<WindowScore>, ForecastError> {
         let first_row = 0;
-        let forecasts = self.forecast(&[Part { rows, first_row }], true)?;
-        Ok(forecasts
-            .iter()
-            .flat_map(|forecast| self.judge(forecast))
-            .collect())
+        let scored = self.score_parts(&[Part { rows, first_row }], true)?;
+        Ok(scored.into_iter().flatten().collect())
     }
 
     /// Scores the last row of each series, of which none is empty, as [`Self::score`] would.
@@ -320,20 +322,62 @@ impl Detector {
                 first_row: last(rows),
             })
             .collect();
-        let forecasts = self.forecast(&parts, knows_time)?;
+        let scored = self.score_parts(&parts, knows_time)?;
         let missing = WindowScore::missing(Status::NoData);
-        Ok(forecasts
+        Ok(scored
             .iter()
-            .map(|forecast| self.judge(forecast).last().unwrap_or(missing))
+            .map(|scores| scores.last().copied().unwrap_or(missing))
             .collect())
     }
 
-    fn forecast(
+    /// One score per row of each part.
+    fn score_parts(
         &self,
         parts: &[Part<'_>],
         knows_time: bool,
-    ) -> Result<Vec<SeriesForecast>, ForecastError> {
-        forecast(self.predictor(), &self.manifest().layout, parts, knows_time)
+    ) -> Result<Vec<Vec<WindowScore>>, ForecastError> {
+        let layout = &self.manifest().layout;
+        Ok(match self.network() {
+            Network::Forecaster(predictor) => {
+                let forecasts = forecast(predictor, layout, parts, knows_time)?;
+                let judged = forecasts
+                    .iter()
+                    .map(|forecast| self.judge(forecast).collect());
+                judged.collect()
+            }
+            Network::Classifier(classifier) => {
+                let odds = classify(classifier, layout, parts)?;
+                odds.iter().map(|odds| self.judge_odds(odds)).collect()
+            }
+        })
+    }
+
+    fn judge_odds(&self, odds: &SeriesOdds) -> Vec<WindowScore> {
+        let windows = odds.status.iter().zip(&odds.windows);
+        let scores = windows.map(|(&status, window)| WindowScore {
+            status,
+            verdict: window.and_then(|window| self.verdict_of_odds(&window)),
+        });
+        scores.collect()
+    }
+
+    /// Judges the odds of one window; `None` for a forecaster.
+    pub(crate) fn verdict_of_odds(&self, window: &WindowOdds) -> Option<Verdict> {
+        let manifest = self.manifest();
+        let Objective::Classify(Classifying { tail, .. }) = &manifest.objective else {
+            return None;
+        };
+        if window.log_odds.is_nan() {
+            return None;
+        }
+        let excess = Tail::odds_excess(window.log_odds);
+        let rarity = Rarity::of(excess, tail, 1.0, manifest);
+        let direction = if window.value >= window.level {
+            Direction::Spike
+        } else {
+            Direction::Dip
+        };
+        Some(rarity.verdict(window.top_metric, direction, window.level, None))
     }
 
     fn judge<'a>(&'a self, forecast: &'a SeriesForecast) -> impl Iterator<Item = WindowScore> + 'a {
@@ -344,21 +388,19 @@ impl Detector {
         })
     }
 
-    /// Judges the forecasts of one window.
+    /// Judges the forecasts of one window; `None` for a classifier.
     pub(crate) fn verdict(&self, window: WindowForecast<'_>) -> Option<Verdict> {
         let manifest = self.manifest();
+        let Objective::Forecast(Forecasting { comparison, .. }) = &manifest.objective else {
+            return None;
+        };
         let step_micros = manifest.layout.step_micros;
         let rate = manifest.threshold.rate(step_micros);
         let daily = ThresholdPolicy::DAILY.rate(step_micros);
         let mut chances = 0.0;
         let mut rarest: Option<(f64, usize, Excess<'_>)> = None;
         for metric in 0..window.metrics.len() {
-            for excess in manifest
-                .comparison
-                .excesses(window, metric)
-                .into_iter()
-                .flatten()
-            {
+            for excess in comparison.excesses(window, metric).into_iter().flatten() {
                 chances += 1.0;
                 let excess = excess.remembered(rate.max(daily));
                 let ln_rate = excess.ln_rate();
@@ -368,30 +410,64 @@ impl Detector {
             }
         }
         let (_, top_metric, excess) = rarest?;
-        let tail = excess.tail;
-        let p_value = (chances * tail.ln_p(excess.size).exp()).clamp(SMALLEST_P, 1.0);
+        let rarity = Rarity::of(excess.size, excess.tail, chances, manifest);
+        let direction = if excess.is_up {
+            Direction::Spike
+        } else {
+            Direction::Dip
+        };
+        let bounds = Some(excess.bounds(rate / chances));
+        Some(rarity.verdict(top_metric, direction, excess.expected, bounds))
+    }
+}
+
+/// How rare an excess is, and whether that is an anomaly.
+struct Rarity {
+    surprise: f64,
+    anomaly_score: f64,
+    alarms_per_window: f64,
+    threshold: f64,
+    severity: Option<Severity>,
+}
+
+impl Rarity {
+    /// The rarest of so many `chances`.
+    fn of(excess: f64, tail: &Tail, chances: f64, manifest: &Manifest) -> Self {
+        let step_micros = manifest.layout.step_micros;
+        let p_value = (chances * tail.ln_p(excess).exp()).clamp(SMALLEST_P, 1.0);
         let anomaly_score = 1.0 - p_value;
         let alarms_per_window = tail.rate_at_p(p_value);
+        let rate = manifest.threshold.rate(step_micros);
         let threshold = 1.0 - tail.p_at_rate(rate).max(SMALLEST_P);
-        let is_anomaly = anomaly_score >= threshold;
-        let [lower_bound, upper_bound] = excess.bounds(rate / chances);
-        Some(Verdict {
-            surprise: excess.size / tail.level,
+        Self {
+            surprise: excess / tail.level,
             anomaly_score,
             alarms_per_window,
             threshold,
-            is_anomaly,
-            severity: is_anomaly.then(|| ThresholdPolicy::severity(alarms_per_window, step_micros)),
+            severity: (anomaly_score >= threshold)
+                .then(|| ThresholdPolicy::severity(alarms_per_window, step_micros)),
+        }
+    }
+
+    fn verdict(
+        self,
+        top_metric: usize,
+        direction: Direction,
+        expected_value: f64,
+        bounds: Option<[f64; 2]>,
+    ) -> Verdict {
+        Verdict {
+            surprise: self.surprise,
+            anomaly_score: self.anomaly_score,
+            alarms_per_window: self.alarms_per_window,
+            threshold: self.threshold,
+            is_anomaly: self.severity.is_some(),
+            severity: self.severity,
             top_metric,
-            direction: if excess.is_up {
-                Direction::Spike
-            } else {
-                Direction::Dip
-            },
-            expected_value: excess.expected,
-            lower_bound,
-            upper_bound,
-        })
+            direction,
+            expected_value,
+            bounds,
+        }
     }
 }
 

@@ -8,6 +8,8 @@
 //! rows ─▶ SeriesBuffer ─▶ Segment ─▶ BlockQueue ─▶ forward passes ─▶ verdicts, in row order
 //! ```
 //!
+//! Windows for classifiers wait for no others: a segment has enough of them.
+//!
 //! Invariant: every score is that of [`Detector::score`] over the whole series, bit for bit.
 
 use std::collections::VecDeque;
@@ -147,6 +149,8 @@ struct Group {
     first_call: usize,
     times: usize,
     metrics: Vec<usize>,
+    /// Whether its detectors are classifiers; otherwise they are forecasters.
+    is_classifying: bool,
     detectors: Vec<Arc<Detector>>,
     series: SeriesBuffer,
     queue: BlockQueue,
@@ -164,6 +168,7 @@ impl Group {
             first_call,
             times: call.times,
             metrics: call.metrics.clone(),
+            is_classifying: call.detector.classifier().is_some(),
             detectors: Vec::new(),
             series: SeriesBuffer::new(layout, scored_from),
             queue: BlockQueue::new(layout),
@@ -177,6 +182,7 @@ impl Group {
         self.times == call.times
             && self.metrics == call.metrics
             && self.series.layout == call.detector.manifest().layout
+            && self.is_classifying == call.detector.classifier().is_some()
     }
 
     /// The place of a detector, which is added if it is not there.
@@ -212,7 +218,7 @@ impl Group {
             self.arrived += 1;
             if self.series.is_full() {
                 let end = self.series.last_block_start();
-                self.forecast(end)?;
+                self.score(end)?;
                 self.series.forget_before(end);
             }
         }
@@ -221,14 +227,15 @@ impl Group {
 
     fn end_series(&mut self) -> Result<(), ForecastError> {
         self.series.check.end()?;
-        self.forecast(self.series.ids.len())?;
+        self.score(self.series.ids.len())?;
         self.series.clear();
         self.limit_waiting()
     }
 
-    /// Forecasts the buffered rows up to `end` that are not history.
-    fn forecast(&mut self, end: usize) -> Result<(), ForecastError> {
+    /// Classifies the buffered rows up to `end` that are not history, or queues their forecasts.
+    fn score(&mut self, end: usize) -> Result<(), ForecastError> {
         let Self {
+            is_classifying,
             detectors,
             series,
             queue,
@@ -248,9 +255,22 @@ impl Group {
         };
         let ids = &series.ids[series.history..end];
         let mut status = vec![Status::Warmup; ids.len()];
-        segment.queue_blocks(&series.layout, ids, &mut status, queue, &mut |queue| {
-            run(queue, &series.layout, detectors, scores, *taken)
-        })?;
+        if *is_classifying {
+            let classifiers: Vec<_> = detectors
+                .iter()
+                .filter_map(|detector| detector.classifier())
+                .collect();
+            let mut take = |number: usize, row: usize, odds| {
+                scores[number][ids[row] - *taken].verdict =
+                    detectors[number].verdict_of_odds(&odds);
+            };
+            let (layout, work) = (&series.layout, &mut queue.work);
+            segment.classify(layout, &classifiers, &mut status, work, &mut take)?;
+        } else {
+            segment.queue_blocks(&series.layout, ids, &mut status, queue, &mut |queue| {
+                run(queue, &series.layout, detectors, scores, *taken)
+            })?;
+        }
         for (&id, status) in ids.iter().zip(status) {
             for scores in scores.iter_mut() {
                 scores[id - *taken].status = status;
@@ -307,7 +327,7 @@ fn run(
 ) -> Result<(), ForecastError> {
     let predictors: Vec<_> = detectors
         .iter()
-        .map(|detector| detector.predictor())
+        .filter_map(|detector| detector.forecaster())
         .collect();
     queue.run(layout, &predictors, |detector, row, window| {
         scores[detector][row - first].verdict = detectors[detector].verdict(window);

@@ -12,9 +12,14 @@ use crate::evaluation::protocol::{Learning, Protocol};
 use crate::evaluation::run::EvaluationSettings;
 
 /// How architectures learn with each seed: one line each.
-const PROTOCOLS: &[Protocol] = &[Protocol::PerSeries, Protocol::ZeroShot, Protocol::FineTuned];
+const PROTOCOLS: &[Protocol] = &[
+    Protocol::PerSeries,
+    Protocol::ZeroShot,
+    Protocol::FineTuned,
+    Protocol::Classify,
+];
 /// Name of the protocol that learns from labelled anomalies.
-pub(super) const CLASSIFY: &str = "classify";
+pub(super) const CLASSIFY: &str = Protocol::Classify.name();
 /// What is left out of the recipe for comparison, with one architecture that is cheap.
 const ABLATED: Architecture = Architecture::Gru;
 /// Without auxiliary horizons.
@@ -38,7 +43,9 @@ pub struct Plan {
     pub steps: usize,
     /// Optimiser steps of fine-tuning, at most.
     pub fine_tune_steps: usize,
-    /// Width of the recurrent state.
+    /// Optimiser steps of classifiers, at most.
+    pub classifier_steps: usize,
+    /// Width of the recurrent state; that of classifiers is twice it.
     pub hidden_size: usize,
     /// False-alarm events a week that thresholds are for.
     pub alarms_per_week: f64,
@@ -60,8 +67,9 @@ impl Plan {
     pub fn full() -> Self {
         Self {
             seeds: vec![1, 2, 3],
-            steps: 120,
-            fine_tune_steps: 40,
+            steps: 60,
+            fine_tune_steps: 20,
+            classifier_steps: 400,
             hidden_size: 32,
             alarms_per_week: 1.0,
             simulated_days: 14,
@@ -80,6 +88,7 @@ impl Plan {
             seeds: vec![1, 2],
             steps: 4,
             fine_tune_steps: 2,
+            classifier_steps: 4,
             hidden_size: 8,
             simulated_days: 4,
             simulated_sites: 2,
@@ -147,6 +156,8 @@ impl Plan {
                     steps: self.steps,
                     fine_tune_steps: self.fine_tune_steps,
                     hidden_size: self.hidden_size,
+                    classifier_hidden_size: 2 * self.hidden_size,
+                    classifier_steps: self.classifier_steps,
                     horizons,
                     alarms_per_week: self.alarms_per_week,
                 },

@@ -3,23 +3,57 @@
 use serde::{Deserialize, Serialize};
 
 use crate::layout::BlockLayout;
-use crate::models::{Architecture, ForecasterConfig};
+use crate::models::{Architecture, ClassifierConfig, ForecasterConfig};
+use crate::profile::Tail;
 use crate::scoring::Comparison;
 
 /// The format this build writes and the newest it reads.
 pub const FORMAT_VERSION: u32 = 2;
 
-/// How a detector was trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// What a detector was trained for, and what only such a detector has.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Objective {
     /// Forecasts the next windows, without labels; surprise is the forecast error.
-    Forecast,
+    Forecast(Forecasting),
+    /// Tells anomalous windows from normal ones, by labels; surprise is their odds.
+    Classify(Classifying),
+}
+
+impl Objective {
+    /// The name in manifests and settings.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Forecast(_) => "forecast",
+            Self::Classify(_) => "classify",
+        }
+    }
+}
+
+/// What only a forecaster has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forecasting {
+    /// How its errors compare with those of the difference to the window before.
+    pub comparison: Comparison,
+    /// How well it forecasts beside what needs no model, on the calibration range.
+    pub validation: Validation,
+}
+
+/// What only a classifier has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Classifying {
+    /// Width of the layer before the classes.
+    pub dense_size: usize,
+    /// How rare its odds are in the normal windows of the calibration range.
+    pub tail: Tail,
+    /// How well it classifies.
+    pub validation: ClassifierValidation,
 }
 
 /// The manifest of one detector version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "ManifestFile", into = "ManifestFile")]
 pub struct Manifest {
     /// Format of this file and of the weights: [`FORMAT_VERSION`].
     pub format_version: u32,
@@ -37,22 +71,130 @@ pub struct Manifest {
     pub metrics: Vec<String>,
     /// Window step, lookback, block, horizons and scale history.
     pub layout: BlockLayout,
-    /// How its errors compare with those of the difference to the window before.
-    pub comparison: Comparison,
     /// When a score is an anomaly.
     pub threshold: ThresholdPolicy,
     /// What it was trained on.
     pub training: Training,
-    /// How well it forecasts beside what needs no model, on the calibration range.
-    pub validation: Validation,
     /// Version of the crate that wrote it.
     pub crate_version: String,
     /// SHA-256 of `model.safetensors`, hexadecimal.
     pub weights_sha256: String,
 }
 
+/// A manifest as it is written: what belongs to one objective lies beside the rest.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ManifestFile {
+    format_version: u32,
+    name: String,
+    version: u32,
+    architecture: Architecture,
+    objective: ObjectiveName,
+    hidden_size: usize,
+    metrics: Vec<String>,
+    layout: BlockLayout,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    comparison: Option<Comparison>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    classification: Option<Classifying>,
+    threshold: ThresholdPolicy,
+    training: Training,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    validation: Option<Validation>,
+    crate_version: String,
+    weights_sha256: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ObjectiveName {
+    Forecast,
+    Classify,
+}
+
+impl TryFrom<ManifestFile> for Manifest {
+    type Error = &'static str;
+
+    fn try_from(file: ManifestFile) -> Result<Self, Self::Error> {
+        let ManifestFile {
+            objective,
+            comparison,
+            classification,
+            validation,
+            ..
+        } = file;
+        let objective = match (objective, comparison, validation, classification) {
+            (ObjectiveName::Forecast, Some(comparison), Some(validation), None) => {
+                Objective::Forecast(Forecasting {
+                    comparison,
+                    validation,
+                })
+            }
+            (ObjectiveName::Classify, None, None, Some(classifying)) => {
+                Objective::Classify(classifying)
+            }
+            (ObjectiveName::Forecast, ..) => {
+                return Err("a forecaster has `comparison` and `validation`, no `classification`");
+            }
+            (ObjectiveName::Classify, ..) => {
+                return Err("a classifier has `classification`, no `comparison` or `validation`");
+            }
+        };
+        Ok(Self {
+            format_version: file.format_version,
+            name: file.name,
+            version: file.version,
+            architecture: file.architecture,
+            objective,
+            hidden_size: file.hidden_size,
+            metrics: file.metrics,
+            layout: file.layout,
+            threshold: file.threshold,
+            training: file.training,
+            crate_version: file.crate_version,
+            weights_sha256: file.weights_sha256,
+        })
+    }
+}
+
+impl From<Manifest> for ManifestFile {
+    fn from(manifest: Manifest) -> Self {
+        let (objective, comparison, validation, classification) = match manifest.objective {
+            Objective::Forecast(Forecasting {
+                comparison,
+                validation,
+            }) => (
+                ObjectiveName::Forecast,
+                Some(comparison),
+                Some(validation),
+                None,
+            ),
+            Objective::Classify(classifying) => {
+                (ObjectiveName::Classify, None, None, Some(classifying))
+            }
+        };
+        Self {
+            format_version: manifest.format_version,
+            name: manifest.name,
+            version: manifest.version,
+            architecture: manifest.architecture,
+            objective,
+            hidden_size: manifest.hidden_size,
+            metrics: manifest.metrics,
+            layout: manifest.layout,
+            comparison,
+            classification,
+            threshold: manifest.threshold,
+            training: manifest.training,
+            validation,
+            crate_version: manifest.crate_version,
+            weights_sha256: manifest.weights_sha256,
+        }
+    }
+}
+
 impl Manifest {
-    /// The shape of its forecaster.
+    /// The shape of its network, where it forecasts.
     #[must_use]
     pub fn forecaster_config(&self) -> ForecasterConfig {
         ForecasterConfig {
@@ -61,6 +203,32 @@ impl Manifest {
             hidden_size: self.hidden_size,
             targets: self.metrics.len() * self.layout.horizons.len(),
         }
+    }
+
+    /// The shape of its network, where it classifies.
+    #[must_use]
+    pub fn classifier_config(&self, classifying: &Classifying) -> ClassifierConfig {
+        ClassifierConfig {
+            architecture: self.architecture,
+            features: self.metrics.len(),
+            hidden_size: self.hidden_size,
+            dense_size: classifying.dense_size,
+        }
+    }
+
+    /// What only a forecaster has, if it is one.
+    #[must_use]
+    pub fn forecasting(&self) -> Option<&Forecasting> {
+        match &self.objective {
+            Objective::Forecast(forecasting) => Some(forecasting),
+            Objective::Classify(_) => None,
+        }
+    }
+
+    /// A forecaster's error as a share of the trailing median's.
+    #[must_use]
+    pub fn relative_error(&self) -> Option<f64> {
+        Some(self.forecasting()?.validation.relative_error())
     }
 
     /// `name@version`.
@@ -76,18 +244,38 @@ impl Manifest {
             Some("it has no metrics")
         } else if layout.resolutions.len() != self.metrics.len() {
             Some("`layout.resolutions` has not one entry per metric")
-        } else if layout.step_micros <= 0
-            || layout.block == 0
-            || layout.horizons.first() != Some(&1)
-        {
-            Some("`layout` needs a positive step, a positive block and a first horizon of 1")
-        } else if [&self.comparison.errors, &self.comparison.excess]
-            .iter()
-            .any(|per_metric| per_metric.len() != self.metrics.len())
-        {
+        } else if layout.step_micros <= 0 || layout.block == 0 {
+            Some("`layout` needs a positive step and a positive block")
+        } else {
+            match &self.objective {
+                Objective::Forecast(forecasting) => self.defect_of_forecaster(forecasting),
+                Objective::Classify(classifying) => self.defect_of_classifier(classifying),
+            }
+        }
+    }
+
+    fn defect_of_forecaster(&self, forecasting: &Forecasting) -> Option<&'static str> {
+        let Comparison { errors, excess } = &forecasting.comparison;
+        let metrics = self.metrics.len();
+        if self.layout.horizons.first() != Some(&1) {
+            Some("`layout` of a forecaster needs a first horizon of 1")
+        } else if errors.len() != metrics || excess.len() != metrics {
             Some("`comparison` has not one entry per metric")
-        } else if !self.comparison.is_positive() {
+        } else if !forecasting.comparison.is_positive() {
             Some("`comparison` needs positive numbers")
+        } else {
+            None
+        }
+    }
+
+    fn defect_of_classifier(&self, classifying: &Classifying) -> Option<&'static str> {
+        let layout = &self.layout;
+        if !layout.horizons.is_empty() || layout.profile_windows != 0 {
+            Some("`layout` of a classifier has no horizons and no profile")
+        } else if self.architecture.pooled_steps(layout.lookback + 1) == 0 {
+            Some("`layout` has too short a lookback for the architecture")
+        } else if !classifying.tail.is_sound() {
+            Some("`classification.tail` is not that of a calibration")
         } else {
             None
         }
@@ -193,6 +381,25 @@ pub struct Training {
     pub steps: usize,
     /// SHA-256 over keys, times and values of the rows read, hexadecimal.
     pub input_sha256: String,
+}
+
+/// How well a classifier tells windows of the calibration range, of which it learned none.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifierValidation {
+    /// Windows that were classified.
+    pub windows: usize,
+    /// Those of them that are labelled.
+    pub anomalous: usize,
+    /// Labelled ones that reach the threshold.
+    pub found: usize,
+    /// Others that do, and are not beside a labelled one.
+    pub false_alarms: usize,
+    /// Cross-entropy on the stopping range, both classes weighing alike; `None` where it does not
+    /// have both.
+    pub stop_loss: Option<f64>,
+    /// The same before training.
+    pub untrained_stop_loss: Option<f64>,
 }
 
 /// Mean absolute one-window-ahead error over the metrics, in scales.

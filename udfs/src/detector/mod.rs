@@ -9,7 +9,7 @@
 //! Some detectors are [shipped]: they lie in the program, and serve any metric and step.
 //!
 //! Invariant: a [`Detector`] in memory has been checked: its manifest is consistent, its weights
-//! have the manifest's digest, and their names and shapes are those of its forecaster.
+//! have the manifest's digest, and their names and shapes are those of its network.
 
 mod error;
 mod manifest;
@@ -22,19 +22,20 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use sha2::{Digest, Sha256};
 
 pub use error::DetectorError;
 pub use manifest::{
-    FORMAT_VERSION, Manifest, Objective, Severity, ThresholdPolicy, Training, Validation,
+    ClassifierValidation, Classifying, FORMAT_VERSION, Forecasting, Manifest, Objective, Severity,
+    ThresholdPolicy, Training, Validation,
 };
 pub use reference::{DetectorRef, is_valid_name};
 pub use store::{ArchitectureFilter, DetectorStore, MetricArgument, StoredDetector};
 
 use crate::layout::{BlockLayout, TIME_INPUTS};
-use crate::models::{Forecaster, Predictor};
+use crate::models::{Classifier, ClassifierPredictor, Forecaster, Predictor};
 use crate::scoring::Comparison;
 
 const WEIGHTS: &str = "model.safetensors";
@@ -45,7 +46,16 @@ const MANIFEST: &str = "detector.json";
 pub struct Detector {
     manifest: Manifest,
     weights: Vec<u8>,
-    predictor: Predictor,
+    network: Network,
+}
+
+/// The trained network, packed for inference.
+#[derive(Debug, Clone)]
+pub enum Network {
+    /// Of a detector that forecasts.
+    Forecaster(Predictor),
+    /// Of one that classifies.
+    Classifier(ClassifierPredictor),
 }
 
 impl Detector {
@@ -126,10 +136,28 @@ impl Detector {
         &self.manifest
     }
 
-    /// The trained forecaster, packed for inference.
+    /// The trained network, packed for inference.
     #[must_use]
-    pub fn predictor(&self) -> &Predictor {
-        &self.predictor
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The network of a detector that forecasts.
+    #[must_use]
+    pub fn forecaster(&self) -> Option<&Predictor> {
+        match &self.network {
+            Network::Forecaster(predictor) => Some(predictor),
+            Network::Classifier(_) => None,
+        }
+    }
+
+    /// The network of a detector that classifies.
+    #[must_use]
+    pub fn classifier(&self) -> Option<&ClassifierPredictor> {
+        match &self.network {
+            Network::Forecaster(_) => None,
+            Network::Classifier(classifier) => Some(classifier),
+        }
     }
 
     /// The weights, as in `model.safetensors`.
@@ -183,7 +211,7 @@ impl Detector {
         Ok(Self {
             manifest,
             weights: self.weights.clone(),
-            predictor: self.predictor.clone(),
+            network: self.network.clone(),
         })
     }
 
@@ -194,34 +222,48 @@ impl Detector {
         self
     }
 
-    /// A detector of one metric for others: it forecasts each of them by itself, and judges them
+    /// A forecaster of one metric for others: it forecasts each of them by itself, and judges them
     /// together as any detector does.
     ///
     /// # Errors
-    /// When it has several metrics itself, or as [`Self::laid_out_for`].
+    /// When it has several metrics itself or is a classifier, or as [`Self::laid_out_for`].
     pub fn bound_to(
         &self,
         metrics: Vec<String>,
         step_micros: i64,
         resolutions: Vec<f64>,
     ) -> Result<Self, DetectorError> {
-        if self.manifest.metrics.len() != 1 {
+        let (
+            [_],
+            Network::Forecaster(predictor),
+            Objective::Forecast(Forecasting {
+                comparison: Comparison { errors, excess },
+                validation,
+            }),
+        ) = (
+            &self.manifest.metrics[..],
+            &self.network,
+            &self.manifest.objective,
+        )
+        else {
             return Err(DetectorError::Metrics {
                 name: self.manifest.id(),
                 expected: self.manifest.metrics.clone(),
                 found: metrics,
             });
-        }
-        let Comparison { errors, excess } = &self.manifest.comparison;
+        };
         let repeated = |of_one: &Vec<f64>| vec![of_one[0]; metrics.len()];
         let bound = Self {
-            predictor: self.predictor.for_each(metrics.len(), TIME_INPUTS),
+            network: Network::Forecaster(predictor.for_each(metrics.len(), TIME_INPUTS)),
             weights: self.weights.clone(),
             manifest: Manifest {
-                comparison: Comparison {
-                    errors: repeated(errors),
-                    excess: repeated(excess),
-                },
+                objective: Objective::Forecast(Forecasting {
+                    comparison: Comparison {
+                        errors: repeated(errors),
+                        excess: repeated(excess),
+                    },
+                    validation: *validation,
+                }),
                 metrics,
                 ..self.manifest.clone()
             },
@@ -244,17 +286,13 @@ impl Detector {
                 found,
             });
         }
-        let predictor = candle_core::safetensors::load_buffer(&weights, &Device::Cpu)
-            .and_then(|tensors| {
-                let builder =
-                    VarBuilder::from_tensors(tensors, candle_core::DType::F32, &Device::Cpu);
-                Predictor::new(&Forecaster::new(&manifest.forecaster_config(), builder)?)
-            })
+        let network = candle_core::safetensors::load_buffer(&weights, &Device::Cpu)
+            .and_then(|tensors| Network::new(&manifest, tensors))
             .map_err(|source| DetectorError::Weights { path, source })?;
         Ok(Self {
             manifest,
             weights,
-            predictor,
+            network,
         })
     }
 
@@ -293,6 +331,24 @@ impl Detector {
             source,
         })?;
         write(&path, &text)
+    }
+}
+
+impl Network {
+    fn new(manifest: &Manifest, tensors: HashMap<String, Tensor>) -> candle_core::Result<Self> {
+        let builder = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        Ok(match &manifest.objective {
+            Objective::Forecast(_) => {
+                let forecaster = Forecaster::new(&manifest.forecaster_config(), builder)?;
+                Self::Forecaster(Predictor::new(&forecaster)?)
+            }
+            Objective::Classify(classifying) => {
+                let config = manifest.classifier_config(classifying);
+                Self::Classifier(ClassifierPredictor::new(&Classifier::new(
+                    &config, builder,
+                )?)?)
+            }
+        })
     }
 }
 

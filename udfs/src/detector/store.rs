@@ -515,7 +515,7 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The one whose forecasts improve most on the trailing median.
 fn best_forecast(manifests: &[Manifest]) -> Option<&Manifest> {
-    let error = |manifest: &Manifest| manifest.validation.relative_error();
+    let error = |manifest: &Manifest| manifest.relative_error().unwrap_or(f64::INFINITY);
     manifests
         .iter()
         .min_by(|one, other| error(one).total_cmp(&error(other)))

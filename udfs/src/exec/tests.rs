@@ -16,8 +16,9 @@ use futures::StreamExt;
 use proptest::prelude::*;
 
 use super::{AnomalyScoreExec, register_all};
-use crate::fixture::{HOUR, query, store, traffic};
+use crate::fixture::{HOUR, classifier, query, store, traffic};
 use crate::functions::register_functions;
+use crate::models::Architecture;
 
 /// A row of a series: window, requests, errors.
 type Row = (Option<i64>, Option<i64>, Option<f64>);
@@ -95,9 +96,16 @@ enum Operator {
 fn context(operator: Operator, batch: &RecordBatch, config: SessionConfig) -> SessionContext {
     let partitions = config.target_partitions();
     let mut context = SessionContext::new_with_config(config);
+    let store = store();
+    store.insert(classifier("classes", Architecture::Clstm, &["requests"]));
+    store.insert(classifier(
+        "both",
+        Architecture::Rnn,
+        &["requests", "server_errors"],
+    ));
     match operator {
-        Operator::Plain => register_functions(&mut context, &store()).unwrap(),
-        Operator::Streaming => register_all(&mut context, &store()).unwrap(),
+        Operator::Plain => register_functions(&mut context, &store).unwrap(),
+        Operator::Streaming => register_all(&mut context, &store).unwrap(),
     }
     register(&context, batch, partitions);
     context
@@ -133,6 +141,18 @@ fn scores(window: &str) -> String {
     )
 }
 
+/// The same beside those of classifiers.
+fn scores_and_odds(window: &str) -> String {
+    scores(window).replacen(
+        "FROM",
+        ", clstm_score('classes', window_start, requests) OVER w AS odds, \
+           clstm_detect('classes', window_start, requests) OVER w AS odds_verdict, \
+           rnn_detect('both', window_start, requests, server_errors) OVER w AS both_verdict \
+         FROM",
+        1,
+    )
+}
+
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -156,7 +176,7 @@ proptest! {
         ],
     ) {
         let batch = table(&all);
-        let sql = scores(window);
+        let sql = scores_and_odds(window);
         let (plain, streamed) = block_on(async {
             let plain = context(Operator::Plain, &batch, config(1, 8_192));
             let streaming = context(Operator::Streaming, &batch, config(partitions, batch_size));

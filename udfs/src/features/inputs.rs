@@ -136,7 +136,7 @@ impl SeriesFeatures<'_> {
 /// relative beyond. Written so that the compiler makes vectors of it, with the same bits for all: the exponent by bits, the
 /// logarithm of the mantissa by the polynomial of Cephes' `logf` (Moshier 1989), and what rounding
 /// `1 + |v|` lost added back.
-fn signed_log(values: &mut [f32]) {
+pub(super) fn signed_log(values: &mut [f32]) {
     Isa::best().run(SignedLog { values });
 }
 

@@ -21,6 +21,8 @@
 //! The target at horizon `h` is `(x_{t+h} − m11_t) / s`: a forecaster whose head is zero predicts
 //! the trailing median, and training can only improve on that.
 //!
+//! A classifier reads less: see [`write_window`].
+//!
 //! Invariant: what is written for a block depends on the `reach` windows before the block and on
 //! the block itself, never on anything later or earlier, so a score is the same in any query that
 //! holds that much history.
@@ -28,9 +30,11 @@
 mod inputs;
 mod median;
 mod scale;
+mod window;
 
 pub use inputs::InputWriter;
 pub use scale::{Scale, ScaleCache};
+pub use window::write_window;
 
 use crate::layout::{
     BlockLayout, DAY_MICROS, INPUTS_PER_METRIC, LONG_MEDIAN, SHORT_MEDIAN, TIME_INPUTS,

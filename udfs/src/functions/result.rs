@@ -28,7 +28,8 @@ static VERDICT_FIELDS: LazyLock<Fields> = LazyLock::new(|| {
 /// The fields of the struct that the `…_detect` functions return.
 ///
 /// All but `status` are NULL where a window could not be scored; `severity` also where it is not
-/// an anomaly. `expected_value` and the bounds are in the unit of `top_metric`.
+/// an anomaly, and the bounds where the detector is a classifier. `expected_value` and the bounds
+/// are in the unit of `top_metric`.
 #[must_use]
 pub fn verdict_fields() -> Fields {
     VERDICT_FIELDS.clone()
@@ -63,6 +64,13 @@ fn numbers(scores: &[WindowScore], value: impl Fn(&Verdict) -> f64) -> Float64Ar
         .collect()
 }
 
+fn bounds(scores: &[WindowScore], side: usize) -> Float64Array {
+    scores
+        .iter()
+        .map(|score| Some(score.verdict?.bounds?[side]))
+        .collect()
+}
+
 fn texts<'a>(
     scores: &'a [WindowScore],
     value: impl Fn(&'a Verdict) -> Option<&'a str>,
@@ -88,8 +96,8 @@ fn verdicts(detector: &Detector, scores: &[WindowScore]) -> StructArray {
         })),
         Arc::new(texts(scores, |verdict| Some(verdict.direction.name()))),
         Arc::new(numbers(scores, |verdict| verdict.expected_value)),
-        Arc::new(numbers(scores, |verdict| verdict.lower_bound)),
-        Arc::new(numbers(scores, |verdict| verdict.upper_bound)),
+        Arc::new(bounds(scores, 0)),
+        Arc::new(bounds(scores, 1)),
         Arc::new(numbers(scores, |verdict| verdict.threshold)),
         Arc::new(
             scores

@@ -147,7 +147,7 @@ impl Task for Forward<'_> {
 }
 
 #[inline(always)]
-fn tanh_all<S: Simd>(simd: S, values: &mut [f32]) {
+pub(super) fn tanh_all<S: Simd>(simd: S, values: &mut [f32]) {
     for vector in values.chunks_exact_mut(S::LANES) {
         // SAFETY: the chunk is one vector.
         unsafe {

@@ -19,9 +19,11 @@
 )]
 
 pub mod activation;
+mod backbone;
 mod buffer;
 mod cell;
 mod cells;
+mod classifier;
 mod convolution;
 mod op;
 mod predictor;
@@ -30,10 +32,12 @@ mod sequence;
 mod simd;
 mod threads;
 
+pub(crate) use backbone::{BackboneValues, CellKind, halved};
+pub(crate) use classifier::{ClassifierValues, PackedClassifier};
 pub(crate) use op::{
     Execution, LayerTensors, gru_sequence, linear, lstm_sequence, pooled_convolution, rnn_sequence,
 };
-pub(crate) use predictor::{CellKind, ForecasterValues, PackedForecaster, Sequences};
+pub(crate) use predictor::{ForecasterValues, PackedForecaster, Sequences};
 pub use simd::Isa;
 pub(crate) use simd::{Simd, Task};
 

@@ -8,10 +8,10 @@
 
 use std::marker::PhantomData;
 
+use super::backbone::{BackboneValues, CellKind, PackedBackbone, Pooling};
 use super::buffer::Buffer;
-use super::cell::{Cell, Layout, PackedCell, Parameters};
+use super::cell::Cell;
 use super::cells::{GruCell, LstmCell, RnnCell};
-use super::convolution::{self, Convolution};
 use super::product::{Matrix, Start};
 use super::sequence::State;
 use super::simd::{Isa, Simd, Task};
@@ -21,28 +21,11 @@ use super::threads;
 /// cache beside one tile's weights, and a multiple of every tile height.
 const CHUNK: usize = 48;
 
-/// A recurrent cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CellKind {
-    Rnn,
-    Lstm,
-    Gru,
-}
-
 /// The parameters of a forecaster as numbers, each row-major as in `PyTorch`.
 #[derive(Clone, Debug)]
 pub(crate) struct ForecasterValues {
-    pub(crate) cell: CellKind,
-    pub(crate) features: usize,
-    pub(crate) hidden: usize,
+    pub(crate) backbone: BackboneValues,
     pub(crate) targets: usize,
-    /// Weight and bias of each pooled convolution in front, all `hidden` wide.
-    pub(crate) convolutions: Vec<[Vec<f32>; 2]>,
-    pub(crate) taps: usize,
-    pub(crate) weight_ih: Vec<f32>,
-    pub(crate) weight_hh: Vec<f32>,
-    pub(crate) bias_ih: Vec<f32>,
-    pub(crate) bias_hh: Vec<f32>,
     /// Weight and bias of the location, then of the log scale.
     pub(crate) head: [[Vec<f32>; 2]; 2],
 }
@@ -50,12 +33,8 @@ pub(crate) struct ForecasterValues {
 /// A forecaster whose weights are packed for an instruction set.
 #[derive(Clone, Debug)]
 pub(crate) struct PackedForecaster {
-    isa: Isa,
-    features: usize,
+    backbone: PackedBackbone,
     targets: usize,
-    convolutions: Vec<(Convolution, Matrix)>,
-    kind: CellKind,
-    cell: PackedCell,
     head: Matrix,
 }
 
@@ -71,57 +50,16 @@ pub(crate) struct Sequences<'a> {
 impl PackedForecaster {
     pub(crate) fn pack(values: &ForecasterValues, isa: Isa) -> Self {
         let &ForecasterValues {
-            cell: kind,
-            features,
-            hidden,
+            ref backbone,
             targets,
-            taps,
-            ref convolutions,
-            ref weight_ih,
-            ref weight_hh,
-            ref bias_ih,
-            ref bias_hh,
             head: ref heads,
         } = values;
-        let parameters = Parameters {
-            weight_ih,
-            weight_hh,
-            bias_ih,
-            bias_hh,
-        };
-        let lanes = isa.lanes();
-        let width = if convolutions.is_empty() {
-            features
-        } else {
-            hidden
-        };
-        let cell = match kind {
-            CellKind::Rnn => pack_cell::<RnnCell>(lanes, width, hidden, parameters),
-            CellKind::Lstm => pack_cell::<LstmCell>(lanes, width, hidden, parameters),
-            CellKind::Gru => pack_cell::<GruCell>(lanes, width, hidden, parameters),
-        };
-        let convolutions = convolutions
-            .iter()
-            .enumerate()
-            .map(|(layer, [weight, bias])| {
-                let convolution = Convolution {
-                    taps,
-                    features: if layer == 0 { features } else { hidden },
-                    outputs: hidden,
-                    lanes,
-                    pooled: true,
-                };
-                (convolution, convolution.pack(weight, bias))
-            });
+        let hidden = backbone.hidden;
         Self {
-            isa,
-            features,
+            backbone: PackedBackbone::pack(backbone, isa),
             targets,
-            convolutions: convolutions.collect(),
-            kind,
-            cell,
             head: Matrix::pack(
-                lanes,
+                isa.lanes(),
                 2 * targets,
                 1,
                 hidden,
@@ -133,7 +71,7 @@ impl PackedForecaster {
 
     /// Inputs per step.
     pub(crate) fn features(&self) -> usize {
-        self.features
+        self.backbone.features
     }
 
     /// Location and log scale, each `[batch_size, seq_len − skip, targets]`, on up to `threads`
@@ -144,7 +82,7 @@ impl PackedForecaster {
             seq_len,
             skip,
         } = sequences;
-        let row_len = seq_len * self.features;
+        let row_len = seq_len * self.backbone.features;
         let batch_size = inputs.len() / row_len;
         let forecast_len = (seq_len - skip) * self.targets;
         let mut location = vec![0.0; batch_size * forecast_len];
@@ -161,7 +99,7 @@ impl PackedForecaster {
                 inputs,
                 ..sequences
             };
-            match self.kind {
+            match self.backbone.kind {
                 CellKind::Rnn => self.chunk::<RnnCell>(sequences, location, log_scale),
                 CellKind::Lstm => self.chunk::<LstmCell>(sequences, location, log_scale),
                 CellKind::Gru => self.chunk::<GruCell>(sequences, location, log_scale),
@@ -176,34 +114,15 @@ impl PackedForecaster {
         location: &mut [f32],
         log_scale: &mut [f32],
     ) {
-        let mut convolved = Vec::new();
-        for (convolution, weight) in &self.convolutions {
-            let inputs = if convolved.is_empty() {
-                sequences.inputs
-            } else {
-                &convolved
-            };
-            let steps = inputs.len() / convolution.features;
-            let mut output = vec![0.0; steps * convolution.outputs];
-            self.isa.run(convolution::Forward {
-                convolution: *convolution,
-                weight,
-                inputs,
-                output: &mut output,
-                seq_len: sequences.seq_len,
-                save: false,
-            });
-            convolved = output;
-        }
+        let Sequences {
+            inputs, seq_len, ..
+        } = sequences;
+        let (inputs, _) = self.backbone.convolve(inputs, seq_len, Pooling::EveryStep);
         let sequences = Sequences {
-            inputs: if self.convolutions.is_empty() {
-                sequences.inputs
-            } else {
-                &convolved
-            },
+            inputs: &inputs,
             ..sequences
         };
-        self.isa.run(Chunk::<C> {
+        self.backbone.isa.run(Chunk::<C> {
             forecaster: self,
             sequences,
             location,
@@ -211,15 +130,6 @@ impl PackedForecaster {
             cell: PhantomData,
         });
     }
-}
-
-fn pack_cell<C: Cell>(
-    lanes: usize,
-    features: usize,
-    hidden: usize,
-    parameters: Parameters<'_>,
-) -> PackedCell {
-    PackedCell::pack::<C>(Layout::new::<C>(lanes, features, hidden), parameters)
 }
 
 struct Chunk<'a, C> {
@@ -240,12 +150,12 @@ impl<C: Cell> Task for Chunk<'_, C> {
             seq_len,
             skip,
         } = self.sequences;
-        let PackedForecaster {
+        let &PackedForecaster {
+            ref backbone,
             targets,
-            ref cell,
             ref head,
-            ..
-        } = *self.forecaster;
+        } = self.forecaster;
+        let cell = &backbone.cell;
         let layout = cell.layout;
         let features = layout.features;
         let rows = inputs.len() / (seq_len * features);

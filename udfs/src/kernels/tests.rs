@@ -12,7 +12,10 @@ use super::{
 use super::{rnn_sequence, threads};
 use crate::models::init::{sorted_variables, trainable};
 use crate::models::likelihood::laplace_loss;
-use crate::models::{Architecture, Forecaster, ForecasterConfig, Gru, Lstm, Predictor, Rnn};
+use crate::models::{
+    Architecture, ClassifierConfig, ClassifierPredictor, Forecaster, ForecasterConfig, Gru, Lstm,
+    NetworkConfig, Predictor, Rnn,
+};
 
 /// A kernel agrees with its plain twin if no element differs by more than this times the largest
 /// element of the tensor, or times 1 if that is smaller. Seven decimal digits, summed in other
@@ -273,6 +276,33 @@ proptest! {
     }
 
     #[test]
+    fn a_window_has_the_same_odds_in_any_batch(
+        [batch_size, seq_len, features, hidden] in shapes(),
+        architecture in prop::sample::select(Architecture::ALL.to_vec()),
+        threads in 1usize..4,
+    ) {
+        // Long enough for the pooling of `clstm`.
+        let seq_len = seq_len + 15;
+        let config = ClassifierConfig { architecture, features, hidden_size: hidden, dense_size: 5 };
+        let classifier = restless(&config);
+        let inputs = scattered(&[batch_size, seq_len, features], 13, 2.0);
+        let logits = classifier.forward_reference(&inputs).unwrap();
+        let plain: Vec<f32> = values(&logits).chunks(2).map(|of| of[1] - of[0]).collect();
+        let numbers = values(&inputs);
+        for isa in Isa::available() {
+            let packed = ClassifierPredictor::with_isa(&classifier, isa).unwrap();
+            let batch = packed.log_odds(&numbers, seq_len, threads).unwrap();
+            let windows = numbers.chunks(seq_len * features);
+            for ((window, found), plain) in windows.zip(&batch).zip(&plain) {
+                let alone = packed.log_odds(window, seq_len, 1).unwrap();
+                prop_assert!(same_bits(&alone, &[*found]), "{}", isa);
+                let largest = plain.abs().max(1.0);
+                prop_assert!((found - plain).abs() <= TOLERANCE * largest, "{found} {plain}");
+            }
+        }
+    }
+
+    #[test]
     fn scoring_and_training_forecast_the_same_bits(
         [batch_size, seq_len, features, hidden] in shapes(),
         architecture in prop::sample::select(Architecture::ALL.to_vec()),
@@ -292,15 +322,15 @@ fn same_bits(a: &[f32], b: &[f32]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
 }
 
-/// A forecaster whose head is not zero.
-fn restless(config: &ForecasterConfig) -> Forecaster {
+/// A network of which no weight is zero.
+fn restless<C: NetworkConfig>(config: &C) -> C::Network {
     let map = trainable(config, 5).unwrap();
     for (index, (_, variable)) in sorted_variables(&map).into_iter().enumerate() {
         let values = scattered(variable.dims(), 20 + index, 0.5);
         variable.set(&values).unwrap();
     }
     let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
-    Forecaster::new(config, vb).unwrap()
+    config.network(vb).unwrap()
 }
 
 #[test]

@@ -2,15 +2,15 @@
 //! Kim & Cho, "Web traffic anomaly detection using C-LSTM neural networks" (2018) gave it:
 //! convolution, tanh and pooling twice, then an LSTM.
 //!
-//! Two things differ from the papers, because every step gets a forecast here and not every
-//! window one class: convolution and pooling see no later step, and pooling keeps every step.
+//! A classifier has it as it is. A forecaster answers at every step and not once per window, so
+//! there convolution and pooling see no later step, and pooling keeps every step.
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::Lstm;
 use super::recurrent::{is_fused, project, uniform};
-use crate::kernels::{Execution, pooled_convolution};
+use crate::kernels::{Execution, halved, pooled_convolution};
 
 /// Steps that one convolution sees: the current one and the four before (Kim & Cho: 5).
 pub const CLSTM_KERNEL_SIZE: usize = 5;
@@ -58,6 +58,45 @@ impl Clstm {
         let pooled = second.forward_reference(&first.forward_reference(inputs)?)?;
         self.lstm.forward_reference(&pooled)
     }
+
+    /// The papers' form: convolutions without padding, and a maximum per pair of steps.
+    ///
+    /// `[batch_size, seq_len, features]` to the state of the LSTM after each step that is left.
+    ///
+    /// # Errors
+    /// When no step is left, or as for [`Self::forward`].
+    pub fn forward_window(&self, inputs: &Tensor) -> Result<Tensor> {
+        let [first, second] = &self.convolutions;
+        let pooled = halve(&first.forward(inputs)?)?;
+        self.lstm.forward(&halve(&second.forward(&pooled)?)?)
+    }
+
+    /// [`Self::forward_window`] operation by operation.
+    ///
+    /// # Errors
+    /// As for [`Self::forward_window`].
+    pub fn forward_window_reference(&self, inputs: &Tensor) -> Result<Tensor> {
+        let [first, second] = &self.convolutions;
+        let pooled = halve(&first.forward_reference(inputs)?)?;
+        let pooled = halve(&second.forward_reference(&pooled)?)?;
+        self.lstm.forward_reference(&pooled)
+    }
+}
+
+/// Of the outputs of a causal pooled convolution every second that saw no padding.
+fn halve(sequence: &Tensor) -> Result<Tensor> {
+    let (batch_size, seq_len, channels) = sequence.dims3()?;
+    let kept = halved(seq_len, CLSTM_KERNEL_SIZE);
+    if kept == 0 {
+        candle_core::bail!("pooling leaves nothing of windows of {seq_len} steps");
+    }
+    // The last of each pair holds the maximum of both.
+    sequence
+        .narrow(1, CLSTM_KERNEL_SIZE - 1, 2 * kept)?
+        .reshape((batch_size, kept, 2, channels))?
+        .narrow(2, 1, 1)?
+        .squeeze(2)?
+        .contiguous()
 }
 
 /// `max(tanh y_{t−1}, tanh y_t)` of `y_t = b + Σ_k W_k x_{t−4+k}`, steps before the first being

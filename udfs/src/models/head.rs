@@ -1,8 +1,8 @@
-//! The head that every backbone shares.
+//! The head that all forecasters share.
 
 use candle_core::{Result, Tensor};
-use candle_nn::VarBuilder;
 use candle_nn::init::ZERO;
+use candle_nn::{Init, VarBuilder};
 
 use super::Forecast;
 use super::recurrent::{is_fused, project};
@@ -24,14 +24,14 @@ impl Head {
     /// When a parameter is missing or has another shape.
     pub fn new(hidden_size: usize, targets: usize, vb: &VarBuilder) -> Result<Self> {
         Ok(Self {
-            location: Linear::new(hidden_size, targets, &vb.pp("location"))?,
-            log_scale: Linear::new(hidden_size, targets, &vb.pp("log_scale"))?,
+            location: Linear::new(hidden_size, targets, ZERO, &vb.pp("location"))?,
+            log_scale: Linear::new(hidden_size, targets, ZERO, &vb.pp("log_scale"))?,
         })
     }
 
     /// Weight and bias of the location, then of the log scale.
     pub(super) fn parameters(&self) -> [[&Tensor; 2]; 2] {
-        [&self.location, &self.log_scale].map(|linear| [&linear.weight, &linear.bias])
+        [&self.location, &self.log_scale].map(Linear::parameters)
     }
 
     /// `[batch_size, seq_len, hidden_size]` to `[batch_size, seq_len, targets]`, twice.
@@ -59,25 +59,44 @@ impl Head {
     /// As for [`Self::forward`].
     pub fn forward_reference(&self, hidden: &Tensor) -> Result<Forecast> {
         Ok(Forecast {
-            location: project(hidden, &self.location.weight, &self.location.bias)?,
-            log_scale: project(hidden, &self.log_scale.weight, &self.log_scale.bias)?,
+            location: self.location.forward_reference(hidden)?,
+            log_scale: self.log_scale.forward_reference(hidden)?,
         })
     }
 }
 
+/// `weight · x + bias` at every step.
 #[derive(Clone, Debug)]
-struct Linear {
-    /// `[targets, hidden_size]`
+pub(super) struct Linear {
+    /// `[outputs, inputs]`
     weight: Tensor,
-    /// `[targets]`
+    /// `[outputs]`
     bias: Tensor,
 }
 
 impl Linear {
-    fn new(hidden_size: usize, targets: usize, vb: &VarBuilder) -> Result<Self> {
+    pub(super) fn new(inputs: usize, outputs: usize, init: Init, vb: &VarBuilder) -> Result<Self> {
         Ok(Self {
-            weight: vb.get_with_hints((targets, hidden_size), "weight", ZERO)?,
-            bias: vb.get_with_hints(targets, "bias", ZERO)?,
+            weight: vb.get_with_hints((outputs, inputs), "weight", init)?,
+            bias: vb.get_with_hints(outputs, "bias", init)?,
         })
+    }
+
+    /// Weight and bias.
+    pub(super) fn parameters(&self) -> [&Tensor; 2] {
+        [&self.weight, &self.bias]
+    }
+
+    /// `[batch_size, seq_len, inputs]` to `[batch_size, seq_len, outputs]`.
+    pub(super) fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
+        if is_fused(inputs, &self.weight) {
+            linear(inputs, &self.weight, &self.bias, Execution::best())
+        } else {
+            self.forward_reference(inputs)
+        }
+    }
+
+    pub(super) fn forward_reference(&self, inputs: &Tensor) -> Result<Tensor> {
+        project(inputs, &self.weight, &self.bias)
     }
 }

@@ -14,25 +14,25 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::{Forecaster, ForecasterConfig};
+use super::NetworkConfig;
 
-/// The initial parameters of a forecaster, by name: the head zero, all others uniform as in
-/// `PyTorch`.
+/// The initial parameters of a network, by name: those of a forecaster's head zero, all others
+/// uniform as in `PyTorch`.
 ///
 /// # Errors
 /// When a size in `config` is zero.
-pub fn initialise(config: &ForecasterConfig, seed: u64) -> Result<HashMap<String, Tensor>> {
+pub fn initialise(config: &impl NetworkConfig, seed: u64) -> Result<HashMap<String, Tensor>> {
     Ok(parameters(config, seed)?.into_iter().collect())
 }
 
 /// The same parameters as variables of an optimiser.
 ///
-/// `VarBuilder::from_varmap` hands them to [`Forecaster::new`]; take the variables from
+/// `VarBuilder::from_varmap` hands them to [`NetworkConfig::network`]; take the variables from
 /// [`sorted_variables`], not in the arbitrary order of the map, where order matters.
 ///
 /// # Errors
 /// When a size in `config` is zero.
-pub fn trainable(config: &ForecasterConfig, seed: u64) -> Result<VarMap> {
+pub fn trainable(config: &impl NetworkConfig, seed: u64) -> Result<VarMap> {
     let map = VarMap::new();
     {
         let mut variables = map.data().lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,7 +54,7 @@ pub fn sorted_variables(map: &VarMap) -> Vec<(String, Var)> {
         .collect()
 }
 
-fn parameters(config: &ForecasterConfig, seed: u64) -> Result<BTreeMap<String, Tensor>> {
+fn parameters(config: &impl NetworkConfig, seed: u64) -> Result<BTreeMap<String, Tensor>> {
     let made = Arc::new(Mutex::new(BTreeMap::new()));
     let backend = SeededParameters {
         seed,
@@ -62,7 +62,7 @@ fn parameters(config: &ForecasterConfig, seed: u64) -> Result<BTreeMap<String, T
     };
     let vb = VarBuilder::from_backend(Box::new(backend), DType::F32, Device::Cpu);
     // Building it is what asks for every parameter, so names and shapes are written once.
-    Forecaster::new(config, vb)?;
+    config.network(vb)?;
     let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(std::mem::take(&mut *made))
 }

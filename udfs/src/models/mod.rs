@@ -1,11 +1,12 @@
-//! The forecasters: four recurrent backbones that share one head and one likelihood.
+//! The networks: four recurrent backbones, each with the head of a forecaster, which answers at
+//! every step, or of a [`Classifier`], which answers once per window.
 //!
 //! | architecture | backbone |
 //! |---|---|
 //! | `rnn` | Elman RNN, tanh (Elman 1990) |
 //! | `lstm` | LSTM with forget gate (Hochreiter & Schmidhuber 1997, Gers et al. 2000) |
 //! | `gru` | GRU, reset gate after the matrix product (Cho et al. 2014; the form of cuDNN and PyTorch) |
-//! | `clstm` | causal convolution, tanh, causal maximum, twice, then LSTM (after Zhou et al. 2015, Kim & Cho 2018) |
+//! | `clstm` | convolution, tanh, maximum of pairs, twice, then LSTM (after Zhou et al. 2015, Kim & Cho 2018); causal, and one output per step, for forecasters |
 //!
 //! Invariants:
 //! - Causal: the forecast at step `t` is a function of the inputs at steps `0..=t`.
@@ -14,6 +15,7 @@
 //! - Parameters have the names, shapes and gate orders of `PyTorch`'s `nn.RNN`, `nn.LSTM`,
 //!   `nn.GRU`, `nn.Conv1d` and `nn.Linear`, so a `state_dict` converts by name.
 
+mod classifier;
 mod clstm;
 mod gru;
 mod head;
@@ -31,6 +33,7 @@ use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
+pub use classifier::{Classifier, ClassifierConfig, ClassifierPredictor, DENSE_SIZE};
 #[cfg(test)]
 pub(crate) use clstm::pooled_convolution_reference;
 pub use clstm::{CLSTM_KERNEL_SIZE, Clstm};
@@ -39,6 +42,8 @@ pub use head::Head;
 pub use lstm::Lstm;
 pub use predictor::{ForecastValues, Predictor};
 pub use rnn::Rnn;
+
+use crate::kernels::halved;
 
 /// The backbone of a forecaster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,6 +71,16 @@ impl Architecture {
             Self::Lstm => "lstm",
             Self::Gru => "gru",
             Self::Clstm => "clstm",
+        }
+    }
+
+    /// Steps that the recurrent layer of a [`Classifier`] takes for a window of `seq_len`; 0 if it
+    /// is too short.
+    #[must_use]
+    pub const fn pooled_steps(self, seq_len: usize) -> usize {
+        match self {
+            Self::Rnn | Self::Lstm | Self::Gru => seq_len,
+            Self::Clstm => halved(halved(seq_len, CLSTM_KERNEL_SIZE), CLSTM_KERNEL_SIZE),
         }
     }
 }
@@ -105,6 +120,18 @@ impl FromStr for Architecture {
     }
 }
 
+/// What determines the names and shapes of a network's parameters.
+pub trait NetworkConfig {
+    /// The network.
+    type Network;
+
+    /// The network with the parameters of `vb`.
+    ///
+    /// # Errors
+    /// When a size is zero, or a parameter is missing or has another shape.
+    fn network(&self, vb: VarBuilder) -> Result<Self::Network>;
+}
+
 /// What determines the names and shapes of a forecaster's parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForecasterConfig {
@@ -127,12 +154,65 @@ pub struct Forecast {
     pub log_scale: Tensor,
 }
 
+impl NetworkConfig for ForecasterConfig {
+    type Network = Forecaster;
+
+    fn network(&self, vb: VarBuilder) -> Result<Forecaster> {
+        Forecaster::new(self, vb)
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Backbone {
     Rnn(Rnn),
     Lstm(Lstm),
     Gru(Gru),
     Clstm(Clstm),
+}
+
+impl Backbone {
+    fn new(
+        architecture: Architecture,
+        features: usize,
+        hidden_size: usize,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
+        let recurrent = vb.pp("recurrent");
+        Ok(match architecture {
+            Architecture::Rnn => Self::Rnn(Rnn::new(features, hidden_size, &recurrent)?),
+            Architecture::Lstm => Self::Lstm(Lstm::new(features, hidden_size, &recurrent)?),
+            Architecture::Gru => Self::Gru(Gru::new(features, hidden_size, &recurrent)?),
+            Architecture::Clstm => Self::Clstm(Clstm::new(features, hidden_size, vb)?),
+        })
+    }
+
+    /// The state after each step, `[batch_size, seq_len, hidden_size]`.
+    fn forward(&self, inputs: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Rnn(rnn) => rnn.forward(inputs),
+            Self::Lstm(lstm) => lstm.forward(inputs),
+            Self::Gru(gru) => gru.forward(inputs),
+            Self::Clstm(clstm) => clstm.forward(inputs),
+        }
+    }
+
+    /// The states of windows that are answered once: of `clstm` one for four steps.
+    fn forward_window(&self, inputs: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Clstm(clstm) => clstm.forward_window(inputs),
+            other => other.forward(inputs),
+        }
+    }
+
+    /// [`Self::forward_window`] operation by operation.
+    fn forward_window_reference(&self, inputs: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Rnn(rnn) => rnn.forward_reference(inputs),
+            Self::Lstm(lstm) => lstm.forward_reference(inputs),
+            Self::Gru(gru) => gru.forward_reference(inputs),
+            Self::Clstm(clstm) => clstm.forward_window_reference(inputs),
+        }
+    }
 }
 
 /// A backbone and its head.
@@ -163,30 +243,17 @@ impl Forecaster {
             hidden_size,
             targets,
         } = *config;
-        for (name, size) in [
-            ("features", features),
-            ("hidden_size", hidden_size),
-            ("targets", targets),
-        ] {
-            if size == 0 {
-                candle_core::bail!("a forecaster needs at least one of `{name}`, found 0");
-            }
-        }
-        let backbone = match architecture {
-            Architecture::Rnn => {
-                Backbone::Rnn(Rnn::new(features, hidden_size, &vb.pp("recurrent"))?)
-            }
-            Architecture::Lstm => {
-                Backbone::Lstm(Lstm::new(features, hidden_size, &vb.pp("recurrent"))?)
-            }
-            Architecture::Gru => {
-                Backbone::Gru(Gru::new(features, hidden_size, &vb.pp("recurrent"))?)
-            }
-            Architecture::Clstm => Backbone::Clstm(Clstm::new(features, hidden_size, &vb)?),
-        };
+        check_sizes(
+            "forecaster",
+            [
+                ("features", features),
+                ("hidden_size", hidden_size),
+                ("targets", targets),
+            ],
+        )?;
         Ok(Self {
             config: config.clone(),
-            backbone,
+            backbone: Backbone::new(architecture, features, hidden_size, &vb)?,
             head: Head::new(hidden_size, targets, &vb)?,
         })
     }
@@ -203,31 +270,33 @@ impl Forecaster {
     /// # Errors
     /// When `inputs` has another shape or type, no row or no step.
     pub fn forward(&self, inputs: &Tensor) -> Result<Forecast> {
-        self.check_inputs(inputs)?;
-        let hidden = match &self.backbone {
-            Backbone::Rnn(rnn) => rnn.forward(inputs)?,
-            Backbone::Lstm(lstm) => lstm.forward(inputs)?,
-            Backbone::Gru(gru) => gru.forward(inputs)?,
-            Backbone::Clstm(clstm) => clstm.forward(inputs)?,
-        };
-        self.head.forward(&hidden)
+        check_inputs(inputs, self.config.features)?;
+        self.head.forward(&self.backbone.forward(inputs)?)
     }
+}
 
-    fn check_inputs(&self, inputs: &Tensor) -> Result<()> {
-        let features = self.config.features;
-        match *inputs.dims() {
-            [batch_size, seq_len, found] if found == features && batch_size > 0 && seq_len > 0 => {}
-            _ => candle_core::bail!(
-                "expected inputs of shape [batch_size, seq_len, {features}] with at least one row \
-                 and one step, found {:?}",
-                inputs.dims()
-            ),
+fn check_sizes(network: &str, sizes: [(&str, usize); 3]) -> Result<()> {
+    for (name, size) in sizes {
+        if size == 0 {
+            candle_core::bail!("a {network} needs at least one of `{name}`, found 0");
         }
-        if inputs.dtype() != DType::F32 {
-            candle_core::bail!("expected inputs of type f32, found {:?}", inputs.dtype());
-        }
-        Ok(())
     }
+    Ok(())
+}
+
+fn check_inputs(inputs: &Tensor, features: usize) -> Result<()> {
+    match *inputs.dims() {
+        [batch_size, seq_len, found] if found == features && batch_size > 0 && seq_len > 0 => {}
+        _ => candle_core::bail!(
+            "expected inputs of shape [batch_size, seq_len, {features}] with at least one row \
+             and one step, found {:?}",
+            inputs.dims()
+        ),
+    }
+    if inputs.dtype() != DType::F32 {
+        candle_core::bail!("expected inputs of type f32, found {:?}", inputs.dtype());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use candle_core::{Result, Tensor};
 
 use super::{CLSTM_KERNEL_SIZE, Forecaster, ForecasterConfig};
-use crate::kernels::{CellKind, ForecasterValues, Isa, PackedForecaster, Sequences};
+use crate::kernels::{
+    BackboneValues, CellKind, ForecasterValues, Isa, PackedForecaster, Sequences,
+};
 
 /// A copy of a forecaster's weights, packed to forecast from plain numbers.
 ///
@@ -166,37 +168,24 @@ impl Forecaster {
     fn values(&self) -> Result<ForecasterValues> {
         let ForecasterConfig {
             features,
-            hidden_size: hidden,
+            hidden_size,
             targets,
             ..
         } = self.config;
-        let numbers = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
-        let (cell, recurrent, convolutions) = self.backbone.parts();
-        let convolutions = convolutions
-            .iter()
-            .map(|convolution| {
-                let [weight, bias] = convolution.parameters();
-                Ok([numbers(weight)?, numbers(bias)?])
-            })
-            .collect::<Result<_>>()?;
         let [location, log_scale] = self
             .head
             .parameters()
             .map(|[weight, bias]| Ok::<_, candle_core::Error>([numbers(weight)?, numbers(bias)?]));
         Ok(ForecasterValues {
-            cell,
-            features,
-            hidden,
+            backbone: self.backbone.values(features, hidden_size)?,
             targets,
-            convolutions,
-            taps: CLSTM_KERNEL_SIZE,
-            weight_ih: numbers(&recurrent.weight_ih)?,
-            weight_hh: numbers(&recurrent.weight_hh)?,
-            bias_ih: numbers(&recurrent.bias_ih)?,
-            bias_hh: numbers(&recurrent.bias_hh)?,
             head: [location?, log_scale?],
         })
     }
+}
+
+fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
+    tensor.flatten_all()?.to_vec1()
 }
 
 const _: () = {
@@ -205,6 +194,29 @@ const _: () = {
 };
 
 impl super::Backbone {
+    /// All parameters as numbers.
+    pub(super) fn values(&self, features: usize, hidden: usize) -> Result<BackboneValues> {
+        let (cell, recurrent, convolutions) = self.parts();
+        let convolutions = convolutions
+            .iter()
+            .map(|convolution| {
+                let [weight, bias] = convolution.parameters();
+                Ok([numbers(weight)?, numbers(bias)?])
+            })
+            .collect::<Result<_>>()?;
+        Ok(BackboneValues {
+            cell,
+            features,
+            hidden,
+            convolutions,
+            taps: CLSTM_KERNEL_SIZE,
+            weight_ih: numbers(&recurrent.weight_ih)?,
+            weight_hh: numbers(&recurrent.weight_hh)?,
+            bias_ih: numbers(&recurrent.bias_ih)?,
+            bias_hh: numbers(&recurrent.bias_hh)?,
+        })
+    }
+
     /// The cell, its weights, and the convolutions in front.
     fn parts(
         &self,

@@ -3,10 +3,14 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use candle_nn::loss::cross_entropy;
 
 use super::init::{initialise, sorted_variables, trainable};
 use super::likelihood::laplace_loss;
-use super::{Architecture, Forecast, Forecaster, ForecasterConfig};
+use super::{
+    Architecture, Classifier, ClassifierConfig, ClassifierPredictor, Forecast, Forecaster,
+    ForecasterConfig, NetworkConfig,
+};
 
 /// A number agrees with `PyTorch`'s if they differ by no more than this, absolutely where the
 /// recorded number lies within ±1 and relatively to it beyond.
@@ -26,10 +30,12 @@ fn config(architecture: Architecture) -> ForecasterConfig {
 }
 
 fn recorded(architecture: Architecture) -> HashMap<String, Tensor> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/reference")
-        .join(format!("{architecture}.safetensors"));
-    candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+    record(&format!("{architecture}.safetensors"))
+}
+
+fn record(file: &str) -> HashMap<String, Tensor> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reference");
+    candle_core::safetensors::load(path.join(file), &Device::Cpu).unwrap()
 }
 
 fn with_prefix(tensors: &HashMap<String, Tensor>, prefix: &str) -> BTreeMap<String, Tensor> {
@@ -279,5 +285,72 @@ fn architectures_are_read_as_they_are_written() {
     assert_eq!(
         error.hint().unwrap(),
         "use one of `rnn`, `lstm`, `gru`, `clstm`"
+    );
+}
+
+/// Sizes of the recorded classifiers, as in `tests/reference/generate.py`.
+fn classifier_config(architecture: Architecture) -> ClassifierConfig {
+    let (features, hidden_size, _) = RECORDED;
+    ClassifierConfig {
+        architecture,
+        features,
+        hidden_size,
+        dense_size: 4,
+    }
+}
+
+#[test]
+fn classes_loss_and_every_gradient_agree_with_pytorch() {
+    for architecture in Architecture::ALL {
+        let record = record(&format!("classify_{architecture}.safetensors"));
+        let config = classifier_config(architecture);
+        let mut map = trainable(&config, 0).unwrap();
+        let weights = with_prefix(&record, "weight.");
+        map.set(weights.into_iter()).unwrap();
+        let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+        let classifier = config.network(vb).unwrap();
+        let what = |name: &str| format!("{architecture} {name}");
+        let logits = classifier.forward(&record["inputs"]).unwrap();
+        assert_agrees(&what("logits"), &logits, &record["logits"]);
+        let plain = classifier.forward_reference(&record["inputs"]).unwrap();
+        assert_agrees(&what("plain logits"), &plain, &record["logits"]);
+        let loss = cross_entropy(&logits, &record["classes"]).unwrap();
+        assert_agrees(&what("loss"), &loss, &record["loss"]);
+        let gradients = loss.backward().unwrap();
+        let expected = with_prefix(&record, "gradient.");
+        let variables = sorted_variables(&map);
+        assert!(expected.keys().eq(variables.iter().map(|(name, _)| name)));
+        for ((name, variable), expected) in variables.iter().zip(expected.values()) {
+            let found = gradients.get(variable).unwrap();
+            assert_agrees(&what(&format!("gradient of {name}")), found, expected);
+        }
+
+        let (windows, seq_len, _) = record["inputs"].dims3().unwrap();
+        let packed = ClassifierPredictor::new(&classifier).unwrap();
+        let odds = packed.log_odds(&values(&record["inputs"]), seq_len, 2);
+        let odds = Tensor::from_vec(odds.unwrap(), windows, &Device::Cpu).unwrap();
+        let logits = &record["logits"];
+        let expected = (logits.narrow(1, 1, 1).unwrap() - logits.narrow(1, 0, 1).unwrap()).unwrap();
+        assert_agrees(&what("log-odds"), &odds, &expected.squeeze(1).unwrap());
+    }
+}
+
+#[test]
+fn windows_too_short_for_pooling_are_refused() {
+    let config = classifier_config(Architecture::Clstm);
+    let vb = VarBuilder::from_tensors(initialise(&config, 1).unwrap(), DType::F32, &Device::Cpu);
+    let classifier = Classifier::new(&config, vb).unwrap();
+    let packed = ClassifierPredictor::new(&classifier).unwrap();
+    for (steps, pooled) in [(60, 12), (16, 1), (15, 0), (4, 0)] {
+        assert_eq!(Architecture::Clstm.pooled_steps(steps), pooled);
+        let inputs = Tensor::zeros((2, steps, 5), DType::F32, &Device::Cpu).unwrap();
+        assert_eq!(classifier.forward(&inputs).is_ok(), pooled > 0, "{steps}");
+        let odds = packed.log_odds(&values(&inputs), steps, 1);
+        assert_eq!(odds.is_ok(), pooled > 0, "{steps}");
+    }
+    let error = packed.log_odds(&[0.0; 7], 60, 1).unwrap_err().to_string();
+    assert!(
+        error.starts_with("expected windows of 60 steps, enough for clstm, of 5 features, found 7"),
+        "{error}"
     );
 }

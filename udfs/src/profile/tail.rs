@@ -9,10 +9,17 @@
 //! Deviates that are about standard normal ([`super::scan`]) have a tail of that form instead,
 //! stretched by what the history shows: the number of alarms falls with `e^(−λz²/2)`.
 //!
+//! A classifier's odds of anomalous against normal are a likelihood ratio, whose mean in normal
+//! traffic is 1: windows that reach r times the odds are an r-th at most as frequent (Markov's
+//! inequality). As an excess they are taken to the power of the usual shape, so that the usual tail
+//! says just that, and a heavier one where the odds are overstated.
+//!
 //! A history has anomalies of its own, which nobody has marked. A tail fitted to them would call
 //! them normal, so its shape is that of most series, and heavier only where the history is much
 //! heavier. The constants were chosen on the KPI series of `AIOps` 2018 and half of those of WSD and
 //! IOPS in TSB-AD.
+
+use serde::{Deserialize, Serialize};
 
 use super::MIN_WINDOWS;
 use super::memory::{Memory, lingering};
@@ -52,7 +59,8 @@ const LARGEST_DEVIATE: f64 = 125.0;
 const KNOTS: usize = 64;
 
 /// The distribution of excesses.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tail {
     /// The excess where the tail begins; positive.
     pub level: f64,
@@ -104,8 +112,54 @@ impl Tail {
         Some(sample.tail(deviates, level.max(SMALLEST_DEVIATE), law, days))
     }
 
-    /// Takes the ranks below the level from ascending excesses.
-    fn rank(&mut self, sorted: &[f64]) {
+    /// Learns from a classifier's log-odds of consecutive normal windows, NaN where there is none,
+    /// over so many days.
+    ///
+    /// `None` for fewer than [`MIN_WINDOWS`].
+    #[must_use]
+    pub fn of_log_odds(log_odds: &[f64], days: f64) -> Option<Self> {
+        let excess: Vec<f64> = log_odds
+            .iter()
+            .map(|odds| Self::odds_excess(*odds))
+            .collect();
+        let sample = Sample::new(&excess)?;
+        let law = Law::Power {
+            shape: sample.shape(days),
+        };
+        let mut tail = sample.begin(sample.level.max(SMALLEST_LEVEL), law);
+        tail.rank(excess);
+        Some(tail)
+    }
+
+    /// How far out a window with such log-odds is; positive.
+    #[must_use]
+    pub fn odds_excess(log_odds: f64) -> f64 {
+        (SHAPE * log_odds).exp()
+    }
+
+    /// Whether every number makes sense, as those that were read from a file may not.
+    pub(crate) fn is_sound(&self) -> bool {
+        let is_share = |share: f64| share > 0.0 && share <= 1.0;
+        let shape = match self.law {
+            Law::Power { shape } => Some(shape),
+            Law::Normal { shape, narrowness } if narrowness > 0.0 => shape,
+            Law::Normal { .. } => Some(f64::NAN),
+        };
+        self.level > 0.0
+            && self.level.is_finite()
+            && is_share(self.rate)
+            && is_share(self.share)
+            && shape.is_none_or(|shape| shape > 0.0 && shape <= LARGEST_SHAPE)
+            && self.knots.len() == KNOTS
+            && self.knots.is_sorted()
+            && self.knots.iter().all(|knot| *knot <= self.level)
+    }
+
+    /// Takes the ranks below the level from excesses, NaN where there is none.
+    fn rank(&mut self, excess: impl IntoIterator<Item = f64>) {
+        let known = excess.into_iter().filter(|excess| !excess.is_nan());
+        let mut sorted: Vec<f64> = known.collect();
+        sorted.sort_unstable_by(f64::total_cmp);
         let count = sorted.len();
         let below = sorted.partition_point(|x| *x < self.level);
         // One more than there are, as if the window to be ranked were one of them.
@@ -157,7 +211,8 @@ impl Tail {
 }
 
 /// How alarms become rarer beyond the level.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 enum Law {
     /// With the excess to the power of −1/ξ.
     Power {
@@ -244,10 +299,9 @@ impl Sample {
         shape.min(LARGEST_SHAPE)
     }
 
-    /// The tail with this law beyond a level. Ranks are those of what a window is told to be, with
-    /// what lingers from the windows before.
-    fn tail(&self, excess: &[f64], level: f64, law: Law, days: f64) -> Tail {
-        let mut tail = Tail {
+    /// The tail with this law beyond a level, without ranks.
+    fn begin(&self, level: f64, law: Law) -> Tail {
+        Tail {
             level: if level.is_finite() {
                 level
             } else {
@@ -257,7 +311,13 @@ impl Sample {
             share: self.rate,
             law,
             knots: Vec::new(),
-        };
+        }
+    }
+
+    /// The tail with this law beyond a level. Ranks are those of what a window is told to be, with
+    /// what lingers from the windows before.
+    fn tail(&self, excess: &[f64], level: f64, law: Law, days: f64) -> Tail {
+        let mut tail = self.begin(level, law);
         let daily = days / excess.len() as f64;
         let mut memory = Memory::default();
         let remembered = excess.iter().map(|excess| {
@@ -268,9 +328,8 @@ impl Sample {
                 *excess
             }
         });
-        let mut sorted: Vec<f64> = remembered.filter(|excess| !excess.is_nan()).collect();
-        sorted.sort_unstable_by(f64::total_cmp);
-        tail.rank(&sorted);
+        let remembered: Vec<f64> = remembered.collect();
+        tail.rank(remembered);
         tail
     }
 }
@@ -379,6 +438,31 @@ mod tests {
         assert!(tail.ln_p(100.0) < -20.0);
         assert!(Tail::of_excesses(&vec![0.0; MIN_WINDOWS - 1], 1.0).is_none());
         assert!(Tail::of_excesses(&vec![f64::NAN; 500], 1.0).is_none());
+    }
+
+    /// Normal windows whose odds are what they claim to be: a threshold holds its rate.
+    #[test]
+    fn honest_odds_have_the_usual_tail() {
+        let alarms = 2_000;
+        let mut log_odds = vec![-9.0; alarms * 20];
+        for alarm in 0..alarms {
+            let p = (alarm as f64 + 0.5) / alarms as f64;
+            log_odds[alarm * 7_919 % alarms * 20] = -2.0 - p.ln();
+        }
+        let tail = Tail::of_log_odds(&log_odds, 28.0).unwrap();
+        for rate in [1e-3, 1e-4] {
+            let threshold = tail.excess_at(tail.p_at_rate(rate));
+            let found = log_odds
+                .iter()
+                .filter(|odds| Tail::odds_excess(**odds) >= threshold);
+            let ratio = found.count() as f64 / (rate * log_odds.len() as f64);
+            assert!((0.5..2.0).contains(&ratio), "{ratio}");
+        }
+        assert!(tail.is_sound());
+        let read: Tail = serde_json::from_str(&serde_json::to_string(&tail).unwrap()).unwrap();
+        assert!(read.is_sound());
+        let unsound = Tail { share: 0.0, ..read };
+        assert!(!unsound.is_sound());
     }
 
     proptest! {

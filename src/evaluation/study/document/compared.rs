@@ -118,9 +118,14 @@ fn protocols(study: &Study<'_>) -> String {
         ),
         (
             CLASSIFY,
-            "is one classifier for all series, and the only one that sees labels: those of the training \
-             ranges. Where these hold no anomaly, it knows those of the other series alone"
-                .to_owned(),
+            format!(
+                "is one classifier for all series, and the only one that sees labels: those of the \
+                 training ranges. Where these hold no anomaly, it knows those of the other series \
+                 alone. It learns in {} steps at most, with a hidden size of {}, in the form of Kim & \
+                 Cho (2018): odds of 60 windows at once",
+                plan.classifier_steps,
+                2 * plan.hidden_size
+            ),
         ),
     ] {
         if used.contains(&protocol) {
@@ -128,8 +133,9 @@ fn protocols(study: &Study<'_>) -> String {
         }
     }
     text.push_str(&format!(
-        "\nHidden size {}, but for the shipped detectors, which have their own. Whatever the weights, \
-         what is usual for a series is learned from its own past, without labels.\n\n",
+        "\nForecasters have a hidden size of {}, but for the shipped ones, which have their own. \
+         Whatever their weights, what is usual for a series is learned from its own past, without \
+         labels. Classifiers know no such thing.\n\n",
         plan.hidden_size
     ));
     text

@@ -1,5 +1,7 @@
 //! Labels of known anomalies: from when to when which site had what.
 //!
+//! They say what detectors are judged by, and what classifiers learn from.
+//!
 //! A Parquet or CSV file with the columns `site`, `start` (inclusive), `end` (exclusive) and, if
 //! kinds are known, `kind`, as `anomalog simulate` writes it; others are ignored. In CSV times are
 //! dates or RFC 3339.
@@ -128,6 +130,7 @@ impl LabelsError {
                  kinds are known",
             ),
             Self::Duplicate { .. } => Some("remove one: each would count as an anomaly"),
+            Self::Empty { .. } => Some("name a file of labels with `--labels FILE`"),
             _ => None,
         }
     }
@@ -161,6 +164,48 @@ pub fn read(path: &Path) -> Result<Vec<Label>, LabelsError> {
         return Err(LabelsError::Empty { path });
     }
     Ok(reader.labels)
+}
+
+/// Reads the labels of all Parquet files in a folder, which need not exist.
+///
+/// # Errors
+/// As [`read`], and when there is no label at all.
+pub fn read_folder(folder: &Path) -> Result<Vec<Label>, LabelsError> {
+    let empty = || LabelsError::Empty {
+        path: folder.to_owned(),
+    };
+    let entries = std::fs::read_dir(folder).map_err(|_| empty())?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "parquet")
+        })
+        .collect();
+    files.sort();
+    let mut labels = Vec::new();
+    for file in &files {
+        labels.extend(read(file)?);
+    }
+    if labels.is_empty() {
+        return Err(empty());
+    }
+    Ok(labels)
+}
+
+/// Which windows of a site, by their starts, a label covers a part of. Windows have a length of
+/// `step`; all in microseconds.
+#[must_use]
+pub fn covered(labels: &[Label], site: &str, window_start: &[i64], step: i64) -> Vec<bool> {
+    let mut covered = vec![false; window_start.len()];
+    for label in labels.iter().filter(|label| label.site == site) {
+        let first = window_start.partition_point(|&start| start + step <= label.start);
+        let end = window_start.partition_point(|&start| start < label.end);
+        if first < end {
+            covered[first..end].fill(true);
+        }
+    }
+    covered
 }
 
 fn open(path: &Path) -> Result<File, LabelsError> {
@@ -388,6 +433,19 @@ mod tests {
             kind: "flood".into(),
         };
         assert_eq!(read(&path).unwrap(), [expected]);
+    }
+
+    #[test]
+    fn a_window_is_covered_by_a_part_of_a_label() {
+        let label = |site: &str, start: i64, end: i64| Label {
+            site: site.to_owned(),
+            start,
+            end,
+            kind: UNKNOWN_KIND.to_owned(),
+        };
+        let labels = [label("a", 15, 31), label("b", 0, 100), label("a", 60, 70)];
+        let covered = covered(&labels, "a", &[0, 10, 20, 30, 50, 70], 10);
+        assert_eq!(covered, [false, true, true, true, false, false]);
     }
 
     #[test]
