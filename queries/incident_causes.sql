@@ -3,9 +3,9 @@
 -- writes:     incident_causes
 -- grain:      one row per incident, dimension and value that explains a part of the change
 -- order:      rank
--- parameters: $incident_id STRING, $metric STRING, $direction STRING, $started_at TIMESTAMP: the
---             incident's; $expected_ratio DOUBLE: its expected_total over actual_total, NULL for none;
---             $ranges_before DOUBLE: how many times as long as the incident what is before is
+-- parameters: $incident_id STRING, $metric STRING, $direction STRING: the incident's; $expected_ratio
+--             DOUBLE: its expected_total over actual_total, NULL for none; $ranges_before DOUBLE: how
+--             many times as long as the incident what is before is
 --
 -- What is before says which share a value usually has; how much there should have been in all, the
 -- detector says, who knows the level of the day.
@@ -161,7 +161,6 @@ ranked AS (
 
 SELECT
     $incident_id AS incident_id,
-    $started_at AS started_at,
     dimension,
     value,
     share_during,

@@ -119,8 +119,8 @@ Example:
 /// Arguments of `anomalog run`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads new logs, and builds the dates of traffic_windows and scored_windows that would come out \
-otherwise, and no others. It may be run twice, late, for past days, after a crash: the tables are \
+Reads new logs, builds the dates of traffic_windows, scored_windows, incidents and incident_causes \
+that would come out otherwise, and no others, and says which incidents are new. It may be run twice, late, for past days, after a crash: the tables are \
 the same. Nothing new ends at once.
 
 Examples:
@@ -424,7 +424,7 @@ pub struct ScoreArgs {
 #[command(after_help = "\
 Reads `scored_windows` and `access_logs`, and writes the tables `incidents` and `incident_causes`, \
 replacing whole UTC dates. An incident begins with an anomalous window, goes on while windows are \
-nearly as unusual, and belongs to the date on which it begins.
+nearly as unusual, and belongs to the date on which it begins. Rules are the defaults of the job.
 
 Examples:
   anomalog incidents

@@ -53,6 +53,27 @@ impl From<ExitStatus> for ExitCode {
     }
 }
 
+/// Where metrics are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricSetting {
+    /// With an option of the command line.
+    Option,
+    /// In a job file.
+    Job,
+}
+
+impl MetricSetting {
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::Option => "choose metrics with `--metrics`, separated by commas",
+            Self::Job => {
+                "choose metrics with `metrics` in the section `[scores]` of the job file, or with \
+                 `--set 'scores.metrics=[\"requests\"]'`"
+            }
+        }
+    }
+}
+
 /// Any failure of a command.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -252,6 +273,8 @@ pub enum Error {
     UnknownMetric {
         /// The metric asked for.
         metric: String,
+        /// Where it was asked for.
+        setting: MetricSetting,
         /// The file or folder.
         path: PathBuf,
         /// The numeric columns there.
@@ -411,9 +434,7 @@ impl Error {
             Self::MissingColumn { .. } => {
                 Some("name the column of the series key with `--series-column`; the time must be `window_start`".to_owned())
             }
-            Self::UnknownMetric { .. } => {
-                Some("choose metrics with `--metrics`, separated by commas".to_owned())
-            }
+            Self::UnknownMetric { setting, .. } => Some(setting.hint().to_owned()),
             Self::NoDetectors { .. } => {
                 Some("train some with `anomalog train`, or name columns for the shipped ones with `--metrics`".to_owned())
             }

@@ -443,7 +443,6 @@ pub async fn incident_causes(
             ("incident_id", ScalarValue::from(incident.incident_id)),
             ("metric", ScalarValue::from(incident.metric)),
             ("direction", ScalarValue::from(incident.direction)),
-            ("started_at", time(incident.during.start)),
             (
                 "expected_ratio",
                 ScalarValue::Float64(incident.expected_ratio),

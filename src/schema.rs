@@ -192,7 +192,8 @@ pub static INCIDENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
 });
 
 /// `incident_causes`: the values that explain a part of an incident, in the order of the incidents,
-/// then `rank`. An incident that no value stands out in has no row.
+/// then `rank`. They lie in the date that the incident starts on. An incident that no value stands
+/// out in has no row.
 ///
 /// - `dimension` is `client_ip`, `client_network` (/24 or /48), `path`, `path_folder` (the path up to
 ///   its last slash), `user_agent`, `status` or `method`.
@@ -208,7 +209,6 @@ pub static INCIDENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
 pub static INCIDENT_CAUSES: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         Field::new("incident_id", DataType::Utf8, false),
-        Field::new("started_at", timestamp_type(), false),
         Field::new("dimension", DataType::Utf8, false),
         Field::new("value", DataType::Utf8, false),
         Field::new("share_during", DataType::Float64, false),
@@ -223,8 +223,9 @@ pub static INCIDENT_CAUSES: LazyLock<SchemaRef> = LazyLock::new(|| {
 
 /// `runs`: one row per run that changed something.
 ///
-/// `logs_…`, `lines`, `requests` and `rejected` count what the run read, `windows_dates` and
-/// `scored_dates` the dates that it built, `windows` and `anomalies` the rows that it scored.
+/// `logs_…`, `lines`, `requests` and `rejected` count what the run read, `windows_dates`,
+/// `scored_dates` and `incident_dates` the dates that it built, `windows` and `anomalies` the rows that
+/// it scored, `incidents` and `high_incidents` what was new among the incidents.
 pub static RUNS: LazyLock<SchemaRef> = LazyLock::new(|| {
     let number = |name: &str| Field::new(name, DataType::Int64, false);
     let seconds = |name: &str| Field::new(name, DataType::Float64, false);
@@ -242,12 +243,16 @@ pub static RUNS: LazyLock<SchemaRef> = LazyLock::new(|| {
         number("rejected"),
         number("windows_dates"),
         number("scored_dates"),
+        number("incident_dates"),
         number("windows"),
         number("anomalies"),
+        number("incidents"),
+        number("high_incidents"),
         Field::new("detector", DataType::Utf8, false),
         seconds("ingest_seconds"),
         seconds("windows_seconds"),
         seconds("scores_seconds"),
+        seconds("incidents_seconds"),
     ]))
 });
 

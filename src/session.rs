@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use anomalog_udfs::DetectorStore;
 use anomalog_udfs::detector::ThresholdPolicy;
+use anomalog_udfs::profile::ProfileMemo;
 use chrono::NaiveDate;
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
@@ -254,6 +255,13 @@ impl Session {
             .prefer_existing_sort = true;
     }
 
+    /// From now on what is usual for a series is looked up before it is learned.
+    pub fn look_up_profiles(&self, profiles: &Arc<ProfileMemo>) {
+        let state = self.context.state_ref();
+        let mut state = state.write();
+        state.config_mut().set_extension(Arc::clone(profiles));
+    }
+
     /// Registers some dates of a table of windows under a name of its own: only their files are
     /// listed and read, and they are known to be in order.
     ///
@@ -269,6 +277,42 @@ impl Session {
             Table::SeriesDates => &*schema::SERIES_DATES,
             _ => &*schema::TRAFFIC_WINDOWS,
         };
+        self.register_dates_as(name, table, schema, dates)
+    }
+
+    /// The columns of one date of `scored_windows`, which depend on the detectors that wrote it.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub async fn scored_windows_schema(&self, date: NaiveDate) -> Result<SchemaRef> {
+        let folder = self.warehouse.table(Table::ScoredWindows);
+        let url = folder_url(&date_folder(&folder, date))?;
+        listing_options()
+            .infer_schema(&self.context.state(), &url)
+            .await
+    }
+
+    /// From now on `scored_windows` are those of some dates, with these columns: what a query reads
+    /// does not grow with the number of dates that there are.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn register_scored_windows_of(
+        &self,
+        schema: &SchemaRef,
+        dates: impl IntoIterator<Item = NaiveDate>,
+    ) -> Result<()> {
+        let table = Table::ScoredWindows;
+        self.register_dates_as(table.name(), table, schema, dates)
+    }
+
+    fn register_dates_as(
+        &self,
+        name: &str,
+        table: Table,
+        schema: &SchemaRef,
+        dates: impl IntoIterator<Item = NaiveDate>,
+    ) -> Result<()> {
         let folder = self.warehouse.table(table);
         let urls = dates
             .into_iter()

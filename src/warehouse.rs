@@ -6,12 +6,14 @@
 //!   log_files/<digest, 16 digits>.parquet       written last: a file named here is ingested
 //!   quarantine/<digest, 16 digits>.parquet
 //!   traffic_windows/  scored_windows/           one file per date
+//!   incidents/  incident_causes/                one file per date that has any
 //!   series_dates/                               one file per date
 //!   runs/<run id>.parquet, runs/<run id>/       a row and a summary per run
 //!   detectors/<name>/<version>/                 weights and manifest
 //!   sources/<name>.json                         links to Parquet logs
 //!   manifest.json                               what each partition was made from
 //!   .index.json                                 what logs looked like: only saves reading them
+//!   .profiles                                   what is usual: only saves learning it
 //!   .staging/                                   files being written, never read
 //!   .lock                                       held by whoever changes the warehouse
 //! ```

@@ -25,6 +25,7 @@ use anomalog::schema::{ACCESS_LOGS, DATE_PARTITION, LABELS, LOG_FILES, TRAFFIC_W
 use anomalog::session::{Session, SessionOptions};
 use anomalog::sources::{ColumnMapping, Source};
 use anomalog::storage::{Wait, Writer};
+use anomalog::table_files::DatedTableWriter;
 use anomalog::warehouse::Warehouse;
 use clap::Parser;
 use datafusion::arrow::array::RecordBatch;
@@ -132,8 +133,17 @@ impl Database {
                 save(complete(given, &LOG_FILES)?, &path).await
             }
             "scored_windows" => {
-                let path = self.warehouse.table(Table::ScoredWindows).join(&file);
-                save(complete(given, &scored_windows())?, &path).await
+                // One file a date, in order, as `anomalog score` writes it.
+                let schema = scored_windows();
+                let keys = ["site", "window_start"].map(|key| ident(key).sort(true, false));
+                let windows = complete(given, &schema)?.sort(keys.to_vec())?;
+                let folder = self.warehouse.table(Table::ScoredWindows);
+                let time_column = schema.index_of("window_start").unwrap();
+                let mut table = DatedTableWriter::create(folder, schema, time_column)?;
+                for batch in windows.collect().await? {
+                    table.write(&batch)?;
+                }
+                table.finish().map(drop)
             }
             other => panic!("the harness does not write `{other}`"),
         }

@@ -2,22 +2,22 @@
 //!
 //! Whole UTC dates are replaced, so that a range built again leaves no row twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::Range;
 
 use chrono::{NaiveDate, NaiveTime};
 use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::datatypes::SchemaRef;
 use serde::Serialize;
 
 use super::Settings;
 use crate::cli::IncidentsArgs;
 use crate::error::Result;
-use crate::incidents::{self, IncidentRules, Incidents};
-use crate::schema::Table;
+use crate::incidents::{Finder, IncidentRules, replace};
+use crate::schema::{INCIDENTS, Table};
 use crate::storage::Partition;
-use crate::table_files::{DatedTableWriter, partition_file};
 use crate::units::{time_range, whole_dates};
+use crate::window_settings::WindowSettings;
 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -69,69 +69,81 @@ pub async fn run(settings: &Settings, args: IncidentsArgs) -> Result<()> {
 pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<Found> {
     let session = settings.open().await?;
     let range = whole_dates(&time_range(args.since, args.until));
-    let bar = settings.printer.progress("explaining incidents", None);
+    let is_asked_for = |date: &NaiveDate| {
+        let midnight = date.and_time(NaiveTime::MIN).and_utc();
+        range.contains(&midnight.timestamp_micros())
+    };
     let rules = IncidentRules::default();
-    let found = incidents::find(&session, &rules, range.clone(), &mut |done, all| {
-        bar.set_length(all as u64);
-        bar.set_position(done as u64);
-    })
-    .await?;
+    let windows = WindowSettings::load(&settings.warehouse)?;
+    let finder = Finder::new(&session, &rules, &windows).await?;
+    let bar = settings.printer.progress("explaining incidents", None);
+    let mut writer = settings.writer("anomalog incidents").await?;
+    let mut change = writer.change()?;
+    let mut manifest = writer.manifest().clone();
+    let mut summary = Found::default();
+    let dates = finder.dates().iter().filter(|date| is_asked_for(date));
+    let dates: BTreeSet<NaiveDate> = dates.copied().collect();
+    if let (Some(first), Some(last)) = (dates.first(), dates.last()) {
+        let found = finder.find(&(*first..=*last)).await?;
+        for (date, found) in found.into_iter().filter(|(date, _)| dates.contains(date)) {
+            let causes = finder.explain(&found.incidents, &|| bar.inc(1)).await?;
+            summary.count(&found.incidents, &causes);
+            for (table, rows) in [
+                (Table::Incidents, &found.incidents),
+                (Table::IncidentCauses, &causes),
+            ] {
+                replace(
+                    &settings.warehouse,
+                    &mut change,
+                    &mut manifest,
+                    table,
+                    date,
+                    rows,
+                    Partition::empty(),
+                )?;
+            }
+        }
+    }
+    for table in [Table::Incidents, Table::IncidentCauses] {
+        let stored: Vec<NaiveDate> = manifest.partitions(table).map(|(date, _)| date).collect();
+        let is_gone = |date: &NaiveDate| is_asked_for(date) && !dates.contains(date);
+        for date in stored.into_iter().filter(is_gone) {
+            let nothing = Partition::empty();
+            let rows = RecordBatch::new_empty(SchemaRef::clone(&INCIDENTS));
+            let warehouse = &settings.warehouse;
+            replace(
+                warehouse,
+                &mut change,
+                &mut manifest,
+                table,
+                date,
+                &rows,
+                nothing,
+            )?;
+            manifest.remove(table, date);
+        }
+    }
+    writer.commit(change, manifest).await?;
     bar.finish_and_clear();
-    write(settings, &found, &range).await?;
-    Ok(Found::of(&found))
+    Ok(summary)
 }
 
 impl Found {
-    fn of(found: &Incidents) -> Self {
+    /// Counts in the incidents of a date and their causes.
+    fn count(&mut self, incidents: &RecordBatch, causes: &RecordBatch) {
         let texts = |batch: &RecordBatch, name: &str| -> Vec<String> {
             let column = batch.column_by_name(name);
             let column = column.and_then(|column| column.as_string_opt::<i32>());
             let texts = column.into_iter().flatten();
             texts.flatten().map(str::to_owned).collect()
         };
-        let mut severities = BTreeMap::new();
-        for severity in texts(&found.incidents, "severity") {
-            *severities.entry(severity).or_default() += 1;
+        for severity in texts(incidents, "severity") {
+            *self.severities.entry(severity).or_default() += 1;
         }
-        let mut explained = texts(&found.causes, "incident_id");
+        let mut explained = texts(causes, "incident_id");
         // Causes of one incident stand together.
         explained.dedup();
-        Self {
-            incidents: found.incidents.num_rows(),
-            severities,
-            explained: explained.len(),
-        }
+        self.incidents += incidents.num_rows();
+        self.explained += explained.len();
     }
-}
-
-/// Replaces the dates of a range in both tables.
-async fn write(settings: &Settings, found: &Incidents, range: &Range<i64>) -> Result<()> {
-    let mut writer = settings.writer("anomalog incidents").await?;
-    let mut change = writer.change()?;
-    let mut manifest = writer.manifest().clone();
-    for (table, rows) in [
-        (Table::IncidentCauses, &found.causes),
-        (Table::Incidents, &found.incidents),
-    ] {
-        let folder = settings.warehouse.table(table);
-        let staged = change.staging().join(table.name());
-        let time_column = rows.schema().index_of("started_at")?;
-        let mut files = DatedTableWriter::create(staged.clone(), rows.schema(), time_column)?;
-        files.write(rows)?;
-        let dates = files.finish()?;
-        for &date in &dates {
-            let file = partition_file(&staged, date);
-            manifest.set(table, date, Partition::by_hand(&file)?);
-            change.replace(&file, &partition_file(&folder, date))?;
-        }
-        let stored: Vec<NaiveDate> = manifest.partitions(table).map(|(date, _)| date).collect();
-        for date in stored {
-            let midnight = date.and_time(NaiveTime::MIN).and_utc();
-            if range.contains(&midnight.timestamp_micros()) && !dates.contains(&date) {
-                manifest.remove(table, date);
-                change.delete(&partition_file(&folder, date))?;
-            }
-        }
-    }
-    Ok(writer.commit(change, manifest).await?)
 }

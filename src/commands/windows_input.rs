@@ -7,7 +7,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::prelude::{DataFrame, Expr, ident};
 
 use crate::cli::WindowsInputArgs;
-use crate::error::{Error, Result};
+use crate::error::{Error, MetricSetting, Result};
 use crate::schema::Table;
 use crate::scores::{SERIES, WINDOW_START};
 use crate::session::Session;
@@ -116,6 +116,7 @@ pub(super) fn check_metrics(input: &WindowsInput, metrics: &[String]) -> Result<
     {
         None => Ok(()),
         Some(metric) => Err(Error::UnknownMetric {
+            setting: MetricSetting::Option,
             metric: metric.clone(),
             path: input.path.clone(),
             found: input.numbers.iter().cloned().collect(),

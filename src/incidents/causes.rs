@@ -1,11 +1,14 @@
 //! What explains one incident: see `queries/incident_causes.sql`.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
+use chrono::NaiveDate;
 use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use datafusion::prelude::SessionContext;
 
+use super::runs::date_of;
 use crate::error::Result;
 use crate::queries::{self, IncidentCauses};
 use crate::schema::INCIDENT_CAUSES;
@@ -19,18 +22,32 @@ const LONGEST: i64 = 6 * HOUR;
 /// Where there is no request at the same time of earlier days, so much time before the incident is
 /// looked at, or as much as of the incident itself if that is more.
 const SHORTEST_BEFORE: i64 = HOUR;
-/// The earliest day that is compared with: a week before.
-const FARTHEST_DAY: i64 = 7 * 24 * HOUR;
+/// The days before that an incident is compared with, as `queries/incident_days.sql` has them.
+const DAYS_BEFORE: [i64; 4] = [1, 2, 3, 7];
 
-/// When incidents start whose causes can be others than before, after requests or scored windows of a
-/// range of time have changed; in microseconds since the epoch.
-///
-/// Causes depend on the requests of the incident, of at most six hours before it, and on the requests
-/// and anomalies of the same time on days up to a week before. Which incidents there are, and until
-/// when, is another question.
-#[must_use]
-pub fn affected_causes(changed: &Range<i64>) -> Range<i64> {
-    changed.start.saturating_sub(LONGEST)..changed.end.saturating_add(FARTHEST_DAY)
+/// The part of an incident that is looked at.
+fn looked_at(started_at: i64, ended_at: i64) -> Range<i64> {
+    started_at..ended_at.min(started_at.saturating_add(LONGEST))
+}
+
+/// From where on the time right before an incident is looked at.
+fn before_from(during: &Range<i64>) -> i64 {
+    during.start - (during.end - during.start).max(SHORTEST_BEFORE)
+}
+
+/// The dates whose requests and scored windows decide what explains an incident, given its row.
+pub(super) fn dates_read(started_at: i64, ended_at: i64) -> BTreeSet<NaiveDate> {
+    let during = looked_at(started_at, ended_at);
+    let before = before_from(&during)..during.start;
+    let days = DAYS_BEFORE.map(|days| {
+        let back = days * 24 * HOUR;
+        during.start - back..during.end - back
+    });
+    let ranges = [during, before].into_iter().chain(days);
+    // None is longer than a day.
+    ranges
+        .flat_map(|range| [date_of(range.start), date_of(range.end - 1)])
+        .collect()
 }
 
 /// The rows of `incident_causes` of one row of `incidents`.
@@ -51,19 +68,17 @@ pub(super) async fn explain(
             .as_primitive::<TimestampMicrosecondType>()
             .value(row)
     };
-    let (started_at, ended_at) = (time("started_at"), time("ended_at"));
-    let ended_at = ended_at.min(started_at.saturating_add(LONGEST));
+    let during = looked_at(time("started_at"), time("ended_at"));
     let ratio = number("expected_total") / number("actual_total");
-    let during = started_at..ended_at;
     let days = days(context, text("site"), &during).await?;
     let parameters = IncidentCauses {
         incident_id: text("incident_id"),
         series: text("site"),
         metric: text("top_metric"),
         direction: text("direction"),
+        before_from: before_from(&during),
         during,
         days: &days,
-        before_from: started_at - (ended_at - started_at).max(SHORTEST_BEFORE),
         expected_ratio: ratio.is_finite().then_some(ratio),
     };
     let causes = queries::incident_causes(context, &parameters).await?;

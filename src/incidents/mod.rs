@@ -12,93 +12,215 @@
 //! An incident is a run of windows of one series that begins with an anomaly: [`IncidentRules`] has
 //! the rules, [`crate::schema::INCIDENTS`] and [`crate::schema::INCIDENT_CAUSES`] the columns.
 //!
-//! **What an incident depends on.** [`find`] gives the incidents that start in a range, and the same
-//! ones whatever the range: it reads windows before and after as far as one of them, or a group that
-//! it belongs to, may reach. Which incidents can be others than before once windows of a range have
-//! changed, [`affected_by_windows`] says, and [`affected_causes`] in how wide a range causes can be,
-//! also where only requests changed. Outside of these ranges what is stored stays right, so that a
-//! nightly job need only rebuild them.
+//! **What an incident depends on.** The rows of a date are those of the incidents that start on it.
+//! They depend on the rules, on the windows of the date, on those before it until a time at which no
+//! incident runs, and on those after it until the last of its incidents has ended; their causes on the
+//! requests and windows of the incident and of the same time on days before. Which dates these were,
+//! [`Found::reads`] and [`reads_of_causes`] say: what a date's rows are is a function of them alone, so
+//! that a nightly job need build a date again only when one of those has changed.
 //!
 //! Rows depend on the tables, the rules, the step and the series key, and on nothing else: not on
 //! threads, batches or the ranges asked for. Sums are over whole numbers for that reason.
 
 mod causes;
+mod files;
 pub mod functions;
 mod rules;
 mod runs;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Range, RangeInclusive};
 
+use chrono::NaiveDate;
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
-use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion::prelude::DataFrame;
 
-pub use causes::affected_causes;
+pub use files::replace;
 pub use rules::{IncidentRules, RulesError, SeverityRule};
 
-use crate::error::Result;
-use crate::queries;
+use crate::error::{Error, Result};
+use crate::queries::{self, Query};
 use crate::schema::{INCIDENT_CAUSES, INCIDENTS, Table};
 use crate::session::Session;
-use crate::table_files::conform;
-use crate::units::WindowStep;
+use crate::table_files::{self, conform, partition_file};
 use crate::window_settings::WindowSettings;
-use runs::Runs;
+use runs::{Runs, Windows, date_of, micros_of};
 
-/// The incidents of a range and what explains them.
+/// What decides which incidents there are, besides windows and rules.
+pub const INCIDENT_QUERIES: [Query; 2] = [Query::IncidentRuns, Query::Incidents];
+/// What decides what explains them, besides incidents, requests and windows.
+pub const CAUSE_QUERIES: [Query; 4] = [
+    Query::IncidentDays,
+    Query::IncidentFacets,
+    Query::IncidentBuckets,
+    Query::IncidentCauses,
+];
+
+/// The incidents that start on one date.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Incidents {
-    /// Rows of `incidents`, by start, then site.
+pub struct Found {
+    /// Rows of `incidents`, by start, then site; there may be none.
     pub incidents: RecordBatch,
-    /// Rows of `incident_causes`, by incident in that order, then rank.
-    pub causes: RecordBatch,
+    /// The dates whose windows they are a function of.
+    pub reads: BTreeSet<NaiveDate>,
 }
 
-/// The incidents that start in a range of time, in microseconds since the epoch, and what explains
-/// them. `progress` is told how many have been explained, and how many there are.
+/// Finds incidents in the scored windows of a warehouse, and what explains them.
 ///
-/// What one query hands to the next are tables of the session, so that one call at a time may use it.
-///
-/// # Errors
-/// When there are no scored windows, or a table cannot be read.
-pub async fn find(
-    session: &Session,
-    rules: &IncidentRules,
-    started_at: Range<i64>,
-    progress: &mut (dyn FnMut(usize, usize) + Send),
-) -> Result<Incidents> {
-    rules.validate()?;
-    let settings = WindowSettings::load(session.warehouse())?;
-    let context = session.context();
-    let incidents = group(context, rules, settings.step, started_at).await?;
-    session
-        .register_series_requests(&settings.series_key, None)
-        .await?;
-    let mut causes = Vec::new();
-    for row in 0..incidents.num_rows() {
-        progress(row, incidents.num_rows());
-        causes.extend(causes::explain(context, &incidents, row).await?);
+/// What one query hands to the next are tables of the session, and so is `scored_windows` while it
+/// reads some dates of it: one call at a time may use a session.
+#[derive(Debug)]
+pub struct Finder<'a> {
+    session: &'a Session,
+    rules: &'a IncidentRules,
+    settings: &'a WindowSettings,
+    dates: BTreeSet<NaiveDate>,
+    /// Of `scored_windows`.
+    schema: SchemaRef,
+}
+
+impl<'a> Finder<'a> {
+    /// Looks at which dates have scored windows.
+    ///
+    /// # Errors
+    /// When the rules mean nothing, there are no scored windows, or they cannot be read.
+    pub async fn new(
+        session: &'a Session,
+        rules: &'a IncidentRules,
+        settings: &'a WindowSettings,
+    ) -> Result<Self> {
+        rules.validate()?;
+        let table = session.warehouse().table(Table::ScoredWindows);
+        let dates = table_files::dates(&table).map_err(Error::io("read", &table))?;
+        let dates: BTreeSet<NaiveDate> = dates
+            .into_iter()
+            .filter(|date| partition_file(&table, *date).exists())
+            .collect();
+        let schema = match dates.last() {
+            Some(last) => session.scored_windows_schema(*last).await?,
+            None => {
+                let table = session.context().table(Table::ScoredWindows.name()).await?;
+                SchemaRef::clone(table.schema().inner())
+            }
+        };
+        Ok(Self {
+            session,
+            rules,
+            settings,
+            dates,
+            schema,
+        })
     }
-    Ok(Incidents {
-        causes: concat_batches(&INCIDENT_CAUSES, &causes)?,
-        incidents,
-    })
+
+    /// The dates that have scored windows.
+    #[must_use]
+    pub const fn dates(&self) -> &BTreeSet<NaiveDate> {
+        &self.dates
+    }
+
+    /// The incidents that start on each date of a range.
+    ///
+    /// # Errors
+    /// When a table cannot be read.
+    pub async fn find(
+        &self,
+        dates: &RangeInclusive<NaiveDate>,
+    ) -> Result<BTreeMap<NaiveDate, Found>> {
+        let (first, last) = (self.dates.first(), self.dates.last());
+        let all = first.zip(last).map_or((0, 0), |(first, last)| {
+            (micros_of(*first).start, micros_of(*last).end)
+        });
+        let open = |read: &Range<i64>| {
+            let (from, to) = (read.start.max(all.0), read.end.min(all.1));
+            let within = self
+                .dates
+                .iter()
+                .filter(|date| micros_of(**date).start < to && micros_of(**date).end > from);
+            Ok(self
+                .session
+                .register_scored_windows_of(&self.schema, within.copied())?)
+        };
+        let windows = Windows {
+            context: self.session.context(),
+            step: self.settings.step,
+            all,
+            open: &open,
+        };
+        let range = micros_of(*dates.start()).start..micros_of(*dates.end()).end;
+        let (incidents, runs) = group(windows, self.rules, range).await?;
+        let starts: Vec<NaiveDate> = times(&incidents, "started_at")
+            .iter()
+            .map(|start| date_of(*start))
+            .collect();
+        // By start, so those of one date stand together.
+        let found = dates_of(dates).map(|date| {
+            let first = starts.partition_point(|start| *start < date);
+            let end = starts.partition_point(|start| *start <= date);
+            let reads = runs.dates_read(date);
+            let found = Found {
+                incidents: incidents.slice(first, end - first),
+                reads: dates_of(&reads).collect(),
+            };
+            (date, found)
+        });
+        Ok(found.collect())
+    }
+
+    /// What explains incidents, given as rows of `incidents`: rows of `incident_causes`, by incident in
+    /// that order, then rank. `progress` is told of each incident that is done.
+    ///
+    /// # Errors
+    /// When a table cannot be read.
+    pub async fn explain(
+        &self,
+        incidents: &RecordBatch,
+        progress: &(dyn Fn() + Send + Sync),
+    ) -> Result<RecordBatch> {
+        if incidents.num_rows() == 0 {
+            return Ok(RecordBatch::new_empty(SchemaRef::clone(&INCIDENT_CAUSES)));
+        }
+        let reads = reads_of_causes(incidents);
+        self.session
+            .register_scored_windows_of(&self.schema, self.dates.intersection(&reads).copied())?;
+        self.session
+            .register_series_requests(&self.settings.series_key, None)
+            .await?;
+        let mut causes = Vec::new();
+        for row in 0..incidents.num_rows() {
+            causes.extend(causes::explain(self.session.context(), incidents, row).await?);
+            progress();
+        }
+        Ok(concat_batches(&INCIDENT_CAUSES, &causes)?)
+    }
 }
 
-/// The rows of `incidents` that start in a range.
+/// The dates whose requests and windows decide what explains incidents, given as rows of `incidents`.
+#[must_use]
+pub fn reads_of_causes(incidents: &RecordBatch) -> BTreeSet<NaiveDate> {
+    let starts = times(incidents, "started_at");
+    let ends = times(incidents, "ended_at");
+    let incidents = starts.iter().zip(&ends);
+    incidents
+        .flat_map(|(start, end)| causes::dates_read(*start, *end))
+        .collect()
+}
+
+/// The rows of `incidents` that start in a range of time, in microseconds since the epoch, and the runs
+/// that tell of them.
 async fn group(
-    context: &SessionContext,
+    windows: Windows<'_>,
     rules: &IncidentRules,
-    step: WindowStep,
     started_at: Range<i64>,
-) -> Result<RecordBatch> {
-    let runs = Runs::around(context, rules, step, &started_at).await?;
-    let runs = context.read_batch(runs.into_batch())?;
+) -> Result<(RecordBatch, Runs)> {
+    let context = windows.context;
+    let runs = Runs::around(windows, rules, &started_at).await?;
+    let frame = context.read_batch(runs.batch())?;
     context.deregister_table(queries::INCIDENT_RUNS)?;
-    context.register_table(queries::INCIDENT_RUNS, runs.into_view())?;
+    context.register_table(queries::INCIDENT_RUNS, frame.into_view())?;
     let incidents = queries::incidents(
         context,
         &queries::Incidents {
@@ -112,49 +234,22 @@ async fn group(
     .await?;
     let rows = collect(incidents, &INCIDENTS).await;
     context.deregister_table(queries::INCIDENT_RUNS)?;
-    rows
+    Ok((rows?, runs))
 }
 
-/// When incidents start that can be others than before, or that are gone or new, after scored windows
-/// that start in a range have changed; in microseconds since the epoch. What starts outside is what
-/// it was, to the last column.
-///
-/// The range reaches back to the start of the incident that ran when the changed windows begin, if
-/// there is one: it may go on differently. Forward it reaches to where, in every series, the run ends
-/// that reaches into the changed windows or begins soon after them, since an incident may now begin
-/// earlier in it; and on to a time at which no incident runs, neither of those stored in `incidents`
-/// nor of those that now are, since groups of incidents are named by their first. It assumes that
-/// `incidents` is what the windows gave before they changed.
-///
-/// # Errors
-/// When there are no scored windows, or a table cannot be read.
-pub async fn affected_by_windows(
-    session: &Session,
-    rules: &IncidentRules,
-    changed: &Range<i64>,
-) -> Result<Range<i64>> {
-    rules.validate()?;
-    let step = WindowSettings::load(session.warehouse())?.step;
-    let stored = session.context().table(Table::Incidents.name()).await?;
-    let stored = stored.select_columns(&["started_at", "ended_at"])?;
-    let stored = spans(&stored.collect().await?);
-    runs::affected(session.context(), rules, step, changed, &stored).await
+/// A column of times, in microseconds since the epoch.
+fn times(incidents: &RecordBatch, name: &str) -> Vec<i64> {
+    let column = incidents.column_by_name(name);
+    let times = column.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+    times.map_or_else(Vec::new, |times| times.values().to_vec())
 }
 
-/// The times of rows of `incidents`.
-fn spans(batches: &[RecordBatch]) -> Vec<Range<i64>> {
-    let times = |batch: &RecordBatch, name: &str| {
-        let column = batch.column_by_name(name)?;
-        let times = column.as_primitive_opt::<TimestampMicrosecondType>()?;
-        Some(times.values().to_vec())
-    };
-    let of_batch = |batch: &RecordBatch| {
-        let starts = times(batch, "started_at").unwrap_or_default();
-        let ends = times(batch, "ended_at").unwrap_or_default();
-        starts.into_iter().zip(ends)
-    };
-    let spans = batches.iter().flat_map(of_batch);
-    spans.map(|(start, end)| start..end).collect()
+fn dates_of(range: &RangeInclusive<NaiveDate>) -> impl Iterator<Item = NaiveDate> + use<> {
+    let end = *range.end();
+    range
+        .start()
+        .iter_days()
+        .take_while(move |date| *date <= end)
 }
 
 /// All rows of a query in the exact types of a table.

@@ -3,22 +3,23 @@
 //! A run that the range read cuts off may have begun earlier, or go on. So ranges are widened until
 //! none that is cut off can change the answer, or nothing is left to read.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
+use chrono::{DateTime, NaiveDate};
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
-use datafusion::functions_aggregate::expr_fn::{max, min};
-use datafusion::prelude::{SessionContext, ident};
+use datafusion::prelude::SessionContext;
 
 use super::IncidentRules;
 use crate::error::Result;
 use crate::queries::{self, IncidentRuns};
-use crate::schema::Table;
 use crate::units::WindowStep;
 
-/// How much is read beside the range asked for at first; doubled while it is not enough.
-const MARGIN: i64 = 86_400_000_000;
+/// How much is read beside the range asked for at first, in microseconds: a day. Doubled while it is
+/// not enough.
+const MARGIN: i64 = DAY;
+const DAY: i64 = 86_400_000_000;
 
 /// A run: hot windows of one series, from the first to the end of the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,17 @@ struct Run {
     started_at: Option<i64>,
 }
 
+/// The scored windows that runs are told from.
+#[derive(Clone, Copy)]
+pub(super) struct Windows<'a> {
+    pub(super) context: &'a SessionContext,
+    pub(super) step: WindowStep,
+    /// From the first window to the end of the last, or more.
+    pub(super) all: (i64, i64),
+    /// Makes those of a range, at least, the table `scored_windows`.
+    pub(super) open: &'a (dyn Fn(&Range<i64>) -> Result<()> + Send + Sync),
+}
+
 /// The runs among the windows of a range.
 #[derive(Debug)]
 pub(super) struct Runs {
@@ -37,10 +49,8 @@ pub(super) struct Runs {
     /// The windows read.
     read: Range<i64>,
     /// The windows there are.
-    all: Range<i64>,
-    /// The longest time from the end of one hot window to the start of the next of its run.
-    gap: i64,
-    /// The same from start to start.
+    all: (i64, i64),
+    /// The longest time from the start of one hot window to the start of the next of its run.
     reach: i64,
 }
 
@@ -48,18 +58,16 @@ impl Runs {
     /// Runs that tell, for a range of time, which incidents start in it and which groups these
     /// belong to.
     pub(super) async fn around(
-        context: &SessionContext,
+        windows: Windows<'_>,
         rules: &IncidentRules,
-        step: WindowStep,
         started_at: &Range<i64>,
     ) -> Result<Self> {
-        let all = all_windows(context, step).await?;
         let mut read = widened(started_at, [MARGIN; 2]);
         loop {
-            let runs = Self::read(context, rules, step, &read, &all).await?;
+            let runs = Self::read(windows, rules, &read).await?;
             let missing = [
-                !runs.is_known_from(started_at.start),
-                !runs.is_known_until_end_of(started_at),
+                runs.has_before() && !runs.is_known_from(read.start, started_at.start),
+                runs.has_after() && runs.is_open_at(read.end, started_at.end),
             ];
             if missing == [false; 2] {
                 return Ok(runs);
@@ -68,13 +76,14 @@ impl Runs {
         }
     }
 
-    async fn read(
-        context: &SessionContext,
-        rules: &IncidentRules,
-        step: WindowStep,
-        read: &Range<i64>,
-        all: &Range<i64>,
-    ) -> Result<Self> {
+    async fn read(windows: Windows<'_>, rules: &IncidentRules, read: &Range<i64>) -> Result<Self> {
+        let Windows {
+            context,
+            step,
+            all,
+            open,
+        } = windows;
+        open(read)?;
         let frame = queries::incident_runs(
             context,
             &IncidentRuns {
@@ -92,94 +101,64 @@ impl Runs {
             found: runs_of(&batch),
             batch,
             read: read.clone(),
-            all: all.clone(),
-            gap: rules.longest_gap(),
+            all,
             reach: rules.longest_gap() + step.micros(),
         })
     }
 
-    pub(super) fn into_batch(self) -> RecordBatch {
-        self.batch
+    pub(super) fn batch(&self) -> RecordBatch {
+        self.batch.clone()
     }
 
-    /// Whether a run may have begun before the windows read.
-    fn is_cut_before(&self, run: &Run) -> bool {
-        self.read.start > self.all.start && run.from - self.read.start <= self.reach
+    /// The dates whose windows decide which incidents start on a date, what they are, and which
+    /// groups they belong to: whatever the windows of other dates are, the answer is the same.
+    ///
+    /// The date must lie in the range that the runs were read for.
+    pub(super) fn dates_read(&self, date: NaiveDate) -> RangeInclusive<NaiveDate> {
+        let Range { start, end } = micros_of(date);
+        // An incident may have begun the day before, so that day is always read.
+        let mut from = start - DAY;
+        while !self.is_known_from(from, start) {
+            from -= DAY;
+        }
+        let mut to = end;
+        while self.is_open_at(to, end) {
+            to += DAY;
+        }
+        date_of(from)..=date_of(to - 1)
     }
 
-    /// Whether a run may go on after the windows read.
-    fn is_cut_after(&self, run: &Run) -> bool {
-        self.read.end < self.all.end && self.read.end - run.to <= self.reach
+    fn has_before(&self) -> bool {
+        self.read.start > self.all.0
     }
 
-    /// Whether at some time up to `time` no incident runs, whatever became of the runs cut off
-    /// before: what starts later depends on nothing before.
-    fn is_known_from(&self, time: i64) -> bool {
-        let cut = self.found.iter().filter(|run| self.is_cut_before(run));
-        let seen = self.read.start.saturating_add(self.reach);
+    fn has_after(&self) -> bool {
+        self.read.end < self.all.1
+    }
+
+    /// Whether windows from `read_from` on tell that at some time up to `time` no incident runs,
+    /// whatever became of the runs that `read_from` cuts off: what starts later depends on nothing
+    /// before.
+    fn is_known_from(&self, read_from: i64, time: i64) -> bool {
+        let seen = read_from.saturating_add(self.reach);
+        // What goes on soon after may have begun before.
+        let cut = self.found.iter().filter(|run| run.from <= seen);
         let settled = cut.map(|run| run.to).max().map_or(seen, |to| to.max(seen));
-        self.read.start <= self.all.start || first_calm(&self.incidents(), settled) <= time
+        first_calm(&self.incidents(), settled) <= time
     }
 
-    /// Whether all incidents that start in a range end within the windows read.
-    fn is_known_until_end_of(&self, range: &Range<i64>) -> bool {
-        let is_open = |run: &Run| {
-            run.started_at.is_some_and(|start| range.contains(&start)) && self.is_cut_after(run)
-        };
-        !self.found.iter().any(is_open)
+    /// Whether an incident that starts before `time` may go on in windows from `read_to` on. One
+    /// that starts long before and still runs decides, by what becomes of it, which group others
+    /// belong to.
+    fn is_open_at(&self, read_to: i64, time: i64) -> bool {
+        let mut incidents = self.found.iter().filter(|run| run.started_at.is_some());
+        incidents.any(|run| run.started_at < Some(time) && run.to > read_to - self.reach)
     }
 
     /// The incidents' times.
     fn incidents(&self) -> Vec<Range<i64>> {
         let incident = |run: &Run| Some(run.started_at?..run.to);
         self.found.iter().filter_map(incident).collect()
-    }
-}
-
-/// When incidents start that can have changed with the scored windows of a range, given the times of
-/// the incidents before the change: see [`super::affected_by_windows`].
-pub(super) async fn affected(
-    context: &SessionContext,
-    rules: &IncidentRules,
-    step: WindowStep,
-    changed: &Range<i64>,
-    before: &[Range<i64>],
-) -> Result<Range<i64>> {
-    let all = all_windows(context, step).await?;
-    let mut read = widened(changed, [MARGIN; 2]);
-    loop {
-        let runs = Runs::read(context, rules, step, &read, &all).await?;
-        let (range, missing) = runs.affected(changed, before);
-        if missing == [false; 2] {
-            return Ok(range);
-        }
-        read = twice_as_wide(&read, changed, missing);
-    }
-}
-
-impl Runs {
-    /// The range affected, and whether more must be read before and after to be sure.
-    fn affected(&self, changed: &Range<i64>, before: &[Range<i64>]) -> (Range<i64>, [bool; 2]) {
-        let mut affected = changed.clone();
-        let mut missing = [false; 2];
-        // Runs of which a window lies before the change, and others may have joined or left.
-        let is_left = |run: &&Run| run.from < changed.start && run.to >= changed.start - self.gap;
-        for run in self.found.iter().filter(is_left) {
-            affected.start = affected.start.min(run.started_at.unwrap_or(i64::MAX));
-            missing[0] |= self.is_cut_before(run);
-        }
-        // The same of windows after it; the last changed one may end one step after the range.
-        let is_right = |run: &&Run| run.from <= changed.end + self.reach && run.to > changed.end;
-        for run in self.found.iter().filter(is_right) {
-            affected.end = affected.end.max(run.to);
-            missing[1] |= self.is_cut_after(run);
-        }
-        let mut incidents = self.incidents();
-        incidents.extend_from_slice(before);
-        incidents.sort_unstable_by_key(|incident| (incident.start, incident.end));
-        affected.end = first_calm(&incidents, affected.end);
-        missing[1] |= affected.end > self.read.end && self.read.end < self.all.end;
-        (affected, missing)
     }
 }
 
@@ -212,26 +191,17 @@ fn twice_as_wide(read: &Range<i64>, range: &Range<i64>, missing: [bool; 2]) -> R
     widened(range, [wider(0), wider(1)])
 }
 
-/// From the first scored window to the end of the last; told by the files' statistics.
-async fn all_windows(context: &SessionContext, step: WindowStep) -> Result<Range<i64>> {
-    let windows = context.table(Table::ScoredWindows.name()).await?;
-    let bounds = windows.aggregate(
-        vec![],
-        vec![
-            min(ident("window_start")).alias("first"),
-            max(ident("window_start")).alias("last"),
-        ],
-    )?;
-    let batches = bounds.collect().await?;
-    let bound = |column: usize| {
-        let times = batches
-            .first()?
-            .column(column)
-            .as_primitive_opt::<TimestampMicrosecondType>()?;
-        times.iter().next().flatten()
-    };
-    let range = bound(0).zip(bound(1));
-    Ok(range.map_or(0..0, |(first, last)| first..last + step.micros()))
+/// A date from midnight to midnight, in microseconds since the epoch.
+pub(super) fn micros_of(date: NaiveDate) -> Range<i64> {
+    let days = date.signed_duration_since(NaiveDate::default()).num_days();
+    days * DAY..(days + 1) * DAY
+}
+
+/// The date of a time in microseconds since the epoch.
+pub(super) fn date_of(micros: i64) -> NaiveDate {
+    DateTime::from_timestamp_micros(micros)
+        .expect("times near windows, which are timestamps, can be written as dates")
+        .date_naive()
 }
 
 fn runs_of(batch: &RecordBatch) -> Vec<Run> {

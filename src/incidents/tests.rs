@@ -20,7 +20,8 @@ use crate::warehouse::Warehouse;
 /// Hours, so that a few windows reach beyond what is read at first.
 const STEP: &str = "1h";
 const HOUR: i64 = 3_600_000_000;
-const START: i64 = 20_000 * 24 * HOUR;
+const DAY: i64 = 24 * HOUR;
+const START: i64 = 20_000 * DAY;
 
 /// What a window of a series says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,21 +165,18 @@ impl World {
     }
 
     fn incidents(&self, rules: &IncidentRules, started_at: Range<i64>) -> RecordBatch {
-        let step = STEP.parse().unwrap();
-        let found = group(self.session.context(), rules, step, started_at);
-        self.runtime.block_on(found).unwrap()
+        self.group(rules, started_at).0
     }
 
-    fn affected(
-        &self,
-        rules: &IncidentRules,
-        changed: &Range<i64>,
-        before: &RecordBatch,
-    ) -> Range<i64> {
-        let step = STEP.parse().unwrap();
-        let before = spans(std::slice::from_ref(before));
-        let affected = runs::affected(self.session.context(), rules, step, changed, &before);
-        self.runtime.block_on(affected).unwrap()
+    fn group(&self, rules: &IncidentRules, started_at: Range<i64>) -> (RecordBatch, Runs) {
+        let windows = Windows {
+            context: self.session.context(),
+            step: STEP.parse().unwrap(),
+            all: (START, START + 2_000 * HOUR),
+            open: &|_| Ok(()),
+        };
+        let found = group(windows, rules, started_at);
+        self.runtime.block_on(found).unwrap()
     }
 }
 
@@ -276,7 +274,7 @@ fn rows(batch: &RecordBatch) -> Vec<(i64, String)> {
         .iter()
         .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
         .collect();
-    let starts = spans(std::slice::from_ref(batch));
+    let starts = spans(batch);
     (0..batch.num_rows())
         .map(|row| {
             let values: Vec<_> = columns
@@ -292,8 +290,21 @@ fn time(slot: usize) -> i64 {
     START + slot as i64 * HOUR
 }
 
+/// The times of rows of `incidents`.
+fn spans(incidents: &RecordBatch) -> Vec<Range<i64>> {
+    let ends = times(incidents, "ended_at");
+    let starts = times(incidents, "started_at");
+    let spans = starts.into_iter().zip(ends);
+    spans.map(|(start, end)| start..end).collect()
+}
+
+/// Midnight so many days after [`START`], which is one.
+fn time_of_day(day: i64) -> i64 {
+    START + day * DAY
+}
+
 fn everything() -> Range<i64> {
-    crate::units::time_range(None, None)
+    time_of_day(-1)..time_of_day(100)
 }
 
 #[test]
@@ -309,7 +320,7 @@ fn incidents_are_those_of_the_twin_and_groups_their_overlaps() {
         let text = |column: &str, row| {
             found.column_by_name(column).unwrap().as_string::<i32>().value(row).to_owned()
         };
-        let times = spans(std::slice::from_ref(&found));
+        let times = spans(&found);
         prop_assert_eq!(found.num_rows(), expected.len());
         for (row, (number, first, end, windows)) in expected.iter().enumerate() {
             prop_assert_eq!(text("site", row), name(*number));
@@ -341,54 +352,83 @@ fn a_range_has_the_incidents_of_the_whole() {
 }
 
 #[test]
-fn changed_windows_change_no_incident_out_of_their_range() {
+fn what_a_date_does_not_read_changes_no_incident_of_it() {
     let world = World::new();
-    let rules = rules();
-    let config = ProptestConfig::with_cases(32);
-    let change = (0..150_usize, prop::collection::vec(windows(), 1..30));
-    proptest!(config, |(series in series(), (from, windows) in change, which in 0..3_usize)| {
+    let config = ProptestConfig::with_cases(48);
+    let change = (
+        0..250_usize,
+        prop::collection::vec(windows(), 1..60),
+        0..3_usize,
+    );
+    let place = (0..10_i64, 0..4_i64, 0..2_i64);
+    proptest!(config, |(series in series(), (from, windows, which) in change, (day, before, after) in place, only_severe: bool)| {
         world.set(&series, 1_000);
-        let before = world.incidents(&rules, everything());
+        let rules = if only_severe {
+            // What becomes of a long incident decides whether it counts.
+            IncidentRules {
+                min_severity: SeverityRule::Medium,
+                medium_impact: Span::minutes(10 * 60),
+                high_impact: Span::minutes(20 * 60),
+                ..rules()
+            }
+        } else {
+            rules()
+        };
+        let date = date_of(START + day * DAY);
+        // However many dates are asked for together.
+        let range = time_of_day(day - before)..time_of_day(day + 1 + after);
+        let of_date = |rows: &RecordBatch| {
+            let mut rows = self::rows(rows);
+            rows.retain(|(start, _)| date_of(*start) == date);
+            rows
+        };
+        let (found, runs) = world.group(&rules, range);
+        let reads = runs.dates_read(date);
+        let found = of_date(&found);
         let mut changed = series.clone();
         let target = which % changed.len();
-        let range = time(from)..time(from + windows.len());
         // Beyond the end of the series, windows are new.
         let length = changed[target].len().max(from + windows.len());
         changed[target].resize(length, Window::Absent);
-        changed[target][from..from + windows.len()].copy_from_slice(&windows);
+        for (slot, window) in (from..).zip(windows) {
+            if !reads.contains(&date_of(time(slot))) {
+                changed[target][slot] = window;
+            }
+        }
         world.set(&changed, 1_000);
-        let affected = world.affected(&rules, &range, &before);
-        let after = world.incidents(&rules, everything());
-        let outside = |batch| {
-            let mut rows = rows(batch);
-            rows.retain(|(start, _)| !affected.contains(start));
-            rows
-        };
-        prop_assert_eq!(outside(&before), outside(&after), "{:?}", affected);
-        prop_assert!(affected.start <= range.start && affected.end >= range.end);
+        let after = of_date(&world.incidents(&rules, time_of_day(day)..time_of_day(day + 1)));
+        prop_assert_eq!(found, after, "{:?}", reads);
+        prop_assert!(reads.contains(&date));
     });
 }
 
 #[test]
-fn what_is_affected_stays_near_where_nothing_runs() {
+fn a_date_reads_others_only_where_an_incident_leads_there() {
     let world = World::new();
     let rules = rules();
-    let mut windows = vec![Window::Calm; 400];
-    windows[50] = Window::Anomaly;
-    windows[200] = Window::Anomaly;
-    windows[300] = Window::Anomaly;
-    world.set(&[windows], 1_000);
-    let before = world.incidents(&rules, everything());
-    let affected = |slots: Range<usize>| {
-        let range = world.affected(&rules, &(time(slots.start)..time(slots.end)), &before);
-        let slot = |time: i64| ((time - START) / HOUR) as usize;
-        slot(range.start)..slot(range.end)
+    let mut windows = vec![Window::Calm; 240];
+    // Midday of day 1; the night to day 5; the night to day 6, until another series has one in the
+    // night to day 7.
+    windows[36] = Window::Anomaly;
+    windows[118..124].fill(Window::Anomaly);
+    windows[142..160].fill(Window::Anomaly);
+    let mut other = vec![Window::Calm; 240];
+    other[158..170].fill(Window::Anomaly);
+    world.set(&[windows, other], 1_000);
+    let (_, runs) = world.group(&rules, everything());
+    let reads = |day: i64| {
+        let reads = runs.dates_read(date_of(time_of_day(day)));
+        let days = |date| (micros_of(date).start - START) / DAY;
+        days(*reads.start())..=days(*reads.end())
     };
-    assert_eq!(affected(100..110), 100..110);
-    // The reach is nine windows: three calm ones, five unknown, and the step.
-    assert_eq!(affected(210..211), 210..211);
-    assert_eq!(affected(209..211), 200..211);
-    assert_eq!(affected(190..191), 190..201);
+    assert_eq!(reads(1), 0..=1);
+    assert_eq!(reads(2), 1..=2);
+    assert_eq!(reads(4), 3..=5);
+    assert_eq!(reads(5), 4..=7);
+    assert_eq!(reads(6), 5..=7);
+    // Of the group that goes on into it, the first began on the fifth.
+    assert_eq!(reads(7), 5..=7);
+    assert_eq!(reads(8), 7..=8);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use chrono::{NaiveDate, NaiveTime};
 use serde::Deserialize;
 
+use crate::incidents::{IncidentRules, RulesError};
 use crate::logs::{FieldMap, Format, IngestOptions, TimeLimits};
 use crate::session::SeriesKey;
 use crate::units::{Span, WindowStep};
@@ -105,6 +106,8 @@ pub struct Job {
     pub windows: WindowSettings,
     /// What scores them.
     pub scores: ScoreSettings,
+    /// When anomalous windows are an incident.
+    pub incidents: IncidentRules,
 }
 
 /// Some logs that are written alike.
@@ -144,6 +147,8 @@ pub(super) struct Raw {
     windows: RawWindows,
     #[serde(default)]
     scores: RawScores,
+    #[serde(default)]
+    incidents: CheckedRules,
 }
 
 fn default_warehouse() -> PathBuf {
@@ -270,6 +275,20 @@ struct RawScores {
     alarms_per_week: Option<Positive>,
 }
 
+/// Rules that mean something.
+#[derive(Debug, Default, Deserialize)]
+#[serde(try_from = "IncidentRules")]
+struct CheckedRules(IncidentRules);
+
+impl TryFrom<IncidentRules> for CheckedRules {
+    type Error = RulesError;
+
+    fn try_from(rules: IncidentRules) -> Result<Self, RulesError> {
+        rules.validate()?;
+        Ok(Self(rules))
+    }
+}
+
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "f64")]
 struct Positive(f64);
@@ -384,6 +403,7 @@ impl Raw {
                 metrics: self.scores.metrics.unwrap_or_default(),
                 alarms_per_week: self.scores.alarms_per_week.map(|Positive(number)| number),
             },
+            incidents: self.incidents.0,
         })
     }
 }
@@ -470,6 +490,7 @@ fn line_error(text: &str, file: &Path, error: &toml::de::Error) -> ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incidents::SeverityRule;
 
     fn parse(text: &str, overrides: &[&str]) -> Result<Job, String> {
         let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
@@ -482,11 +503,14 @@ mod tests {
         insta::assert_snapshot!(fault("[windows]\nstep = \"7m\""), @r#"`job.toml` line 2, `step = "7m"`: a step must divide a day evenly, such as `30s`, `1m`, `5m`, `1h` or `1d`"#);
         insta::assert_snapshot!(fault("[windows]\nstep = 7"), @"`job.toml` line 2, `step = 7`: invalid type: integer `7`, expected a string");
         insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected `step` or `series_key`"#);
-        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `logs`, `limits`, `windows`, `scores`");
+        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `logs`, `limits`, `windows`, `scores`, `incidents`");
         insta::assert_snapshot!(fault("[[logs]]\nformat = \"combined\""), @"`job.toml` line 1, `[[logs]]`: missing field `paths`");
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\nformat = \"clf\""), @r#"`job.toml` line 3, `format = "clf"`: expected `auto`, `common`, `combined`, `json`, `tsv`, `csv` or `parquet`"#);
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\ncolumns = { time = \"t\" }"), @r#"`job.toml` line 3, `columns = { time = "t" }`: unknown column `time` in the column map"#);
         insta::assert_snapshot!(fault("[scores]\nalarms_per_week = 0.0"), @"`job.toml` line 2, `alarms_per_week = 0.0`: expected a number above 0");
+        insta::assert_snapshot!(fault("[incidents]\nstop_ratio = 0.5"), @"`job.toml` line 1, `[incidents]`: `stop_ratio` must be a number of at least 1, found `0.5`");
+        insta::assert_snapshot!(fault("[incidents]\nbrigde = \"5m\""), @"`job.toml` line 2, `brigde = \"5m\"`: unknown field `brigde`, expected one of `stop_ratio`, `bridge`, `bridge_unknown`, `min_length`, `min_severity`, `medium_impact`, `high_impact`");
+        insta::assert_snapshot!(fault("[incidents]\nmin_severity = \"severe\""), @"`job.toml` line 2, `min_severity = \"severe\"`: unknown variant `severe`, expected one of `low`, `medium`, `high`");
         insta::assert_snapshot!(fault("[limits]\nearliest = \"yesterday\""), @r#"`job.toml` line 2, `earliest = "yesterday"`: expected a date, such as `2026-11-01`"#);
         insta::assert_snapshot!(fault("[limits]\nahead_of_file = \"1 fortnight\""), @r#"`job.toml` line 2, `ahead_of_file = "1 fortnight"`: expected a whole number and a unit, such as `90s`, `10m`, `2h` or `7d`"#);
         insta::assert_snapshot!(fault("[windows\nstep"), @"`job.toml` line 1, `[windows`: unclosed table, expected `]`");
@@ -505,6 +529,8 @@ mod tests {
                 "logs.0.site=shop",
                 "scores.metrics=[\"requests\", \"bytes\"]",
                 "scores.alarms_per_week=0.5",
+                "incidents.bridge=5m",
+                "incidents.min_severity=medium",
             ],
         )
         .unwrap();
@@ -513,6 +539,14 @@ mod tests {
         assert_eq!(job.logs[0].options.site.as_deref(), Some("shop"));
         assert_eq!(job.scores.metrics, ["requests", "bytes"]);
         assert_eq!(job.scores.alarms_per_week, Some(0.5));
+        assert_eq!(
+            job.incidents,
+            IncidentRules {
+                bridge: Span::minutes(5),
+                min_severity: SeverityRule::Medium,
+                ..IncidentRules::default()
+            }
+        );
         let fault = |set: &str| parse(text, &["windows.step=5m", set]).unwrap_err();
         insta::assert_snapshot!(fault("windows.step"), @"`--set windows.step`: expected `key=value`, such as `windows.step=5m`");
         insta::assert_snapshot!(fault("windows.step=7m"), @"`--set windows.step=7m`: a step must divide a day evenly, such as `30s`, `1m`, `5m`, `1h` or `1d`");

@@ -28,11 +28,19 @@ impl DateLimits {
 pub(super) fn pieces<K: PartialEq + Copy>(
     dates: impl IntoIterator<Item = (NaiveDate, K)>,
 ) -> Vec<(RangeInclusive<NaiveDate>, K)> {
+    pieces_of(dates, MOST_DATES)
+}
+
+/// The same, of so many dates at most.
+pub(super) fn pieces_of<K: PartialEq + Copy>(
+    dates: impl IntoIterator<Item = (NaiveDate, K)>,
+    most: usize,
+) -> Vec<(RangeInclusive<NaiveDate>, K)> {
     let mut pieces: Vec<(RangeInclusive<NaiveDate>, K, usize)> = Vec::new();
     for (date, kind) in dates {
         match pieces.last_mut() {
             Some((range, last, count))
-                if *last == kind && *count < MOST_DATES && range.end().succ_opt() == Some(date) =>
+                if *last == kind && *count < most && range.end().succ_opt() == Some(date) =>
             {
                 *range = *range.start()..=date;
                 *count += 1;

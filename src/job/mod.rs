@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! sources ─▶ what is new? ─▶ access_logs ─▶ which dates would come out otherwise? ─▶ build those
-//!                                              traffic_windows, then scored_windows
+//!                                              traffic_windows, then scored_windows,
+//!                                              then incidents and incident_causes
 //! ```
 //!
 //! Each partition (a UTC date of a table) has a [key](crate::storage::Partition::key): the digest
@@ -12,13 +13,16 @@
 //! bytes: what is built depends on what is there, never on how it came there.
 //!
 //! Steps, each of which leaves all tables in order: `sources` (new logs are read, those that were
-//! replaced go), `traffic`, `scores`. A step that is to come after them (incidents, exports)
-//! goes into `Night::tables`, with keys over those of the partitions that it reads.
+//! replaced go), `traffic`, `scores`, `incidents`. A step that is to come after them goes into
+//! `Night::tables`, with keys over those of the partitions that it reads.
 
 pub mod config;
 mod coverage;
 mod dates;
+mod incidents;
 mod key;
+mod partitions;
+mod profiles;
 mod scores;
 mod sources;
 mod summary;
@@ -33,6 +37,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 pub use config::{ConfigError, Job};
 pub use dates::DateLimits;
+pub use incidents::{NamedCause, NamedIncident, NewIncidents};
 pub use scores::ScoredDates;
 pub use sources::SourceFault;
 pub use summary::{Checked, NightSummary, Outcome};
@@ -148,6 +153,8 @@ impl Night<'_> {
         let linked = linked_dates(&session, &linked).await?;
         let plan = traffic::plan(&session, &manifest, settings, &linked, self.limits).await?;
         checked.windows = plan.build.keys().map(ToString::to_string).collect();
+        let mut stale: BTreeSet<NaiveDate> = plan.build.keys().copied().collect();
+        let traffic = plan.traffic;
         let selection = scores::detectors(session.detectors(), warehouse, &self.job.scores)?;
         checked.detector = selection.chosen.id();
         let plan = scores::plan(
@@ -159,8 +166,12 @@ impl Night<'_> {
             self.limits,
         )?;
         // Dates whose windows will change are scored again too.
-        let scored: BTreeSet<String> = plan.build.iter().map(ToString::to_string).collect();
-        checked.scores = scored.union(&checked.windows).cloned().collect();
+        stale.extend(plan.build);
+        checked.scores = stale.iter().map(ToString::to_string).collect();
+        let inputs = incidents::inputs(warehouse, &manifest, traffic, &stale)?;
+        let rules = &self.job.incidents;
+        let plan = incidents::plan(warehouse, &manifest, rules, settings, inputs, self.limits)?;
+        checked.incidents = plan.build.iter().map(ToString::to_string).collect();
         Ok(checked)
     }
 
@@ -184,6 +195,7 @@ impl Night<'_> {
             warehouse,
             windows,
             scores,
+            incidents: rules,
             ..
         } = self.job;
         let store = detector_store(warehouse, &self.options())?;
@@ -193,7 +205,8 @@ impl Night<'_> {
             .text(&scan.digest())
             .text(&windows.step.to_string())
             .text(windows.series_key.as_sql())
-            .text(&detectors);
+            .text(&detectors)
+            .text(&incidents::digest(rules));
         for digest in self.ingested()? {
             key.add_text(&digest);
         }
@@ -299,7 +312,7 @@ impl Night<'_> {
         } = self.inputs(scan, index)?;
         summary.logs_linked = linked.len();
         let linked = linked_dates(&session, &linked).await?;
-        let plan =
+        let mut plan =
             traffic::plan(&session, writer.manifest(), settings, &linked, self.limits).await?;
         summary.windows_built = plan.build.keys().map(ToString::to_string).collect();
         summary.dates_removed = plan.remove.len();
@@ -310,6 +323,7 @@ impl Night<'_> {
                 .await?;
             progress.finish_and_clear();
         }
+        let traffic = std::mem::take(&mut plan.traffic);
         summary.seconds.windows = started.elapsed().as_secs_f64();
 
         let started = Instant::now();
@@ -328,10 +342,28 @@ impl Night<'_> {
         summary.dates_left += plan.left;
         if !plan.is_empty() {
             let progress = self.printer.progress("scoring windows", None);
+            let profiles = profiles::load(warehouse);
+            session.look_up_profiles(&profiles);
             summary.scores = plan.carry_out(&session, writer, &progress).await?;
+            profiles::save(warehouse, &profiles)?;
             progress.finish_and_clear();
         }
         summary.seconds.scores = started.elapsed().as_secs_f64();
+
+        let started = Instant::now();
+        let inputs = incidents::inputs(warehouse, writer.manifest(), traffic, &BTreeSet::new())?;
+        let rules = &self.job.incidents;
+        let manifest = writer.manifest();
+        let plan = incidents::plan(warehouse, manifest, rules, settings, inputs, self.limits)?;
+        summary.incidents_built = plan.build.iter().map(ToString::to_string).collect();
+        summary.dates_removed += plan.files_removed;
+        summary.dates_left += plan.left;
+        if !plan.is_empty() {
+            let progress = self.printer.progress("explaining incidents", None);
+            summary.new_incidents = plan.carry_out(&session, writer, &progress).await?;
+            progress.finish_and_clear();
+        }
+        summary.seconds.incidents = started.elapsed().as_secs_f64();
         Ok(())
     }
 
@@ -347,7 +379,8 @@ impl Night<'_> {
         let mut id = Key::of("run", VERSION)
             .text(manifest.last_run.as_deref().unwrap_or_default())
             .text(&inputs);
-        for date in summary.windows_built.iter().chain(&summary.dates_scored) {
+        let built = summary.windows_built.iter().chain(&summary.dates_scored);
+        for date in built.chain(&summary.incidents_built) {
             id.add_text(date);
         }
         let id = id.finish()[..RUN_ID_DIGITS].to_owned();
@@ -391,11 +424,13 @@ fn is_up_to_date(writer: &Writer, inputs: &str) -> bool {
             Table::SeriesDates,
             Table::TrafficWindows,
             Table::ScoredWindows,
+            Table::Incidents,
+            Table::IncidentCauses,
         ]
         .into_iter()
         .all(|table| {
             manifest
                 .partitions(table)
-                .all(|(date, found)| traffic::is_there(writer.warehouse(), table, date, found))
+                .all(|(date, found)| partitions::is_there(writer.warehouse(), table, date, found))
         })
 }

@@ -5,6 +5,7 @@
 //! blocks of the dates asked for are scored.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use anomalog_udfs::DetectorStore;
@@ -13,6 +14,8 @@ use anomalog_udfs::layout::BlockLayout;
 use chrono::NaiveDate;
 use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
+use datafusion::common::ScalarValue;
+use datafusion::prelude::{DataFrame, ident, lit};
 use futures::StreamExt;
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -20,12 +23,12 @@ use serde::Serialize;
 use super::config::ScoreSettings;
 use super::dates::{DateLimits, dates_in, pieces};
 use super::key::Key;
-use super::traffic::is_there;
+use super::partitions::{is_there, made_from};
 use crate::detectors::{Selection, Wanted, select};
-use crate::error::{Error, Result};
+use crate::error::{Error, MetricSetting, Result};
 use crate::queries::Query;
 use crate::schema::{TRAFFIC_WINDOWS, Table};
-use crate::scores::{self, WINDOW_START, exported};
+use crate::scores::{self, SERIES, WINDOW_START, exported};
 use crate::session::Session;
 use crate::storage::{Manifest, Partition, Writer};
 use crate::table_files::{self, DatedTableWriter, partition_file};
@@ -36,8 +39,9 @@ use crate::windows::{date_of, slots_of};
 /// To be raised whenever the same windows and detectors would give other rows.
 const VERSION: u32 = 1;
 
-/// The windows that a piece of work reads.
-const READ_WINDOWS: &str = "windows_to_score";
+/// The windows that a piece of work scores, and those before them.
+const SCORED_WINDOWS: &str = "windows_to_score";
+const EARLIER_WINDOWS: &str = "windows_before";
 
 /// Digits of a key that a row names as its run.
 const RUN_ID_DIGITS: usize = 16;
@@ -122,6 +126,7 @@ pub(super) fn detectors(
     if let Some(metric) = unknown {
         return Err(Error::UnknownMetric {
             metric: metric.clone(),
+            setting: MetricSetting::Job,
             path: warehouse.table(Table::TrafficWindows),
             found: numbers.into_iter().collect(),
         });
@@ -161,7 +166,7 @@ pub(super) fn plan(
     limits: DateLimits,
 ) -> Result<ScorePlan> {
     let reach = Reach::of(&selection, step);
-    let windows = window_keys(warehouse, manifest)?;
+    let windows = made_from(warehouse, manifest, Table::TrafficWindows)?;
     let mut keys = BTreeMap::new();
     let (mut build, mut left) = (Vec::new(), 0);
     for date in windows.keys() {
@@ -202,30 +207,6 @@ pub(super) fn plan(
     })
 }
 
-/// What the windows of each date were made from; of those made by hand, what they are.
-fn window_keys(warehouse: &Warehouse, manifest: &Manifest) -> Result<BTreeMap<NaiveDate, String>> {
-    let table = warehouse.table(Table::TrafficWindows);
-    let mut keys = BTreeMap::new();
-    for date in table_files::dates(&table).map_err(Error::io("read", &table))? {
-        let made_from = manifest
-            .partition(Table::TrafficWindows, date)
-            .filter(|found| is_there(warehouse, Table::TrafficWindows, date, found))
-            .and_then(|found| found.key.clone());
-        let key = match made_from {
-            Some(key) => key,
-            None => {
-                let file = partition_file(&table, date);
-                if !file.exists() {
-                    continue;
-                }
-                crate::logs::digest(&file).map_err(Error::io("read", &file))?
-            }
-        };
-        keys.insert(date, key);
-    }
-    Ok(keys)
-}
-
 impl ScorePlan {
     /// Whether there is nothing to be done.
     pub(super) fn is_empty(&self) -> bool {
@@ -249,15 +230,7 @@ impl ScorePlan {
         let table = warehouse.table(Table::ScoredWindows);
         session.prefer_order_of_files();
         for (dates, ()) in pieces(self.build.iter().map(|date| (*date, ()))) {
-            let first = self.reach.first_date(*dates.start());
-            session.register_dates(
-                READ_WINDOWS,
-                Table::TrafficWindows,
-                dates_in(&(first..=*dates.end())).filter(|date| {
-                    partition_file(&warehouse.table(Table::TrafficWindows), *date).exists()
-                }),
-            )?;
-            let windows = session.context().table(READ_WINDOWS).await?;
+            let windows = self.windows(session, &dates).await?;
             let micros = |slot: i64| slot * self.reach.step.micros();
             let since = micros(*slots_of(*dates.start(), self.reach.step).start());
             let until = micros(slots_of(*dates.end(), self.reach.step).end() + 1);
@@ -297,6 +270,49 @@ impl ScorePlan {
             writer.commit(change, manifest).await?;
         }
         Ok(scored)
+    }
+
+    /// The windows of some dates, and those before them that their scores depend on. Of the latter,
+    /// of which there may be weeks, only the columns that are scored are read.
+    async fn windows(
+        &self,
+        session: &Session,
+        dates: &RangeInclusive<NaiveDate>,
+    ) -> Result<DataFrame> {
+        let table = session.warehouse().table(Table::TrafficWindows);
+        let first = self.reach.first_date(*dates.start());
+        let there: BTreeSet<NaiveDate> = dates_in(&(first..=*dates.end()))
+            .filter(|date| partition_file(&table, *date).exists())
+            .collect();
+        let (earlier, scored): (Vec<_>, Vec<_>) =
+            there.into_iter().partition(|date| date < dates.start());
+        let context = session.context();
+        session.register_dates(SCORED_WINDOWS, Table::TrafficWindows, scored)?;
+        let scored = context.table(SCORED_WINDOWS).await?;
+        if earlier.is_empty() {
+            return Ok(scored);
+        }
+        session.register_dates(EARLIER_WINDOWS, Table::TrafficWindows, earlier)?;
+        let is_read = |name: &str| {
+            let mut metrics = manifests(&self.selection).flat_map(|manifest| &manifest.metrics);
+            name == SERIES || name == WINDOW_START || metrics.any(|metric| metric == name)
+        };
+        let columns = TRAFFIC_WINDOWS.fields().iter().map(|field| {
+            let name = field.name();
+            if is_read(name) {
+                return Ok(ident(name));
+            }
+            let data_type = field.data_type();
+            let nothing = if field.is_nullable() {
+                ScalarValue::try_from(data_type)?
+            } else {
+                ScalarValue::new_default(data_type)?
+            };
+            Ok(lit(nothing).alias(name))
+        });
+        let earlier = context.table(EARLIER_WINDOWS).await?;
+        let earlier = earlier.select(columns.collect::<datafusion::error::Result<Vec<_>>>()?)?;
+        Ok(earlier.union(scored)?)
     }
 
     /// The rows with what their date was made from as their run: however many dates are scored in

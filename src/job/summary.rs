@@ -13,6 +13,7 @@ use datafusion::arrow::array::{
 use serde::Serialize;
 
 use super::config::Job;
+use super::incidents::NewIncidents;
 use super::scores::ScoredDates;
 use super::sources::SourceFault;
 use crate::error::{Error, Result};
@@ -20,6 +21,9 @@ use crate::logs::{IngestSummary, Totals};
 use crate::schema::{RUNS, Table};
 use crate::storage::{Change, Recovery};
 use crate::table_files::TableFileWriter;
+
+/// So many new incidents are shown on a terminal.
+const MOST_SHOWN: usize = 5;
 
 /// How a run ended, if it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -51,6 +55,8 @@ pub struct StepSeconds {
     pub windows: f64,
     /// Scores.
     pub scores: f64,
+    /// Incidents and their causes.
+    pub incidents: f64,
     /// All.
     pub total: f64,
 }
@@ -91,6 +97,10 @@ pub struct NightSummary {
     /// What their rows are.
     #[serde(flatten)]
     pub scores: ScoredDates,
+    /// Dates of `incidents` and `incident_causes` that were built.
+    pub incidents_built: BTreeSet<String>,
+    /// What is new among their rows.
+    pub new_incidents: NewIncidents,
     /// The detector that decides.
     pub detector: String,
     /// Partitions that went, since no series reaches their date any more.
@@ -130,6 +140,8 @@ impl NightSummary {
             windows_built: BTreeSet::new(),
             dates_scored: BTreeSet::new(),
             scores: ScoredDates::default(),
+            incidents_built: BTreeSet::new(),
+            new_incidents: NewIncidents::default(),
             detector: String::new(),
             dates_removed: 0,
             dates_left: 0,
@@ -189,6 +201,7 @@ impl NightSummary {
             || self.logs_replaced > 0
             || !self.windows_built.is_empty()
             || !self.dates_scored.is_empty()
+            || !self.incidents_built.is_empty()
             || self.dates_removed > 0
     }
 
@@ -244,12 +257,16 @@ impl NightSummary {
                 number(self.rejected as usize),
                 number(self.windows_built.len()),
                 number(self.dates_scored.len()),
+                number(self.incidents_built.len()),
                 number(self.scores.windows),
                 number(self.scores.anomalies),
+                number(self.new_incidents.total()),
+                number(self.new_incidents.of("high")),
                 text(&self.detector),
                 seconds(self.seconds.ingest),
                 seconds(self.seconds.windows),
                 seconds(self.seconds.scores),
+                seconds(self.seconds.incidents),
             ],
         )?)
     }
@@ -272,12 +289,36 @@ impl NightSummary {
             ("lines rejected", self.rejected.to_string()),
             ("windows", span(&self.windows_built)),
             ("scores", span(&self.dates_scored)),
+            ("incidents", span(&self.incidents_built)),
             ("windows scored", self.scores.windows.to_string()),
             ("of them anomalous", self.scores.anomalies.to_string()),
             ("detector", self.detector.clone()),
+            ("new incidents", self.new_incidents.to_string()),
         ];
         for (name, value) in rows {
             let _ = writeln!(text, "| {name} | {value} |");
+        }
+        if !self.new_incidents.worst.is_empty() {
+            text.push_str("\n## The worst new incidents\n\n");
+            text.push_str("| severity | site | from | to | change | first cause |\n");
+            text.push_str("|---|---|---|---|---|---|\n");
+            for incident in &self.new_incidents.worst {
+                let cells = [
+                    incident.severity.clone(),
+                    incident.site.clone(),
+                    incident.started_at.clone(),
+                    incident.ended_at.clone(),
+                    incident.change(),
+                    incident
+                        .cause
+                        .as_ref()
+                        .map_or_else(String::new, ToString::to_string),
+                ];
+                for cell in cells {
+                    let _ = write!(text, "| {} ", escape_markdown(&cell));
+                }
+                text.push_str("|\n");
+            }
         }
         for (title, lines) in [
             ("Could not be read", self.fault_lines()),
@@ -348,12 +389,19 @@ impl fmt::Display for NightSummary {
                 }
                 write!(f, "\nwindows: {}", span(&self.windows_built))?;
                 write!(f, "\nscores: {}", span(&self.dates_scored))?;
+                write!(f, "\nincidents: {}", span(&self.incidents_built))?;
                 if self.scores.windows > 0 {
                     write!(
                         f,
                         "\n{} windows scored, {} of them anomalous by {}",
                         self.scores.windows, self.scores.anomalies, self.detector
                     )?;
+                }
+                if !self.incidents_built.is_empty() {
+                    write!(f, "\nnew incidents: {}", self.new_incidents)?;
+                }
+                for incident in self.new_incidents.worst.iter().take(MOST_SHOWN) {
+                    write!(f, "\n  {incident}")?;
                 }
             }
         }
@@ -397,6 +445,8 @@ pub struct Checked {
     pub windows: BTreeSet<String>,
     /// Dates of `scored_windows` likewise.
     pub scores: BTreeSet<String>,
+    /// Dates of `incidents` and `incident_causes` likewise.
+    pub incidents: BTreeSet<String>,
     /// The detector that decides.
     pub detector: String,
     /// What cannot be read.
@@ -420,6 +470,11 @@ impl fmt::Display for Checked {
         };
         write!(f, "\nwindows to build: {}{besides}", span(&self.windows))?;
         write!(f, "\nscores to build: {}{besides}", span(&self.scores))?;
+        write!(
+            f,
+            "\nincidents to build: {}{besides}",
+            span(&self.incidents)
+        )?;
         for fault in &self.faults {
             write!(f, "\nwarning: `{}`: {}", fault.path, fault.message)?;
         }

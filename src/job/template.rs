@@ -54,6 +54,22 @@ paths = [{paths}]
 # Windows per series and week that may be anomalous by chance; without it what each detector was
 # trained with, which is 1 for the shipped ones.
 # alarms_per_week = 1.0
+
+# When anomalous windows are an incident, and how severe it is.
+[incidents]
+# Windows this many times as frequent as those at the threshold still go on with an incident.
+# stop_ratio = 5.0
+# Longest time below that within an incident.
+# bridge = "10m"
+# Longest time without scores within an incident.
+# bridge_unknown = "1h"
+# Shortest incident.
+# min_length = "3m"
+# Least severity that is kept: low, medium or high.
+# min_severity = "low"
+# An impact of so much usual traffic raises the severity by one step, and by two.
+# medium_impact = "10m"
+# high_impact = "1h"
 "#,
         warehouse = quoted(warehouse),
     )

@@ -22,6 +22,7 @@ use indicatif::ProgressBar;
 
 use super::dates::{DateLimits, dates_in, pieces};
 use super::key::Key;
+use super::partitions::is_there;
 use crate::error::{Error, Result};
 use crate::queries::{self, Frame, Query};
 use crate::schema::{SERIES_DATES, Table};
@@ -50,6 +51,8 @@ pub(super) struct TrafficPlan {
     pub(super) remove: Vec<NaiveDate>,
     /// Dates that would be built, but that the run is limited to others.
     pub(super) left: usize,
+    /// Per date with requests, the digest of what tells them from others.
+    pub(super) traffic: BTreeMap<NaiveDate, String>,
     /// What each date should be made from.
     keys: BTreeMap<NaiveDate, DateKey>,
     /// New parts of `series_dates`.
@@ -138,6 +141,7 @@ pub(super) async fn plan(
         .into_iter()
         .filter(|date| !plan.keys.contains_key(date))
         .collect();
+    plan.traffic = traffic;
     Ok(plan)
 }
 
@@ -219,18 +223,6 @@ impl TrafficPlan {
 
 fn series_file(warehouse: &Warehouse, date: NaiveDate) -> std::path::PathBuf {
     partition_file(&warehouse.table(Table::SeriesDates), date)
-}
-
-/// Whether the file of a partition is the one that the manifest means.
-pub(super) fn is_there(
-    warehouse: &Warehouse,
-    table: Table,
-    date: NaiveDate,
-    partition: &Partition,
-) -> bool {
-    let file = partition_file(&warehouse.table(table), date);
-    file.metadata()
-        .is_ok_and(|metadata| metadata.len() == partition.bytes)
 }
 
 /// Per date with requests, what its counts are a function of.

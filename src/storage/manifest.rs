@@ -5,7 +5,7 @@
 //! clock and no order of events. A partition made by hand (`anomalog windows`, `anomalog score`)
 //! has no key, and is made anew by the next run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::NaiveDate;
@@ -47,7 +47,10 @@ pub struct Partition {
     /// Of `traffic_windows`, the digest of what its counts alone are a function of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<String>,
-    /// Size of the file.
+    /// Where it shows only in the content which dates it is a function of, those dates.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub reads: BTreeSet<PartitionDate>,
+    /// Size of the file; 0 where there are no rows, and so no file.
     pub bytes: u64,
 }
 
@@ -61,10 +64,26 @@ impl Partition {
             .metadata()
             .map_err(StorageError::io("read", staged))?;
         Ok(Self {
+            bytes: metadata.len(),
+            ..Self::empty()
+        })
+    }
+
+    /// One that was made by hand and has no rows.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
             key: None,
             traffic: None,
-            bytes: metadata.len(),
-        })
+            reads: BTreeSet::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Whether it has no rows.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes == 0
     }
 }
 

@@ -288,7 +288,7 @@ fn incidents() {
 
     Reads `scored_windows` and `access_logs`, and writes the tables `incidents` and `incident_causes`,
     replacing whole UTC dates. An incident begins with an anomalous window, goes on while windows are
-    nearly as unusual, and belongs to the date on which it begins.
+    nearly as unusual, and belongs to the date on which it begins. Rules are the defaults of the job.
 
     Examples:
       anomalog incidents

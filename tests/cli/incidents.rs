@@ -108,21 +108,20 @@ fn tables_have_their_columns() {
     | impact_minutes | Float64              | NO          |
     | run_id         | Utf8                 | NO          |
     +----------------+----------------------+-------------+
-    +-------------------+----------------------+-------------+
-    | column_name       | data_type            | is_nullable |
-    +-------------------+----------------------+-------------+
-    | incident_id       | Utf8                 | NO          |
-    | started_at        | Timestamp(µs, "UTC") | NO          |
-    | dimension         | Utf8                 | NO          |
-    | value             | Utf8                 | NO          |
-    | share_during      | Float64              | NO          |
-    | share_before      | Float64              | NO          |
-    | excess            | Float64              | NO          |
-    | explanatory_power | Float64              | NO          |
-    | surprise          | Float64              | NO          |
-    | rank              | Int32                | NO          |
-    | dimension_rank    | Int32                | NO          |
-    +-------------------+----------------------+-------------+
+    +-------------------+-----------+-------------+
+    | column_name       | data_type | is_nullable |
+    +-------------------+-----------+-------------+
+    | incident_id       | Utf8      | NO          |
+    | dimension         | Utf8      | NO          |
+    | value             | Utf8      | NO          |
+    | share_during      | Float64   | NO          |
+    | share_before      | Float64   | NO          |
+    | excess            | Float64   | NO          |
+    | explanatory_power | Float64   | NO          |
+    | surprise          | Float64   | NO          |
+    | rank              | Int32     | NO          |
+    | dimension_rank    | Int32     | NO          |
+    +-------------------+-----------+-------------+
     "#
     );
 }

@@ -1,6 +1,7 @@
 //! `anomalog run`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,12 +9,14 @@ use std::time::Duration;
 use crate::Workplace;
 
 /// Tables that must come out alike, however they came about.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 8] = [
     "access_logs",
     "log_files",
     "quarantine",
     "traffic_windows",
     "scored_windows",
+    "incidents",
+    "incident_causes",
     "series_dates",
 ];
 
@@ -48,6 +51,30 @@ impl Job {
         job.clear();
         job.work.write("job.toml", "[[logs]]\npaths = [\"logs\"]\n");
         job
+    }
+
+    /// Adds to the logs that there will be: so many minutes in which one client asks for one page 200
+    /// times a minute, from so many minutes after midnight of the first day on; a log for each date.
+    fn flood(&self, first_minute: u32, minutes: u32) {
+        let mut logs: BTreeMap<u32, String> = BTreeMap::new();
+        for minute in first_minute..first_minute + minutes {
+            let (day, hour, minute) = (minute / 1_440, minute / 60 % 24, minute % 60);
+            let log = logs.entry(2 + day).or_default();
+            for request in 0..200 {
+                let second = request * 60 / 200;
+                writeln!(
+                    log,
+                    "203.0.113.9 - - [{:02}/Mar/2026:{hour:02}:{minute:02}:{second:02} +0000] \
+                     \"GET /login HTTP/1.1\" 200 512",
+                    2 + day,
+                )
+                .unwrap();
+            }
+        }
+        for (day, log) in logs {
+            self.work
+                .write(&format!("all/logs/shop/flood-2026-03-{day:02}.log"), log);
+        }
     }
 
     /// Forgets all that was done.
@@ -135,6 +162,13 @@ fn however_the_nights_come_the_tables_are_the_same_bytes() {
             .filter(|path| path.starts_with(format!("warehouse/{table}")));
         assert!(dates.count() >= 4, "{table}");
     }
+    for table in ["incidents", "incident_causes"] {
+        let path = Path::new("warehouse").join(table);
+        assert!(
+            expected.keys().any(|file| file.starts_with(&path)),
+            "no {table}"
+        );
+    }
 
     job.succeed();
     job.expect(&expected, "run again");
@@ -196,6 +230,108 @@ fn however_the_nights_come_the_tables_are_the_same_bytes() {
     job.work.succeed(&["score"]);
     job.succeed();
     job.expect(&expected, "after commands by hand");
+    job.work.succeed(&["incidents"]);
+    job.expect(&expected, "incidents by hand");
+    job.succeed();
+    job.expect(&expected, "after incidents by hand");
+}
+
+#[test]
+fn an_incident_over_midnight_is_one_and_of_the_date_that_it_starts_on() {
+    let job = Job::new(4);
+    // From 23:20 of the third day to 00:50 of the fourth.
+    job.flood(3 * 1_440 - 40, 90);
+    let expected = job.in_one_go();
+    let floods = "SELECT site, started_at, ended_at, top_metric, dimension || ' ' || value AS cause \
+                  FROM incidents LEFT JOIN incident_causes \
+                  ON incidents.incident_id = incident_causes.incident_id AND rank = 1 \
+                  WHERE started_at BETWEEN '2026-03-04T23:00:00Z' AND '2026-03-05T02:00:00Z'";
+    insta::assert_snapshot!(job.work.succeed(&["sql", "--format", "csv", floods]), @"
+    site,started_at,ended_at,top_metric,cause
+    shop,2026-03-04T23:20:00Z,2026-03-05T00:54:00Z,requests,client_ip 203.0.113.9
+    ");
+    let all = job.all();
+    let of_date = |date: &str| -> Vec<PathBuf> {
+        let is_of_date = |path: &&PathBuf| path.to_string_lossy().contains(date);
+        all.iter().filter(is_of_date).cloned().collect()
+    };
+    let dates = ["2026-03-02", "2026-03-03", "2026-03-04", "2026-03-05"];
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [0, 1, 3, 2]] {
+        job.clear();
+        for date in order {
+            job.deliver(&of_date(dates[date]));
+            job.succeed();
+        }
+        job.expect(&expected, &format!("nights in the order {order:?}"));
+    }
+    // It depends on the night after it, and what it is explained by on the days before.
+    job.clear();
+    job.deliver(&all);
+    for date in ["2026-03-04", "2026-03-05", "2026-03-03", "2026-03-02"] {
+        job.work.succeed(&["run", "--date", date]);
+    }
+    job.succeed();
+    job.expect(&expected, "date by date");
+}
+
+#[test]
+fn a_night_says_what_happened() {
+    let job = Job::new(3);
+    job.flood(2 * 1_440 + 600, 30);
+    let all = job.all();
+    let (last, before): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|path| path.to_string_lossy().contains("2026-03-04"));
+    job.deliver(&before);
+    job.succeed();
+    job.deliver(&last);
+    let said = job.run(&[]);
+    let of_incidents: Vec<&str> = said
+        .lines()
+        .skip_while(|line| !line.starts_with("new incidents"))
+        .collect();
+    insta::assert_snapshot!(of_incidents.join("\n"), @"
+    new incidents: 3 high, 1 medium
+      high: shop, 2026-03-04T10:00:00Z to 2026-03-04T10:34:00Z, +5972 requests, client_ip 203.0.113.9
+      high: blog, 2026-03-04T00:44:00Z to 2026-03-04T01:01:00Z, +377 requests, client_ip 203.0.113.12
+      high: shop, 2026-03-04T18:20:00Z to 2026-03-04T18:33:00Z, -47 requests
+      medium: shop, 2026-03-04T14:30:00Z to 2026-03-04T14:44:00Z, +97 requests, path /login
+    ");
+    let runs = job.work.path().join("warehouse/runs");
+    let summaries = crate::files(&runs);
+    let markdown = summaries
+        .iter()
+        .filter(|(path, _)| path.ends_with("summary.md"))
+        .map(|(_, text)| String::from_utf8(text.clone()).unwrap())
+        .find(|text| text.contains("203.0.113.9"))
+        .unwrap();
+    let worst = markdown
+        .split("## ")
+        .find(|part| part.starts_with("The worst"));
+    insta::assert_snapshot!(worst.unwrap().trim_end(), @r"
+    The worst new incidents
+
+    | severity | site | from | to | change | first cause |
+    |---|---|---|---|---|---|
+    | high | shop | 2026-03-04T10:00:00Z | 2026-03-04T10:34:00Z | +5972 requests | client\_ip 203.0.113.9 |
+    | high | blog | 2026-03-04T00:44:00Z | 2026-03-04T01:01:00Z | +377 requests | client\_ip 203.0.113.12 |
+    | high | shop | 2026-03-04T18:20:00Z | 2026-03-04T18:33:00Z | -47 requests |  |
+    | medium | shop | 2026-03-04T14:30:00Z | 2026-03-04T14:44:00Z | +97 requests | path /login |
+    ");
+    // The same again is nothing new.
+    let said = job.run(&["--set", "incidents.bridge=9m"]);
+    assert!(said.contains("\nwindows: none\nscores: none\n"), "{said}");
+    assert!(said.contains("\nnew incidents: none\n"), "{said}");
+    let runs = job.work.succeed(&[
+        "sql", "--format", "csv",
+        "SELECT scored_dates, incident_dates, incidents > 0 AS has_new, high_incidents FROM runs ORDER BY logs_read DESC, started_at",
+    ]);
+    insta::assert_snapshot!(runs, @"
+    scored_dates,incident_dates,has_new,high_incidents
+    2,2,true,1
+    1,1,true,3
+    0,3,false,0
+    ");
 }
 
 #[test]
@@ -250,6 +386,9 @@ fn a_night_rebuilds_no_date_that_it_does_not_touch() {
             .contains(&"2026-03-02".into()),
         "{said}"
     );
+    let incidents = second["incidents_built"].as_array().unwrap();
+    assert!(incidents.contains(&"2026-03-04".into()), "{said}");
+    assert!(!incidents.contains(&"2026-03-02".into()), "{said}");
     let runs = job.work.succeed(&[
         "sql", "--format", "csv",
         "SELECT outcome, logs_found, logs_read, windows_dates > 0 AS built FROM runs ORDER BY started_at, logs_found",
@@ -264,7 +403,15 @@ fn a_night_rebuilds_no_date_that_it_does_not_touch() {
 #[test]
 fn a_crash_at_any_commit_is_made_good_by_the_next_run() {
     let job = Job::new(2);
+    job.flood(1_440 + 1_200, 20);
     let expected = job.in_one_go();
+    for table in ["incidents", "incident_causes"] {
+        let path = Path::new("warehouse").join(table);
+        assert!(
+            expected.keys().any(|file| file.starts_with(&path)),
+            "no {table}"
+        );
+    }
     let mut crashes = 0;
     loop {
         job.clear();
@@ -298,6 +445,7 @@ fn a_crash_at_any_commit_is_made_good_by_the_next_run() {
 #[test]
 fn a_kill_at_any_time_is_made_good_by_the_next_run() {
     let job = Job::new(2);
+    job.flood(1_440 + 1_200, 20);
     let expected = job.in_one_go();
     // Times that spread over a run, whatever it takes.
     let started = std::time::Instant::now();
@@ -499,6 +647,7 @@ fn a_job_file_is_checked_and_so_is_the_warehouse() {
     detector: pretrained-lstm@1
     windows to build: none, besides those of the new logs
     scores to build: none, besides those of the new logs
+    incidents to build: none, besides those of the new logs
     ");
     assert!(
         !job.work.path().join("warehouse").exists(),
@@ -511,6 +660,15 @@ fn a_job_file_is_checked_and_so_is_the_warehouse() {
     detector: pretrained-lstm@1
     windows to build: 1 date, 2026-03-02
     scores to build: 1 date, 2026-03-02
+    incidents to build: 1 date, 2026-03-02
+    ");
+    insta::assert_snapshot!(job.run(&["--check", "--set", "incidents.min_length=5m"]), @"
+    `job.toml` is in order
+    logs: 2 found, 0 of them new
+    detector: pretrained-lstm@1
+    windows to build: none
+    scores to build: none
+    incidents to build: 1 date, 2026-03-02
     ");
     job.work.write(
         "job.toml",
@@ -541,12 +699,12 @@ fn a_job_file_is_checked_and_so_is_the_warehouse() {
         "job.toml",
         "[[logs]]\npaths = [\"logs\"]\n[scores]\nmetrics = [\"hits\"]\n",
     );
-    insta::assert_snapshot!(job.run(&["--check"]), @"
+    insta::assert_snapshot!(job.run(&["--check"]), @r#"
     --- stderr
     error: `warehouse/traffic_windows` has no numeric column `hits`, only `bytes`, `client_errors`, `latency_p50`, `latency_p95`, `requests`, `server_errors`, `unique_clients`
-    hint: choose metrics with `--metrics`, separated by commas
+    hint: choose metrics with `metrics` in the section `[scores]` of the job file, or with `--set 'scores.metrics=["requests"]'`
     --- exit 1
-    ");
+    "#);
 }
 
 #[test]

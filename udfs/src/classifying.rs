@@ -58,6 +58,7 @@ pub fn classify(
             series_first: indices.first().copied().unwrap_or_default(),
             first_row,
             knows_time: true,
+            memo: None,
         };
         let mut odds = SeriesOdds {
             status: vec![Status::Warmup; indices.len()],

@@ -14,7 +14,7 @@ use crate::features::{InputWriter, Scale, ScaleCache, SeriesFeatures};
 use crate::layout::BlockLayout;
 use crate::models::Predictor;
 use crate::profile::clock::Clock;
-use crate::profile::{BlockProfile, Evidence, Profile, ProfileCache};
+use crate::profile::{BlockProfile, Evidence, Profile, ProfileCache, ProfileMemo};
 use crate::series::{Rows, SeriesError, grid_indices, stretches};
 
 /// Blocks per forward pass: enough rows for the kernels' tiles, few enough to stay in the cache.
@@ -172,6 +172,7 @@ pub fn forecast(
             series_first: indices.first().copied().unwrap_or_default(),
             first_row,
             knows_time,
+            memo: None,
         };
         let end = begin + indices.len();
         let ids: Vec<usize> = (begin + first_row..end).collect();
@@ -211,6 +212,8 @@ pub(crate) struct Segment<'a> {
     pub(crate) first_row: usize,
     /// Whether the grid indices are real times.
     pub(crate) knows_time: bool,
+    /// Where profiles are looked up before they are learned.
+    pub(crate) memo: Option<&'a Arc<ProfileMemo>>,
 }
 
 impl Segment<'_> {
@@ -234,7 +237,7 @@ impl Segment<'_> {
             }
             let features = SeriesFeatures::new(layout, grid, self.knows_time);
             let mut scales = ScaleCache::default();
-            let mut profiles = ProfileCache::default();
+            let mut profiles = ProfileCache::with_memo(self.memo.cloned());
             while row < end {
                 let start = layout.block_of(self.indices[row]);
                 let block = Block {

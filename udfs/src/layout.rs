@@ -162,9 +162,18 @@ impl BlockLayout {
         let scale = self.blocks_per_scale() as usize * self.block + self.scale_windows;
         let features = self.lookback + 1 + self.day().unwrap_or(0) + LONG_MEDIAN;
         let spacing = self.profile_spacing(self.profile_windows as i64) as usize;
-        // The level within the history begins a block and a lookback before it.
-        let profile = self.profile_windows + spacing + self.block + self.lookback + LONG_MEDIAN;
-        profile.max(scale).max(features) + SHORT_MEDIAN
+        (spacing + self.profile_history())
+            .max(scale + SHORT_MEDIAN)
+            .max(features + SHORT_MEDIAN)
+    }
+
+    /// Windows before the end of a profile's history on which it can depend.
+    #[must_use]
+    pub fn profile_history(&self) -> usize {
+        // What is before the history and its first windows are held against: the level begins a block
+        // and a lookback before it, and the linear forecast knows the day before.
+        let before = (self.block + self.lookback).max(self.day().unwrap_or(0));
+        self.profile_windows + before + YESTERDAY_MEDIAN + LONG_MEDIAN + SHORT_MEDIAN
     }
 
     /// Start of the block that holds a grid index.

@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::detector::Detector;
 use crate::forecasting::{BlockQueue, ForecastError, Segment, Status};
 use crate::layout::BlockLayout;
+use crate::profile::ProfileMemo;
 use crate::scoring::WindowScore;
 use crate::series::RowCheck;
 
@@ -79,6 +80,14 @@ impl StreamScorer {
             })
             .collect();
         Self { groups, places }
+    }
+
+    /// The same, which looks profiles up before it learns them.
+    pub(crate) fn with_memo(mut self, memo: &Arc<ProfileMemo>) -> Self {
+        for group in &mut self.groups {
+            group.memo = Some(Arc::clone(memo));
+        }
+        self
     }
 
     /// Takes further rows of the current series.
@@ -153,6 +162,8 @@ struct Group {
     is_classifying: bool,
     detectors: Vec<Arc<Detector>>,
     series: SeriesBuffer,
+    /// Where profiles are looked up before they are learned.
+    memo: Option<Arc<ProfileMemo>>,
     queue: BlockQueue,
     /// One deque per detector with one score per row not taken.
     scores: Vec<VecDeque<WindowScore>>,
@@ -171,6 +182,7 @@ impl Group {
             is_classifying: call.detector.classifier().is_some(),
             detectors: Vec::new(),
             series: SeriesBuffer::new(layout, scored_from),
+            memo: None,
             queue: BlockQueue::new(layout),
             scores: Vec::new(),
             taken: 0,
@@ -241,6 +253,7 @@ impl Group {
             queue,
             scores,
             taken,
+            memo,
             ..
         } = self;
         if series.history >= end {
@@ -252,6 +265,7 @@ impl Group {
             series_first: series.first_index,
             first_row: series.history,
             knows_time: true,
+            memo: memo.as_ref(),
         };
         let ids = &series.ids[series.history..end];
         let mut status = vec![Status::Warmup; ids.len()];

@@ -21,6 +21,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::AnomalyScoreExec;
 use crate::functions::{BoundCall, execution_error, metric_values, micros};
+use crate::profile::ProfileMemo;
 use crate::streaming::{Call, CallError, Columns, StreamScorer};
 
 /// Starts a partition.
@@ -30,7 +31,10 @@ pub(super) fn execute(
     context: &Arc<TaskContext>,
 ) -> Result<SendableRecordBatchStream> {
     let arguments = Arguments::of(&exec.calls);
-    let scorer = StreamScorer::new(&arguments.calls, exec.scored_from.unwrap_or(i64::MIN));
+    let mut scorer = StreamScorer::new(&arguments.calls, exec.scored_from.unwrap_or(i64::MIN));
+    if let Some(memo) = context.session_config().get_extension::<ProfileMemo>() {
+        scorer = scorer.with_memo(&memo);
+    }
     let reservation = MemoryConsumer::new(format!("AnomalyScoreExec[{partition}]"))
         .register(context.memory_pool());
     let window = &exec.plain.window_expr()[0];

@@ -1,5 +1,6 @@
 //! The time of day of a window.
 
+use super::stored::stored;
 use crate::layout::{BlockLayout, DAY_MICROS};
 
 /// Times of day that are told apart: quarters of an hour.
@@ -13,6 +14,12 @@ pub struct Clock {
     /// Windows per day, where a day is a whole number of them.
     whole_day: Option<i64>,
 }
+
+stored!(Clock {
+    step_micros,
+    knows_time,
+    whole_day
+});
 
 impl Clock {
     /// The clock of a series; `knows_time` says whether grid indices are real times.

@@ -14,6 +14,7 @@ use super::level::LevelFilter;
 use super::linear::LinearForecast;
 use super::memory::{self, Memory};
 use super::scale::StreamScale;
+use super::stored::stored;
 use super::tail::Tail;
 use crate::features::SeriesFeatures;
 
@@ -71,6 +72,14 @@ pub struct ScaledError<'a> {
     /// What errors like this usually are.
     pub scale: &'a StreamScale,
 }
+
+stored!(ErrorProfile {
+    usual,
+    difference,
+    level,
+    linear,
+    tail
+});
 
 impl ErrorProfile {
     pub(super) fn learn(

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::MIN_WINDOWS;
 use super::quantile::quantile;
+use super::stored::stored;
 use crate::features::SeriesFeatures;
 use crate::layout::YESTERDAY_MEDIAN;
 
@@ -43,6 +44,8 @@ pub struct LinearForecast {
     /// In the metric's unit; positive.
     scale: f64,
 }
+
+stored!(LinearForecast { weights, scale });
 
 impl LinearForecast {
     /// Learns from the windows of a range; `None` where too few are known or none ever moves.

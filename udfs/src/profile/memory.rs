@@ -6,6 +6,7 @@
 //! hold with soft saturation.
 
 use super::Tail;
+use super::stored::stored;
 
 /// Windows in which it halves.
 const HALF_LIFE: f64 = 30.0;
@@ -17,6 +18,8 @@ pub(super) const REACH: i64 = 60;
 pub(super) struct Memory {
     peak: f64,
 }
+
+stored!(Memory { peak });
 
 impl Memory {
     /// Takes the excess of the next window, NaN for none, and says what lingered before it.

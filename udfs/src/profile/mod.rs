@@ -7,7 +7,8 @@
 //! one does not hide what the others show.
 //!
 //! Nothing is known of the series but its values, so a detector serves series that it never saw, a
-//! change of habits is learned within weeks, and nothing has to be stored per series. Of the
+//! change of habits is learned within weeks, and nothing has to be stored per series, though it
+//! [can be](memo). Of the
 //! detector's own forecast there is no history without running it; how its errors compare with
 //! those that need no detector, training measures.
 //!
@@ -20,16 +21,19 @@ pub mod clock;
 pub mod errors;
 pub mod level;
 pub mod linear;
+pub mod memo;
 mod memory;
 mod quantile;
 mod scale;
 pub mod scan;
+mod stored;
 pub mod tail;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 pub use errors::{ErrorEvidence, ErrorProfile};
+pub use memo::ProfileMemo;
 pub(crate) use memory::lingering;
 pub use scale::StreamScale;
 pub use scan::{Deviates, ScanProfile};
@@ -38,6 +42,7 @@ pub use tail::Tail;
 use crate::features::SeriesFeatures;
 use clock::Clock;
 use scan::ScanState;
+use stored::{Stored, stored};
 
 /// Fewest windows with a value before a metric has a profile.
 pub const MIN_WINDOWS: usize = 30;
@@ -49,6 +54,29 @@ pub enum MetricProfile {
     Errors(Box<ErrorProfile>),
     /// Chance moves it: sums over windows.
     Scan(Box<ScanProfile>),
+}
+
+impl Stored for MetricProfile {
+    fn store(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Errors(errors) => {
+                0_u8.store(bytes);
+                errors.store(bytes);
+            }
+            Self::Scan(scan) => {
+                1_u8.store(bytes);
+                scan.store(bytes);
+            }
+        }
+    }
+
+    fn load(bytes: &mut &[u8]) -> Option<Self> {
+        Some(match u8::load(bytes)? {
+            0 => Self::Errors(Stored::load(bytes)?),
+            1 => Self::Scan(Stored::load(bytes)?),
+            _ => return None,
+        })
+    }
 }
 
 impl MetricProfile {
@@ -67,6 +95,8 @@ pub struct Profile {
     /// One per metric; `None` where it has too few values.
     pub metrics: Vec<Option<MetricProfile>>,
 }
+
+stored!(Profile { metrics });
 
 /// What a metric's window is held against, besides the detector's forecast.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -99,6 +129,7 @@ impl BlockProfile {
 #[derive(Debug, Default)]
 pub struct ProfileCache {
     anchored: Option<Anchored>,
+    memo: Option<Arc<ProfileMemo>>,
 }
 
 /// The profile at one anchor, and how far its scans have run.
@@ -113,6 +144,15 @@ struct Anchored {
 }
 
 impl ProfileCache {
+    /// A cache that looks up in `memo`, if there is one, before it learns.
+    #[must_use]
+    pub fn with_memo(memo: Option<Arc<ProfileMemo>>) -> Self {
+        Self {
+            anchored: None,
+            memo,
+        }
+    }
+
     /// The profile for a block; `None` where there is too little history. Every call must be for
     /// the same stretch; they cost least in the order of time.
     pub fn of_block(
@@ -124,15 +164,20 @@ impl ProfileCache {
         let is_ahead =
             |anchored: &Anchored| anchored.anchor == anchor && anchored.next <= block_start;
         if !self.anchored.as_ref().is_some_and(is_ahead) {
-            self.anchored = Some(Anchored::learn(features, anchor));
+            self.anchored = Some(Anchored::learn(features, anchor, self.memo.as_deref()));
         }
         self.anchored.as_mut()?.block(features, block_start)
     }
 }
 
 impl Anchored {
-    fn learn(features: &SeriesFeatures<'_>, anchor: i64) -> Self {
-        let profile = Profile::before(features, anchor).map(Arc::new);
+    fn learn(features: &SeriesFeatures<'_>, anchor: i64, memo: Option<&ProfileMemo>) -> Self {
+        let learn = || Profile::before(features, anchor);
+        let profile = match memo {
+            Some(memo) => memo.get_or_learn(features, anchor, learn),
+            None => learn(),
+        };
+        let profile = profile.map(Arc::new);
         let metrics = profile.iter().flat_map(|profile| &profile.metrics);
         let scans = metrics.map(|metric| match metric {
             Some(MetricProfile::Scan(scan)) => Some(scan.state()),

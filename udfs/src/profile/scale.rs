@@ -3,6 +3,7 @@
 use super::MIN_WINDOWS;
 use super::clock::SLOTS;
 use super::quantile::quantile;
+use super::stored::stored;
 
 /// Errors beyond this quantile are clipped before their mean is taken, so that the anomalies of
 /// the history do not hide those to come.
@@ -35,6 +36,13 @@ pub struct StreamScale {
     up: f64,
     down: f64,
 }
+
+stored!(StreamScale {
+    means,
+    scales,
+    up,
+    down
+});
 
 impl StreamScale {
     /// Learns from signed errors, NaN where there is none, each with its slot, over so many days.

@@ -5,9 +5,10 @@
 //! many. The deviate is the signed root of the deviance of a negative binomial distribution with
 //! that variance (`McCullagh` & Nelder 1989), which is close to standard normal even for small counts.
 
-use super::table::{Recipe, TimeTable};
+use super::table::{Interpolated, Recipe, TimeTable};
 use super::{Observation, SPANS, ScanHistory, SpanSum};
 use crate::profile::quantile::quantile;
+use crate::profile::stored::stored;
 
 /// A metric with more than this a window on average is no matter of chance.
 const LARGEST_MEAN: f64 = 1_000.0;
@@ -61,8 +62,7 @@ pub(super) fn rates(history: &ScanHistory<'_>) -> Option<(TimeTable, Vec<f64>)> 
             trims: mean >= RARE,
             prior_windows: |mean| PRIOR_COUNTS / mean,
             least_sum: 0.5,
-            into_place: f64::ln,
-            from_place: f64::exp,
+            interpolates: Interpolated::Logarithms,
         },
     )
 }
@@ -80,6 +80,8 @@ struct Dispersion {
     phi: f64,
     alpha: f64,
 }
+
+stored!(Dispersion { phi, alpha });
 
 impl Dispersion {
     fn variance(self, mean: f64) -> f64 {
@@ -110,6 +112,8 @@ impl Dispersion {
 pub(super) struct Counts {
     dispersions: [Dispersion; SPANS.len()],
 }
+
+stored!(Counts { dispersions });
 
 impl Default for Counts {
     fn default() -> Self {

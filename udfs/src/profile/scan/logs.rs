@@ -5,11 +5,12 @@
 //! divided by what is usual at that time of day and clipped, so that a sum says that many windows
 //! are high, and one window, whatever its value, says little (Huber 1964).
 
-use super::table::{Recipe, TimeTable};
+use super::table::{Interpolated, Recipe, TimeTable};
 use super::{Observation, SPANS, ScanHistory, SpanSum};
 use crate::profile::clock::SLOTS;
 use crate::profile::quantile::quantile;
 use crate::profile::scale::StreamScale;
+use crate::profile::stored::stored;
 
 /// What is added before the logarithm is taken, as a share of the median: a quantile of 0 is none
 /// that was measured.
@@ -92,8 +93,7 @@ pub(super) fn means(history: &ScanHistory<'_>) -> Option<(TimeTable, Vec<f64>)> 
             trims: true,
             prior_windows: |_| PRIOR_WINDOWS,
             least_sum: f64::NEG_INFINITY,
-            into_place: |mean| mean,
-            from_place: |place| place,
+            interpolates: Interpolated::Means,
         },
     )
 }
@@ -108,6 +108,12 @@ pub(super) struct Logs {
     /// Standard deviation of the sums, in those of independent residuals.
     deviations: [f64; SPANS.len()],
 }
+
+stored!(Logs {
+    offset,
+    scales,
+    deviations
+});
 
 impl Logs {
     pub(super) const DECAY: f64 = LEVEL_DECAY;

@@ -23,6 +23,7 @@ mod tests;
 use std::ops::Range;
 
 use super::clock::Clock;
+use super::stored::{Stored, stored};
 use super::{MIN_WINDOWS, Tail};
 use crate::features::SeriesFeatures;
 use counts::{CountMoments, Counts};
@@ -66,6 +67,13 @@ struct Observation {
     is_known: bool,
 }
 
+stored!(Observation {
+    value,
+    habit,
+    scale,
+    is_known
+});
+
 /// A sum over the last windows.
 #[derive(Debug, Clone, Copy)]
 struct SpanSum {
@@ -84,6 +92,29 @@ struct SpanSum {
 enum Statistic {
     Counts(Counts),
     Logs(Box<Logs>),
+}
+
+impl Stored for Statistic {
+    fn store(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Counts(counts) => {
+                0_u8.store(bytes);
+                counts.store(bytes);
+            }
+            Self::Logs(logs) => {
+                1_u8.store(bytes);
+                logs.store(bytes);
+            }
+        }
+    }
+
+    fn load(bytes: &mut &[u8]) -> Option<Self> {
+        Some(match u8::load(bytes)? {
+            0 => Self::Counts(Stored::load(bytes)?),
+            1 => Self::Logs(Stored::load(bytes)?),
+            _ => return None,
+        })
+    }
 }
 
 impl Statistic {
@@ -219,6 +250,13 @@ struct ScanModel {
     spans: usize,
 }
 
+stored!(ScanModel {
+    clock,
+    table,
+    statistic,
+    spans
+});
+
 impl ScanModel {
     /// Runs over raw values whose habits are known.
     fn pass(
@@ -256,6 +294,12 @@ pub struct ScanProfile {
     /// How rare deviates are, below and above.
     tails: [Tail; 2],
 }
+
+stored!(ScanProfile {
+    model,
+    state,
+    tails
+});
 
 impl ScanProfile {
     /// Learns from the windows of a range; `None` where they are fewer than [`MIN_DAYS`] or neither

@@ -1,6 +1,7 @@
 //! Follows a series window by window: the level, the sums, and which windows stand out.
 
 use crate::profile::memory::Memory;
+use crate::profile::stored::stored;
 
 use super::{Observation, SPANS, ScanModel, SpanSum, Statistic};
 
@@ -42,6 +43,12 @@ struct Sums {
     known: usize,
 }
 
+stored!(Sums {
+    values,
+    habits,
+    known
+});
+
 /// The sum and the deviate of each span that ends with a window.
 type Judged = [Option<(SpanSum, f64)>; SPANS.len()];
 
@@ -66,6 +73,20 @@ pub struct ScanState {
     /// Below, above.
     memories: [Memory; 2],
 }
+
+stored!(ScanState {
+    seen,
+    level,
+    variance,
+    quarantined,
+    cut,
+    observations,
+    sums,
+    levels,
+    stands_out,
+    last_out,
+    memories
+});
 
 impl ScanState {
     pub(super) fn new(statistic: &Statistic) -> Self {

@@ -9,6 +9,7 @@
 
 use super::ScanHistory;
 use crate::profile::clock::Clock;
+use crate::profile::stored::{Stored, stored};
 
 /// Share of the days that count as extreme on each side.
 const TRIMMED: f64 = 0.2;
@@ -26,18 +27,59 @@ pub(super) struct Recipe {
     pub(super) prior_windows: fn(f64) -> f64,
     /// The smallest sum that an overall mean is made of.
     pub(super) least_sum: f64,
-    /// What is interpolated.
-    pub(super) into_place: fn(f64) -> f64,
-    /// And back.
-    pub(super) from_place: fn(f64) -> f64,
+    pub(super) interpolates: Interpolated,
+}
+
+/// What is interpolated between the middles of slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interpolated {
+    /// The means.
+    Means,
+    /// Their logarithms.
+    Logarithms,
+}
+
+impl Interpolated {
+    fn place_of(self, mean: f64) -> f64 {
+        match self {
+            Self::Means => mean,
+            Self::Logarithms => mean.ln(),
+        }
+    }
+
+    fn mean_of(self, place: f64) -> f64 {
+        match self {
+            Self::Means => place,
+            Self::Logarithms => place.exp(),
+        }
+    }
+}
+
+impl Stored for Interpolated {
+    fn store(&self, bytes: &mut Vec<u8>) {
+        (*self == Self::Logarithms).store(bytes);
+    }
+
+    fn load(bytes: &mut &[u8]) -> Option<Self> {
+        Some(if bool::load(bytes)? {
+            Self::Logarithms
+        } else {
+            Self::Means
+        })
+    }
 }
 
 /// What a series does at each time of day.
 #[derive(Debug, Clone)]
 pub(super) struct TimeTable {
     places: Vec<f64>,
-    from_place: fn(f64) -> f64,
+    interpolates: Interpolated,
 }
+
+stored!(TimeTable {
+    places,
+    interpolates
+});
 
 impl TimeTable {
     /// The table of a history, and the habit of each of its windows by the other days; `None`
@@ -65,7 +107,7 @@ impl TimeTable {
     pub(super) fn habit(&self, clock: Clock, index: i64) -> f64 {
         let (before, after, weight) = clock.between(index, self.places.len());
         let place = self.places[before] * (1.0 - weight) + self.places[after] * weight;
-        (self.from_place)(place)
+        self.interpolates.mean_of(place)
     }
 }
 
@@ -135,13 +177,14 @@ impl DaySlots {
             let around = [(slot + count - 1) % count, slot, slot, (slot + 1) % count];
             let sum: f64 = around.iter().map(|slot| cells[*slot].sum).sum();
             let windows: f64 = around.iter().map(|slot| cells[*slot].windows).sum();
-            (recipe.into_place)((sum + prior * mean) / (windows + prior))
+            let mean = (sum + prior * mean) / (windows + prior);
+            recipe.interpolates.place_of(mean)
         };
         let places: Vec<f64> = (0..count).map(smoothed).collect();
         let is_usable = places.iter().all(|place| place.is_finite());
         is_usable.then_some(TimeTable {
             places,
-            from_place: recipe.from_place,
+            interpolates: recipe.interpolates,
         })
     }
 }
@@ -176,8 +219,7 @@ mod tests {
             trims: true,
             prior_windows: |mean| 20.0 / mean,
             least_sum: 0.5,
-            into_place: f64::ln,
-            from_place: f64::exp,
+            interpolates: Interpolated::Logarithms,
         }
     }
 

@@ -1,0 +1,272 @@
+//! Profiles that are kept from one run to the next.
+//!
+//! Learning a profile reads weeks of windows several times; the profile then serves days. A
+//! nightly job would learn the same one every night. [`ProfileMemo`] keeps it under a digest of all
+//! that it is a function of, the windows themselves among it. So it may lack a profile, but can have
+//! no wrong one, whatever became of the windows since.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+
+use super::Profile;
+use super::stored::{Stored, take};
+use crate::features::SeriesFeatures;
+use crate::layout::DAY_MICROS;
+
+/// To be raised whenever the same windows give another profile, or one is written otherwise.
+const VERSION: u64 = 1;
+/// What a file of them begins with.
+const MAGIC: &[u8; 8] = b"profiles";
+/// Profiles whose history ends so much before that of the newest are not kept: longer than any
+/// profile serves at windows of a minute.
+const KEPT_MICROS: i64 = 8 * DAY_MICROS;
+
+type Digest = [u8; 32];
+
+/// Profiles by the digest of what they were learned from.
+#[derive(Debug, Default)]
+pub struct ProfileMemo {
+    /// Of earlier runs.
+    known: BTreeMap<Digest, Entry>,
+    /// Asked for in this one.
+    used: Mutex<BTreeMap<Digest, Entry>>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    /// End of the history, in microseconds since the epoch.
+    until: i64,
+    profile: Vec<u8>,
+}
+
+impl ProfileMemo {
+    /// The profiles of [`Self::to_bytes`]; none where the bytes are anything else.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self {
+            known: entries(bytes).unwrap_or_default(),
+            used: Mutex::default(),
+        }
+    }
+
+    /// The profiles that were asked for since this was opened, without those whose history ended
+    /// long before the newest.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let used = self.used();
+        let newest = used.values().map(|entry| entry.until).max().unwrap_or(0);
+        let kept = used
+            .iter()
+            .filter(|(_, entry)| entry.until >= newest.saturating_sub(KEPT_MICROS));
+        let mut bytes = MAGIC.to_vec();
+        VERSION.store(&mut bytes);
+        for (digest, entry) in kept {
+            bytes.extend_from_slice(digest);
+            entry.until.store(&mut bytes);
+            entry.profile.len().store(&mut bytes);
+            bytes.extend_from_slice(&entry.profile);
+        }
+        bytes
+    }
+
+    /// Whether any profile was asked for.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        !self.used().is_empty()
+    }
+
+    /// The profile of the history before an anchor: the one kept, else the one that `learn` gives.
+    pub(super) fn get_or_learn(
+        &self,
+        features: &SeriesFeatures<'_>,
+        anchor: i64,
+        learn: impl FnOnce() -> Option<Profile>,
+    ) -> Option<Profile> {
+        let digest = digest(features, anchor);
+        // Not while holding the lock: others learn meanwhile.
+        let found = self.used().get(&digest).cloned();
+        if let Some(entry) = found.or_else(|| self.known.get(&digest).cloned())
+            && let Some(profile) = Profile::load(&mut entry.profile.as_slice())
+        {
+            self.used().insert(digest, entry);
+            return Some(profile);
+        }
+        let profile = learn()?;
+        let mut entry = Entry {
+            until: anchor.saturating_mul(features.layout().step_micros),
+            profile: Vec::new(),
+        };
+        profile.store(&mut entry.profile);
+        self.used().insert(digest, entry);
+        Some(profile)
+    }
+
+    fn used(&self) -> MutexGuard<'_, BTreeMap<Digest, Entry>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn entries(mut bytes: &[u8]) -> Option<BTreeMap<Digest, Entry>> {
+    let bytes = &mut bytes;
+    if take(bytes, MAGIC.len())? != MAGIC || u64::load(bytes)? != VERSION {
+        return None;
+    }
+    let mut entries = BTreeMap::new();
+    while !bytes.is_empty() {
+        let digest: Digest = take(bytes, size_of::<Digest>())?.try_into().ok()?;
+        let until = i64::load(bytes)?;
+        let length = usize::load(bytes)?;
+        let profile = take(bytes, length)?.to_vec();
+        entries.insert(digest, Entry { until, profile });
+    }
+    Some(entries)
+}
+
+/// A digest of all that learning can read.
+fn digest(features: &SeriesFeatures<'_>, anchor: i64) -> Digest {
+    let layout = features.layout();
+    let grid = features.grid();
+    let mut digest = Sha256::new();
+    digest.update(VERSION.to_le_bytes());
+    digest.update(env!("CARGO_PKG_VERSION"));
+    digest.update(format!("{layout:?} {}", features.knows_time()));
+    // Beyond that, nothing is read; where the stretch begins later, there is nothing.
+    let from = (anchor - layout.profile_history() as i64).max(grid.first);
+    for number in [from, anchor] {
+        digest.update(number.to_le_bytes());
+    }
+    let mut bytes = Vec::with_capacity((anchor - from).max(0) as usize * size_of::<f64>());
+    for metric in 0..layout.metrics() {
+        bytes.clear();
+        for index in from..anchor {
+            bytes.extend_from_slice(&features.value(metric, index).to_le_bytes());
+        }
+        digest.update(&bytes);
+    }
+    digest.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::layout::BlockLayout;
+    use crate::profile::{MetricProfile, ProfileCache};
+    use crate::series::SeriesGrid;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    fn layout() -> BlockLayout {
+        BlockLayout::for_step(HOUR, vec![0.0, 1.0])
+    }
+
+    /// A metric that habit moves, and counts.
+    fn grid(first: i64, windows: i64) -> SeriesGrid {
+        let value = |index: i64| {
+            let hour = (index % 24) as f64;
+            100.0 + 30.0 * (hour / 3.8).sin() + (index * 7_919 % 101) as f64 / 50.0
+        };
+        let count = |index: i64| (index * 7_919 % 13 + index % 24) as f64;
+        SeriesGrid {
+            first,
+            series_first: 0,
+            row_slots: (0..windows as usize).collect(),
+            metrics: vec![
+                (first..first + windows).map(value).collect(),
+                (first..first + windows).map(count).collect(),
+            ],
+        }
+    }
+
+    fn bytes(profile: &Profile) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        profile.store(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_kept_profile_is_the_learned_one() {
+        let layout = layout();
+        let grid = grid(0, 1_200);
+        let features = SeriesFeatures::new(&layout, &grid, true);
+        let learn = || Profile::before(&features, 960);
+        let learned = learn().unwrap();
+        assert!(matches!(learned.metrics[0], Some(MetricProfile::Errors(_))));
+        assert!(matches!(learned.metrics[1], Some(MetricProfile::Scan(_))));
+        let first = ProfileMemo::default();
+        first.get_or_learn(&features, 960, learn).unwrap();
+        let next = ProfileMemo::from_bytes(&first.to_bytes());
+        let kept = next.get_or_learn(&features, 960, || panic!("it is known"));
+        assert_eq!(bytes(&kept.unwrap()), bytes(&learned));
+        assert_eq!(next.to_bytes(), first.to_bytes());
+    }
+
+    #[test]
+    fn another_history_has_another_profile() {
+        let layout = layout();
+        let memo = ProfileMemo::default();
+        let learned = Cell::new(0);
+        let mut grid = grid(0, 1_200);
+        let learn = |grid: &SeriesGrid, anchor| {
+            let features = SeriesFeatures::new(&layout, grid, true);
+            let profile = memo.get_or_learn(&features, anchor, || {
+                learned.set(learned.get() + 1);
+                Profile::before(&features, anchor)
+            });
+            assert!(profile.is_some());
+            learned.get()
+        };
+        assert_eq!(learn(&grid, 960), 1);
+        assert_eq!(learn(&grid, 900), 2);
+        // What comes after the anchor is nothing to it.
+        grid.metrics[0][960] += 1.0;
+        assert_eq!(learn(&grid, 960), 2);
+        grid.metrics[0][959] += 1.0;
+        assert_eq!(learn(&grid, 960), 3);
+        grid.metrics[1][0] = f64::NAN;
+        assert_eq!(learn(&grid, 960), 4);
+    }
+
+    #[test]
+    fn what_is_no_memo_has_no_profiles_and_old_ones_go() {
+        let layout = layout();
+        let grid = grid(0, 3_000);
+        let features = SeriesFeatures::new(&layout, &grid, true);
+        let memo = ProfileMemo::default();
+        for anchor in [960, 2_820, 2_880] {
+            memo.get_or_learn(&features, anchor, || Profile::before(&features, anchor));
+        }
+        let bytes = memo.to_bytes();
+        assert_eq!(ProfileMemo::from_bytes(&bytes).known.len(), 2);
+        for broken in [&bytes[..bytes.len() - 1], &bytes[1..], b""] {
+            assert!(ProfileMemo::from_bytes(broken).known.is_empty());
+        }
+        assert!(!ProfileMemo::from_bytes(&bytes).is_used());
+    }
+
+    #[test]
+    fn a_profile_depends_on_its_reach_alone() {
+        let layout = layout();
+        let anchor = 8_640;
+        let spacing = layout.profile_spacing(i64::MAX);
+        assert_eq!(anchor % spacing, 0);
+        // The last block that it serves reaches back the least.
+        let block = anchor + spacing - layout.block as i64;
+        let end = block + layout.block as i64;
+        let profile = |first: i64| {
+            let grid = grid(first, end - first);
+            let features = SeriesFeatures::new(&layout, &grid, true);
+            bytes(
+                &ProfileCache::default()
+                    .of_block(&features, block)
+                    .unwrap()
+                    .profile,
+            )
+        };
+        let reach = layout.reach() as i64;
+        assert_eq!(profile(block - reach), profile(0));
+    }
+}
