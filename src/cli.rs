@@ -11,7 +11,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::evaluation::candidate::{Candidate, UnknownCandidate};
 use crate::evaluation::protocol::Protocol;
+use crate::export::ExportFormat;
+use crate::incidents::SeverityRule;
 use crate::logs::FieldMap;
+use crate::printer::LogFormat;
 use crate::session::SeriesKey;
 use crate::units::{ByteSize, WindowStep, parse_instant};
 
@@ -30,8 +33,13 @@ Examples:
   anomalog score --out scored.parquet
   anomalog sql 'SELECT site, count(*) FROM access_logs GROUP BY site'
 
-Exit status: 0 success, 1 the data or the query has a fault, 2 the command line has, 3 some logs \
-could not be read, 4 another command is changing the warehouse.")]
+Exit status:
+  0  success
+  1  the data, the query or the machine stood in the way
+  2  the command line was not understood; nothing was done
+  3  `run` did what it could: some logs could not be read, or the export not written
+  4  another command is changing the warehouse; nothing was done
+  5  `run --fail-on`: all was done, and there are new incidents")]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
@@ -65,6 +73,19 @@ pub struct GlobalArgs {
     #[arg(long, short, global = true)]
     pub quiet: bool,
 
+    /// How to write standard error: `text`, or `json` for one object a line, with progress.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORM",
+        hide_possible_values = true,
+        default_value_t,
+        env = "ANOMALOG_LOG_FORMAT",
+        hide_env_values = true
+    )]
+    pub log_format: LogFormat,
+
     /// Memory that queries may use before they spill to disk, such as `1GB` [default: no limit].
     #[arg(long, global = true, value_name = "SIZE")]
     pub memory_limit: Option<ByteSize>,
@@ -95,6 +116,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Group anomalous windows into incidents, and say what caused them.
     Incidents(IncidentsArgs),
+    /// Write the tables for BI tools to one folder.
+    Export(ExportArgs),
     /// Query the warehouse.
     Sql(SqlArgs),
     /// List the detectors, or show one.
@@ -120,8 +143,9 @@ Example:
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Reads new logs, builds the dates of traffic_windows, scored_windows, incidents and incident_causes \
-that would come out otherwise, and no others, and says which incidents are new. It may be run twice, late, for past days, after a crash: the tables are \
-the same. Nothing new ends at once.
+that would come out otherwise, and no others, and says which incidents are new. It may be run twice, \
+late, for past days, after a crash: the tables are the same. Nothing new ends at once. For `--fail-on` \
+and hooks, incidents are new that no run has seen, or not so severe.
 
 Examples:
   anomalog run
@@ -152,6 +176,31 @@ pub struct RunArgs {
     /// Override a setting of the job file, such as `windows.step=5m`.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+
+    /// End with exit status 5 if there are new incidents of this severity or above.
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<SeverityArg>,
+}
+
+/// A severity of incidents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SeverityArg {
+    /// Every incident.
+    Low,
+    /// Medium and high.
+    Medium,
+    /// High only.
+    High,
+}
+
+impl From<SeverityArg> for SeverityRule {
+    fn from(arg: SeverityArg) -> Self {
+        match arg {
+            SeverityArg::Low => Self::Low,
+            SeverityArg::Medium => Self::Medium,
+            SeverityArg::High => Self::High,
+        }
+    }
 }
 
 /// Arguments of `anomalog init`.
@@ -438,6 +487,44 @@ pub struct IncidentsArgs {
     /// Only incidents that begin before the end of the date of this date or RFC 3339 time.
     #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
     pub until: Option<DateTime<Utc>>,
+}
+
+/// Arguments of `anomalog export`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes one file each of traffic_windows, scored_windows, incidents, incident_causes, detectors and \
+runs, with `README.md` and `columns.csv`, which say what every column means, and `star.sql`, with views \
+for DuckDB. Windows are those of the dates asked for, incidents those that begin on them; detectors \
+and runs come whole. The folder appears complete or not at all, and the same tables are the same bytes.
+
+Examples:
+  anomalog export --out export
+  anomalog export --out march --from 2026-03-01 --to 2026-03-31 --format csv
+  anomalog export --out export --overwrite")]
+pub struct ExportArgs {
+    /// Folder to write.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+
+    /// How to write rows.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ExportFormat,
+
+    /// Only this UTC date.
+    #[arg(long, value_name = "DATE", conflicts_with_all = ["from", "to"])]
+    pub date: Option<NaiveDate>,
+
+    /// Only dates from this one on.
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<NaiveDate>,
+
+    /// Only dates up to this one.
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<NaiveDate>,
+
+    /// Replace an earlier export.
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 /// Arguments of `anomalog sql`.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anomalog_udfs::DetectorError;
+use chrono::NaiveDate;
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
@@ -17,6 +18,7 @@ use crate::evaluation::report::PageError;
 use crate::evaluation::run::RunError;
 use crate::evaluation::study::LinesError;
 use crate::evaluation::warehouse::WarehouseError;
+use crate::export::ExportError;
 use crate::incidents::RulesError;
 use crate::job::ConfigError;
 use crate::labels::LabelsError;
@@ -41,10 +43,12 @@ pub enum ExitStatus {
     Failure = 1,
     /// The command line was not understood; nothing was done.
     Usage = 2,
-    /// `anomalog run` did what it could, but some logs could not be read.
+    /// `anomalog run` did what it could, but some logs could not be read, or the export not written.
     Partial = 3,
     /// Another command is changing the warehouse; nothing was done.
     InUse = 4,
+    /// `anomalog run --fail-on` did all it could, and there are new incidents so severe.
+    Incidents = 5,
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -106,6 +110,14 @@ pub enum Error {
     /// Parquet was asked for without a file to put it in.
     #[error("a Parquet result needs a file")]
     ParquetToTerminal,
+    /// Windows of all dates are to be cut, and requests are no longer there.
+    #[error(
+        "requests before {before} are no longer kept, so that windows of all dates cannot be cut anew"
+    )]
+    RequestsRetired {
+        /// The first date whose requests are kept.
+        before: NaiveDate,
+    },
     /// Nothing to count.
     #[error("the warehouse `{}` has no access logs", .warehouse.display())]
     NoLogs {
@@ -123,6 +135,9 @@ pub enum Error {
         /// Why.
         source: Box<WriteError>,
     },
+    /// An export that cannot be written.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// A job file.
     #[error(transparent)]
     Job(Box<ConfigError>),
@@ -400,6 +415,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Export(error) => error.hint().map(str::to_owned),
             Self::Job(error) => error.hint().map(str::to_owned),
             Self::JobExists { .. } => Some(
                 "name another with `--job FILE`, or remove it first".to_owned(),
@@ -414,6 +430,11 @@ impl Error {
             Self::NoLogs { .. } => Some(
                 "read some with `anomalog ingest FILE…`, or name another warehouse with \
                  `--warehouse PATH`"
+                    .to_owned(),
+            ),
+            Self::RequestsRetired { .. } => Some(
+                "`anomalog run` goes on with the windows that there are, with the step and the series \
+                 key that they have; for others begin a warehouse of its own"
                     .to_owned(),
             ),
             Self::Storage(error) => error.hint(),

@@ -12,6 +12,9 @@
 //!                            │  queries/incidents.sql, queries/incident_causes.sql
 //!                            ▼
 //!                        incidents, incident_causes      what went wrong when, and who did it
+//!                            │
+//!                            ▼
+//!                        one folder for BI tools
 //! ```
 //!
 //! Data goes one way. Each step reads what stands above it and writes what stands below, and can
@@ -33,6 +36,7 @@ pub mod commands;
 pub mod detectors;
 pub mod error;
 pub mod evaluation;
+pub mod export;
 pub mod incidents;
 pub mod job;
 pub mod labels;

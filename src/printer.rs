@@ -7,7 +7,9 @@
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use chrono::{SecondsFormat, Utc};
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
@@ -16,15 +18,32 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::logs::IngestProgress;
+
+/// How standard error is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people, with bars on a terminal.
+    #[default]
+    Text,
+    /// One JSON object a line, for programs that collect logs; progress included.
+    Json,
+}
+
+/// How often a step that is under way says how far it has come, where that is a line.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+/// How soon it is noticed that a step has ended.
+const PROGRESS_CHECK: Duration = Duration::from_millis(100);
 
 /// Writes what a command has to say, in the way the user asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Printer {
     json: bool,
     quiet: bool,
+    log: LogFormat,
 }
 
 impl Printer {
@@ -32,7 +51,14 @@ impl Printer {
     /// written.
     #[must_use]
     pub const fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet }
+        let log = LogFormat::Text;
+        Self { json, quiet, log }
+    }
+
+    /// The same with another form of standard error.
+    #[must_use]
+    pub const fn with_log(self, log: LogFormat) -> Self {
+        Self { log, ..self }
     }
 
     /// Whether summaries are JSON.
@@ -58,7 +84,14 @@ impl Printer {
                 .map_err(|error| Error::Output(error.into()))?;
             return writeln!(output).map_err(Error::Output);
         }
-        self.note(summary);
+        match self.log {
+            LogFormat::Text => self.note(summary),
+            LogFormat::Json if self.quiet => {}
+            LogFormat::Json => log_line(
+                "info",
+                json!({ "message": summary.to_string(), "summary": summary }),
+            ),
+        }
         Ok(())
     }
 
@@ -102,22 +135,36 @@ impl Printer {
     /// Tells something that is neither data nor a fault.
     pub fn note(self, text: impl Display) {
         if !self.quiet {
-            report(&text.to_string());
+            self.report("info", "", text);
         }
     }
 
     /// Tells of something that may be a fault but did not stop the command.
     pub fn warning(self, text: impl Display) {
         if !self.quiet {
-            report(&format!("warning: {text}"));
+            self.report("warning", "warning: ", text);
         }
     }
 
     /// Tells why a command failed, and what to do about it.
     pub fn error(self, error: &Error) {
+        if self.log == LogFormat::Json {
+            log_line(
+                "error",
+                json!({ "message": error.chain(), "hint": error.hint() }),
+            );
+            return;
+        }
         report(&format!("error: {}", error.chain()));
         if let Some(hint) = error.hint() {
             report(&format!("hint: {hint}"));
+        }
+    }
+
+    fn report(self, level: &str, prefix: &str, text: impl Display) {
+        match self.log {
+            LogFormat::Text => report(&format!("{prefix}{text}")),
+            LogFormat::Json => log_line(level, json!({ "message": text.to_string() })),
         }
     }
 
@@ -130,9 +177,13 @@ impl Printer {
         }
     }
 
-    /// Shows that work is under way, on a terminal only; `total` is the amount of work, if known.
+    /// Shows that work is under way: as a bar on a terminal, as lines where the log is JSON; `total`
+    /// is the amount of work, if known.
     #[must_use]
     pub fn progress(self, message: &'static str, total: Option<u64>) -> ProgressBar {
+        if self.log == LogFormat::Json && !self.quiet {
+            return progress_lines(message, total);
+        }
         if self.quiet || self.json || !io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
@@ -179,6 +230,84 @@ impl IngestProgress for IngestBar {
             bar.finish_and_clear();
         }
     }
+}
+
+/// A bar that nobody sees, and lines that say how far it has come: one at the start, then some while
+/// it goes on, and one at the end.
+fn progress_lines(step: &'static str, total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::hidden();
+    if let Some(total) = total {
+        bar.set_length(total);
+    }
+    let started = Instant::now();
+    let tell = move |done: u64, total: Option<u64>, finished: bool| {
+        let seconds = started.elapsed().as_secs_f64();
+        let rate = done as f64 / seconds.max(1e-3);
+        let left = total.filter(|_| rate > 0.0 && !finished);
+        let left = left.map(|total| total.saturating_sub(done) as f64 / rate);
+        log_line(
+            "progress",
+            json!({
+                "step": step,
+                "done": done,
+                "total": total,
+                "seconds": rounded(seconds),
+                "per_second": rounded(rate),
+                "seconds_left": left.map(rounded),
+                "finished": finished,
+            }),
+        );
+    };
+    tell(0, total, false);
+    let watched = bar.downgrade();
+    std::thread::spawn(move || {
+        let mut told = Instant::now();
+        let mut last = 0;
+        while let Some(bar) = watched.upgrade() {
+            last = bar.position();
+            if bar.is_finished() {
+                break;
+            }
+            if told.elapsed() >= PROGRESS_EVERY {
+                told = Instant::now();
+                tell(last, bar.length(), false);
+            }
+            drop(bar);
+            std::thread::sleep(PROGRESS_CHECK);
+        }
+        tell(last, Some(last), true);
+    });
+    bar
+}
+
+/// To one digit after the point.
+fn rounded(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
+}
+
+/// Writes a JSON object to standard error, with its time and level.
+fn log_line(level: &str, fields: serde_json::Value) {
+    let time = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    let mut line = json!({ "time": time, "level": level });
+    if let (Some(line), serde_json::Value::Object(fields)) = (line.as_object_mut(), fields) {
+        line.extend(fields);
+    }
+    let _ = writeln!(io::stderr().lock(), "{}", escape_json(&line.to_string()));
+}
+
+/// JSON without what a terminal would obey: JSON itself asks only for the first 32 characters.
+fn escape_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_invisible(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }
 
 /// Writes a line to standard error. There is nowhere to report a failure of that.
@@ -271,6 +400,20 @@ mod tests {
     |                               |
     +-------------------------------+
     "#);
+    }
+
+    #[test]
+    fn json_stays_json_and_obeys_no_terminal() {
+        let value = json!({ "path": "/\u{1b}[2J\u{9b}\u{202e}\u{e0001}é" });
+        let text = escape_json(&value.to_string());
+        assert!(
+            text.chars().all(|c| !c.is_control() && !is_invisible(c)),
+            "{text}"
+        );
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            value
+        );
     }
 
     #[test]

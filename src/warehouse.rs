@@ -12,6 +12,8 @@
 //!   detectors/<name>/<version>/                 weights and manifest
 //!   sources/<name>.json                         links to Parquet logs
 //!   manifest.json                               what each partition was made from
+//!   retired.json                                from which date on rows are kept, if not all are
+//!   .alerts.json                                the incidents that have been told of
 //!   .index.json                                 what logs looked like: only saves reading them
 //!   .profiles                                   what is usual: only saves learning it
 //!   .staging/                                   files being written, never read

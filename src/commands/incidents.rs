@@ -15,7 +15,7 @@ use crate::cli::IncidentsArgs;
 use crate::error::Result;
 use crate::incidents::{Finder, IncidentRules, replace};
 use crate::schema::{INCIDENTS, Table};
-use crate::storage::Partition;
+use crate::storage::{Partition, Retired};
 use crate::units::{time_range, whole_dates};
 use crate::window_settings::WindowSettings;
 
@@ -68,7 +68,14 @@ pub async fn run(settings: &Settings, args: IncidentsArgs) -> Result<()> {
 /// As [`run`].
 pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<Found> {
     let session = settings.open().await?;
-    let range = whole_dates(&time_range(args.since, args.until));
+    let mut range = whole_dates(&time_range(args.since, args.until));
+    // Incidents of windows that are no longer kept stay as they are.
+    let kept = Retired::load(&settings.warehouse)?.first_kept(Table::ScoredWindows);
+    if let Some(first) = kept {
+        let first = first.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
+        range.start = range.start.max(first);
+        range.end = range.end.max(range.start);
+    }
     let is_asked_for = |date: &NaiveDate| {
         let midnight = date.and_time(NaiveTime::MIN).and_utc();
         range.contains(&midnight.timestamp_micros())

@@ -10,6 +10,7 @@ use super::Settings;
 use super::windows;
 use crate::cli::{IngestArgs, LogFormatArg};
 use crate::error::{Error, Result};
+use crate::job::refuse_if_retired;
 use crate::logs::{self, FileStatus, Format, IngestOptions, IngestSummary};
 use crate::sources::{ColumnMapping, Source};
 use crate::windows::WindowsSummary;
@@ -91,6 +92,9 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
         .cloned()
         .partition(|input| is_parquet(input, args.format));
     // All are checked before anything is written.
+    if !args.no_windows {
+        refuse_if_retired(&settings.warehouse)?;
+    }
     let linked = link(&args, &parquet)?;
     let mut writer = settings.writer("anomalog ingest").await?;
     logs::remove_unpublished(writer.warehouse()).map_err(|source| Error::Unpublished {

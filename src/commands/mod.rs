@@ -4,6 +4,7 @@
 pub mod demo;
 pub mod detectors;
 pub mod evaluate;
+pub mod export;
 pub mod incidents;
 pub mod ingest;
 pub mod init;
@@ -52,7 +53,7 @@ impl Settings {
                 ..SessionOptions::default()
             },
             wait: if global.wait { Wait::ForEver } else { Wait::No },
-            printer: Printer::new(global.json, global.quiet),
+            printer: Printer::new(global.json, global.quiet).with_log(global.log_format),
         }
     }
 
@@ -111,6 +112,7 @@ async fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Train(args) => train::run(&settings, args).await,
         Command::Score(args) => score::run(&settings, args).await,
         Command::Incidents(args) => incidents::run(&settings, args).await,
+        Command::Export(args) => export::run(&settings, &args).await,
         Command::Sql(args) => sql::run(&settings, args).await,
         Command::Detectors(args) => detectors::run(&settings, args),
         Command::Simulate(args) => simulate::run(&settings, args),

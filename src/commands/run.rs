@@ -5,7 +5,8 @@ use chrono::Utc;
 use super::Settings;
 use crate::cli::RunArgs;
 use crate::error::{ExitStatus, Result};
-use crate::job::{DateLimits, Job, Night, Outcome};
+use crate::incidents::SeverityRule;
+use crate::job::{DateLimits, Job, Night};
 
 /// Runs `anomalog run`. A warehouse that the command line names goes before that of the job file.
 ///
@@ -36,10 +37,19 @@ pub async fn run(settings: &Settings, args: &RunArgs, has_warehouse: bool) -> Re
             ExitStatus::Partial
         });
     }
-    let summary = night.run().await?;
+    let ended = night.run().await;
+    for fault in night.announce(&ended) {
+        settings.printer.warning(fault);
+    }
+    let summary = ended?;
     settings.printer.summary(&summary)?;
-    Ok(match summary.outcome {
-        Outcome::Success => ExitStatus::Success,
-        Outcome::Partial => ExitStatus::Partial,
-    })
+    let fail_on = args.fail_on.map(SeverityRule::from);
+    let status = Night::exit_status(&summary, fail_on);
+    if let (ExitStatus::Incidents, Some(severity)) = (status, fail_on) {
+        settings.printer.warning(format_args!(
+            "{} new incidents of severity `{severity}` or above",
+            summary.after.alerts.at_least(severity)
+        ));
+    }
+    Ok(status)
 }

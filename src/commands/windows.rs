@@ -9,6 +9,7 @@ use indicatif::ProgressBar;
 use super::Settings;
 use crate::cli::WindowsArgs;
 use crate::error::{Error, Result};
+use crate::job::refuse_if_retired;
 use crate::schema::Table;
 use crate::session::Session;
 use crate::storage::{Partition, Writer};
@@ -40,6 +41,7 @@ pub async fn build(
     progress: &ProgressBar,
 ) -> Result<WindowsSummary> {
     let warehouse = session.warehouse();
+    refuse_if_retired(warehouse)?;
     let remembered = WindowSettings::load(warehouse)?;
     let settings = WindowSettings {
         step: args.step.unwrap_or(remembered.step),

@@ -1,5 +1,7 @@
 //! When unusual windows are an incident, and how severe it is.
 
+use std::fmt;
+
 use anomalog_udfs::detector::Severity;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +88,12 @@ impl From<SeverityRule> for Severity {
             SeverityRule::Medium => Self::Medium,
             SeverityRule::High => Self::High,
         }
+    }
+}
+
+impl fmt::Display for SeverityRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Severity::from(*self).name())
     }
 }
 

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use chrono::{NaiveDate, NaiveTime};
 use serde::Deserialize;
 
+use super::outputs::{ExportSettings, HookSettings, MetricsSettings, RetentionSettings};
 use crate::incidents::{IncidentRules, RulesError};
 use crate::logs::{FieldMap, Format, IngestOptions, TimeLimits};
 use crate::session::SeriesKey;
@@ -108,6 +109,14 @@ pub struct Job {
     pub scores: ScoreSettings,
     /// When anomalous windows are an incident.
     pub incidents: IncidentRules,
+    /// The export that follows the tables.
+    pub export: ExportSettings,
+    /// Figures for other programs.
+    pub metrics: MetricsSettings,
+    /// Who is told.
+    pub hooks: HookSettings,
+    /// What is kept for how long.
+    pub retention: RetentionSettings,
 }
 
 /// Some logs that are written alike.
@@ -149,6 +158,14 @@ pub(super) struct Raw {
     scores: RawScores,
     #[serde(default)]
     incidents: CheckedRules,
+    #[serde(default)]
+    export: ExportSettings,
+    #[serde(default)]
+    metrics: MetricsSettings,
+    #[serde(default)]
+    hooks: HookSettings,
+    #[serde(default)]
+    retention: RetentionSettings,
 }
 
 fn default_warehouse() -> PathBuf {
@@ -404,6 +421,10 @@ impl Raw {
                 alarms_per_week: self.scores.alarms_per_week.map(|Positive(number)| number),
             },
             incidents: self.incidents.0,
+            export: self.export.below(|path| below(&folder, path)),
+            metrics: self.metrics.below(|path| below(&folder, path)),
+            hooks: self.hooks,
+            retention: self.retention,
         })
     }
 }
@@ -503,7 +524,7 @@ mod tests {
         insta::assert_snapshot!(fault("[windows]\nstep = \"7m\""), @r#"`job.toml` line 2, `step = "7m"`: a step must divide a day evenly, such as `30s`, `1m`, `5m`, `1h` or `1d`"#);
         insta::assert_snapshot!(fault("[windows]\nstep = 7"), @"`job.toml` line 2, `step = 7`: invalid type: integer `7`, expected a string");
         insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected `step` or `series_key`"#);
-        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `logs`, `limits`, `windows`, `scores`, `incidents`");
+        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `logs`, `limits`, `windows`, `scores`, `incidents`, `export`, `metrics`, `hooks`, `retention`");
         insta::assert_snapshot!(fault("[[logs]]\nformat = \"combined\""), @"`job.toml` line 1, `[[logs]]`: missing field `paths`");
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\nformat = \"clf\""), @r#"`job.toml` line 3, `format = "clf"`: expected `auto`, `common`, `combined`, `json`, `tsv`, `csv` or `parquet`"#);
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\ncolumns = { time = \"t\" }"), @r#"`job.toml` line 3, `columns = { time = "t" }`: unknown column `time` in the column map"#);
@@ -513,6 +534,10 @@ mod tests {
         insta::assert_snapshot!(fault("[incidents]\nmin_severity = \"severe\""), @"`job.toml` line 2, `min_severity = \"severe\"`: unknown variant `severe`, expected one of `low`, `medium`, `high`");
         insta::assert_snapshot!(fault("[limits]\nearliest = \"yesterday\""), @r#"`job.toml` line 2, `earliest = "yesterday"`: expected a date, such as `2026-11-01`"#);
         insta::assert_snapshot!(fault("[limits]\nahead_of_file = \"1 fortnight\""), @r#"`job.toml` line 2, `ahead_of_file = "1 fortnight"`: expected a whole number and a unit, such as `90s`, `10m`, `2h` or `7d`"#);
+        insta::assert_snapshot!(fault("[export]\nformat = \"xlsx\""), @r#"`job.toml` line 2, `format = "xlsx"`: unknown variant `xlsx`, expected one of `parquet`, `csv`, `ndjson`"#);
+        insta::assert_snapshot!(fault("[hooks]\ncommand = []"), @r#"`job.toml` line 2, `command = []`: expected a program and its arguments, such as `["/usr/local/bin/tell"]`"#);
+        insta::assert_snapshot!(fault("[hooks]\nwebhook = \"example.com\""), @r#"`job.toml` line 2, `webhook = "example.com"`: expected an address that begins with `https://` or `http://`"#);
+        insta::assert_snapshot!(fault("[retention]\naccess_logs = \"7d\""), @r#"`job.toml` line 2, `access_logs = "7d"`: expected whole days, at least 14, such as `90d`"#);
         insta::assert_snapshot!(fault("[windows\nstep"), @"`job.toml` line 1, `[windows`: unclosed table, expected `]`");
         insta::assert_snapshot!(fault("warehouse = \"w\""), @"`job.toml` names no logs");
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a***\"]"), @"`job.toml`: `a***` is no pattern of paths: wildcards are either regular `*` or recursive `**`");

@@ -26,7 +26,7 @@ use crate::incidents::{
 };
 use crate::schema::Table;
 use crate::session::Session;
-use crate::storage::{Manifest, Partition, PartitionDate, Writer};
+use crate::storage::{Manifest, Partition, PartitionDate, Retired, Writer};
 use crate::table_files::{self, partition_file};
 use crate::units::rfc_3339;
 use crate::warehouse::Warehouse;
@@ -242,12 +242,22 @@ pub(super) fn plan<'a>(
             .partition(table, date)
             .filter(|found| is_there(warehouse, table, date, found))
     };
+    // What was found in rows that are no longer kept stays: it could not be found or explained again.
+    let retired = Retired::load(warehouse)?;
+    let is_gone = |date: &NaiveDate| {
+        let tables = [Table::ScoredWindows, Table::AccessLogs];
+        tables.iter().any(|table| retired.covers(*table, *date))
+    };
     let is_done = |date: NaiveDate| {
         let incidents = stored(Table::Incidents, date);
         let causes = stored(Table::IncidentCauses, date);
         let Some((incidents, causes)) = incidents.zip(causes) else {
             return false;
         };
+        let mut reads = incidents.reads.iter().chain(&causes.reads);
+        if is_gone(&date) || reads.any(|date| is_gone(&date.0)) {
+            return true;
+        }
         let incidents_key = inputs.incidents_key(rules, settings, &incidents.reads);
         let causes_key = inputs.causes_key(&incidents_key, settings, &causes.reads);
         incidents.key.as_ref() == Some(&incidents_key) && causes.key.as_ref() == Some(&causes_key)
@@ -261,7 +271,9 @@ pub(super) fn plan<'a>(
         remove.extend(table_files::dates(&folder).map_err(Error::io("read", &folder))?);
         remove.extend(manifest.partitions(table).map(|(date, _)| date));
     }
-    remove.retain(|date| !inputs.scored.contains_key(date));
+    remove.retain(|date| {
+        !inputs.scored.contains_key(date) && !retired.covers(Table::ScoredWindows, *date)
+    });
     let files = remove.iter().flat_map(|date| {
         [Table::Incidents, Table::IncidentCauses]
             .map(|table| partition_file(&warehouse.table(table), *date))

@@ -13,21 +13,29 @@
 //! bytes: what is built depends on what is there, never on how it came there.
 //!
 //! Steps, each of which leaves all tables in order: `sources` (new logs are read, those that were
-//! replaced go), `traffic`, `scores`, `incidents`. A step that is to come after them goes into
-//! `Night::tables`, with keys over those of the partitions that it reads.
+//! replaced go), `traffic`, `scores`, `incidents`; then `retention`. After them come the export and
+//! those who are told (`after`). A step that is to come after them goes into `Night::tables`, with
+//! keys over those of the partitions that it reads.
 
+mod after;
+mod alerts;
 pub mod config;
 mod coverage;
 mod dates;
+mod hook;
 mod incidents;
 mod key;
+mod metrics;
+pub mod outputs;
 mod partitions;
 mod profiles;
+mod retention;
 mod scores;
 mod sources;
 mod summary;
 pub mod template;
 mod traffic;
+mod webhook;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -35,6 +43,8 @@ use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+pub use after::{After, refuse_if_retired};
+pub use alerts::{Alert, Alerts};
 pub use config::{ConfigError, Job};
 pub use dates::DateLimits;
 pub use incidents::{NamedCause, NamedIncident, NewIncidents};
@@ -105,6 +115,7 @@ impl Night<'_> {
         summary.faults.extend(index.link(self.job)?);
         let inputs = self.inputs(&scan, &mut index)?.digest;
         if is_up_to_date(&writer, &inputs) {
+            self.hand_out(&writer, &mut summary);
             summary.end(started.elapsed());
             return Ok(summary);
         }
@@ -113,10 +124,13 @@ impl Night<'_> {
         summary.seconds.ingest = started.elapsed().as_secs_f64();
         self.tables(&scan, &mut index, &mut writer, &mut summary)
             .await?;
+        self.retire(&mut writer, &mut summary).await?;
         let inputs = self.inputs(&scan, &mut index)?.digest;
         index.save(warehouse)?;
         self.conclude(inputs, started, &mut writer, &mut summary)
             .await?;
+        self.hand_out(&writer, &mut summary);
+        summary.end(started.elapsed());
         Ok(summary)
     }
 
@@ -196,6 +210,7 @@ impl Night<'_> {
             windows,
             scores,
             incidents: rules,
+            retention,
             ..
         } = self.job;
         let store = detector_store(warehouse, &self.options())?;
@@ -207,6 +222,9 @@ impl Night<'_> {
             .text(windows.series_key.as_sql())
             .text(&detectors)
             .text(&incidents::digest(rules));
+        if *retention != outputs::RetentionSettings::default() {
+            key.add_text(&format!("{retention:?}"));
+        }
         for digest in self.ingested()? {
             key.add_text(&digest);
         }

@@ -30,7 +30,7 @@ use crate::queries::Query;
 use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::scores::{self, SERIES, WINDOW_START, exported};
 use crate::session::Session;
-use crate::storage::{Manifest, Partition, Writer};
+use crate::storage::{Manifest, Partition, Retired, Writer};
 use crate::table_files::{self, DatedTableWriter, partition_file};
 use crate::units::WindowStep;
 use crate::warehouse::Warehouse;
@@ -167,9 +167,11 @@ pub(super) fn plan(
 ) -> Result<ScorePlan> {
     let reach = Reach::of(&selection, step);
     let windows = made_from(warehouse, manifest, Table::TrafficWindows)?;
+    let retired = Retired::load(warehouse)?;
     let mut keys = BTreeMap::new();
     let (mut build, mut left) = (Vec::new(), 0);
-    for date in windows.keys() {
+    let kept = windows.keys();
+    for date in kept.filter(|date| !retired.covers(Table::ScoredWindows, **date)) {
         let mut key = Key::of("scored_windows", VERSION)
             .text(Query::ScoredWindows.text())
             .text(detectors);

@@ -12,6 +12,7 @@ use datafusion::arrow::array::{
 };
 use serde::Serialize;
 
+use super::after::After;
 use super::config::Job;
 use super::incidents::NewIncidents;
 use super::scores::ScoredDates;
@@ -111,6 +112,9 @@ pub struct NightSummary {
     pub warnings: Vec<String>,
     /// What could not be read.
     pub faults: Vec<SourceFault>,
+    /// What it did besides.
+    #[serde(flatten)]
+    pub after: After,
     /// Seconds that steps took.
     pub seconds: StepSeconds,
     /// How it ended.
@@ -147,6 +151,7 @@ impl NightSummary {
             dates_left: 0,
             warnings,
             faults: Vec::new(),
+            after: After::default(),
             seconds: StepSeconds::default(),
             outcome: Outcome::Success,
         }
@@ -203,6 +208,7 @@ impl NightSummary {
             || !self.dates_scored.is_empty()
             || !self.incidents_built.is_empty()
             || self.dates_removed > 0
+            || !self.after.retired.is_empty()
     }
 
     /// Stages the row of `runs` and the summaries beside it.
@@ -231,7 +237,7 @@ impl NightSummary {
         Ok(())
     }
 
-    fn row(&self, id: &str) -> Result<RecordBatch> {
+    pub(super) fn row(&self, id: &str) -> Result<RecordBatch> {
         let text = |value: &str| Arc::new(StringArray::from(vec![value])) as ArrayRef;
         let number = |value: usize| Arc::new(Int64Array::from(vec![value as i64])) as ArrayRef;
         let seconds = |value: f64| Arc::new(Float64Array::from(vec![value])) as ArrayRef;
@@ -420,6 +426,7 @@ impl fmt::Display for NightSummary {
                 self.dates_left
             )?;
         }
+        write!(f, "{}", self.after)?;
         for warning in &self.warnings {
             write!(f, "\nwarning: {warning}")?;
         }

@@ -70,6 +70,35 @@ paths = [{paths}]
 # An impact of so much usual traffic raises the severity by one step, and by two.
 # medium_impact = "10m"
 # high_impact = "1h"
+
+# A folder for BI tools that follows the tables, with one file per table, of windows one per date.
+[export]
+# folder = "export"
+# parquet, csv or ndjson.
+# format = "parquet"
+
+# Figures of each run as a file for the textfile collector of node_exporter.
+[metrics]
+# prometheus = "/var/lib/node_exporter/anomalog.prom"
+
+# Who is told. Whatever becomes of it, the run is what it was.
+[hooks]
+# Program and arguments, started after each run with its summary as JSON on standard input.
+# command = ["/usr/local/bin/tell", "anomalog"]
+# How long it may take.
+# command_timeout = "1m"
+# Where new incidents are posted to as JSON, those of this severity or above; what is not taken is
+# sent again by the next run.
+# webhook = "https://example.com/hook"
+# webhook_severity = "medium"
+# How long that may take, with all retries.
+# webhook_timeout = "1m"
+
+# How long rows are kept, counted back from the last date of the windows, at least "14d"; for ever
+# without it. Windows and incidents stay.
+[retention]
+# access_logs = "90d"
+# scored_windows = "400d"
 "#,
         warehouse = quoted(warehouse),
     )
@@ -116,6 +145,12 @@ mod tests {
             "detector",
             "metrics",
             "alarms_per_week",
+            "folder",
+            "prometheus",
+            "command",
+            "webhook",
+            "access_logs",
+            "scored_windows",
         ];
         let is_default = |line: &str| {
             line.strip_prefix("# ").is_some_and(|line| {

@@ -9,6 +9,9 @@
 //!
 //! Where only the frame differs, as when the log of the next day shows that a site was silent and
 //! not without a log in the last minutes of this one, the counts are taken from the old windows.
+//!
+//! Dates whose requests are no longer kept (`super::retention`) stay as they are, and count with the
+//! part of `series_dates` that was made of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::queries::{self, Frame, Query};
 use crate::schema::{SERIES_DATES, Table};
 use crate::session::Session;
-use crate::storage::{Change, Manifest, Partition, Writer};
+use crate::storage::{Change, Manifest, Partition, Retired, Writer};
 use crate::table_files::{self, TableFileWriter, date_folder, partition_file};
 use crate::units::WindowStep;
 use crate::warehouse::Warehouse;
@@ -88,13 +91,20 @@ pub(super) async fn plan(
 ) -> Result<TrafficPlan> {
     let warehouse = session.warehouse();
     let mut plan = TrafficPlan::default();
-    let traffic = traffic_of_dates(warehouse, settings, linked)?;
+    let retired = Retired::load(warehouse)?;
+    let is_final = |date: NaiveDate| retired.covers(Table::AccessLogs, date);
+    if let Some(before) = retired.first_kept(Table::AccessLogs)
+        && WindowSettings::load(warehouse)? != *settings
+    {
+        return Err(Error::RequestsRetired { before });
+    }
+    let traffic = traffic_of_dates(warehouse, manifest, settings, linked, &retired)?;
     let mut ranges: BTreeMap<SeriesSite, Slots> = BTreeMap::new();
     let mut include = |(series, (first, last)): (SeriesSite, Slots)| {
         let range = ranges.entry(series).or_insert((first, last));
         *range = (range.0.min(first), range.1.max(last));
     };
-    let stored = stored_series(warehouse, manifest, &traffic);
+    let stored = stored_series(warehouse, manifest, &traffic, &retired);
     for row in read_series(session, &stored).await? {
         include(row);
     }
@@ -117,7 +127,7 @@ pub(super) async fn plan(
     register_ranges(session, ranges)?;
     let frame = queries::register_frame(session.context(), settings.step).await?;
     plan.keys = keys(&frame, settings, &traffic)?;
-    for (date, wanted) in &plan.keys {
+    for (date, wanted) in plan.keys.iter().filter(|(date, _)| !is_final(**date)) {
         let found = manifest.partition(Table::TrafficWindows, *date);
         let found = found.filter(|found| is_there(warehouse, Table::TrafficWindows, *date, found));
         if found.is_some_and(|found| found.key.as_ref() == Some(&wanted.key)) {
@@ -139,7 +149,7 @@ pub(super) async fn plan(
     let there = table_files::dates(&table).map_err(Error::io("read", &table))?;
     plan.remove = there
         .into_iter()
-        .filter(|date| !plan.keys.contains_key(date))
+        .filter(|date| !plan.keys.contains_key(date) && !is_final(*date))
         .collect();
     plan.traffic = traffic;
     Ok(plan)
@@ -228,8 +238,10 @@ fn series_file(warehouse: &Warehouse, date: NaiveDate) -> std::path::PathBuf {
 /// Per date with requests, what its counts are a function of.
 fn traffic_of_dates(
     warehouse: &Warehouse,
+    manifest: &Manifest,
     settings: &WindowSettings,
     linked: &BTreeMap<NaiveDate, Vec<String>>,
+    retired: &Retired,
 ) -> Result<BTreeMap<NaiveDate, String>> {
     let base = Key::of("traffic", VERSION)
         .text(Query::Traffic.text())
@@ -253,15 +265,25 @@ fn traffic_of_dates(
     for (date, files) in linked {
         dates.entry(*date).or_default().extend_from_slice(files);
     }
-    Ok(dates
-        .into_iter()
-        .map(|(date, files)| {
-            let mut key = base.clone();
-            for file in &files {
-                key.add_text(file);
-            }
-            (date, key.finish())
-        })
+    let is_final = |date: &NaiveDate| retired.covers(Table::AccessLogs, *date);
+    // Of logs that come after their date is final, nothing counts.
+    dates.retain(|date, _| !is_final(date));
+    let kept = dates.into_iter().map(|(date, files)| {
+        let mut key = base.clone();
+        for file in &files {
+            key.add_text(file);
+        }
+        (date, key.finish())
+    });
+    let series = warehouse.table(Table::SeriesDates);
+    let there = table_files::dates(&series).map_err(Error::io("read", &series))?;
+    let was = |date: NaiveDate| {
+        let known = manifest.partition(Table::SeriesDates, date);
+        let known = known.and_then(|known| known.key.clone());
+        (date, known.unwrap_or_else(|| "no longer kept".to_owned()))
+    };
+    Ok(kept
+        .chain(there.into_iter().filter(is_final).map(was))
         .collect())
 }
 
@@ -270,8 +292,10 @@ fn stored_series(
     warehouse: &Warehouse,
     manifest: &Manifest,
     traffic: &BTreeMap<NaiveDate, String>,
+    retired: &Retired,
 ) -> Vec<NaiveDate> {
-    manifest
+    let is_final = |date: &NaiveDate| retired.covers(Table::AccessLogs, *date);
+    let kept = manifest
         .partitions(Table::SeriesDates)
         .filter(|(date, partition)| {
             partition.key.is_some()
@@ -279,6 +303,12 @@ fn stored_series(
                 && is_there(warehouse, Table::SeriesDates, *date, partition)
         })
         .map(|(date, _)| date)
+        .filter(|date| !is_final(date));
+    traffic
+        .keys()
+        .copied()
+        .filter(is_final)
+        .chain(kept)
         .collect()
 }
 

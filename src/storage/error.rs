@@ -53,6 +53,15 @@ pub enum StorageError {
         #[source]
         source: serde_json::Error,
     },
+    /// What was deleted on purpose is not known.
+    #[error("`{}` is damaged", .path.display())]
+    RetiredDamaged {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
     /// The manifest is that of a later program.
     #[error("`{}` has format {found}, and this program reads up to {known}", .path.display())]
     Newer {
@@ -94,6 +103,11 @@ impl StorageError {
                 "remove `{}`: the next run finds out anew what must be built",
                 path.display()
             )),
+            Self::RetiredDamaged { .. } => Some(
+                "restore it from a backup, or write into it, per table, the first date that is kept: \
+                 without it, windows of dates whose requests are gone would be removed"
+                    .to_owned(),
+            ),
             Self::Newer { .. } => Some("use the newer program".to_owned()),
             Self::Store { .. } | Self::Io { .. } => Some(
                 "check that the folder can be written and has space: nothing is lost, the next \

@@ -21,6 +21,7 @@ mod journal;
 mod local;
 mod lock;
 mod manifest;
+mod retired;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ use tempfile::TempDir;
 pub use error::StorageError;
 pub use lock::{Holder, Lock, Wait};
 pub use manifest::{Manifest, Partition, PartitionDate};
+pub use retired::Retired;
 
 use crate::warehouse::Warehouse;
 use journal::{Journal, Move};

@@ -25,6 +25,7 @@ fn top_level() {
       train      Train detectors on the traffic windows
       score      Score every traffic window
       incidents  Group anomalous windows into incidents, and say what caused them
+      export     Write the tables for BI tools to one folder
       sql        Query the warehouse
       detectors  List the detectors, or show one
       simulate   Write made-up access logs with labelled anomalies
@@ -42,6 +43,8 @@ fn top_level() {
                                  for the demo `target/demo`] [env: ANOMALOG_WAREHOUSE]
           --json                 Print the command's summary as one JSON object on standard output
       -q, --quiet                Print nothing but data and errors
+          --log-format <FORM>    How to write standard error: `text`, or `json` for one object a line,
+                                 with progress [env: ANOMALOG_LOG_FORMAT] [default: text]
           --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
                                  [default: no limit]
           --wait                 Wait while another command changes the warehouse, instead of refusing
@@ -53,8 +56,13 @@ fn top_level() {
       anomalog score --out scored.parquet
       anomalog sql 'SELECT site, count(*) FROM access_logs GROUP BY site'
 
-    Exit status: 0 success, 1 the data or the query has a fault, 2 the command line has, 3 some logs
-    could not be read, 4 another command is changing the warehouse.
+    Exit status:
+      0  success
+      1  the data, the query or the machine stood in the way
+      2  the command line was not understood; nothing was done
+      3  `run` did what it could: some logs could not be read, or the export not written
+      4  another command is changing the warehouse; nothing was done
+      5  `run --fail-on`: all was done, and there are new incidents
     ");
 }
 
@@ -294,6 +302,58 @@ fn incidents() {
       anomalog incidents
       anomalog incidents --since 2026-11-01
       anomalog sql 'SELECT * FROM incidents ORDER BY started_at'
+    ");
+}
+
+#[test]
+fn export() {
+    insta::assert_snapshot!(help("export"), @"
+    Write the tables for BI tools to one folder
+
+    Usage: anomalog export [OPTIONS] --out <FOLDER>
+
+    Options:
+          --out <FOLDER>
+              Folder to write
+
+          --format <FORMAT>
+              How to write rows
+
+              Possible values:
+              - parquet: Parquet with zstd: types and column descriptions come with the data
+              - csv:     Comma-separated values with a header; NULL is empty
+              - ndjson:  One JSON object a line
+              
+              [default: parquet]
+
+          --date <DATE>
+              Only this UTC date
+
+          --from <DATE>
+              Only dates from this one on
+
+          --to <DATE>
+              Only dates up to this one
+
+          --overwrite
+              Replace an earlier export
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    Writes one file each of traffic_windows, scored_windows, incidents, incident_causes, detectors and
+    runs, with `README.md` and `columns.csv`, which say what every column means, and `star.sql`, with
+    views for DuckDB. Windows are those of the dates asked for, incidents those that begin on them;
+    detectors and runs come whole. The folder appears complete or not at all, and the same tables are
+    the same bytes.
+
+    Examples:
+      anomalog export --out export
+      anomalog export --out march --from 2026-03-01 --to 2026-03-31 --format csv
+      anomalog export --out export --overwrite
     ");
 }
 

@@ -7,6 +7,7 @@ mod demo;
 mod detectors;
 mod evaluate;
 mod example;
+mod export;
 mod help;
 mod incidents;
 mod ingest;

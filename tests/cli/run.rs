@@ -1,5 +1,8 @@
 //! `anomalog run`.
 
+mod operations;
+mod retention;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;

@@ -1,0 +1,31 @@
+//! `anomalog export`: writes the tables for BI tools to one folder.
+
+use super::Settings;
+use crate::cli::ExportArgs;
+use crate::error::Result;
+use crate::export::{Export, ExportError, write_folder};
+use crate::job::DateLimits;
+
+/// Runs `anomalog export`.
+///
+/// # Errors
+/// When there is no warehouse, the folder may not be written, or a table cannot be read.
+pub async fn run(settings: &Settings, args: &ExportArgs) -> Result<()> {
+    if !settings.warehouse.root().is_dir() {
+        let warehouse = settings.warehouse.root().to_owned();
+        return Err(ExportError::NoWarehouse { warehouse }.into());
+    }
+    // Nobody may change the tables meanwhile: they go together.
+    let writer = settings.writer("anomalog export").await?;
+    let exported = write_folder(&Export {
+        warehouse: writer.warehouse(),
+        folder: &args.out,
+        format: args.format,
+        limits: DateLimits {
+            from: args.date.or(args.from),
+            to: args.date.or(args.to),
+        },
+        overwrite: args.overwrite,
+    })?;
+    settings.printer.summary(&exported)
+}

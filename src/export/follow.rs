@@ -1,0 +1,242 @@
+//! An export that follows the warehouse: what the nightly job keeps up to date.
+//!
+//! As with the partitions of the warehouse, each file has a key, the digest of what it is made
+//! from, which the [`State`] of the export remembers; a file is written if its key is another now, or
+//! if it is not there as it was. So it does not matter what earlier nights did, or whether they
+//! ended well.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::documents::Layout;
+use super::error::ExportError;
+use super::format::ExportFormat;
+use super::star::{Rows, StarTable, run_files};
+use super::state::{State, Written};
+use super::{STAGING, beside, write_table, write_text};
+use crate::error::{Error, Result};
+use crate::job::DateLimits;
+use crate::results::Encoder;
+use crate::schema::Table;
+use crate::storage::Manifest;
+use crate::table_files::partition_file;
+use crate::warehouse::Warehouse;
+
+/// To be raised whenever the same tables would give other files.
+const VERSION: &str = "1";
+
+/// What changed in an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Followed {
+    /// Files written.
+    pub written: usize,
+    /// Files removed, since what they were made from is gone.
+    pub removed: usize,
+}
+
+/// A file as it should be.
+struct Wanted {
+    key: String,
+    content: Content,
+}
+
+enum Content {
+    Table(StarTable, Vec<NaiveDate>),
+    Text(String),
+}
+
+/// Makes the export in a folder equal to the warehouse, which nobody else may be changing.
+///
+/// # Errors
+/// When the folder holds something else, a table cannot be read, or a file not be written. What has
+/// been written by then is remembered.
+pub fn follow(
+    warehouse: &Warehouse,
+    manifest: &Manifest,
+    folder: &Path,
+    format: ExportFormat,
+) -> Result<Followed> {
+    let mut state = open(folder)?;
+    let wanted = wanted(warehouse, manifest, format)?;
+    let stale: Vec<&String> = wanted
+        .iter()
+        .filter(|(name, file)| !is_done(&state, folder, name, file))
+        .map(|(name, _)| name)
+        .collect();
+    let gone: Vec<String> = (state.files.keys())
+        .filter(|name| !wanted.contains_key(*name))
+        .cloned()
+        .collect();
+    let changes = Followed {
+        written: stale.len(),
+        removed: gone.len(),
+    };
+    if changes == Followed::default() {
+        return Ok(changes);
+    }
+    // Known before they are there: whatever ends the process, the next night finds them.
+    for name in stale.iter().copied().chain(&gone) {
+        state.files.insert(name.clone(), Written::default());
+    }
+    state.save(folder)?;
+    let failed = || Error::io("write", folder);
+    let mut staging = tempfile::Builder::new();
+    let staging = staging
+        .prefix(STAGING)
+        .tempdir_in(folder)
+        .map_err(failed())?;
+    for name in stale {
+        let Wanted { key, content } = &wanted[name];
+        let destination = folder.join(name);
+        let staged = staging.path().join("file");
+        match content {
+            Content::Table(table, dates) => {
+                write_table(warehouse, *table, dates, &staged, format)?;
+            }
+            Content::Text(text) => write_text(&staged, text)?,
+        }
+        let bytes = fs::metadata(&staged).map_err(failed())?.len();
+        if let Some(parent) = destination.parent() {
+            fs::create_dir_all(parent).map_err(Error::io("write", parent))?;
+        }
+        fs::rename(&staged, &destination).map_err(Error::io("write", &destination))?;
+        let key = key.clone();
+        state.files.insert(name.clone(), Written { key, bytes });
+    }
+    for name in &gone {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &path)(error));
+            }
+            _ => state.files.remove(name),
+        };
+    }
+    state.save(folder)?;
+    Ok(changes)
+}
+
+/// The state of a folder, which becomes an export if there is nothing in it.
+fn open(folder: &Path) -> Result<State> {
+    fs::create_dir_all(folder).map_err(Error::io("write", folder))?;
+    if State::is_in(folder) {
+        for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
+            let path = entry.map_err(Error::io("read", folder))?.path();
+            let name = path.file_name().map(std::ffi::OsStr::as_encoded_bytes);
+            if name.is_some_and(|name| name.starts_with(STAGING.as_bytes())) && path.is_dir() {
+                fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
+        return State::load(folder).map_err(Error::io("read", folder));
+    }
+    let mut entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    if entries.next().is_some() {
+        let folder = folder.to_owned();
+        return Err(ExportError::NotAnExport { folder }.into());
+    }
+    Ok(State::default())
+}
+
+fn is_done(state: &State, folder: &Path, name: &str, wanted: &Wanted) -> bool {
+    let is_there = |written: &Written| {
+        let found = fs::metadata(folder.join(name));
+        found.is_ok_and(|found| found.len() == written.bytes)
+    };
+    let written = state.files.get(name);
+    written.is_some_and(|written| written.key == wanted.key && is_there(written))
+}
+
+/// Every file of the export, by its path from the folder.
+fn wanted(
+    warehouse: &Warehouse,
+    manifest: &Manifest,
+    format: ExportFormat,
+) -> Result<BTreeMap<String, Wanted>> {
+    let layout = Layout::Dated;
+    let mut wanted = BTreeMap::new();
+    for table in StarTable::ALL {
+        let base = [
+            VERSION,
+            format.extension(),
+            &format!("{:?}", table.schema()),
+        ];
+        let base = base.map(str::to_owned);
+        let dates = table.dates(warehouse, DateLimits::default())?;
+        let made_from = match (table, table.dated()) {
+            (_, Some(dated)) => dates
+                .iter()
+                .map(|date| {
+                    let made_from = partition_identity(warehouse, manifest, dated, *date)?;
+                    Ok(format!("{date} {made_from}"))
+                })
+                .collect::<Result<Vec<_>>>()?,
+            (StarTable::Detectors, None) => vec![digest_of_rows(warehouse, table)?],
+            // Files of runs are named by what they are.
+            (_, None) => run_files(warehouse)?
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect(),
+        };
+        let pieces: Vec<(String, Vec<NaiveDate>, &[String])> = if layout.has_dates(table) {
+            let (name, extension) = (table.name(), format.extension());
+            let pieces = dates.iter().zip(made_from.chunks(1));
+            pieces
+                .map(|(date, part)| (format!("{name}/{date}.{extension}"), vec![*date], part))
+                .collect()
+        } else {
+            vec![(layout.pattern(table, format), dates, &made_from)]
+        };
+        for (name, dates, made_from) in pieces {
+            let key = digest(base.iter().chain(made_from));
+            let content = Content::Table(table, dates);
+            wanted.insert(name, Wanted { key, content });
+        }
+    }
+    for (name, text) in beside(layout, format) {
+        let key = digest([&text]);
+        let content = Content::Text(text);
+        wanted.insert(name.to_owned(), Wanted { key, content });
+    }
+    Ok(wanted)
+}
+
+/// What a partition was made from; of one made by hand, what it is.
+pub(crate) fn partition_identity(
+    warehouse: &Warehouse,
+    manifest: &Manifest,
+    table: Table,
+    date: NaiveDate,
+) -> Result<String> {
+    let file = partition_file(&warehouse.table(table), date);
+    let found = fs::metadata(&file).map_err(Error::io("read", &file))?;
+    let known = manifest.partition(table, date);
+    let key = known
+        .filter(|partition| partition.bytes == found.len())
+        .and_then(|partition| partition.key.clone());
+    match key {
+        Some(key) => Ok(key),
+        None => crate::logs::digest(&file).map_err(Error::io("read", &file)),
+    }
+}
+
+fn digest_of_rows(warehouse: &Warehouse, table: StarTable) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    if let Rows::Batch(batch) = table.rows(warehouse, &[])? {
+        hasher.update(&Encoder::ndjson().encode(&batch)?);
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// A digest of texts, each told apart from the next by its length.
+fn digest<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for text in texts {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.finalize().to_hex()[..32].to_owned()
+}

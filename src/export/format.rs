@@ -1,0 +1,119 @@
+//! The forms that a table can be exported in, and how one file is written.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::results::Encoder;
+use crate::table_files::TableFileWriter;
+
+/// How the rows of an export are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportFormat {
+    /// Parquet with zstd: types and column descriptions come with the data.
+    #[default]
+    Parquet,
+    /// Comma-separated values with a header; NULL is empty.
+    Csv,
+    /// One JSON object a line.
+    #[value(alias = "json")]
+    Ndjson,
+}
+
+impl ExportFormat {
+    /// How the names of its files end.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Parquet => "Parquet",
+            Self::Csv => "CSV",
+            Self::Ndjson => "JSON lines",
+        }
+    }
+}
+
+/// One file being written. Equal rows are equal bytes, however they are cut into batches.
+#[derive(Debug)]
+pub(super) struct FormatWriter {
+    path: PathBuf,
+    sink: Sink,
+    rows: usize,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Parquet(Box<TableFileWriter>),
+    Text(Encoder, BufWriter<File>),
+}
+
+impl FormatWriter {
+    /// Starts a file; a header, where the format has one, is written at once.
+    pub(super) fn create(path: &Path, format: ExportFormat, schema: &SchemaRef) -> Result<Self> {
+        let encoder = match format {
+            ExportFormat::Parquet => None,
+            ExportFormat::Csv => Some(Encoder::csv()),
+            ExportFormat::Ndjson => Some(Encoder::ndjson()),
+        };
+        let sink = match encoder {
+            None => {
+                let file = TableFileWriter::create(path, SchemaRef::clone(schema))?;
+                Sink::Parquet(Box::new(file))
+            }
+            Some(encoder) => {
+                let file = File::create(path).map_err(Error::io("write", path))?;
+                Sink::Text(encoder, BufWriter::new(file))
+            }
+        };
+        let mut writer = Self {
+            path: path.to_owned(),
+            sink,
+            rows: 0,
+        };
+        writer.write(&RecordBatch::new_empty(SchemaRef::clone(schema)))?;
+        Ok(writer)
+    }
+
+    /// Adds rows, which must have the columns of the schema.
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.rows += batch.num_rows();
+        match &mut self.sink {
+            Sink::Parquet(file) => file.write(batch).map(|_| ()),
+            Sink::Text(encoder, file) => {
+                let bytes = encoder.encode(batch)?;
+                file.write_all(&bytes)
+                    .map_err(Error::io("write", &self.path))
+            }
+        }
+    }
+
+    /// Completes and syncs the file; returns how many rows it has.
+    pub(super) fn finish(self) -> Result<usize> {
+        match self.sink {
+            Sink::Parquet(file) => file.finish()?,
+            Sink::Text(encoder, mut file) => {
+                let bytes = encoder.finish()?;
+                file.write_all(&bytes)
+                    .and_then(|()| file.flush())
+                    .and_then(|()| file.get_ref().sync_all())
+                    .map_err(Error::io("write", &self.path))?;
+            }
+        }
+        Ok(self.rows)
+    }
+}
