@@ -104,6 +104,20 @@ pub enum DetectorError {
         /// What exists, `name(metrics)`.
         available: Vec<String>,
     },
+    /// A shipped detector is asked to be changed.
+    #[error("detector `{name}` came with the program, and has the one version")]
+    Shipped {
+        /// The detector.
+        name: String,
+    },
+    /// There is no version to go back to.
+    #[error("there is no version before `{name}@{current}`")]
+    NothingBefore {
+        /// The detector.
+        name: String,
+        /// Its current version, the first.
+        current: u32,
+    },
     /// Several detectors fit equally well.
     #[error("several detectors take these metrics: {}", names.join(", "))]
     Ambiguous {
@@ -152,7 +166,9 @@ impl DetectorError {
             Self::FixedStep { name } => {
                 format!("write '{name}', or use a shipped detector such as 'pretrained-lstm:5m'")
             }
-            Self::Unknown { .. } => "`anomalog detectors list` shows them".to_owned(),
+            Self::Unknown { .. } | Self::Shipped { .. } | Self::NothingBefore { .. } => {
+                "`anomalog detectors list` shows them".to_owned()
+            }
             Self::NoMatch { metrics, .. } => {
                 format!(
                     "train one: `anomalog train --metrics {}`",
