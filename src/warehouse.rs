@@ -79,6 +79,18 @@ impl Warehouse {
         tempfile::Builder::new().prefix("write-").tempdir_in(parent)
     }
 
+    /// Writes a file under its final name, in the place of one that has it: readers find the old
+    /// bytes or the new ones.
+    ///
+    /// # Errors
+    /// When the warehouse cannot be written.
+    pub fn publish_bytes(&self, bytes: &[u8], destination: &Path) -> io::Result<()> {
+        let staging = self.staging()?;
+        let staged = staging.path().join("file");
+        std::fs::write(&staged, bytes)?;
+        self.publish(&staged, destination)
+    }
+
     /// Moves a staged file to its final name, creating the folders on the way and replacing a
     /// file that has that name.
     ///

@@ -127,10 +127,7 @@ impl Ledger {
         let path = Self::path(warehouse);
         let failed = || Error::io("write", &path);
         let text = serde_json::to_vec(self).map_err(|error| failed()(error.into()))?;
-        let staging = warehouse.staging().map_err(failed())?;
-        let staged = staging.path().join("alerts.json");
-        fs::write(&staged, text).map_err(failed())?;
-        warehouse.publish(&staged, &path).map_err(failed())
+        warehouse.publish_bytes(&text, &path).map_err(failed())
     }
 
     /// The incidents that are new, which are so no longer. Only dates that were built since are read.

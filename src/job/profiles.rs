@@ -26,9 +26,6 @@ pub(super) fn save(warehouse: &Warehouse, profiles: &ProfileMemo) -> Result<()> 
         return Ok(());
     }
     let path = path(warehouse);
-    let failed = || Error::io("write", &path);
-    let staging = warehouse.staging().map_err(failed())?;
-    let staged = staging.path().join("profiles");
-    fs::write(&staged, profiles.to_bytes()).map_err(failed())?;
-    warehouse.publish(&staged, &path).map_err(failed())
+    let kept = warehouse.publish_bytes(&profiles.to_bytes(), &path);
+    kept.map_err(Error::io("write", &path))
 }
