@@ -1,11 +1,10 @@
--- incident_causes: which clients, paths, statuses, methods and user agents explain an incident.
--- reads:      incident_facets, incident_buckets
+-- incident_causes: which clients, paths, statuses, methods and user agents explain incidents.
+-- reads:      explained_incidents (incident_id, metric, direction; expected_ratio: expected_total over
+--             actual_total, NULL for none), incident_ranges, incident_facets, incident_buckets
 -- writes:     incident_causes
 -- grain:      one row per incident, dimension and value that explains a part of the change
--- order:      rank
--- parameters: $incident_id STRING, $metric STRING, $direction STRING: the incident's; $expected_ratio
---             DOUBLE: its expected_total over actual_total, NULL for none; $ranges_before DOUBLE: how
---             many times as long as the incident what is before is
+-- order:      incident_id, rank
+-- parameters: none
 --
 -- What is before says which share a value usually has; how much there should have been in all, the
 -- detector says, who knows the level of the day.
@@ -13,36 +12,65 @@
 -- There may be as many values as requests. So they are counted in 4096 buckets per dimension first,
 -- and one by one only in the 64 buckets that changed most: what is held is bounded, whichever way
 -- requests are split. What is lost: a value whose change is made up for by others of its bucket.
-WITH totals AS (
+WITH lengths AS (
+    -- How many times as long as the incident what is before is.
     SELECT
-        sum(during) AS during,
-        sum(before) AS before,
-        sum(requests_before) AS requests_before,
+        incident_id,
+        CAST(sum(CAST(range_end AS BIGINT) - CAST(range_start AS BIGINT)) FILTER (WHERE NOT is_during) AS DOUBLE)
+            / CAST(sum(CAST(range_end AS BIGINT) - CAST(range_start AS BIGINT)) FILTER (WHERE is_during) AS DOUBLE)
+            AS ranges_before
+    FROM (
+        -- Once, whatever days it has.
+        SELECT DISTINCT incident_id, is_during, range_start, range_end
+        FROM incident_ranges
+    )
+    GROUP BY incident_id
+),
+
+totals AS (
+    SELECT
+        sums.*,
+        direction,
+        CASE WHEN direction = 'dip' THEN -1 ELSE 1 END AS sign,
+        expected_ratio,
+        ranges_before,
         -- Errors are few before. Those of 30 requests are taken to be spread as all requests are.
-        CASE WHEN $metric IN ('client_errors', 'server_errors') THEN 30.0 ELSE 0.0 END AS supposed
-    FROM incident_buckets
-    -- Every request has one.
-    WHERE dimension = 'method'
+        CASE WHEN metric IN ('client_errors', 'server_errors') THEN 30.0 ELSE 0.0 END AS supposed
+    FROM (
+        SELECT
+            incident_id,
+            sum(during) AS during,
+            sum(before) AS before,
+            sum(requests_before) AS requests_before
+        FROM incident_buckets
+        -- Every request has one.
+        WHERE dimension = 'method'
+        GROUP BY incident_id
+    ) AS sums
+    INNER JOIN explained_incidents ON sums.incident_id = explained_incidents.incident_id
+    INNER JOIN lengths ON sums.incident_id = lengths.incident_id
 ),
 
 changed AS (
     SELECT
+        incident_buckets.incident_id,
         dimension,
         bucket,
         row_number() OVER (
-            PARTITION BY dimension
+            PARTITION BY incident_buckets.incident_id, dimension
             ORDER BY
-                CASE WHEN $direction = 'dip' THEN -1 ELSE 1 END
+                sign
                 * (incident_buckets.during - totals.during * incident_buckets.before / greatest(totals.before, 1)) DESC,
                 bucket
         ) AS place
     FROM incident_buckets
-    CROSS JOIN totals
+    INNER JOIN totals ON incident_buckets.incident_id = totals.incident_id
 ),
 
 -- Squares of weights say how much chance moves their sum.
 amounts AS (
     SELECT
+        incident_facets.incident_id,
         incident_facets.dimension,
         value,
         CAST(coalesce(sum(weight) FILTER (WHERE is_during), 0) AS DOUBLE) AS during,
@@ -55,9 +83,10 @@ amounts AS (
         max(weight) AS largest
     FROM incident_facets
     INNER JOIN changed
-        ON incident_facets.dimension = changed.dimension AND value_bucket(value) = changed.bucket
+        ON incident_facets.incident_id = changed.incident_id
+        AND incident_facets.dimension = changed.dimension AND value_bucket(value) = changed.bucket
     WHERE place <= 64
-    GROUP BY incident_facets.dimension, value
+    GROUP BY incident_facets.incident_id, incident_facets.dimension, value
 ),
 
 -- How much was expected in all, and how much the incident is off by: in its direction, and at least
@@ -65,20 +94,21 @@ amounts AS (
 change AS (
     SELECT
         *,
-        CASE WHEN $direction = 'dip' THEN -1 ELSE 1 END
+        sign
             * greatest(
-                CASE WHEN $direction = 'dip' THEN expected - during ELSE during - expected END,
+                CASE WHEN direction = 'dip' THEN expected - during ELSE during - expected END,
                 0.05 * greatest(during, expected),
                 1
             ) AS change
     FROM (
-        SELECT *, coalesce(during * $expected_ratio, before / $ranges_before) AS expected
+        SELECT *, coalesce(during * expected_ratio, before / ranges_before) AS expected
         FROM totals
     )
 ),
 
 shares AS (
     SELECT
+        amounts.incident_id,
         amounts.dimension,
         amounts.value,
         CASE WHEN change.during > 0 THEN amounts.during / change.during ELSE 0 END AS share_during,
@@ -97,7 +127,7 @@ shares AS (
             + amounts.squares_before * power(change.during / greatest(change.before, 1), 2)
             + power(amounts.largest, 2) AS variance
     FROM amounts
-    CROSS JOIN change
+    INNER JOIN change ON amounts.incident_id = change.incident_id
 ),
 
 -- Explanatory power and surprise are those of Bhagwan et al., "Adtributor: Revenue Debugging in
@@ -107,6 +137,7 @@ shares AS (
 -- changed at all, as of two proportions.
 explained AS (
     SELECT
+        incident_id,
         dimension,
         value,
         share_during,
@@ -136,15 +167,16 @@ notable AS (
     SELECT
         *,
         row_number() OVER (
-            PARTITION BY dimension ORDER BY explanatory_power DESC, surprise DESC, value
+            PARTITION BY incident_id, dimension ORDER BY explanatory_power DESC, surprise DESC, value
         ) AS dimension_rank
     FROM explained
     WHERE explanatory_power >= 0.05 AND deviate >= 3
 ),
 
 strongest AS (
-    SELECT max(explanatory_power) AS explanatory_power
+    SELECT incident_id, max(explanatory_power) AS explanatory_power
     FROM notable
+    GROUP BY incident_id
 ),
 
 -- Of values that explain about as much as the best one does, the narrowest comes first: a client
@@ -155,12 +187,12 @@ ranked AS (
         CASE WHEN notable.explanatory_power >= 0.8 * strongest.explanatory_power THEN breadth ELSE 8 END
             AS precedence
     FROM notable
-    CROSS JOIN strongest
+    INNER JOIN strongest ON notable.incident_id = strongest.incident_id
     WHERE dimension_rank <= 5
 )
 
 SELECT
-    $incident_id AS incident_id,
+    incident_id,
     dimension,
     value,
     share_during,
@@ -168,7 +200,7 @@ SELECT
     excess,
     explanatory_power,
     surprise,
-    CAST(row_number() OVER (ORDER BY precedence, explanatory_power DESC, dimension, dimension_rank) AS INT) AS rank,
+    CAST(row_number() OVER (PARTITION BY incident_id ORDER BY precedence, explanatory_power DESC, dimension, dimension_rank) AS INT) AS rank,
     CAST(dimension_rank AS INT) AS dimension_rank
 FROM ranked
-ORDER BY rank
+ORDER BY incident_id, rank

@@ -1,5 +1,5 @@
 -- incident_runs: runs of unusual windows of one series, of which incidents are made.
--- reads:      scored_windows
+-- reads:      scored_windows, calendar
 -- writes:     incident_runs, in memory: incidents reads it, and what an incident depends on is told by it
 -- grain:      one row per run; without an anomaly in it, `started_at` and what follows are NULL
 -- order:      site, run_from
@@ -10,6 +10,9 @@
 -- A window is hot if it is above the stop level. A run is hot windows of which any two that follow
 -- each other are at most $bridge of calm windows and $bridge_unknown of windows without a score
 -- apart. Its incident begins with its first anomaly; hot windows before that are left out.
+--
+-- What was planned is never hot: all windows that a maintenance covers a part of, at an event those with
+-- more than expected, at a holiday those with less.
 --
 -- Sums are over whole numbers, so that they do not depend on the order of their parts.
 --
@@ -44,7 +47,21 @@ hot AS (
             WHEN 'latency_p95' THEN latency_p95
         END AS actual_value
     FROM numbered
-    WHERE is_hot
+    WHERE
+        is_hot
+        AND NOT EXISTS (
+            SELECT 1
+            FROM calendar
+            WHERE
+                (calendar.site = '*' OR calendar.site = numbered.site)
+                AND CAST(numbered.window_start AS BIGINT) + $step > CAST(calendar.start AS BIGINT)
+                AND numbered.window_start < calendar."end"
+                AND (
+                    calendar.kind = 'maintenance'
+                    OR (calendar.kind = 'event' AND numbered.direction = 'spike')
+                    OR (calendar.kind = 'holiday' AND numbered.direction = 'dip')
+                )
+        )
 ),
 
 gaps AS (

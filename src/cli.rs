@@ -365,6 +365,11 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
 
+    /// Learn from the windows of incidents, labels and the calendar of the warehouse too; classifiers
+    /// always do.
+    #[arg(long)]
+    pub include_anomalies: bool,
+
     /// Begin with the weights of a detector: `pretrained` for the shipped one of each architecture.
     #[arg(long, value_name = "pretrained|DETECTOR")]
     pub from: Option<String>,
@@ -595,6 +600,30 @@ pub enum DetectorsCommand {
         #[arg(value_name = "NAME[@VERSION]")]
         detector: String,
     },
+    /// Make a version the one that its name alone means, once it has been verified.
+    ///
+    /// Where `anomalog run` trains challengers of this name, it scores the current period from now on.
+    Promote {
+        /// The version, as `name@version`.
+        #[arg(value_name = "NAME@VERSION")]
+        detector: String,
+    },
+    /// Make the version before the current one current, as `promote` does.
+    Rollback {
+        /// The detector.
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Check that detectors are whole: manifests, digests and shapes of weights.
+    ///
+    /// Exits with 1 if one is not.
+    Verify {
+        /// The detectors, as `name` (all its versions) or `name@version`; all if none is named.
+        #[arg(value_name = "NAME[@VERSION]")]
+        detectors: Vec<String>,
+    },
+    /// List which detector has scored from when on, and how its challengers did.
+    History,
 }
 
 /// Arguments of `anomalog simulate`.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use anomalog_udfs::detector::{DetectorError, DetectorRef, DetectorStore, Manifest, shipped};
+use anomalog_udfs::detector::{
+    DetectorError, DetectorRef, DetectorStore, Manifest, StoredDetector, shipped,
+};
 use anomalog_udfs::models::Architecture;
 
 /// The detectors that score a table.
@@ -26,6 +28,8 @@ pub struct Wanted<'a> {
     pub metrics: &'a [String],
     /// The detector that decides, as `name`, `name@version`, or shipped with a step.
     pub chosen: Option<&'a str>,
+    /// A detector that takes no part unless it is named.
+    pub without: Option<&'a str>,
 }
 
 /// Picks detectors for a table; `None` if there are none.
@@ -46,7 +50,10 @@ pub fn select(
     let step = reference.as_ref().and_then(|chosen| chosen.step_micros);
     let mut current = Vec::new();
     let mut shipped = Vec::new();
-    for entry in store.list()?.into_iter().filter(|entry| entry.is_current) {
+    let entries = store.list()?.into_iter();
+    let takes_part =
+        |entry: &StoredDetector| entry.is_current && Some(entry.name.as_str()) != wanted.without;
+    for entry in entries.filter(takes_part) {
         if entry.is_shipped {
             shipped.extend(bound(store, entry.manifest?, wanted, step));
             continue;

@@ -2,7 +2,6 @@
 //!
 //! A message says what was expected and what was found; the hint says what to do about it.
 
-use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -301,6 +300,14 @@ pub enum Error {
         /// The numeric columns there.
         columns: Vec<String>,
     },
+    /// Detectors that were verified are not whole.
+    #[error("{damaged} of {of} detectors that were verified cannot be used")]
+    DamagedDetectors {
+        /// How many.
+        damaged: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// A name that a detector already has that comes with the program.
     #[error("`{found}` is the name of a detector that comes with the program")]
     ShippedName {
@@ -459,6 +466,9 @@ impl Error {
             Self::NoDetectors { .. } => {
                 Some("train some with `anomalog train`, or name columns for the shipped ones with `--metrics`".to_owned())
             }
+            Self::DamagedDetectors { .. } => {
+                Some("restore their folders from a copy, or train them again".to_owned())
+            }
             Self::ShippedName { .. } => Some("choose another with `--name`".to_owned()),
             Self::BeginningMismatch { .. } => {
                 Some("training goes on with a detector as it is: leave the option out, or train without `--from`".to_owned())
@@ -492,12 +502,18 @@ impl Error {
     /// The message and those of its causes, in one line.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
         // A query's message already is that of its innermost cause.
         if matches!(self, Self::Query(_) | Self::SeriesKey { .. }) {
-            return text;
+            return self.to_string();
         }
-        let mut cause = self.source();
+        Self::chain_of(self)
+    }
+
+    /// The message of an error and those of its causes, in one line.
+    #[must_use]
+    pub fn chain_of(error: &(dyn std::error::Error + 'static)) -> String {
+        let mut text = error.to_string();
+        let mut cause = error.source();
         while let Some(error) = cause {
             text.push_str(": ");
             text.push_str(&error.to_string());

@@ -31,6 +31,8 @@
 //! - Only [`session`] builds a query context; only [`printer`] writes to the terminal.
 //! - [`cli`] is arguments as written; [`commands`] resolves them and calls the rest.
 
+pub mod calendar;
+pub mod champions;
 pub mod cli;
 pub mod commands;
 pub mod detectors;

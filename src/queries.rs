@@ -54,14 +54,18 @@ pub enum Query {
     IncidentRuns,
     /// Incidents.
     Incidents,
-    /// The days that an incident is compared with.
-    IncidentDays,
-    /// Who asked for what during an incident and before.
+    /// The stretches of time that tell what explains incidents.
+    IncidentRanges,
+    /// Who asked for what during incidents and before.
     IncidentFacets,
     /// How much falls into which bucket of values.
     IncidentBuckets,
-    /// What explains an incident.
+    /// What explains incidents.
     IncidentCauses,
+    /// When a series is known not to have been as usual.
+    KnownAnomalies,
+    /// How the windows of a date compare with what was expected of them.
+    Drift,
     /// The demo's strongest anomalies.
     DemoEvents,
     /// The demo's labels and what detectors make of them.
@@ -70,7 +74,7 @@ pub enum Query {
 
 impl Query {
     /// Every file.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::AccessLogs,
         Self::LogCoverage,
         Self::SeriesRange,
@@ -83,10 +87,12 @@ impl Query {
         Self::ScoredWindows,
         Self::IncidentRuns,
         Self::Incidents,
-        Self::IncidentDays,
+        Self::IncidentRanges,
         Self::IncidentFacets,
         Self::IncidentBuckets,
         Self::IncidentCauses,
+        Self::KnownAnomalies,
+        Self::Drift,
         Self::DemoEvents,
         Self::DemoLabels,
     ];
@@ -107,10 +113,12 @@ impl Query {
             Self::ScoredWindows => include_str!("../queries/scored_windows.sql"),
             Self::IncidentRuns => include_str!("../queries/incident_runs.sql"),
             Self::Incidents => include_str!("../queries/incidents.sql"),
-            Self::IncidentDays => include_str!("../queries/incident_days.sql"),
+            Self::IncidentRanges => include_str!("../queries/incident_ranges.sql"),
             Self::IncidentFacets => include_str!("../queries/incident_facets.sql"),
             Self::IncidentBuckets => include_str!("../queries/incident_buckets.sql"),
             Self::IncidentCauses => include_str!("../queries/incident_causes.sql"),
+            Self::KnownAnomalies => include_str!("../queries/known_anomalies.sql"),
+            Self::Drift => include_str!("../queries/drift.sql"),
             Self::DemoEvents => include_str!("../queries/demo_events.sql"),
             Self::DemoLabels => include_str!("../queries/demo_labels.sql"),
         }
@@ -348,111 +356,62 @@ pub async fn incidents(context: &SessionContext, parameters: &Incidents) -> Resu
         ])
 }
 
-/// What [`incident_causes`] reads.
+/// What [`incident_causes`] reads; what it reads more than once is queried once.
+const EXPLAINED_INCIDENTS: &str = "explained_incidents";
+const INCIDENT_RANGES: &str = "incident_ranges";
 const INCIDENT_FACETS: &str = "incident_facets";
-/// What it reads more than once, and so is queried once.
 const INCIDENT_BUCKETS: &str = "incident_buckets";
 
-/// The days before an incident of a series that the part of it in `during`, in microseconds since the
-/// epoch, is compared with.
+/// What explains incidents, by `incident_id`, then rank: `incidents` has the columns that
+/// `explained_incidents` is to have.
 ///
 /// # Errors
-/// When there are no scored windows.
-pub async fn incident_days(
-    context: &SessionContext,
-    series: &str,
-    during: &Range<i64>,
-) -> Result<DataFrame> {
-    context
-        .sql(Query::IncidentDays.text())
-        .await?
-        .with_param_values(vec![
-            ("series", ScalarValue::from(series)),
-            ("started_at", time(during.start)),
-            ("ended_at", time(during.end)),
-        ])
-}
-
-/// Parameters of [`incident_causes`]; times in microseconds since the epoch.
-#[derive(Debug, Clone, PartialEq)]
-pub struct IncidentCauses<'a> {
-    /// The incident.
-    pub incident_id: &'a str,
-    /// Its series.
-    pub series: &'a str,
-    /// Its top metric.
-    pub metric: &'a str,
-    /// Its direction.
-    pub direction: &'a str,
-    /// What is looked at of it.
-    pub during: Range<i64>,
-    /// The days, so many ago, that it is compared with, as [`incident_days`] gives them.
-    pub days: &'a [i64],
-    /// From where on it is compared with the time right before, if with no day.
-    pub before_from: i64,
-    /// `expected_total` as a multiple of `actual_total`; `None` where that is 0.
-    pub expected_ratio: Option<f64>,
-}
-
-impl IncidentCauses<'_> {
-    /// How many times as long as the incident what it is compared with is.
-    fn ranges_before(&self) -> f64 {
-        if self.days.is_empty() {
-            let Range { start, end } = self.during;
-            (start - self.before_from) as f64 / (end - start) as f64
-        } else {
-            self.days.len() as f64
-        }
-    }
-}
-
-/// What explains an incident, ordered by rank.
-///
-/// # Errors
-/// When `series_requests` is not registered.
+/// When `series_requests` is not registered, or there are no scored windows.
 pub async fn incident_causes(
     context: &SessionContext,
-    incident: &IncidentCauses<'_>,
+    incidents: RecordBatch,
 ) -> Result<DataFrame> {
-    let has_day = |day| ScalarValue::from(incident.days.contains(&day));
-    let facets = context
-        .sql(Query::IncidentFacets.text())
-        .await?
-        .with_param_values(vec![
-            ("series", ScalarValue::from(incident.series)),
-            ("metric", ScalarValue::from(incident.metric)),
-            ("started_at", time(incident.during.start)),
-            ("ended_at", time(incident.during.end)),
-            ("before_from", time(incident.before_from)),
-            ("day_1", has_day(1)),
-            ("day_2", has_day(2)),
-            ("day_3", has_day(3)),
-            ("day_7", has_day(7)),
-            ("has_days", ScalarValue::from(!incident.days.is_empty())),
-        ])?;
-    context.deregister_table(INCIDENT_FACETS)?;
-    context.register_table(INCIDENT_FACETS, facets.into_view())?;
+    register(context, EXPLAINED_INCIDENTS, context.read_batch(incidents)?)?;
+    let ranges = context.sql(Query::IncidentRanges.text()).await?;
+    register(context, INCIDENT_RANGES, ranges.cache().await?)?;
+    let facets = context.sql(Query::IncidentFacets.text()).await?;
+    register(context, INCIDENT_FACETS, facets)?;
     let buckets = context.sql(Query::IncidentBuckets.text()).await?;
-    let buckets = buckets.cache().await?;
-    context.deregister_table(INCIDENT_BUCKETS)?;
-    context.register_table(INCIDENT_BUCKETS, buckets.into_view())?;
-    let causes = context
-        .sql(Query::IncidentCauses.text())
+    register(context, INCIDENT_BUCKETS, buckets.cache().await?)?;
+    let causes = context.sql(Query::IncidentCauses.text()).await;
+    // The plan has what it reads.
+    for table in [
+        EXPLAINED_INCIDENTS,
+        INCIDENT_RANGES,
+        INCIDENT_FACETS,
+        INCIDENT_BUCKETS,
+    ] {
+        context.deregister_table(table)?;
+    }
+    causes
+}
+
+/// When a series is known not to have been as usual: `site`, `start`, `end`.
+///
+/// # Errors
+/// When a table that the query reads is not registered.
+pub async fn known_anomalies(context: &SessionContext) -> Result<DataFrame> {
+    context.sql(Query::KnownAnomalies.text()).await
+}
+
+/// How the windows of a range, in microseconds since the epoch, compare with those of a week before,
+/// and their scores with what was calibrated.
+///
+/// # Errors
+/// When a table that the query reads is not registered.
+pub async fn drift(context: &SessionContext, windows: &Range<i64>) -> Result<DataFrame> {
+    context
+        .sql(Query::Drift.text())
         .await?
         .with_param_values(vec![
-            ("incident_id", ScalarValue::from(incident.incident_id)),
-            ("metric", ScalarValue::from(incident.metric)),
-            ("direction", ScalarValue::from(incident.direction)),
-            (
-                "expected_ratio",
-                ScalarValue::Float64(incident.expected_ratio),
-            ),
-            ("ranges_before", ScalarValue::from(incident.ranges_before())),
-        ]);
-    // The plan has what it reads.
-    context.deregister_table(INCIDENT_BUCKETS)?;
-    context.deregister_table(INCIDENT_FACETS)?;
-    causes
+            ("since", time(windows.start)),
+            ("until", time(windows.end)),
+        ])
 }
 
 /// A point in time from microseconds since the epoch.

@@ -36,6 +36,8 @@ pub enum Table {
     IncidentCauses,
     /// One row per known anomaly.
     Labels,
+    /// One row per time at which something was planned.
+    Calendar,
     /// One row per run of `anomalog run` that changed something.
     Runs,
     /// One row per date, series and site: first and last window with a request. Not for queries:
@@ -45,7 +47,7 @@ pub enum Table {
 
 impl Table {
     /// Every table that queries read, in the order of the data flow.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AccessLogs,
         Self::LogFiles,
         Self::Quarantine,
@@ -54,6 +56,7 @@ impl Table {
         Self::Incidents,
         Self::IncidentCauses,
         Self::Labels,
+        Self::Calendar,
         Self::Runs,
     ];
 
@@ -69,6 +72,7 @@ impl Table {
             Self::Incidents => "incidents",
             Self::IncidentCauses => "incident_causes",
             Self::Labels => "labels",
+            Self::Calendar => "calendar",
             Self::Runs => "runs",
             Self::SeriesDates => "series_dates",
         }
@@ -226,6 +230,12 @@ pub static INCIDENT_CAUSES: LazyLock<SchemaRef> = LazyLock::new(|| {
 /// `logs_…`, `lines`, `requests` and `rejected` count what the run read, `windows_dates`,
 /// `scored_dates` and `incident_dates` the dates that it built, `windows` and `anomalies` the rows that
 /// it scored, `incidents` and `high_incidents` what was new among the incidents.
+///
+/// `last_scored_date` is the beginning of the last date that it scored, NULL if it scored none, and the
+/// columns after it say how far that date is from what was to be expected: `unusual_share` of its windows
+/// with a score of at least 0.9 among those with one, a tenth if scores are calibrated; `missing_share` of
+/// its windows that no log covers; `volume_ratio`, its requests as a multiple of those of a week before, in
+/// windows that were observed both times.
 pub static RUNS: LazyLock<SchemaRef> = LazyLock::new(|| {
     let number = |name: &str| Field::new(name, DataType::Int64, false);
     let seconds = |name: &str| Field::new(name, DataType::Float64, false);
@@ -253,6 +263,10 @@ pub static RUNS: LazyLock<SchemaRef> = LazyLock::new(|| {
         seconds("windows_seconds"),
         seconds("scores_seconds"),
         seconds("incidents_seconds"),
+        Field::new("last_scored_date", timestamp_type(), true),
+        Field::new("unusual_share", DataType::Float64, true),
+        Field::new("missing_share", DataType::Float64, true),
+        Field::new("volume_ratio", DataType::Float64, true),
     ]))
 });
 
@@ -278,5 +292,18 @@ pub static LABELS: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("kind", DataType::Utf8, false),
         Field::new("metric", DataType::Utf8, false),
         Field::new("culprit", DataType::Utf8, true),
+    ]))
+});
+
+/// `calendar`: one row per time, from `start` to before `end`, at which something was planned at a site,
+/// `*` being every one.
+///
+/// `kind` is `maintenance`, `event` or `holiday`: see [`crate::calendar`].
+pub static CALENDAR: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("site", DataType::Utf8, false),
+        Field::new("start", timestamp_type(), false),
+        Field::new("end", timestamp_type(), false),
+        Field::new("kind", DataType::Utf8, false),
     ]))
 });

@@ -5,9 +5,10 @@
 //! a query is planned, so a session sees what its own command has written. Linked sources and
 //! `scored_windows`, whose columns are read from files, are as they were when it was opened.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ const LOG_COVERAGE: &str = "log_coverage";
 const SERIES_REQUESTS: &str = "series_requests";
 
 /// The tables and views that queries may read, in the order of the data flow.
-pub const TABLES: [&str; 10] = [
+pub const TABLES: [&str; 11] = [
     Table::AccessLogs.name(),
     Table::LogFiles.name(),
     LOG_COVERAGE,
@@ -64,6 +65,7 @@ pub const TABLES: [&str; 10] = [
     Table::Incidents.name(),
     Table::IncidentCauses.name(),
     Table::Labels.name(),
+    Table::Calendar.name(),
     Table::Runs.name(),
 ];
 
@@ -91,6 +93,12 @@ impl SeriesKey {
     #[must_use]
     pub fn as_sql(&self) -> &str {
         &self.0
+    }
+
+    /// Whether a series is a site, no more and no less.
+    #[must_use]
+    pub fn is_site(&self) -> bool {
+        self.0.trim().eq_ignore_ascii_case("site")
     }
 }
 
@@ -205,13 +213,59 @@ impl Session {
         key: &SeriesKey,
         dates: Option<&RangeInclusive<NaiveDate>>,
     ) -> std::result::Result<(), Error> {
-        let frame = self
-            .series_requests(key, dates)
-            .await
-            .map_err(|source| Error::SeriesKey {
-                expression: key.to_string(),
-                source: Box::new(source),
-            })?;
+        let mut requests = self.context.table(Table::AccessLogs.name()).await?;
+        if let Some(dates) = dates {
+            let days = |date: &NaiveDate| {
+                let days = date.signed_duration_since(NaiveDate::default()).num_days();
+                lit(ScalarValue::Date32(i32::try_from(days).ok()))
+            };
+            let date = col(DATE_PARTITION);
+            requests = requests.filter(date.between(days(dates.start()), days(dates.end())))?;
+        }
+        self.register_as_series_requests(key, requests)
+    }
+
+    /// Registers the view `series_requests` over some files of `access_logs`, besides linked
+    /// sources: what a query reads and plans does not grow with the number of logs.
+    ///
+    /// # Errors
+    /// When the key is not an expression over one request that gives text, or a file is gone.
+    pub async fn register_series_requests_in(
+        &self,
+        key: &SeriesKey,
+        files: &BTreeSet<PathBuf>,
+    ) -> std::result::Result<(), Error> {
+        let linked = self.context.table(LINKED_LOGS).await?;
+        let columns = ACCESS_LOGS.fields().iter();
+        let columns = columns.map(|field| field.name().as_str());
+        let columns: Vec<Expr> = columns.chain([DATE_PARTITION]).map(ident).collect();
+        let mut requests = linked.select(columns.clone())?;
+        if !files.is_empty() {
+            let url =
+                |file: &PathBuf| ListingTableUrl::parse(file_url(&std::path::absolute(file)?));
+            let urls = files.iter().map(url).collect::<Result<_>>()?;
+            let config = ListingTableConfig::new_with_multi_paths(urls)
+                .with_listing_options(listing_options())
+                .with_schema(Arc::clone(&ACCESS_LOGS_READ));
+            let table = Arc::new(ListingTable::try_new(config)?);
+            let date = cast(col("timestamp"), DataType::Date32);
+            let ingested = self.context.read_table(table)?;
+            let ingested = ingested.with_column(DATE_PARTITION, date)?;
+            requests = ingested.select(columns)?.union(requests)?;
+        }
+        self.register_as_series_requests(key, requests)
+    }
+
+    fn register_as_series_requests(
+        &self,
+        key: &SeriesKey,
+        requests: DataFrame,
+    ) -> std::result::Result<(), Error> {
+        let frame = self.with_series(key, requests);
+        let frame = frame.map_err(|source| Error::SeriesKey {
+            expression: key.to_string(),
+            source: Box::new(source),
+        })?;
         self.context.deregister_table(SERIES_REQUESTS)?;
         self.context
             .register_table(SERIES_REQUESTS, frame.into_view())?;
@@ -351,20 +405,7 @@ impl Session {
         Ok(())
     }
 
-    async fn series_requests(
-        &self,
-        key: &SeriesKey,
-        dates: Option<&RangeInclusive<NaiveDate>>,
-    ) -> Result<DataFrame> {
-        let mut requests = self.context.table(Table::AccessLogs.name()).await?;
-        if let Some(dates) = dates {
-            let days = |date: &NaiveDate| {
-                let days = date.signed_duration_since(NaiveDate::default()).num_days();
-                lit(ScalarValue::Date32(i32::try_from(days).ok()))
-            };
-            let date = col(DATE_PARTITION);
-            requests = requests.filter(date.between(days(dates.start()), days(dates.end())))?;
-        }
+    fn with_series(&self, key: &SeriesKey, requests: DataFrame) -> Result<DataFrame> {
         let expression = self
             .context
             .parse_sql_expr(key.as_sql(), requests.schema())?;
@@ -399,6 +440,7 @@ impl Session {
                 Table::Incidents => (table.name(), &*schema::INCIDENTS),
                 Table::IncidentCauses => (table.name(), &*schema::INCIDENT_CAUSES),
                 Table::Labels => (table.name(), &*schema::LABELS),
+                Table::Calendar => (table.name(), &*schema::CALENDAR),
                 Table::Runs => (table.name(), &*schema::RUNS),
                 // Not for queries.
                 Table::SeriesDates => continue,
@@ -437,7 +479,9 @@ impl Session {
 
     async fn register_scored_windows(&self) -> Result<()> {
         let folder = self.warehouse.table(Table::ScoredWindows);
-        if !folder.is_dir() {
+        // An empty folder has no columns.
+        let is_empty = crate::sources::parquet_files(&folder).is_ok_and(|files| files.is_empty());
+        if !folder.is_dir() || is_empty {
             return Ok(());
         }
         let config = ListingTableConfig::new(folder_url(&folder)?)

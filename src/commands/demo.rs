@@ -138,6 +138,7 @@ fn train_arguments() -> TrainArgs {
         arch: ArchitectureArg::ALL.to_vec(),
         objective: ObjectiveArg::Forecast,
         labels: None,
+        include_anomalies: false,
         metrics: METRICS.map(str::to_owned).to_vec(),
         until: Some(SAMPLE_START + QUIET),
         seed: SAMPLE_SEED,

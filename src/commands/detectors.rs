@@ -1,33 +1,220 @@
-//! `anomalog detectors`: what has been trained.
+//! `anomalog detectors`: what has been trained, and which of it scores.
 
 use std::fmt;
 use std::sync::Arc;
 
 use anomalog_udfs::DetectorStore;
 use anomalog_udfs::detector::{
-    ClassifierValidation, Manifest, Objective, StoredDetector, Validation, shipped,
+    ClassifierValidation, DetectorRef, Manifest, Objective, StoredDetector, Validation, shipped,
 };
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 use serde::Serialize;
 
 use super::Settings;
+use crate::champions::{Champions, Decision};
 use crate::cli::{DetectorsArgs, DetectorsCommand};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Runs `anomalog detectors`.
 ///
 /// # Errors
-/// When detectors cannot be read, or the one named does not exist.
-pub fn run(settings: &Settings, args: DetectorsArgs) -> Result<()> {
+/// When detectors cannot be read, the one named does not exist, or one that is verified is not whole.
+pub async fn run(settings: &Settings, args: DetectorsArgs) -> Result<()> {
     let store = DetectorStore::open(settings.warehouse.detectors());
     match args.command {
         DetectorsCommand::List => list(settings, &store),
+        DetectorsCommand::History => history(settings),
+        DetectorsCommand::Verify { detectors } => verify(settings, &store, &detectors),
+        DetectorsCommand::Promote { detector } => {
+            let reference: DetectorRef = detector.parse()?;
+            let _writer = settings.writer("anomalog detectors promote").await?;
+            let chosen = DetectorStore::promote(&settings.warehouse.detectors(), &reference)?;
+            tell_choice(settings, chosen)
+        }
+        DetectorsCommand::Rollback { name } => {
+            let _writer = settings.writer("anomalog detectors rollback").await?;
+            let chosen = DetectorStore::roll_back(&settings.warehouse.detectors(), &name)?;
+            tell_choice(settings, chosen)
+        }
         DetectorsCommand::Show { detector } => {
             // Loading verifies digest and shapes.
             let detector = store.get(&detector.parse()?)?;
             settings.printer.answer(&Shown(detector.manifest()))
         }
     }
+}
+
+/// A version that is current now.
+#[derive(Serialize)]
+struct Chosen {
+    name: String,
+    version: u32,
+    before: Option<u32>,
+    /// The first date that `anomalog run` will score with it, where that trains challengers.
+    scores_from: Option<String>,
+}
+
+impl fmt::Display for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, version, .. } = self;
+        match self.before {
+            Some(before) if before == *version => {
+                write!(f, "{name}@{version} was current already")?;
+            }
+            Some(before) => {
+                write!(
+                    f,
+                    "{name}@{version} is current, before it was {name}@{before}"
+                )?;
+            }
+            None => write!(f, "{name}@{version} is current")?,
+        }
+        match &self.scores_from {
+            Some(date) => write!(
+                f,
+                "; the next `anomalog run` scores the dates from {date} on with it"
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+fn tell_choice(settings: &Settings, (manifest, before): (Manifest, Option<u32>)) -> Result<()> {
+    let mut champions = Champions::load(&settings.warehouse)?;
+    let from = champions.choose(&manifest.name, manifest.version);
+    if from.is_some() {
+        champions.save(&settings.warehouse)?;
+    }
+    settings.printer.answer(&Chosen {
+        before,
+        version: manifest.version,
+        scores_from: from.map(|date| date.to_string()),
+        name: manifest.name,
+    })
+}
+
+/// What became of each version that was looked at.
+#[derive(Serialize)]
+struct Verified {
+    detectors: Vec<VerifiedVersion>,
+}
+
+#[derive(Serialize)]
+struct VerifiedVersion {
+    detector: String,
+    fault: Option<String>,
+}
+
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, version) in self.detectors.iter().enumerate() {
+            if number > 0 {
+                writeln!(f)?;
+            }
+            match &version.fault {
+                None => write!(f, "{}: whole", version.detector)?,
+                Some(fault) => write!(f, "{}: {fault}", version.detector)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn verify(settings: &Settings, store: &DetectorStore, asked: &[String]) -> Result<()> {
+    let asked: Vec<DetectorRef> = asked
+        .iter()
+        .map(|text| text.parse())
+        .collect::<std::result::Result<_, _>>()?;
+    let entries = store.list()?;
+    let means = |reference: &DetectorRef, entry: &StoredDetector| {
+        entry.name == reference.name
+            && reference
+                .version
+                .is_none_or(|version| version == entry.version)
+    };
+    for reference in &asked {
+        if !entries.iter().any(|entry| means(reference, entry)) {
+            // Says which there are.
+            store.get(reference)?;
+        }
+    }
+    let is_asked = |entry: &&StoredDetector| {
+        asked.is_empty() || asked.iter().any(|reference| means(reference, entry))
+    };
+    let detectors = entries.iter().filter(is_asked).map(|entry| {
+        let reference = DetectorRef {
+            name: entry.name.clone(),
+            version: Some(entry.version),
+            step_micros: None,
+            metrics: None,
+        };
+        let fault = match &entry.manifest {
+            Err(error) => Some(Error::chain_of(error)),
+            // Loading verifies digest and shapes.
+            Ok(_) => store
+                .get(&reference)
+                .err()
+                .as_ref()
+                .map(|error| Error::chain_of(error)),
+        };
+        VerifiedVersion {
+            detector: reference.to_string(),
+            fault,
+        }
+    });
+    let verified = Verified {
+        detectors: detectors.collect(),
+    };
+    settings.printer.answer(&verified)?;
+    let damaged = verified.detectors.iter().filter(|one| one.fault.is_some());
+    match damaged.count() {
+        0 => Ok(()),
+        damaged => Err(Error::DamagedDetectors {
+            damaged,
+            of: verified.detectors.len(),
+        }),
+    }
+}
+
+/// The decisions of `anomalog run`.
+#[derive(Serialize)]
+struct History {
+    decisions: Vec<Decided>,
+}
+
+#[derive(Serialize)]
+struct Decided {
+    from: String,
+    #[serde(flatten)]
+    decision: Decision,
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.decisions.is_empty() {
+            return f.write_str(
+                "no challenger was due yet: `[retrain] every = \"7d\"` in the job file has them trained",
+            );
+        }
+        for (number, decided) in self.decisions.iter().enumerate() {
+            if number > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "from {} on: {}", decided.from, decided.decision)?;
+        }
+        Ok(())
+    }
+}
+
+fn history(settings: &Settings) -> Result<()> {
+    let champions = Champions::load(&settings.warehouse)?;
+    let decisions = champions.decisions().map(|(from, decision)| Decided {
+        from: from.to_string(),
+        decision: decision.clone(),
+    });
+    settings.printer.answer(&History {
+        decisions: decisions.collect(),
+    })
 }
 
 fn list(settings: &Settings, store: &DetectorStore) -> Result<()> {

@@ -114,7 +114,7 @@ async fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Incidents(args) => incidents::run(&settings, args).await,
         Command::Export(args) => export::run(&settings, &args).await,
         Command::Sql(args) => sql::run(&settings, args).await,
-        Command::Detectors(args) => detectors::run(&settings, args),
+        Command::Detectors(args) => detectors::run(&settings, args).await,
         Command::Simulate(args) => simulate::run(&settings, args),
         Command::Evaluate(args) => evaluate::run(&settings, args).await,
         Command::Pretrain(args) => pretrain::run(&settings, args),

@@ -102,6 +102,7 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
         columns: &input.numbers,
         metrics: &args.metrics,
         chosen: args.detector.as_deref(),
+        without: None,
     };
     let selection = select(session.detectors(), wanted)?.ok_or_else(|| Error::NoDetectors {
         columns: input.numbers.iter().cloned().collect(),

@@ -25,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::labels::{self, Label};
 use crate::schema::{Table, timestamp_type};
 use crate::scores::{SERIES, WINDOW_START};
+use crate::training::exclusions::Exclusions;
 use crate::training::labelled::LabelledDataset;
 use crate::training::loader::{self, Key, Sampled, Sampling};
 use crate::training::{self, Dataset, SkippedSeries, StepReport, TrainingSettings};
@@ -53,6 +54,8 @@ pub struct Trained {
     pub detectors: Vec<TrainedDetector>,
     /// What was not read because it would have been too much.
     pub sampled: Option<Sampled>,
+    /// Windows that nothing was learned from: those of incidents, labels and what was planned.
+    pub excluded: usize,
     /// Series that took no part.
     pub skipped: Vec<SkippedSeries>,
 }
@@ -138,6 +141,14 @@ impl fmt::Display for Trained {
                 sampled.series, sampled.of_series, sampled.of_rows
             )?;
         }
+        if self.excluded > 0 {
+            writeln!(
+                f,
+                "left out {} windows of incidents, labels and what was planned: \
+                 `--include-anomalies` has them learned from",
+                self.excluded
+            )?;
+        }
         for skipped in &self.skipped {
             writeln!(
                 f,
@@ -208,7 +219,11 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
         ObjectiveArg::Forecast => None,
         ObjectiveArg::Classify => Some(Labels::read(settings, &args)?),
     };
-    let (dataset, sampled) = load(settings, &args, labels.as_ref()).await?;
+    let Loaded {
+        dataset,
+        sampled,
+        excluded,
+    } = load(settings, &args, labels.as_ref()).await?;
     let skipped = dataset.skipped().to_vec();
     let lessons = match &labels {
         None => Lessons::Unlabelled(dataset),
@@ -264,6 +279,7 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
     Ok(Trained {
         detectors,
         sampled,
+        excluded,
         skipped,
     })
 }
@@ -450,11 +466,14 @@ fn names(args: &TrainArgs, beginnings: &[Beginning]) -> Result<Vec<String>> {
     }
 }
 
-async fn load(
-    settings: &Settings,
-    args: &TrainArgs,
-    labels: Option<&Labels>,
-) -> Result<(Dataset, Option<Sampled>)> {
+/// Rows, and what is not among them.
+struct Loaded {
+    dataset: Dataset,
+    sampled: Option<Sampled>,
+    excluded: usize,
+}
+
+async fn load(settings: &Settings, args: &TrainArgs, labels: Option<&Labels>) -> Result<Loaded> {
     let session = settings.open().await?;
     let input = windows_input::open(&session, &args.input).await?;
     check_metrics(&input, &args.metrics)?;
@@ -473,8 +492,20 @@ async fn load(
         max_rows: args.max_rows.unwrap_or(DEFAULT_MAX_ROWS),
         seed: args.seed,
     };
-    let (series, sampled) = loader::load(frame, key, &args.metrics, sampling).await?;
-    Ok((Dataset::new(args.metrics.clone(), series)?, sampled))
+    let (mut series, sampled) = loader::load(frame, key, &args.metrics, sampling).await?;
+    // Of windows from elsewhere the warehouse knows nothing; a classifier learns from anomalies.
+    let knows_series = args.input.windows.is_none() && labels.is_none();
+    let excluded = if knows_series && !args.include_anomalies {
+        let known = Exclusions::known(session.context()).await?;
+        known.apply(&mut series)
+    } else {
+        0
+    };
+    Ok(Loaded {
+        dataset: Dataset::new(args.metrics.clone(), series)?,
+        sampled,
+        excluded,
+    })
 }
 
 /// A time as a literal of a query.

@@ -233,6 +233,24 @@ const RUNS: &[(&str, &str)] = &[
         "incidents_seconds",
         "Time for finding and explaining incidents, seconds",
     ),
+    (
+        "last_scored_date",
+        "Beginning of the last date scored, UTC; NULL if none was",
+    ),
+    (
+        "unusual_share",
+        "Share of that date's scored windows with a score of at least 0.9; a tenth if scores are \
+         calibrated; NULL if none has a score",
+    ),
+    (
+        "missing_share",
+        "Share of that date's windows that no log covers",
+    ),
+    (
+        "volume_ratio",
+        "Requests of that date as a multiple of those of a week before, in windows observed both \
+         times; NULL if there are none",
+    ),
 ];
 
 const fn groups(table: StarTable) -> &'static [&'static [(&'static str, &'static str)]] {

@@ -1,18 +1,22 @@
-//! What explains one incident: see `queries/incident_causes.sql`.
+//! What explains incidents: see `queries/incident_causes.sql`.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
-use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
-use datafusion::arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
+use datafusion::arrow::array::{
+    ArrayRef, AsArray, Float64Array, RecordBatch, TimestampMicrosecondArray,
+};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::prelude::SessionContext;
 
 use super::runs::date_of;
+use super::{collect, times};
 use crate::error::Result;
-use crate::queries::{self, IncidentCauses};
+use crate::queries;
 use crate::schema::INCIDENT_CAUSES;
-use crate::table_files::conform;
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -22,7 +26,7 @@ const LONGEST: i64 = 6 * HOUR;
 /// Where there is no request at the same time of earlier days, so much time before the incident is
 /// looked at, or as much as of the incident itself if that is more.
 const SHORTEST_BEFORE: i64 = HOUR;
-/// The days before that an incident is compared with, as `queries/incident_days.sql` has them.
+/// The days before that an incident is compared with, as `queries/incident_ranges.sql` has them.
 const DAYS_BEFORE: [i64; 4] = [1, 2, 3, 7];
 
 /// The part of an incident that is looked at.
@@ -37,64 +41,72 @@ fn before_from(during: &Range<i64>) -> i64 {
 
 /// The dates whose requests and scored windows decide what explains an incident, given its row.
 pub(super) fn dates_read(started_at: i64, ended_at: i64) -> BTreeSet<NaiveDate> {
+    // None is longer than a day.
+    ranges_of(started_at, ended_at)
+        .flat_map(|range| [date_of(range.start), date_of(range.end - 1)])
+        .collect()
+}
+
+/// The ranges that may tell of an incident, given its row.
+fn ranges_of(started_at: i64, ended_at: i64) -> impl Iterator<Item = Range<i64>> {
     let during = looked_at(started_at, ended_at);
     let before = before_from(&during)..during.start;
     let days = DAYS_BEFORE.map(|days| {
         let back = days * 24 * HOUR;
         during.start - back..during.end - back
     });
-    let ranges = [during, before].into_iter().chain(days);
-    // None is longer than a day.
-    ranges
-        .flat_map(|range| [date_of(range.start), date_of(range.end - 1)])
-        .collect()
+    [during, before].into_iter().chain(days)
 }
 
-/// The rows of `incident_causes` of one row of `incidents`.
+/// The rows of `incident_causes` of rows of `incidents`, by `incident_id`, then rank. What is held
+/// grows with their number.
 pub(super) async fn explain(
     context: &SessionContext,
     incidents: &RecordBatch,
-    row: usize,
-) -> Result<Vec<RecordBatch>> {
+) -> Result<RecordBatch> {
     let column = |name: &str| -> &ArrayRef {
         incidents
             .column_by_name(name)
             .expect("a row of `incidents` has the columns of its schema")
     };
-    let text = |name| column(name).as_string::<i32>().value(row);
-    let number = |name| column(name).as_primitive::<Float64Type>().value(row);
-    let time = |name| {
-        column(name)
-            .as_primitive::<TimestampMicrosecondType>()
-            .value(row)
+    let text = |name| cast(column(name), &DataType::Utf8View);
+    let number = |name| column(name).as_primitive::<Float64Type>().values();
+    let moments = |micros: Vec<i64>| -> ArrayRef {
+        Arc::new(TimestampMicrosecondArray::from(micros).with_timezone("UTC"))
     };
-    let during = looked_at(time("started_at"), time("ended_at"));
-    let ratio = number("expected_total") / number("actual_total");
-    let days = days(context, text("site"), &during).await?;
-    let parameters = IncidentCauses {
-        incident_id: text("incident_id"),
-        series: text("site"),
-        metric: text("top_metric"),
-        direction: text("direction"),
-        before_from: before_from(&during),
-        during,
-        days: &days,
-        expected_ratio: ratio.is_finite().then_some(ratio),
-    };
-    let causes = queries::incident_causes(context, &parameters).await?;
-    let batches = causes.collect().await?;
-    batches
-        .iter()
-        .map(|batch| conform(batch, &INCIDENT_CAUSES))
-        .collect()
-}
-
-/// The days, so many ago, that an incident is compared with.
-async fn days(context: &SessionContext, series: &str, during: &Range<i64>) -> Result<Vec<i64>> {
-    let days = queries::incident_days(context, series, during).await?;
-    let batches = days.collect().await?;
-    let days = batches
-        .iter()
-        .filter_map(|batch| batch.column(0).as_primitive_opt::<Int64Type>());
-    Ok(days.flat_map(|days| days.values().to_vec()).collect())
+    let (started_at, ended_at) = (times(incidents, "started_at"), times(incidents, "ended_at"));
+    let rows = || started_at.iter().zip(&ended_at);
+    let during: Vec<Range<i64>> = rows().map(|(start, end)| looked_at(*start, *end)).collect();
+    let totals = number("expected_total").iter().zip(number("actual_total"));
+    let ratios = totals
+        .map(|(expected, actual)| expected / actual)
+        .map(|ratio| ratio.is_finite().then_some(ratio));
+    let explained = RecordBatch::try_from_iter_with_nullable([
+        ("incident_id", text("incident_id")?, false),
+        ("series", text("site")?, false),
+        ("metric", text("top_metric")?, false),
+        ("direction", text("direction")?, false),
+        (
+            "expected_ratio",
+            Arc::new(ratios.collect::<Float64Array>()) as ArrayRef,
+            true,
+        ),
+        (
+            "started_at",
+            moments(during.iter().map(|range| range.start).collect()),
+            false,
+        ),
+        (
+            "ended_at",
+            moments(during.iter().map(|range| range.end).collect()),
+            false,
+        ),
+        (
+            "before_from",
+            moments(during.iter().map(before_from).collect()),
+            false,
+        ),
+    ])?;
+    let causes = queries::incident_causes(context, explained).await?;
+    collect(causes, &INCIDENT_CAUSES).await
 }

@@ -25,17 +25,18 @@
 mod causes;
 mod files;
 pub mod functions;
+mod requests;
 mod rules;
 mod runs;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{Range, RangeInclusive};
 
 use chrono::NaiveDate;
-use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::compute::concat_batches;
+use datafusion::arrow::array::{AsArray, RecordBatch, StringArray, UInt64Array};
+use datafusion::arrow::compute::{concat_batches, take_record_batch};
 use datafusion::arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use datafusion::prelude::DataFrame;
 
@@ -48,17 +49,23 @@ use crate::schema::{INCIDENT_CAUSES, INCIDENTS, Table};
 use crate::session::Session;
 use crate::table_files::{self, conform, partition_file};
 use crate::window_settings::WindowSettings;
-use runs::{Runs, Windows, date_of, micros_of};
+use requests::RequestFiles;
+pub use runs::micros_of;
+use runs::{Runs, Windows, date_of};
 
 /// What decides which incidents there are, besides windows and rules.
 pub const INCIDENT_QUERIES: [Query; 2] = [Query::IncidentRuns, Query::Incidents];
 /// What decides what explains them, besides incidents, requests and windows.
 pub const CAUSE_QUERIES: [Query; 4] = [
-    Query::IncidentDays,
+    Query::IncidentRanges,
     Query::IncidentFacets,
     Query::IncidentBuckets,
     Query::IncidentCauses,
 ];
+
+/// Incidents that are explained in one query: to plan one costs more than to run it, and what is held
+/// grows with their number.
+const EXPLAINED_AT_ONCE: usize = 8;
 
 /// The incidents that start on one date.
 #[derive(Debug, Clone, PartialEq)]
@@ -186,16 +193,39 @@ impl<'a> Finder<'a> {
         let reads = reads_of_causes(incidents);
         self.session
             .register_scored_windows_of(&self.schema, self.dates.intersection(&reads).copied())?;
-        self.session
-            .register_series_requests(&self.settings.series_key, None)
-            .await?;
+        let key = &self.settings.series_key;
+        let requests = RequestFiles::new(self.session, key, incidents).await?;
+        // Those of a site together: they are explained by the same files.
+        let sites = text(incidents, "site");
+        let mut rows: Vec<usize> = (0..incidents.num_rows()).collect();
+        rows.sort_by_key(|row| sites.value(*row));
         let mut causes = Vec::new();
-        for row in 0..incidents.num_rows() {
-            causes.extend(causes::explain(self.session.context(), incidents, row).await?);
-            progress();
+        for rows in rows.chunks(EXPLAINED_AT_ONCE) {
+            let rows = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
+            let incidents = take_record_batch(incidents, &rows)?;
+            let files = requests.of(self.session.warehouse(), &incidents)?;
+            self.session
+                .register_series_requests_in(key, &files)
+                .await?;
+            causes.push(causes::explain(self.session.context(), &incidents).await?);
+            (0..incidents.num_rows()).for_each(|_| progress());
         }
-        Ok(concat_batches(&INCIDENT_CAUSES, &causes)?)
+        in_order_of(incidents, &causes)
     }
+}
+
+/// The causes of incidents as one batch, in the order of these; those of one incident stay in theirs.
+///
+/// # Errors
+/// When they are not rows of `incident_causes`.
+pub fn in_order_of(incidents: &RecordBatch, causes: &[RecordBatch]) -> Result<RecordBatch> {
+    let causes = concat_batches(&INCIDENT_CAUSES, causes)?;
+    let ids = text(incidents, "incident_id").iter().flatten();
+    let places: HashMap<&str, usize> = ids.zip(0..).collect();
+    let ids = text(&causes, "incident_id");
+    let mut rows: Vec<u64> = (0..causes.num_rows() as u64).collect();
+    rows.sort_by_key(|row| places.get(ids.value(*row as usize)));
+    Ok(take_record_batch(&causes, &UInt64Array::from(rows))?)
 }
 
 /// The dates whose requests and windows decide what explains incidents, given as rows of `incidents`.
@@ -235,6 +265,14 @@ async fn group(
     let rows = collect(incidents, &INCIDENTS).await;
     context.deregister_table(queries::INCIDENT_RUNS)?;
     Ok((rows?, runs))
+}
+
+/// A column of text that no row lacks.
+fn text<'a>(rows: &'a RecordBatch, name: &str) -> &'a StringArray {
+    let column = rows.column_by_name(name);
+    column
+        .expect("rows have the columns of their table")
+        .as_string()
 }
 
 /// A column of times, in microseconds since the epoch.

@@ -192,7 +192,8 @@ fn twice_as_wide(read: &Range<i64>, range: &Range<i64>, missing: [bool; 2]) -> R
 }
 
 /// A date from midnight to midnight, in microseconds since the epoch.
-pub(super) fn micros_of(date: NaiveDate) -> Range<i64> {
+#[must_use]
+pub fn micros_of(date: NaiveDate) -> Range<i64> {
     let days = date.signed_duration_since(NaiveDate::default()).num_days();
     days * DAY..(days + 1) * DAY
 }

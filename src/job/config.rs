@@ -15,6 +15,7 @@ use chrono::{NaiveDate, NaiveTime};
 use serde::Deserialize;
 
 use super::outputs::{ExportSettings, HookSettings, MetricsSettings, RetentionSettings};
+use super::retrain::RetrainSettings;
 use crate::incidents::{IncidentRules, RulesError};
 use crate::logs::{FieldMap, Format, IngestOptions, TimeLimits};
 use crate::session::SeriesKey;
@@ -109,6 +110,10 @@ pub struct Job {
     pub scores: ScoreSettings,
     /// When anomalous windows are an incident.
     pub incidents: IncidentRules,
+    /// What is planned, and so no incident.
+    pub calendar: CalendarSettings,
+    /// When detectors are trained anew.
+    pub retrain: RetrainSettings,
     /// The export that follows the tables.
     pub export: ExportSettings,
     /// Figures for other programs.
@@ -142,6 +147,22 @@ pub struct ScoreSettings {
     pub alarms_per_week: Option<f64>,
 }
 
+/// What is planned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CalendarSettings {
+    /// A CSV or Parquet file.
+    pub file: Option<PathBuf>,
+}
+
+impl CalendarSettings {
+    /// The same with its path from the folder of the job file.
+    pub(super) fn below(mut self, below: impl Fn(&Path) -> PathBuf) -> Self {
+        self.file = self.file.map(|file| below(&file));
+        self
+    }
+}
+
 /// The file as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -158,6 +179,10 @@ pub(super) struct Raw {
     scores: RawScores,
     #[serde(default)]
     incidents: CheckedRules,
+    #[serde(default)]
+    calendar: CalendarSettings,
+    #[serde(default)]
+    retrain: RetrainSettings,
     #[serde(default)]
     export: ExportSettings,
     #[serde(default)]
@@ -421,6 +446,8 @@ impl Raw {
                 alarms_per_week: self.scores.alarms_per_week.map(|Positive(number)| number),
             },
             incidents: self.incidents.0,
+            calendar: self.calendar.below(|path| below(&folder, path)),
+            retrain: self.retrain,
             export: self.export.below(|path| below(&folder, path)),
             metrics: self.metrics.below(|path| below(&folder, path)),
             hooks: self.hooks,
@@ -524,7 +551,7 @@ mod tests {
         insta::assert_snapshot!(fault("[windows]\nstep = \"7m\""), @r#"`job.toml` line 2, `step = "7m"`: a step must divide a day evenly, such as `30s`, `1m`, `5m`, `1h` or `1d`"#);
         insta::assert_snapshot!(fault("[windows]\nstep = 7"), @"`job.toml` line 2, `step = 7`: invalid type: integer `7`, expected a string");
         insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected `step` or `series_key`"#);
-        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `logs`, `limits`, `windows`, `scores`, `incidents`, `export`, `metrics`, `hooks`, `retention`");
+        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `logs`, `limits`, `windows`, `scores`, `incidents`, `calendar`, `retrain`, `export`, `metrics`, `hooks`, `retention`");
         insta::assert_snapshot!(fault("[[logs]]\nformat = \"combined\""), @"`job.toml` line 1, `[[logs]]`: missing field `paths`");
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\nformat = \"clf\""), @r#"`job.toml` line 3, `format = "clf"`: expected `auto`, `common`, `combined`, `json`, `tsv`, `csv` or `parquet`"#);
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\ncolumns = { time = \"t\" }"), @r#"`job.toml` line 3, `columns = { time = "t" }`: unknown column `time` in the column map"#);
@@ -534,6 +561,9 @@ mod tests {
         insta::assert_snapshot!(fault("[incidents]\nmin_severity = \"severe\""), @"`job.toml` line 2, `min_severity = \"severe\"`: unknown variant `severe`, expected one of `low`, `medium`, `high`");
         insta::assert_snapshot!(fault("[limits]\nearliest = \"yesterday\""), @r#"`job.toml` line 2, `earliest = "yesterday"`: expected a date, such as `2026-11-01`"#);
         insta::assert_snapshot!(fault("[limits]\nahead_of_file = \"1 fortnight\""), @r#"`job.toml` line 2, `ahead_of_file = "1 fortnight"`: expected a whole number and a unit, such as `90s`, `10m`, `2h` or `7d`"#);
+        insta::assert_snapshot!(fault("[retrain]\nevery = \"12h\""), @r#"`job.toml` line 2, `every = "12h"`: expected whole days, such as `7d`"#);
+        insta::assert_snapshot!(fault("[retrain]\nname = \"pretrained-lstm\""), @r#"`job.toml` line 2, `name = "pretrained-lstm"`: expected a name that no shipped detector has, such as `nightly`"#);
+        insta::assert_snapshot!(fault("[calendar]\npath = \"plans.csv\""), @r#"`job.toml` line 2, `path = "plans.csv"`: unknown field `path`, expected `file`"#);
         insta::assert_snapshot!(fault("[export]\nformat = \"xlsx\""), @r#"`job.toml` line 2, `format = "xlsx"`: unknown variant `xlsx`, expected one of `parquet`, `csv`, `ndjson`"#);
         insta::assert_snapshot!(fault("[hooks]\ncommand = []"), @r#"`job.toml` line 2, `command = []`: expected a program and its arguments, such as `["/usr/local/bin/tell"]`"#);
         insta::assert_snapshot!(fault("[hooks]\nwebhook = \"example.com\""), @r#"`job.toml` line 2, `webhook = "example.com"`: expected an address that begins with `https://` or `http://`"#);

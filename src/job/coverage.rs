@@ -1,5 +1,6 @@
 //! Which time the ingested logs cover, as the queries read it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -50,18 +51,21 @@ pub(super) fn read(warehouse: &Warehouse, digest: &str) -> Result<Coverage> {
     Ok(covered)
 }
 
-/// The rows of `log_files` that `log_coverage` reads.
-pub(super) fn rows<'a>(logs: impl Iterator<Item = &'a Coverage>) -> Result<RecordBatch> {
-    let rows: Vec<(&str, i64, i64)> = logs
-        .flat_map(|log| {
-            log.sites
-                .iter()
-                .map(|site| (site.as_str(), log.from, log.to))
-        })
-        .collect();
+/// The rows of `log_files`, in the columns that queries of a night read: the digest is a short one.
+pub(super) fn rows(logs: &BTreeMap<String, Coverage>) -> Result<RecordBatch> {
+    let of_log = |(digest, log): (&'_ String, &'_ Coverage)| {
+        let (digest, from, to) = (digest.clone(), log.from, log.to);
+        let sites = log.sites.clone().into_iter();
+        sites.map(move |site| (digest.clone(), site, from, to))
+    };
+    let rows: Vec<(String, String, i64, i64)> = logs.iter().flat_map(of_log).collect();
+    let texts = |of: fn(&(String, String, i64, i64)) -> &String| {
+        Arc::new(StringArray::from_iter_values(rows.iter().map(of)))
+    };
     let times =
         |values: Vec<i64>| Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"));
     let schema = Schema::new(vec![
+        Field::new("blake3", DataType::Utf8, false),
         Field::new("site", DataType::Utf8, false),
         Field::new("covered_from", timestamp_type(), false),
         Field::new("covered_to", timestamp_type(), false),
@@ -69,9 +73,10 @@ pub(super) fn rows<'a>(logs: impl Iterator<Item = &'a Coverage>) -> Result<Recor
     Ok(RecordBatch::try_new(
         Arc::new(schema),
         vec![
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))),
-            times(rows.iter().map(|row| row.1).collect()),
+            texts(|row| &row.0),
+            texts(|row| &row.1),
             times(rows.iter().map(|row| row.2).collect()),
+            times(rows.iter().map(|row| row.3).collect()),
         ],
     )?)
 }

@@ -17,6 +17,18 @@ pub struct DateLimits {
 }
 
 impl DateLimits {
+    /// Those of them that are before a date.
+    pub(super) fn before(self, date: NaiveDate) -> Self {
+        let last = date.pred_opt();
+        Self {
+            to: match (self.to, last) {
+                (Some(to), Some(last)) => Some(to.min(last)),
+                (to, last) => to.or(last),
+            },
+            ..self
+        }
+    }
+
     /// Whether a date is one of them.
     #[must_use]
     pub fn contains(&self, date: NaiveDate) -> bool {

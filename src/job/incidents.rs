@@ -11,7 +11,8 @@ use std::fs::File;
 use std::path::Path;
 
 use chrono::NaiveDate;
-use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
+use datafusion::arrow::compute::{concat_batches, filter_record_batch, not};
 use datafusion::arrow::datatypes::{Float64Type, Int32Type, TimestampMicrosecondType};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use indicatif::ProgressBar;
@@ -20,11 +21,13 @@ use serde::Serialize;
 use super::dates::{DateLimits, pieces_of};
 use super::key::Key;
 use super::partitions::{is_there, made_from};
+use crate::calendar::Calendar;
 use crate::error::{Error, Result};
 use crate::incidents::{
-    CAUSE_QUERIES, Finder, Found, INCIDENT_QUERIES, IncidentRules, reads_of_causes, replace,
+    CAUSE_QUERIES, Finder, Found, INCIDENT_QUERIES, IncidentRules, in_order_of, reads_of_causes,
+    replace,
 };
-use crate::schema::Table;
+use crate::schema::{INCIDENT_CAUSES, Table};
 use crate::session::Session;
 use crate::storage::{Manifest, Partition, PartitionDate, Retired, Writer};
 use crate::table_files::{self, partition_file};
@@ -40,6 +43,8 @@ const MOST_DATES: usize = 7;
 
 /// So many incidents are named in a summary.
 const MOST_NAMED: usize = 10;
+/// Digits of the digest of an input: 64 bits, compared with that of the same date alone.
+const INPUT_DIGITS: usize = 16;
 /// A value of a cause is shown up to here.
 const MOST_CHARACTERS: usize = 60;
 
@@ -66,6 +71,8 @@ pub(super) struct Inputs {
     pub(super) scored: BTreeMap<NaiveDate, String>,
     /// Of the requests.
     pub(super) traffic: BTreeMap<NaiveDate, String>,
+    /// What was planned.
+    pub(super) planned: BTreeMap<NaiveDate, String>,
 }
 
 /// Incidents that a run found and that were not stored as they are.
@@ -182,8 +189,31 @@ impl Inputs {
         for PartitionDate(date) in reads {
             key.add_text(&date.to_string());
             key.add_text(text_of(&self.scored, *date));
+            if let Some(planned) = self.planned.get(date) {
+                key.add_text(planned);
+            }
         }
         key.finish()
+    }
+
+    /// What each date is to the causes of incidents.
+    fn of_causes(
+        &self,
+        settings: &WindowSettings,
+        reads: &BTreeSet<PartitionDate>,
+    ) -> BTreeMap<PartitionDate, String> {
+        let of_date = |PartitionDate(date): &PartitionDate| {
+            let mut key = Key::of("incident_causes of a date", VERSION)
+                .text(settings.series_key.as_sql())
+                .text(text_of(&self.scored, *date))
+                .text(text_of(&self.traffic, *date));
+            for query in CAUSE_QUERIES {
+                key.add_text(query.text());
+            }
+            let digest = key.finish()[..INPUT_DIGITS].to_owned();
+            (PartitionDate(*date), digest)
+        };
+        reads.iter().map(of_date).collect()
     }
 
     fn causes_key(
@@ -220,12 +250,17 @@ fn partition_dates(dates: BTreeSet<NaiveDate>) -> BTreeSet<PartitionDate> {
 pub(super) fn inputs(
     warehouse: &Warehouse,
     manifest: &Manifest,
-    traffic: BTreeMap<NaiveDate, String>,
+    traffic: &BTreeMap<NaiveDate, String>,
+    planned: &Calendar,
     stale: &BTreeSet<NaiveDate>,
 ) -> Result<Inputs> {
     let mut scored = made_from(warehouse, manifest, Table::ScoredWindows)?;
     scored.extend(stale.iter().map(|date| (*date, "stale".to_owned())));
-    Ok(Inputs { scored, traffic })
+    Ok(Inputs {
+        scored,
+        traffic: traffic.clone(),
+        planned: planned.by_date(),
+    })
 }
 
 /// Finds out which dates are to be built.
@@ -313,20 +348,30 @@ impl IncidentPlan<'_> {
                 let mut change = writer.change()?;
                 let mut manifest = writer.manifest().clone();
                 for (date, Found { incidents, reads }) in found {
-                    let causes = finder.explain(&incidents, &|| progress.inc(1)).await?;
-                    let known = Known::read(&warehouse, date)?;
-                    new.count(&incidents, &causes, &known);
+                    let causes_read = partition_dates(reads_of_causes(&incidents));
+                    let inputs = self.inputs.of_causes(self.settings, &causes_read);
+                    let stored = Stored::read(&warehouse, &manifest, date)?;
+                    let (kept, to_explain) = stored.causes_of(&incidents, &inputs)?;
+                    let explained = finder.explain(&to_explain, &|| progress.inc(1)).await?;
+                    let causes = in_order_of(&incidents, &[kept, explained])?;
+                    new.count(&incidents, &causes, &stored);
                     let reads = partition_dates(reads);
                     let key = self.inputs.incidents_key(self.rules, self.settings, &reads);
-                    let causes_read = partition_dates(reads_of_causes(&incidents));
                     let causes_key = self.inputs.causes_key(&key, self.settings, &causes_read);
-                    for (table, rows, key, reads) in [
-                        (Table::Incidents, &incidents, key, reads),
-                        (Table::IncidentCauses, &causes, causes_key, causes_read),
+                    for (table, rows, key, reads, inputs) in [
+                        (Table::Incidents, &incidents, key, reads, BTreeMap::new()),
+                        (
+                            Table::IncidentCauses,
+                            &causes,
+                            causes_key,
+                            causes_read,
+                            inputs,
+                        ),
                     ] {
                         let made = Partition {
                             key: Some(key),
                             reads,
+                            inputs,
                             ..Partition::empty()
                         };
                         replace(
@@ -361,29 +406,111 @@ impl IncidentPlan<'_> {
     }
 }
 
-/// The incidents of a date that are stored: name, end and severity.
+/// The incidents of a date that are stored, and what explains them.
 #[derive(Debug, Default)]
-struct Known(BTreeSet<(String, i64, String)>);
+struct Stored {
+    incidents: BTreeSet<IncidentFacts>,
+    causes: Vec<RecordBatch>,
+    /// What the dates were that decided what explains them.
+    inputs: BTreeMap<PartitionDate, String>,
+}
 
-impl Known {
-    fn read(warehouse: &Warehouse, date: NaiveDate) -> Result<Self> {
-        let path = partition_file(&warehouse.table(Table::Incidents), date);
-        let mut known = Self::default();
-        if path.exists() {
-            for batch in rows_of(&path)? {
-                let of_batch = (0..batch.num_rows()).map(|row| Self::key(&batch, row));
-                known.0.extend(of_batch);
-            }
+/// All of an incident that what explains it depends on, and its severity.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct IncidentFacts {
+    id: String,
+    ended_at: i64,
+    severity: String,
+    direction: String,
+    top_metric: String,
+    /// Bits of the totals.
+    totals: [u64; 2],
+}
+
+impl IncidentFacts {
+    fn of(incidents: &RecordBatch, row: usize) -> Self {
+        let text = |name| text(incidents, name, row).to_owned();
+        let total = |name| {
+            let totals = column(incidents, name).as_primitive::<Float64Type>();
+            totals.value(row).to_bits()
+        };
+        Self {
+            id: text("incident_id"),
+            ended_at: time(incidents, "ended_at", row),
+            severity: text("severity"),
+            direction: text("direction"),
+            top_metric: text("top_metric"),
+            totals: ["expected_total", "actual_total"].map(total),
         }
-        Ok(known)
+    }
+}
+
+impl Stored {
+    fn read(warehouse: &Warehouse, manifest: &Manifest, date: NaiveDate) -> Result<Self> {
+        let rows = |table| {
+            let path = partition_file(&warehouse.table(table), date);
+            if path.exists() {
+                rows_of(&path)
+            } else {
+                Ok(Vec::new())
+            }
+        };
+        let mut incidents = BTreeSet::new();
+        for batch in rows(Table::Incidents)? {
+            incidents.extend((0..batch.num_rows()).map(|row| IncidentFacts::of(&batch, row)));
+        }
+        let causes = manifest
+            .partition(Table::IncidentCauses, date)
+            .filter(|found| is_there(warehouse, Table::IncidentCauses, date, found));
+        Ok(Self {
+            incidents,
+            inputs: causes
+                .map(|causes| causes.inputs.clone())
+                .unwrap_or_default(),
+            causes: match causes {
+                Some(_) => rows(Table::IncidentCauses)?,
+                None => Vec::new(),
+            },
+        })
     }
 
-    fn key(incidents: &RecordBatch, row: usize) -> (String, i64, String) {
-        (
-            text(incidents, "incident_id", row).to_owned(),
-            time(incidents, "ended_at", row),
-            text(incidents, "severity", row).to_owned(),
-        )
+    /// Whether an incident is stored with this end and severity.
+    fn has(&self, incidents: &RecordBatch, row: usize) -> bool {
+        let found = IncidentFacts::of(incidents, row);
+        self.incidents.iter().any(|stored| {
+            (&stored.id, stored.ended_at, &stored.severity)
+                == (&found.id, found.ended_at, &found.severity)
+        })
+    }
+
+    /// What is stored of the causes of some incidents and still holds, and the incidents that are to be
+    /// explained.
+    fn causes_of(
+        &self,
+        incidents: &RecordBatch,
+        inputs: &BTreeMap<PartitionDate, String>,
+    ) -> Result<(RecordBatch, RecordBatch)> {
+        let holds = |row: usize| {
+            let dates = partition_dates(reads_of_causes(&incidents.slice(row, 1)));
+            self.incidents.contains(&IncidentFacts::of(incidents, row))
+                && dates.iter().all(|date| {
+                    let before = self.inputs.get(date);
+                    before.is_some() && before == inputs.get(date)
+                })
+        };
+        let held: BooleanArray = (0..incidents.num_rows())
+            .map(|row| Some(holds(row)))
+            .collect();
+        let kept: BTreeSet<&str> = (0..incidents.num_rows())
+            .filter(|row| held.value(*row))
+            .map(|row| text(incidents, "incident_id", row))
+            .collect();
+        let stored = concat_batches(&INCIDENT_CAUSES, &self.causes)?;
+        let is_kept: BooleanArray = (0..stored.num_rows())
+            .map(|row| Some(kept.contains(text(&stored, "incident_id", row))))
+            .collect();
+        let causes = filter_record_batch(&stored, &is_kept)?;
+        Ok((causes, filter_record_batch(incidents, &not(&held)?)?))
     }
 }
 
@@ -400,6 +527,20 @@ fn rows_of(path: &Path) -> Result<Vec<RecordBatch>> {
 }
 
 impl NewIncidents {
+    /// Counts in what another step found.
+    pub(super) fn add(&mut self, other: Self) {
+        for (severity, incidents) in other.severities {
+            *self.severities.entry(severity).or_default() += incidents;
+        }
+        self.worst.extend(other.worst);
+        self.keep_worst();
+    }
+
+    fn keep_worst(&mut self) {
+        self.worst.sort_by(NamedIncident::worst_first);
+        self.worst.truncate(MOST_NAMED);
+    }
+
     /// How many there are.
     #[must_use]
     pub fn total(&self) -> usize {
@@ -413,7 +554,7 @@ impl NewIncidents {
     }
 
     /// Counts in the incidents of a date.
-    fn count(&mut self, incidents: &RecordBatch, causes: &RecordBatch, known: &Known) {
+    fn count(&mut self, incidents: &RecordBatch, causes: &RecordBatch, stored: &Stored) {
         let first_causes: BTreeMap<&str, NamedCause> = (0..causes.num_rows())
             .filter(|row| {
                 column(causes, "rank")
@@ -430,7 +571,7 @@ impl NewIncidents {
             })
             .collect();
         for row in 0..incidents.num_rows() {
-            if known.0.contains(&Known::key(incidents, row)) {
+            if stored.has(incidents, row) {
                 continue;
             }
             let number = |name| {
@@ -459,8 +600,7 @@ impl NewIncidents {
                 .or_default() += 1;
             self.worst.push(incident);
         }
-        self.worst.sort_by(NamedIncident::worst_first);
-        self.worst.truncate(MOST_NAMED);
+        self.keep_worst();
     }
 }
 

@@ -13,7 +13,8 @@
 //! bytes: what is built depends on what is there, never on how it came there.
 //!
 //! Steps, each of which leaves all tables in order: `sources` (new logs are read, those that were
-//! replaced go), `traffic`, `scores`, `incidents`; then `retention`. After them come the export and
+//! replaced go), `traffic`, `scores`, `incidents`, the last two up to each date on which a detector is
+//! [due](retrain); then `retention`. After them come the export and
 //! those who are told (`after`). A step that is to come after them goes into `Night::tables`, with
 //! keys over those of the partitions that it reads.
 
@@ -22,6 +23,7 @@ mod alerts;
 pub mod config;
 mod coverage;
 mod dates;
+mod drift;
 mod hook;
 mod incidents;
 mod key;
@@ -30,10 +32,12 @@ pub mod outputs;
 mod partitions;
 mod profiles;
 mod retention;
+pub mod retrain;
 mod scores;
 mod sources;
 mod summary;
 pub mod template;
+mod terms;
 mod traffic;
 mod webhook;
 
@@ -47,19 +51,25 @@ pub use after::{After, refuse_if_retired};
 pub use alerts::{Alert, Alerts};
 pub use config::{ConfigError, Job};
 pub use dates::DateLimits;
+pub use drift::Drift;
 pub use incidents::{NamedCause, NamedIncident, NewIncidents};
 pub use scores::ScoredDates;
 pub use sources::SourceFault;
 pub use summary::{Checked, NightSummary, Outcome};
 
+use crate::calendar::Calendar;
+use crate::champions::Champions;
 use crate::error::{Error, Result};
 use crate::logs::{self, IngestOptions, IngestProgress, IngestSummary};
 use crate::printer::Printer;
 use crate::schema::Table;
 use crate::session::{Session, SessionOptions, detector_store};
-use crate::storage::{Manifest, Wait, Writer};
+use crate::storage::{Manifest, PartitionDate, Wait, Writer};
+use crate::table_files;
 use key::Key;
+use retrain::PeriodDays;
 use sources::{Index, Scan};
+use terms::Terms;
 
 /// To be raised whenever a run must look at everything again.
 const VERSION: u32 = 1;
@@ -86,7 +96,6 @@ pub struct Night<'a> {
 /// What the logs and the detectors are: a state in which all tables are up to date is known by it.
 struct Inputs {
     digest: String,
-    detectors: String,
     /// Digest by name of linked sources.
     linked: BTreeMap<String, String>,
 }
@@ -113,7 +122,8 @@ impl Night<'_> {
         summary.logs_vanished = scan.vanished;
         summary.faults.extend(scan.faults.iter().cloned());
         summary.faults.extend(index.link(self.job)?);
-        let inputs = self.inputs(&scan, &mut index)?.digest;
+        let calendar = self.calendar()?;
+        let inputs = self.inputs(&scan, &mut index, &calendar)?.digest;
         if is_up_to_date(&writer, &inputs) {
             self.hand_out(&writer, &mut summary);
             summary.end(started.elapsed());
@@ -121,11 +131,12 @@ impl Night<'_> {
         }
         self.take_in(&scan, &mut index, &mut writer, &mut summary)
             .await?;
+        self.plan_ahead(&calendar, &mut writer).await?;
         summary.seconds.ingest = started.elapsed().as_secs_f64();
-        self.tables(&scan, &mut index, &mut writer, &mut summary)
+        self.tables(&scan, &mut index, &calendar, &mut writer, &mut summary)
             .await?;
         self.retire(&mut writer, &mut summary).await?;
-        let inputs = self.inputs(&scan, &mut index)?.digest;
+        let inputs = self.inputs(&scan, &mut index, &calendar)?.digest;
         index.save(warehouse)?;
         self.conclude(inputs, started, &mut writer, &mut summary)
             .await?;
@@ -156,33 +167,24 @@ impl Night<'_> {
             ..Checked::default()
         };
         let session = Session::open(warehouse, &self.options()).await?;
-        let Inputs {
-            detectors, linked, ..
-        } = self.inputs(&scan, &mut index)?;
+        let calendar = self.calendar()?;
+        let Inputs { linked, .. } = self.inputs(&scan, &mut index, &calendar)?;
         let coverage = index.coverage(warehouse, &ingested)?;
-        session
-            .register_coverage(coverage::rows(coverage.values())?)
-            .await?;
+        session.register_coverage(coverage::rows(coverage)?).await?;
         let settings = &self.job.windows;
         let linked = linked_dates(&session, &linked).await?;
         let plan = traffic::plan(&session, &manifest, settings, &linked, self.limits).await?;
         checked.windows = plan.build.keys().map(ToString::to_string).collect();
         let mut stale: BTreeSet<NaiveDate> = plan.build.keys().copied().collect();
         let traffic = plan.traffic;
-        let selection = scores::detectors(session.detectors(), warehouse, &self.job.scores)?;
-        checked.detector = selection.chosen.id();
-        let plan = scores::plan(
-            warehouse,
-            &manifest,
-            selection,
-            &detectors,
-            settings.step,
-            self.limits,
-        )?;
+        let champions = Champions::load(warehouse)?;
+        let terms = Terms::of(self.job, session.detectors(), &champions)?;
+        checked.detector = terms.last().selection.chosen.id();
+        let plan = scores::plan(warehouse, &manifest, &terms, settings.step, self.limits)?;
         // Dates whose windows will change are scored again too.
         stale.extend(plan.build);
         checked.scores = stale.iter().map(ToString::to_string).collect();
-        let inputs = incidents::inputs(warehouse, &manifest, traffic, &stale)?;
+        let inputs = incidents::inputs(warehouse, &manifest, &traffic, &calendar, &stale)?;
         let rules = &self.job.incidents;
         let plan = incidents::plan(warehouse, &manifest, rules, settings, inputs, self.limits)?;
         checked.incidents = plan.build.iter().map(ToString::to_string).collect();
@@ -203,19 +205,27 @@ impl Night<'_> {
         logs::ingested_digests(warehouse).map_err(Error::io("read", &table))
     }
 
+    /// What is planned.
+    fn calendar(&self) -> Result<Calendar> {
+        match &self.job.calendar.file {
+            Some(file) => Ok(Calendar::read(file)?),
+            None => Ok(Calendar::default()),
+        }
+    }
+
     /// What the tables are to be a function of.
-    fn inputs(&self, scan: &Scan, index: &mut Index) -> Result<Inputs> {
+    fn inputs(&self, scan: &Scan, index: &mut Index, calendar: &Calendar) -> Result<Inputs> {
         let Job {
             warehouse,
             windows,
-            scores,
             incidents: rules,
             retention,
+            retrain,
             ..
         } = self.job;
         let store = detector_store(warehouse, &self.options())?;
-        let selection = scores::detectors(&store, warehouse, scores)?;
-        let detectors = scores::digest(&selection, scores)?;
+        let champions = Champions::load(warehouse)?;
+        let detectors = Terms::of(self.job, &store, &champions)?.digest();
         let mut key = Key::of("inputs", VERSION)
             .text(&scan.digest())
             .text(&windows.step.to_string())
@@ -224,6 +234,13 @@ impl Night<'_> {
             .text(&incidents::digest(rules));
         if *retention != outputs::RetentionSettings::default() {
             key.add_text(&format!("{retention:?}"));
+        }
+        if retrain.every.is_some() {
+            key.add_text(&format!("{retrain:?}"));
+        }
+        for (date, planned) in calendar.by_date() {
+            key.add_text(&date.to_string());
+            key.add_text(&planned);
         }
         for digest in self.ingested()? {
             key.add_text(&digest);
@@ -235,9 +252,18 @@ impl Night<'_> {
         }
         Ok(Inputs {
             digest: key.finish(),
-            detectors,
             linked,
         })
+    }
+
+    /// Brings the table `calendar` up to date.
+    async fn plan_ahead(&self, calendar: &Calendar, writer: &mut Writer) -> Result<()> {
+        let mut change = writer.change()?;
+        if calendar.stage(&self.job.warehouse, &mut change)? {
+            let manifest = writer.manifest().clone();
+            writer.commit(change, manifest).await?;
+        }
+        Ok(())
     }
 
     /// Reads new logs, and drops what was read of those that were replaced.
@@ -313,6 +339,7 @@ impl Night<'_> {
         &self,
         scan: &Scan,
         index: &mut Index,
+        calendar: &Calendar,
         writer: &mut Writer,
         summary: &mut NightSummary,
     ) -> Result<()> {
@@ -322,12 +349,8 @@ impl Night<'_> {
         let session = Session::open(warehouse, &self.options()).await?;
         let ingested = self.ingested()?;
         let coverage = index.coverage(warehouse, &ingested)?;
-        session
-            .register_coverage(coverage::rows(coverage.values())?)
-            .await?;
-        let Inputs {
-            detectors, linked, ..
-        } = self.inputs(scan, index)?;
+        session.register_coverage(coverage::rows(coverage)?).await?;
+        let Inputs { linked, .. } = self.inputs(scan, index, calendar)?;
         summary.logs_linked = linked.len();
         let linked = linked_dates(&session, &linked).await?;
         let mut plan =
@@ -344,44 +367,101 @@ impl Night<'_> {
         let traffic = std::mem::take(&mut plan.traffic);
         summary.seconds.windows = started.elapsed().as_secs_f64();
 
+        let mut champions = Champions::load(warehouse)?;
+        let first = table_files::dates(&warehouse.table(Table::TrafficWindows));
+        let first = first
+            .map_err(Error::io("read", warehouse.root()))?
+            .first()
+            .copied();
+        loop {
+            let terms = Terms::of(self.job, session.detectors(), &champions)?;
+            let manifest = writer.manifest();
+            let plan = scores::plan(warehouse, manifest, &terms, settings.step, self.limits)?;
+            let every = self.job.retrain.every.map(PeriodDays::count);
+            let due = every
+                .zip(first)
+                .and_then(|(every, first)| retrain::due(every, &champions, &plan.build, first));
+            let limits = match due {
+                Some(period) => self.limits.before(period),
+                None => self.limits,
+            };
+            let inputs = (&traffic, calendar);
+            self.score_and_find(&session, &terms, inputs, limits, writer, summary)
+                .await?;
+            let Some(period) = due else {
+                break;
+            };
+            let decided = retrain::decide(
+                self.job,
+                &session,
+                (&champions, &terms),
+                period,
+                self.printer,
+            );
+            let decision = decided.await?;
+            champions.decide(period, decision.clone());
+            champions.save(warehouse)?;
+            summary.decisions.insert(PartitionDate(period), decision);
+        }
+        let last = summary
+            .dates_scored
+            .last()
+            .and_then(|date| date.parse().ok());
+        if let Some(last) = last {
+            summary.drift = Drift::of(&session, last).await?;
+        }
+        Ok(())
+    }
+
+    /// Scores windows and finds incidents, of some dates.
+    async fn score_and_find(
+        &self,
+        session: &Session,
+        terms: &Terms,
+        (traffic, calendar): (&BTreeMap<NaiveDate, String>, &Calendar),
+        limits: DateLimits,
+        writer: &mut Writer,
+        summary: &mut NightSummary,
+    ) -> Result<()> {
+        let warehouse = &self.job.warehouse;
+        let settings = &self.job.windows;
         let started = Instant::now();
-        let selection = scores::detectors(session.detectors(), warehouse, &self.job.scores)?;
-        let plan = scores::plan(
-            warehouse,
-            writer.manifest(),
-            selection,
-            &detectors,
-            settings.step,
-            self.limits,
-        )?;
-        summary.detector = plan.selection().chosen.id();
-        summary.dates_scored = plan.build.iter().map(ToString::to_string).collect();
+        let plan = scores::plan(warehouse, writer.manifest(), terms, settings.step, limits)?;
+        summary.detector = terms.last().selection.chosen.id();
+        let scored = plan.build.iter().map(ToString::to_string);
+        summary.dates_scored.extend(scored);
         summary.dates_removed += plan.remove.len();
-        summary.dates_left += plan.left;
+        let mut left = plan.left;
         if !plan.is_empty() {
             let progress = self.printer.progress("scoring windows", None);
             let profiles = profiles::load(warehouse);
             session.look_up_profiles(&profiles);
-            summary.scores = plan.carry_out(&session, writer, &progress).await?;
+            let scored = plan.carry_out(session, writer, &progress).await?;
+            summary.scores.add(scored);
             profiles::save(warehouse, &profiles)?;
             progress.finish_and_clear();
         }
-        summary.seconds.scores = started.elapsed().as_secs_f64();
+        summary.seconds.scores += started.elapsed().as_secs_f64();
 
         let started = Instant::now();
-        let inputs = incidents::inputs(warehouse, writer.manifest(), traffic, &BTreeSet::new())?;
-        let rules = &self.job.incidents;
         let manifest = writer.manifest();
-        let plan = incidents::plan(warehouse, manifest, rules, settings, inputs, self.limits)?;
-        summary.incidents_built = plan.build.iter().map(ToString::to_string).collect();
+        let inputs = incidents::inputs(warehouse, manifest, traffic, calendar, &BTreeSet::new())?;
+        let rules = &self.job.incidents;
+        let plan = incidents::plan(warehouse, manifest, rules, settings, inputs, limits)?;
+        let built = plan.build.iter().map(ToString::to_string);
+        summary.incidents_built.extend(built);
         summary.dates_removed += plan.files_removed;
-        summary.dates_left += plan.left;
+        left += plan.left;
         if !plan.is_empty() {
             let progress = self.printer.progress("explaining incidents", None);
-            summary.new_incidents = plan.carry_out(&session, writer, &progress).await?;
+            let found = plan.carry_out(session, writer, &progress).await?;
+            summary.new_incidents.add(found);
             progress.finish_and_clear();
         }
-        summary.seconds.incidents = started.elapsed().as_secs_f64();
+        summary.seconds.incidents += started.elapsed().as_secs_f64();
+        if limits == self.limits {
+            summary.dates_left += left;
+        }
         Ok(())
     }
 

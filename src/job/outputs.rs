@@ -156,18 +156,21 @@ impl TryFrom<String> for Days {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
-        const EXPECTED: &str = "expected whole days, at least 14, such as `90d`";
-        let span: Span = text.parse().map_err(|_| EXPECTED)?;
-        let (days, rest) = (
-            span.micros() / Span::DAY.micros(),
-            span.micros() % Span::DAY.micros(),
-        );
-        if rest == 0 && days >= LEAST_DAYS {
-            Ok(Self(days))
-        } else {
-            Err(EXPECTED)
-        }
+        whole_days(&text)
+            .filter(|days| *days >= LEAST_DAYS)
+            .map(Self)
+            .ok_or("expected whole days, at least 14, such as `90d`")
     }
+}
+
+/// The days of a text such as `7d`, if it means whole ones.
+pub(super) fn whole_days(text: &str) -> Option<i64> {
+    let span: Span = text.parse().ok()?;
+    let (days, rest) = (
+        span.micros() / Span::DAY.micros(),
+        span.micros() % Span::DAY.micros(),
+    );
+    (rest == 0).then_some(days)
 }
 
 /// A length of time as the standard library has it.

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use anomalog_udfs::DetectorStore;
 use anomalog_udfs::detector::Manifest as DetectorManifest;
 use anomalog_udfs::layout::BlockLayout;
 use chrono::NaiveDate;
@@ -20,12 +19,12 @@ use futures::StreamExt;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::config::ScoreSettings;
 use super::dates::{DateLimits, dates_in, pieces};
 use super::key::Key;
 use super::partitions::{is_there, made_from};
-use crate::detectors::{Selection, Wanted, select};
-use crate::error::{Error, MetricSetting, Result};
+use super::terms::Terms;
+use crate::detectors::Selection;
+use crate::error::{Error, Result};
 use crate::queries::Query;
 use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::scores::{self, SERIES, WINDOW_START, exported};
@@ -48,8 +47,8 @@ const RUN_ID_DIGITS: usize = 16;
 
 /// What is to be done for `scored_windows`.
 #[derive(Debug)]
-pub(super) struct ScorePlan {
-    selection: Selection,
+pub(super) struct ScorePlan<'a> {
+    terms: &'a Terms,
     /// Dates to be scored, in order.
     pub(super) build: Vec<NaiveDate>,
     /// Dates that have no windows any more.
@@ -57,7 +56,7 @@ pub(super) struct ScorePlan {
     /// Dates that would be scored, but that the run is limited to others.
     pub(super) left: usize,
     keys: BTreeMap<NaiveDate, String>,
-    reach: Reach,
+    step: WindowStep,
 }
 
 /// What was scored.
@@ -110,71 +109,25 @@ fn manifests(selection: &Selection) -> impl Iterator<Item = &DetectorManifest> {
         .chain([&selection.chosen])
 }
 
-/// The detectors that score the windows of a job.
-pub(super) fn detectors(
-    store: &DetectorStore,
-    warehouse: &Warehouse,
-    settings: &ScoreSettings,
-) -> Result<Selection> {
-    let numbers: BTreeSet<String> = TRAFFIC_WINDOWS
-        .fields()
-        .iter()
-        .filter(|field| field.data_type().is_numeric())
-        .map(|field| field.name().clone())
-        .collect();
-    let unknown = (settings.metrics.iter()).find(|metric| !numbers.contains(*metric));
-    if let Some(metric) = unknown {
-        return Err(Error::UnknownMetric {
-            metric: metric.clone(),
-            setting: MetricSetting::Job,
-            path: warehouse.table(Table::TrafficWindows),
-            found: numbers.into_iter().collect(),
-        });
-    }
-    let wanted = Wanted {
-        columns: &numbers,
-        metrics: &settings.metrics,
-        chosen: settings.detector.as_deref(),
-    };
-    select(store, wanted)?.ok_or_else(|| Error::NoDetectors {
-        columns: numbers.iter().cloned().collect(),
-    })
-}
-
-/// What tells these detectors and their threshold from others.
-pub(super) fn digest(selection: &Selection, settings: &ScoreSettings) -> Result<String> {
-    let mut key = Key::of("detectors", VERSION);
-    for manifest in manifests(selection) {
-        // All of it: weights by their digest, and how scores are calibrated.
-        let text = serde_json::to_string(manifest).map_err(|source| Error::Settings {
-            path: manifest.id().into(),
-            source,
-        })?;
-        key.add_text(&text);
-    }
-    key.add_text(&format!("{:?}", settings.alarms_per_week));
-    Ok(key.finish())
-}
-
 /// Finds out which dates are to be scored.
-pub(super) fn plan(
+pub(super) fn plan<'a>(
     warehouse: &Warehouse,
     manifest: &Manifest,
-    selection: Selection,
-    detectors: &str,
+    terms: &'a Terms,
     step: WindowStep,
     limits: DateLimits,
-) -> Result<ScorePlan> {
-    let reach = Reach::of(&selection, step);
+) -> Result<ScorePlan<'a>> {
     let windows = made_from(warehouse, manifest, Table::TrafficWindows)?;
     let retired = Retired::load(warehouse)?;
     let mut keys = BTreeMap::new();
     let (mut build, mut left) = (Vec::new(), 0);
     let kept = windows.keys();
     for date in kept.filter(|date| !retired.covers(Table::ScoredWindows, **date)) {
+        let (_, term) = terms.at(*date);
+        let reach = Reach::of(&term.selection, step);
         let mut key = Key::of("scored_windows", VERSION)
             .text(Query::ScoredWindows.text())
-            .text(detectors);
+            .text(&term.digest);
         for (date, windows) in windows.range(reach.first_date(*date)..=*date) {
             key.add_text(&date.to_string());
             key.add_text(windows);
@@ -197,7 +150,7 @@ pub(super) fn plan(
     let table = warehouse.table(Table::ScoredWindows);
     let there = table_files::dates(&table).map_err(Error::io("read", &table))?;
     Ok(ScorePlan {
-        selection,
+        terms,
         build,
         remove: there
             .into_iter()
@@ -205,19 +158,14 @@ pub(super) fn plan(
             .collect(),
         left,
         keys,
-        reach,
+        step,
     })
 }
 
-impl ScorePlan {
+impl ScorePlan<'_> {
     /// Whether there is nothing to be done.
     pub(super) fn is_empty(&self) -> bool {
         self.build.is_empty() && self.remove.is_empty()
-    }
-
-    /// The detectors that score.
-    pub(super) fn selection(&self) -> &Selection {
-        &self.selection
     }
 
     /// Scores what is to be scored, and commits it piece by piece.
@@ -231,13 +179,17 @@ impl ScorePlan {
         let warehouse = session.warehouse().clone();
         let table = warehouse.table(Table::ScoredWindows);
         session.prefer_order_of_files();
-        for (dates, ()) in pieces(self.build.iter().map(|date| (*date, ()))) {
-            let windows = self.windows(session, &dates).await?;
-            let micros = |slot: i64| slot * self.reach.step.micros();
-            let since = micros(*slots_of(*dates.start(), self.reach.step).start());
-            let until = micros(slots_of(*dates.end(), self.reach.step).end() + 1);
-            let range = since..until;
-            let frame = scores::scored(session, &windows, &self.selection, range, "").await?;
+        let by_term = self
+            .build
+            .iter()
+            .map(|date| (*date, self.terms.at(*date).0));
+        for (dates, _) in pieces(by_term) {
+            let selection = &self.terms.at(*dates.start()).1.selection;
+            let windows = self.windows(session, selection, &dates).await?;
+            let micros = |slot: i64| slot * self.step.micros();
+            let since = micros(*slots_of(*dates.start(), self.step).start());
+            let until = micros(slots_of(*dates.end(), self.step).end() + 1);
+            let frame = scores::scored(session, &windows, selection, since..until, "").await?;
             let mut change = writer.change()?;
             let mut manifest = writer.manifest().clone();
             let folder = change.staging().join("scores");
@@ -279,10 +231,11 @@ impl ScorePlan {
     async fn windows(
         &self,
         session: &Session,
+        selection: &Selection,
         dates: &RangeInclusive<NaiveDate>,
     ) -> Result<DataFrame> {
         let table = session.warehouse().table(Table::TrafficWindows);
-        let first = self.reach.first_date(*dates.start());
+        let first = Reach::of(selection, self.step).first_date(*dates.start());
         let there: BTreeSet<NaiveDate> = dates_in(&(first..=*dates.end()))
             .filter(|date| partition_file(&table, *date).exists())
             .collect();
@@ -296,7 +249,7 @@ impl ScorePlan {
         }
         session.register_dates(EARLIER_WINDOWS, Table::TrafficWindows, earlier)?;
         let is_read = |name: &str| {
-            let mut metrics = manifests(&self.selection).flat_map(|manifest| &manifest.metrics);
+            let mut metrics = manifests(selection).flat_map(|manifest| &manifest.metrics);
             name == SERIES || name == WINDOW_START || metrics.any(|metric| metric == name)
         };
         let columns = TRAFFIC_WINDOWS.fields().iter().map(|field| {
@@ -327,7 +280,7 @@ impl ScorePlan {
             .as_primitive::<TimestampMicrosecondType>();
         let mut last: Option<(NaiveDate, &str)> = None;
         let ids = times.values().iter().map(|micros| {
-            let date = date_of(micros.div_euclid(self.reach.step.micros()), self.reach.step);
+            let date = date_of(micros.div_euclid(self.step.micros()), self.step);
             match last {
                 Some((known, id)) if known == date => id,
                 _ => {
@@ -346,6 +299,15 @@ impl ScorePlan {
 }
 
 impl ScoredDates {
+    /// Counts in what another step scored.
+    pub(super) fn add(&mut self, other: Self) {
+        self.windows += other.windows;
+        self.anomalies += other.anomalies;
+        for (status, rows) in other.statuses {
+            *self.statuses.entry(status).or_default() += rows;
+        }
+    }
+
     fn count(&mut self, batch: &RecordBatch) {
         self.windows += batch.num_rows();
         if let Some(anomalies) = batch.column_by_name("is_anomaly") {

@@ -1,6 +1,6 @@
 //! What a run did: on the terminal, beside the tables, and as a row of the table `runs`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,13 +14,16 @@ use serde::Serialize;
 
 use super::after::After;
 use super::config::Job;
+use super::drift::Drift;
 use super::incidents::NewIncidents;
 use super::scores::ScoredDates;
 use super::sources::SourceFault;
+use crate::champions::Decision;
 use crate::error::{Error, Result};
+use crate::incidents::micros_of;
 use crate::logs::{IngestSummary, Totals};
 use crate::schema::{RUNS, Table};
-use crate::storage::{Change, Recovery};
+use crate::storage::{Change, PartitionDate, Recovery};
 use crate::table_files::TableFileWriter;
 
 /// So many new incidents are shown on a terminal.
@@ -104,6 +107,10 @@ pub struct NightSummary {
     pub new_incidents: NewIncidents,
     /// The detector that decides.
     pub detector: String,
+    /// What was decided about detectors, by the first date that it is for.
+    pub decisions: BTreeMap<PartitionDate, Decision>,
+    /// How far the last date that was scored is from what was to be expected.
+    pub drift: Option<Drift>,
     /// Partitions that went, since no series reaches their date any more.
     pub dates_removed: usize,
     /// Partitions out of date that the run was not asked to build.
@@ -147,6 +154,8 @@ impl NightSummary {
             incidents_built: BTreeSet::new(),
             new_incidents: NewIncidents::default(),
             detector: String::new(),
+            decisions: BTreeMap::new(),
+            drift: None,
             dates_removed: 0,
             dates_left: 0,
             warnings,
@@ -208,6 +217,7 @@ impl NightSummary {
             || !self.dates_scored.is_empty()
             || !self.incidents_built.is_empty()
             || self.dates_removed > 0
+            || !self.decisions.is_empty()
             || !self.after.retired.is_empty()
     }
 
@@ -245,6 +255,14 @@ impl NightSummary {
             let values = TimestampMicrosecondArray::from(vec![value.timestamp_micros()]);
             Arc::new(values.with_timezone("UTC")) as ArrayRef
         };
+        let drifted_on: TimestampMicrosecondArray = [self.drift]
+            .iter()
+            .map(|drift| Some(micros_of(drift.as_ref()?.date.0).start))
+            .collect();
+        let drifted_on = Arc::new(drifted_on.with_timezone("UTC")) as ArrayRef;
+        let drift = |of: fn(&Drift) -> Option<f64>| {
+            Arc::new(Float64Array::from(vec![self.drift.as_ref().and_then(of)])) as ArrayRef
+        };
         let ended = self.started
             + chrono::Duration::microseconds((self.seconds.total * 1e6).round() as i64);
         Ok(RecordBatch::try_new(
@@ -273,6 +291,10 @@ impl NightSummary {
                 seconds(self.seconds.windows),
                 seconds(self.seconds.scores),
                 seconds(self.seconds.incidents),
+                drifted_on,
+                drift(|drift| drift.unusual_share),
+                drift(|drift| drift.missing_share),
+                drift(|drift| drift.volume_ratio),
             ],
         )?)
     }
@@ -327,8 +349,9 @@ impl NightSummary {
             }
         }
         for (title, lines) in [
+            ("Detectors", self.decision_lines()),
             ("Could not be read", self.fault_lines()),
-            ("Warnings", self.warnings.clone()),
+            ("Warnings", self.warnings()),
         ] {
             if !lines.is_empty() {
                 let _ = writeln!(text, "\n## {title}\n");
@@ -338,6 +361,19 @@ impl NightSummary {
             }
         }
         text
+    }
+
+    /// What a reader should know.
+    fn warnings(&self) -> Vec<String> {
+        let drift = self.drift.iter().flat_map(Drift::warnings);
+        self.warnings.iter().cloned().chain(drift).collect()
+    }
+
+    fn decision_lines(&self) -> Vec<String> {
+        let decisions = self.decisions.iter();
+        decisions
+            .map(|(from, decision)| format!("from {} on: {decision}", from.0))
+            .collect()
     }
 
     fn fault_lines(&self) -> Vec<String> {
@@ -426,8 +462,11 @@ impl fmt::Display for NightSummary {
                 self.dates_left
             )?;
         }
+        for decision in self.decision_lines() {
+            write!(f, "\ndetector {decision}")?;
+        }
         write!(f, "{}", self.after)?;
-        for warning in &self.warnings {
+        for warning in self.warnings() {
             write!(f, "\nwarning: {warning}")?;
         }
         for fault in self.fault_lines() {

@@ -71,6 +71,20 @@ paths = [{paths}]
 # medium_impact = "10m"
 # high_impact = "1h"
 
+# What is planned, and so no incident: a CSV or Parquet file with the columns site (`*` for every
+# one), start, end and kind: maintenance, event (more than usual) or holiday (less).
+[calendar]
+# file = "calendar.csv"
+
+# Detectors that learn from these logs. A challenger is trained every so many days; it scores from
+# then on if its forecasts are better than those of the detector before, on days neither learned from.
+[retrain]
+# every = "7d"
+# How many days before it learns from, incidents, labels and what was planned left out.
+# history = "28d"
+# Its name among the detectors.
+# name = "nightly"
+
 # A folder for BI tools that follows the tables, with one file per table, of windows one per date.
 [export]
 # folder = "export"
@@ -145,6 +159,8 @@ mod tests {
             "detector",
             "metrics",
             "alarms_per_week",
+            "file",
+            "every",
             "folder",
             "prometheus",
             "command",

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use datafusion::parquet::arrow::ArrowWriter;
 
@@ -14,6 +15,7 @@ use super::summary::FileSummary;
 use super::timestamp::Timestamp;
 use super::writer::{Part, properties};
 use crate::schema::{LOG_FILES, Table};
+use crate::table_files::date_folder;
 use crate::warehouse::Warehouse;
 
 /// Digits of the digest that name the files of one log.
@@ -52,6 +54,41 @@ pub fn ingested_digests(warehouse: &Warehouse) -> io::Result<BTreeSet<String>> {
         );
     }
     Ok(digests)
+}
+
+/// The files of `access_logs` with requests of a date, in order: those of all logs, or of those with
+/// these digests.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn request_files(
+    warehouse: &Warehouse,
+    date: NaiveDate,
+    logs: Option<&BTreeSet<String>>,
+) -> io::Result<Vec<PathBuf>> {
+    let folder = match fs::read_dir(date_folder(&warehouse.table(Table::AccessLogs), date)) {
+        Ok(folder) => folder,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let logs = logs.map(|logs| {
+        let names = logs.iter().filter_map(|log| log.get(..DIGEST_DIGITS));
+        names.collect::<BTreeSet<_>>()
+    });
+    let mut files = Vec::new();
+    for file in folder {
+        let path = file?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_asked_for = logs.as_ref().is_none_or(|logs| {
+            let digest = name.get(..DIGEST_DIGITS);
+            digest.is_some_and(|digest| logs.contains(digest))
+        });
+        if is_asked_for && name.ends_with(".parquet") {
+            files.push(path);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
 }
 
 /// Every file of the warehouse that holds something of a log, the marker last.

@@ -50,6 +50,9 @@ pub struct Partition {
     /// Where it shows only in the content which dates it is a function of, those dates.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub reads: BTreeSet<PartitionDate>,
+    /// Of `incident_causes`, what each of those dates was: causes of an incident stay while its dates do.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<PartitionDate, String>,
     /// Size of the file; 0 where there are no rows, and so no file.
     pub bytes: u64,
 }
@@ -76,6 +79,7 @@ impl Partition {
             key: None,
             traffic: None,
             reads: BTreeSet::new(),
+            inputs: BTreeMap::new(),
             bytes: 0,
         }
     }

@@ -1,6 +1,6 @@
 //! Errors on the held-back range: how they compare with those of forecasts that need no model.
 
-use anomalog_udfs::detector::Validation;
+use anomalog_udfs::detector::{Detector, Validation};
 use anomalog_udfs::forecasting::{MetricForecast, Part, SeriesForecast, forecast};
 use anomalog_udfs::layout::BlockLayout;
 use anomalog_udfs::models::{Forecaster, Predictor};
@@ -54,13 +54,7 @@ pub(super) fn calibrate(
         held.extend(of_series);
     }
     let found = held.iter().map(|held| held.windows().count()).sum();
-    if found < MIN_CALIBRATION_WINDOWS {
-        return Err(TrainingError::TooLittleData {
-            range: "calibration",
-            found,
-            needed: MIN_CALIBRATION_WINDOWS,
-        });
-    }
+    enough(found)?;
     let metrics = layouts.first().map_or(0, BlockLayout::metrics);
     let mut comparison = Comparison::none(metrics);
     for (metric, share) in comparison.errors.iter_mut().enumerate() {
@@ -83,6 +77,42 @@ pub(super) fn calibrate(
             untrained_stop_loss: f64::NAN,
         },
     })
+}
+
+/// How far off a detector's forecasts are on the calibration range of a dataset, relative to those of
+/// the trailing median; and the number of windows. `None` if it is a classifier.
+///
+/// # Errors
+/// When a series is not one row per window, or too few windows can be forecast.
+pub fn backtest(
+    detector: &Detector,
+    dataset: &Dataset,
+) -> Result<Option<(f64, usize)>, TrainingError> {
+    let Some(predictor) = detector.forecaster() else {
+        return Ok(None);
+    };
+    let layout = &detector.manifest().layout;
+    let held: Vec<Held> = dataset
+        .series()
+        .par_iter()
+        .map(|series| hold_back(predictor, dataset, layout, series))
+        .collect::<Result<_, _>>()?;
+    let found = held.iter().map(|held| held.windows().count()).sum();
+    enough(found)?;
+    let own = mean_error(&held, |part| part.forecast);
+    let median = mean_error(&held, |part| part.baseline);
+    Ok(Some((own / median, found)))
+}
+
+fn enough(found: usize) -> Result<(), TrainingError> {
+    if found < MIN_CALIBRATION_WINDOWS {
+        return Err(TrainingError::TooLittleData {
+            range: "calibration",
+            found,
+            needed: MIN_CALIBRATION_WINDOWS,
+        });
+    }
+    Ok(())
 }
 
 fn hold_back(

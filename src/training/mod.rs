@@ -14,6 +14,7 @@ mod calibrate;
 mod classify;
 pub mod dataset;
 mod descent;
+pub mod exclusions;
 mod fit;
 pub mod labelled;
 pub mod loader;
@@ -36,6 +37,7 @@ use thiserror::Error;
 
 use crate::units::rfc_3339;
 
+pub use calibrate::backtest;
 pub use classify::train_classifier;
 use dataset::MIN_CALIBRATION_WINDOWS;
 pub use dataset::{Dataset, SkippedSeries, Split};

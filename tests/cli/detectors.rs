@@ -88,3 +88,80 @@ fn mistakes_are_explained() {
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
     insta::assert_snapshot!(listed["detectors"][0], @r#"{"architecture":null,"fault":"`warehouse/detectors/lstm/1/detector.json` is not a detector manifest","is_current":true,"is_shipped":false,"metrics":[],"name":"lstm","objective":null,"version":1}"#);
 }
+
+#[test]
+fn versions_are_promoted_rolled_back_and_verified() {
+    let work = Workplace::with_detector();
+    insta::assert_snapshot!(work.run(&["detectors", "rollback", "lstm"]), @"
+    --- stderr
+    error: there is no version before `lstm@1`
+    hint: `anomalog detectors list` shows them
+    --- exit 1
+    ");
+    let train = [
+        "train", "--arch", "lstm", "--hidden", "8", "--steps", "4", "--seed", "9",
+    ];
+    work.succeed(&train);
+    let current = || {
+        let listed = work.succeed(&["--json", "detectors", "list"]);
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let of_lstm = listed["detectors"].as_array().unwrap().iter();
+        let current = of_lstm.filter(|one| one["name"] == "lstm" && one["is_current"] == true);
+        let versions: Vec<u64> = current
+            .map(|one| one["version"].as_u64().unwrap())
+            .collect();
+        versions
+    };
+    assert_eq!(current(), [2]);
+    insta::assert_snapshot!(work.run(&["detectors", "rollback", "lstm"]), @"lstm@1 is current, before it was lstm@2");
+    assert_eq!(current(), [1]);
+    insta::assert_snapshot!(work.run(&["detectors", "promote", "lstm@2"]), @"lstm@2 is current, before it was lstm@1");
+    insta::assert_snapshot!(work.run(&["detectors", "promote", "lstm@2"]), @"lstm@2 was current already");
+    assert_eq!(current(), [2]);
+    insta::assert_snapshot!(work.run(&["detectors", "promote", "lstm@7"]), @"
+    --- stderr
+    error: there is no detector `lstm@7`; there are lstm(requests), shipped for any metrics: pretrained-rnn, pretrained-lstm, pretrained-gru, pretrained-clstm
+    hint: `anomalog detectors list` shows them
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["detectors", "promote", "pretrained-gru"]), @"
+    --- stderr
+    error: detector `pretrained-gru` came with the program, and has the one version
+    hint: `anomalog detectors list` shows them
+    --- exit 1
+    ");
+    insta::assert_snapshot!(work.run(&["detectors", "history"]), @r#"no challenger was due yet: `[retrain] every = "7d"` in the job file has them trained"#);
+    insta::assert_snapshot!(work.run(&["detectors", "verify", "lstm", "pretrained-gru"]), @"
+    lstm@1: whole
+    lstm@2: whole
+    pretrained-gru@1: whole
+    ");
+    insta::assert_snapshot!(work.run(&["detectors", "verify", "gru"]), @"
+    --- stderr
+    error: there is no detector `gru`; there are lstm(requests), shipped for any metrics: pretrained-rnn, pretrained-lstm, pretrained-gru, pretrained-clstm
+    hint: `anomalog detectors list` shows them
+    --- exit 1
+    ");
+
+    let weights = "warehouse/detectors/lstm/1/model.safetensors";
+    let mut bytes = std::fs::read(work.path().join(weights)).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    work.write(weights, bytes);
+    let said = work.run(&["detectors", "verify"]);
+    assert!(
+        said.contains(
+            "lstm@1: `warehouse/detectors/lstm/1/model.safetensors` is damaged: its SHA-256 is"
+        ),
+        "{said}"
+    );
+    assert!(
+        said.contains("lstm@2: whole") && said.contains("pretrained-rnn@"),
+        "{said}"
+    );
+    assert!(said.trim_end().ends_with("--- exit 1"), "{said}");
+    // What is damaged does not become current.
+    let said = work.run(&["detectors", "rollback", "lstm"]);
+    assert!(said.trim_end().ends_with("--- exit 1"), "{said}");
+    assert_eq!(current(), [2]);
+}

@@ -182,6 +182,10 @@ fn train() {
               Labels that `--objective classify` learns from: Parquet or CSV [default: the warehouse's
               table `labels`]
 
+          --include-anomalies
+              Learn from the windows of incidents, labels and the calendar of the warehouse too;
+              classifiers always do
+
           --from <pretrained|DETECTOR>
               Begin with the weights of a detector: `pretrained` for the shipped one of each
               architecture
@@ -410,9 +414,13 @@ fn detectors() {
     Usage: anomalog detectors [OPTIONS] <COMMAND>
 
     Commands:
-      list  List every detector and version
-      show  Show how one detector was trained, and how good it is
-      help  Print this message or the help of the given subcommand(s)
+      list      List every detector and version
+      show      Show how one detector was trained, and how good it is
+      promote   Make a version the one that its name alone means, once it has been verified
+      rollback  Make the version before the current one current, as `promote` does
+      verify    Check that detectors are whole: manifests, digests and shapes of weights
+      history   List which detector has scored from when on, and how its challengers did
+      help      Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help

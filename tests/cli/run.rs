@@ -1,7 +1,9 @@
 //! `anomalog run`.
 
+mod odd_days;
 mod operations;
 mod retention;
+mod retrain;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

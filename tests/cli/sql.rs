@@ -32,7 +32,7 @@ fn mistakes_are_explained() {
     insta::assert_snapshot!(work.run(&["sql", "SELECT * FROM visits"]), @"
     --- stderr
     error: no table `visits`
-    hint: the tables are `access_logs`, `log_files`, `log_coverage`, `quarantine`, `traffic_windows`, `scored_windows`, `incidents`, `incident_causes`, `labels`, `runs`
+    hint: the tables are `access_logs`, `log_files`, `log_coverage`, `quarantine`, `traffic_windows`, `scored_windows`, `incidents`, `incident_causes`, `labels`, `calendar`, `runs`
     --- exit 1
     ");
     insta::assert_snapshot!(work.run(&["sql", "SELECT reqests FROM traffic_windows"]), @"
@@ -224,4 +224,17 @@ fn a_closed_pipe_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn an_empty_folder_of_scores_is_none() {
+    let work = Workplace::with_windows();
+    std::fs::create_dir_all(work.path().join("warehouse/scored_windows/date=2026-03-02")).unwrap();
+    let counted = work.succeed(&[
+        "sql",
+        "--format",
+        "csv",
+        "SELECT count(*) > 0 AS has_rows FROM traffic_windows",
+    ]);
+    assert_eq!(counted, "has_rows\ntrue\n");
 }

@@ -1,0 +1,15 @@
+-- known_anomalies: when a series is known not to have been as it usually is.
+-- reads:      incidents, labels, calendar
+-- writes:     nothing: no detector learns from these windows
+-- grain:      one row per incident, label and entry of the calendar
+-- parameters: none
+--
+-- A site `*` stands for every one.
+SELECT site, started_at AS start, ended_at AS "end"
+FROM incidents
+UNION ALL
+SELECT site, start, "end"
+FROM labels
+UNION ALL
+SELECT site, start, "end"
+FROM calendar

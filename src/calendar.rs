@@ -1,0 +1,189 @@
+//! What is planned, and so no incident: maintenance, events, holidays.
+//!
+//! A calendar is a CSV or Parquet file with the columns of [labels]: `site` (`*` stands for every
+//! one), `start` (inclusive), `end` (exclusive) and `kind`:
+//!
+//! | kind | windows that are no incident |
+//! |---|---|
+//! | `maintenance` | all |
+//! | `event` | those with more than expected |
+//! | `holiday` | those with less than expected |
+//!
+//! Planned windows are scored all the same. They begin no incident and are no part of one, and no
+//! detector learns from them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+
+use crate::error::Result;
+use crate::labels::{self, Label, LabelsError};
+use crate::schema::{CALENDAR, Table};
+use crate::storage::Change;
+use crate::table_files::TableFileWriter;
+use crate::warehouse::Warehouse;
+
+/// The site that stands for every one.
+pub const EVERY_SITE: &str = "*";
+
+/// Kinds of entries.
+const KINDS: [&str; 3] = ["maintenance", "event", "holiday"];
+
+/// Microseconds in a day.
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// What is planned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Calendar {
+    /// By start.
+    entries: Vec<Label>,
+}
+
+impl Calendar {
+    /// Reads a calendar. One without entries is a calendar too.
+    ///
+    /// # Errors
+    /// When the file cannot be read, lacks a column, or has an entry that makes no sense, naming
+    /// its row.
+    pub fn read(path: &Path) -> std::result::Result<Self, LabelsError> {
+        let mut entries = match labels::read(path) {
+            Err(LabelsError::Empty { .. }) => Vec::new(),
+            read => read?,
+        };
+        for (row, entry) in entries.iter().enumerate() {
+            if !KINDS.contains(&entry.kind.as_str()) {
+                return Err(LabelsError::Entry {
+                    path: path.to_owned(),
+                    row: row + 1,
+                    column: "kind",
+                    found: entry.kind.clone(),
+                    expected: format!("`{}`", KINDS.join("`, `")),
+                });
+            }
+        }
+        entries.sort_by(|one, other| {
+            let key = |entry: &Label| (entry.start, entry.end);
+            key(one)
+                .cmp(&key(other))
+                .then_with(|| (&one.site, &one.kind).cmp(&(&other.site, &other.kind)))
+        });
+        Ok(Self { entries })
+    }
+
+    /// Whether nothing is planned.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What is planned for each UTC date that anything is planned for, as text.
+    #[must_use]
+    pub fn by_date(&self) -> BTreeMap<NaiveDate, String> {
+        let mut dates: BTreeMap<NaiveDate, String> = BTreeMap::new();
+        for entry in &self.entries {
+            let (first, last) = (
+                entry.start.div_euclid(DAY_MICROS),
+                (entry.end - 1).div_euclid(DAY_MICROS),
+            );
+            for day in first..=last {
+                let date = i32::try_from(day).ok().and_then(NaiveDate::from_epoch_days);
+                let text = dates.entry(date.unwrap_or_default()).or_default();
+                text.push_str(&format!("{entry:?}"));
+            }
+        }
+        dates
+    }
+
+    /// The file of the table in a warehouse.
+    #[must_use]
+    pub fn path(warehouse: &Warehouse) -> PathBuf {
+        warehouse.table(Table::Calendar).join("calendar.parquet")
+    }
+
+    /// Stages the table `calendar` where it is not what this calendar is. Says whether it was not.
+    ///
+    /// # Errors
+    /// When the table cannot be read or the file not be written.
+    pub fn stage(&self, warehouse: &Warehouse, change: &mut Change) -> Result<bool> {
+        let destination = Self::path(warehouse);
+        let stored = if destination.exists() {
+            Self::read(&destination)?
+        } else {
+            Self::default()
+        };
+        if stored == *self {
+            return Ok(false);
+        }
+        if self.is_empty() {
+            change.delete(&destination)?;
+            return Ok(true);
+        }
+        let staged = change.staging().join("calendar.parquet");
+        let mut file = TableFileWriter::create(&staged, Arc::clone(&CALENDAR))?;
+        file.write(&self.rows()?)?;
+        file.finish()?;
+        change.replace(&staged, &destination)?;
+        Ok(true)
+    }
+
+    fn rows(&self) -> Result<RecordBatch> {
+        let texts = |of: fn(&Label) -> &str| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(self.entries.iter().map(of)))
+        };
+        let times = |of: fn(&Label) -> i64| -> ArrayRef {
+            let times = TimestampMicrosecondArray::from_iter_values(self.entries.iter().map(of));
+            Arc::new(times.with_timezone("UTC"))
+        };
+        let columns = vec![
+            texts(|entry| &entry.site),
+            times(|entry| entry.start),
+            times(|entry| entry.end),
+            texts(|entry| &entry.kind),
+        ];
+        Ok(RecordBatch::try_new(Arc::clone(&CALENDAR), columns)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> std::result::Result<Calendar, LabelsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calendar.csv");
+        std::fs::write(&path, text).unwrap();
+        Calendar::read(&path)
+    }
+
+    #[test]
+    fn entries_are_found_by_date() {
+        let calendar = read(
+            "site,start,end,kind\n\
+             shop,2026-03-02T22:00:00Z,2026-03-03T02:00:00Z,maintenance\n\
+             *,2026-03-01,2026-03-02,holiday\n",
+        )
+        .unwrap();
+        let dates: Vec<String> = calendar.by_date().keys().map(ToString::to_string).collect();
+        assert_eq!(dates, ["2026-03-01", "2026-03-02", "2026-03-03"]);
+        assert!(read("site,start,end,kind\n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_unknown_kind_names_its_row() {
+        let error = read(
+            "site,start,end,kind\n\
+             *,2026-03-01,2026-03-02,holiday\n\
+             shop,2026-03-02,2026-03-03,party\n",
+        )
+        .unwrap_err()
+        .to_string();
+        let (_, fault) = error.split_once("row 2 of ").unwrap_or(("", &error));
+        assert!(
+            fault.ends_with("`kind` is party, expected `maintenance`, `event`, `holiday`"),
+            "{error}"
+        );
+    }
+}
