@@ -220,6 +220,7 @@ fn fine_tune(architecture: Architecture) -> Result<()> {
             .map(|minute| minute * 60_000_000)
             .collect(),
         metrics: vec![values.collect()],
+        ..Series::default()
     };
     let dataset = Dataset::new(vec!["requests".to_owned()], vec![series])?;
     let source = shipped::load(architecture)?;

@@ -179,6 +179,7 @@ impl Lessons {
             key: series.file.clone(),
             window_start: series.window_start[..rows].to_vec(),
             metrics: vec![series.metrics[0][..rows].to_vec()],
+            ..Series::default()
         };
         match Dataset::new(vec![METRIC.to_owned()], vec![lesson]) {
             Ok(dataset) => {
@@ -213,6 +214,7 @@ impl Lessons {
                     key: site.site.clone(),
                     window_start: site.window_start.clone(),
                     metrics: vec![site.metrics[metric].clone()],
+                    ..Series::default()
                 });
                 match Dataset::new(vec![METRIC.to_owned()], series.collect()) {
                     Ok(dataset) => self.datasets.push(dataset),

@@ -252,6 +252,7 @@ fn dataset(series: &LabelledSeries, rows: usize) -> Result<Dataset, TrainingErro
         key: series.file.clone(),
         window_start: series.window_start[..rows].to_vec(),
         metrics: metrics.collect(),
+        ..Series::default()
     };
     Dataset::new(names, vec![series])
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use anomalog_udfs::TimeZone;
 use anomalog_udfs::detector::Detector;
 use anomalog_udfs::models::Architecture;
 use anomalog_udfs::scoring::{Verdict, WindowScore};
@@ -691,6 +692,7 @@ impl Run<'_> {
         let rows = Rows {
             window_start: &series.window_start,
             metrics: &metrics,
+            time_zone: Some(TimeZone::UTC),
         };
         let start = Instant::now();
         let scored = prepared.detector.score(rows);

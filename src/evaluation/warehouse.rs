@@ -241,6 +241,7 @@ mod tests {
             metrics: vec![values.clone().collect(), values.map(|v| v + 0.5).collect()],
             key: key.to_owned(),
             window_start,
+            ..Series::default()
         }
     }
 

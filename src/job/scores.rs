@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use anomalog_udfs::TimeZone;
 use anomalog_udfs::detector::Manifest as DetectorManifest;
 use anomalog_udfs::layout::BlockLayout;
 use chrono::NaiveDate;
@@ -85,7 +86,7 @@ impl Reach {
         let layouts = || layouts(selection);
         Self {
             step,
-            windows: layouts().map(BlockLayout::reach).max().unwrap_or(0) as i64,
+            windows: layouts().map(|layout| layout.reach(TimeZone::UTC)).max().unwrap_or(0) as i64,
             block: layouts().map(|layout| layout.block).max().unwrap_or(1) as i64,
         }
     }

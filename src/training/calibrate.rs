@@ -129,7 +129,7 @@ fn hold_back(
         first_row: first,
     };
     let mut forecasts =
-        forecast(predictor, layout, &[part], true).map_err(|source| TrainingError::Series {
+        forecast(predictor, layout, &[part]).map_err(|source| TrainingError::Series {
             series: series.key.clone(),
             source,
         })?;

@@ -9,6 +9,7 @@
 use std::ops::Range;
 use std::sync::mpsc::SyncSender;
 
+use anomalog_udfs::TimeZone;
 use anomalog_udfs::classifying::{BlockScales, Window, classify};
 use anomalog_udfs::detector::{
     ClassifierValidation, Classifying, Detector, FORMAT_VERSION, Manifest, Objective, Training,
@@ -149,6 +150,7 @@ fn sha256(datasets: &[LabelledDataset]) -> String {
 struct Stretch<'a> {
     layout: &'a BlockLayout,
     grid: SeriesGrid,
+    time_zone: TimeZone,
     /// One per slot.
     labels: Vec<bool>,
     /// Windows that weights are fitted to end here.
@@ -180,6 +182,7 @@ fn lay_out<'a>(
             all.push(Stretch {
                 layout,
                 grid,
+                time_zone: series.time_zone,
                 labels,
                 fit: i64::MIN..fit_until,
                 stop: fit_until..stop_until,
@@ -199,7 +202,7 @@ struct Lesson<'a> {
 
 impl<'a> Lesson<'a> {
     fn new(stretch: &'a Stretch<'a>) -> Self {
-        let features = SeriesFeatures::new(stretch.layout, &stretch.grid, true);
+        let features = SeriesFeatures::new(stretch.layout, &stretch.grid, Some(stretch.time_zone));
         let mut scales = BlockScales::default();
         let is_judged = (stretch.grid.first..stretch.grid.end())
             .map(|index| {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anomalog_udfs::TimeZone;
 use anomalog_udfs::detector::hex;
 use anomalog_udfs::series::Rows;
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub struct Series {
     pub window_start: Vec<i64>,
     /// One vector per metric: NaN where NULL, infinite where NaN.
     pub metrics: Vec<Vec<f64>>,
+    /// Where it is what time of day.
+    pub time_zone: TimeZone,
 }
 
 impl Series {
@@ -37,6 +40,7 @@ impl Series {
         Rows {
             window_start: &self.window_start,
             metrics: &self.metrics,
+            time_zone: Some(self.time_zone),
         }
     }
 
@@ -220,6 +224,9 @@ impl Dataset {
             for time in &series.window_start {
                 digest.update(time.to_le_bytes());
             }
+            if !series.time_zone.is_utc() {
+                digest.update(series.time_zone.identity());
+            }
             for value in series.metrics.iter().flatten() {
                 digest.update(value.to_bits().to_le_bytes());
             }
@@ -285,6 +292,7 @@ mod tests {
             key: key.to_owned(),
             window_start: (0..rows).map(|row| row * MINUTE).collect(),
             metrics: vec![(0..rows).map(value).collect()],
+            time_zone: TimeZone::UTC,
         }
     }
 

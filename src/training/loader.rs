@@ -177,8 +177,8 @@ fn append(series: &mut Vec<Series>, batch: &RecordBatch, metrics: usize) -> Resu
             let metrics = vec![Vec::new(); metrics];
             series.push(Series {
                 key: key.to_owned(),
-                window_start: Vec::new(),
                 metrics,
+                ..Series::default()
             });
         }
         if let Some(last) = series.last_mut() {

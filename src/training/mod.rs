@@ -22,6 +22,7 @@ pub mod optimiser;
 
 use std::collections::HashMap;
 
+use anomalog_udfs::TimeZone;
 use anomalog_udfs::detector::{
     Detector, DetectorError, FORMAT_VERSION, Forecasting, Manifest, Objective, ThresholdPolicy,
     Training, hex_sha256,
@@ -327,26 +328,35 @@ fn sha256(datasets: &[&Dataset]) -> String {
     }
 }
 
-fn lay_out(dataset: &Dataset, layout: &BlockLayout) -> Result<Vec<SeriesGrid>, TrainingError> {
+/// Every stretch, and its zone.
+fn lay_out(
+    dataset: &Dataset,
+    layout: &BlockLayout,
+) -> Result<Vec<(SeriesGrid, TimeZone)>, TrainingError> {
     let mut grids = Vec::new();
     for series in dataset.series() {
         let stretches = lay_on_grid(series.rows(), layout);
-        grids.extend(stretches.map_err(|error| TrainingError::Series {
+        let stretches = stretches.map_err(|error| TrainingError::Series {
             series: series.key.clone(),
             source: error.into(),
-        })?);
+        })?;
+        grids.extend(stretches.into_iter().map(|grid| (grid, series.time_zone)));
     }
     Ok(grids)
 }
 
 /// Every stretch with the ranges of a split.
-fn lessons<'a>(grids: &'a [SeriesGrid], split: Split, layout: &'a BlockLayout) -> Vec<Lesson<'a>> {
+fn lessons<'a>(
+    grids: &'a [(SeriesGrid, TimeZone)],
+    split: Split,
+    layout: &'a BlockLayout,
+) -> Vec<Lesson<'a>> {
     let index = |micros: i64| micros.div_euclid(layout.step_micros);
     let (fit_until, stop_until) = (index(split.fit_until), index(split.stop_until));
     grids
         .iter()
-        .map(|grid| Lesson {
-            features: SeriesFeatures::new(layout, grid, true),
+        .map(|(grid, zone)| Lesson {
+            features: SeriesFeatures::new(layout, grid, Some(*zone)),
             fit: i64::MIN..fit_until,
             stop: fit_until..stop_until,
         })

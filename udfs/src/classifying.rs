@@ -11,7 +11,7 @@ use crate::features::{Scale, ScaleCache, SeriesFeatures, write_window};
 use crate::forecasting::{ForecastError, Part, Segment, Status, Work};
 use crate::layout::BlockLayout;
 use crate::models::ClassifierPredictor;
-use crate::series::{grid_indices, stretches};
+use crate::series::grid_indices;
 
 /// Windows per forward pass: enough rows for the kernels' tiles, few enough to stay in the cache.
 /// What is said of a window does not depend on the others in its pass.
@@ -57,7 +57,7 @@ pub fn classify(
             metrics: rows.metrics,
             series_first: indices.first().copied().unwrap_or_default(),
             first_row,
-            knows_time: true,
+            time_zone: rows.time_zone,
             memo: None,
         };
         let mut odds = SeriesOdds {
@@ -93,13 +93,13 @@ impl Segment<'_> {
     ) -> Result<(), ForecastError> {
         let mut batch = Batch::new(layout);
         let mut begin = 0;
-        for grid in &stretches(self.indices, self.metrics, self.series_first, layout) {
+        for grid in &self.stretches(layout) {
             let rows = begin.max(self.first_row)..begin + grid.row_slots.len();
             begin = rows.end;
             if rows.is_empty() {
                 continue;
             }
-            let features = SeriesFeatures::new(layout, grid, self.knows_time);
+            let features = SeriesFeatures::new(layout, grid, self.time_zone);
             let mut scales = BlockScales::default();
             for row in rows {
                 let index = self.indices[row];

@@ -15,7 +15,8 @@ use crate::layout::BlockLayout;
 use crate::models::Predictor;
 use crate::profile::clock::Clock;
 use crate::profile::{BlockProfile, Evidence, Profile, ProfileCache, ProfileMemo};
-use crate::series::{Rows, SeriesError, grid_indices, stretches};
+use crate::series::{Rows, SeriesError, SeriesGrid, grid_indices, stretches};
+use crate::time_zone::TimeZone;
 
 /// Blocks per forward pass: enough rows for the kernels' tiles, few enough to stay in the cache.
 /// A block's forecasts do not depend on the others in its pass.
@@ -138,8 +139,7 @@ pub struct Part<'a> {
     pub first_row: usize,
 }
 
-/// Forecasts several series in shared batches. `knows_time` says whether `window_start` is real:
-/// otherwise inputs that depend on the time of day are off.
+/// Forecasts several series in shared batches.
 ///
 /// # Errors
 /// When rows of a series are out of order, two share a window, none are one window apart, or the
@@ -148,7 +148,6 @@ pub fn forecast(
     predictor: &Predictor,
     layout: &BlockLayout,
     parts: &[Part<'_>],
-    knows_time: bool,
 ) -> Result<Vec<SeriesForecast>, ForecastError> {
     let width = layout.metrics();
     let lengths = || parts.iter().map(|part| part.rows.window_start.len());
@@ -171,7 +170,7 @@ pub fn forecast(
             metrics: rows.metrics,
             series_first: indices.first().copied().unwrap_or_default(),
             first_row,
-            knows_time,
+            time_zone: rows.time_zone,
             memo: None,
         };
         let end = begin + indices.len();
@@ -210,13 +209,19 @@ pub(crate) struct Segment<'a> {
     pub(crate) series_first: i64,
     /// Rows before this one are history.
     pub(crate) first_row: usize,
-    /// Whether the grid indices are real times.
-    pub(crate) knows_time: bool,
+    /// As in [`Rows`].
+    pub(crate) time_zone: Option<TimeZone>,
     /// Where profiles are looked up before they are learned.
     pub(crate) memo: Option<&'a Arc<ProfileMemo>>,
 }
 
 impl Segment<'_> {
+    /// The rows on the grid.
+    pub(crate) fn stretches(&self, layout: &BlockLayout) -> Vec<SeriesGrid> {
+        let zone = self.time_zone.unwrap_or_default();
+        stretches(self.indices, self.metrics, self.series_first, layout, zone)
+    }
+
     /// Queues the blocks, running full batches, and says what is known of each row to forecast:
     /// those have the numbers `ids` and one `status` each.
     pub(crate) fn queue_blocks(
@@ -228,14 +233,14 @@ impl Segment<'_> {
         run: &mut dyn FnMut(&mut BlockQueue) -> Result<(), ForecastError>,
     ) -> Result<(), ForecastError> {
         let mut begin = 0;
-        for grid in &stretches(self.indices, self.metrics, self.series_first, layout) {
+        for grid in &self.stretches(layout) {
             let end = begin + grid.row_slots.len();
             let mut row = begin.max(self.first_row);
             begin = end;
             if row >= end {
                 continue;
             }
-            let features = SeriesFeatures::new(layout, grid, self.knows_time);
+            let features = SeriesFeatures::new(layout, grid, self.time_zone);
             let mut scales = ScaleCache::default();
             let mut profiles = ProfileCache::with_memo(self.memo.cloned());
             while row < end {
@@ -352,7 +357,7 @@ impl Block<'_> {
                 }
             }
         }
-        let clock = Clock::new(self.layout, self.features.knows_time());
+        let clock = Clock::new(self.layout, self.features.time_zone());
         Some(PendingBlock {
             windows: windows
                 .iter()

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::time_zone::TimeZone;
+
 /// Microseconds in a day.
 pub(crate) const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -144,6 +146,30 @@ impl BlockLayout {
             .then_some(windows)
     }
 
+    /// Windows from a grid index back to the same local time yesterday: 24 hours, or as much more
+    /// or less as clocks have changed since. `None` where there are no day inputs.
+    pub(crate) fn day_before(&self, time_zone: TimeZone, index: i64) -> Option<i64> {
+        let day = self.day()? as i64;
+        let time_zone = time_zone.of_windows(self.step_micros);
+        if time_zone.is_utc() {
+            return Some(day);
+        }
+        let ahead = |index| time_zone.windows_ahead(index, self.step_micros);
+        let change = ahead(index) - ahead(index - day);
+        let largest = time_zone.largest_change(self.step_micros) as i64;
+        // As in `day`: what a forecast is held against must be known when it is made.
+        let longest = self.horizons.last().copied().unwrap_or(1);
+        let is_possible =
+            change.abs() <= largest && day - change > (longest + YESTERDAY_MEDIAN) as i64;
+        Some(if is_possible { day - change } else { day })
+    }
+
+    /// Windows from any back to the same time yesterday at most; 0 without day inputs.
+    fn longest_day(&self, time_zone: TimeZone) -> usize {
+        let change = time_zone.largest_change(self.step_micros);
+        self.day().map_or(0, |day| day + change)
+    }
+
     /// Blocks that share one scale: about as many as fill `scale_windows`.
     fn blocks_per_scale(&self) -> i64 {
         (self.scale_windows / self.block).max(1) as i64
@@ -156,23 +182,23 @@ impl BlockLayout {
         (anchor - self.scale_windows as i64, anchor)
     }
 
-    /// Windows before a block's first on which its scores can depend.
+    /// Windows before a block's first on which its scores can depend, for a series of a zone.
     #[must_use]
-    pub fn reach(&self) -> usize {
+    pub fn reach(&self, time_zone: TimeZone) -> usize {
         let scale = self.blocks_per_scale() as usize * self.block + self.scale_windows;
-        let features = self.lookback + 1 + self.day().unwrap_or(0) + LONG_MEDIAN;
+        let features = self.lookback + 1 + self.longest_day(time_zone) + LONG_MEDIAN;
         let spacing = self.profile_spacing(self.profile_windows as i64) as usize;
-        (spacing + self.profile_history())
+        (spacing + self.profile_history(time_zone))
             .max(scale + SHORT_MEDIAN)
             .max(features + SHORT_MEDIAN)
     }
 
     /// Windows before the end of a profile's history on which it can depend.
     #[must_use]
-    pub fn profile_history(&self) -> usize {
+    pub fn profile_history(&self, time_zone: TimeZone) -> usize {
         // What is before the history and its first windows are held against: the level begins a block
         // and a lookback before it, and the linear forecast knows the day before.
-        let before = (self.block + self.lookback).max(self.day().unwrap_or(0));
+        let before = (self.block + self.lookback).max(self.longest_day(time_zone));
         self.profile_windows + before + YESTERDAY_MEDIAN + LONG_MEDIAN + SHORT_MEDIAN
     }
 
@@ -240,5 +266,73 @@ mod tests {
         assert_eq!(horizons(3_600_000_000), [1, 2, 3]);
         assert_eq!(horizons(10_000_000), [1, 60, 61]);
         assert_eq!(rescaled(&[1], 60_000_000, 300_000_000, 60), [1]);
+    }
+
+    /// Windows back to the same time yesterday.
+    fn back(layout: &BlockLayout, zone: &str, time: &str) -> i64 {
+        let time: chrono::DateTime<chrono::Utc> = time.parse().unwrap();
+        let index = time.timestamp_micros().div_euclid(layout.step_micros);
+        layout.day_before(zone.parse().unwrap(), index).unwrap()
+    }
+
+    #[test]
+    fn yesterday_is_23_or_25_hours_ago_where_clocks_change() {
+        let minutes = BlockLayout::for_step(60_000_000, vec![0.0]);
+        // Minutes more than 24 hours.
+        let more =
+            |zone: &str, times: [&str; 4]| times.map(|time| back(&minutes, zone, time) - 1_440);
+        let spring = [
+            "2026-03-29T00:59:00Z",
+            "2026-03-29T01:00:00Z",
+            "2026-03-30T00:59:00Z",
+            "2026-03-30T01:00:00Z",
+        ];
+        assert_eq!(more("Europe/Berlin", spring), [0, -60, -60, 0]);
+        assert_eq!(more("UTC", spring), [0; 4]);
+        assert_eq!(more("+01:00", spring), [0; 4]);
+        let autumn = spring.map(|time| time.replace("03-29", "10-25").replace("03-30", "10-26"));
+        let autumn = autumn.each_ref().map(String::as_str);
+        assert_eq!(more("Europe/Berlin", autumn), [0, 60, 60, 0]);
+        // Half an hour, on an island at +11:00 in summer.
+        let lord_howe = [
+            "2026-04-04T14:59:00Z",
+            "2026-04-04T15:00:00Z",
+            "2026-04-05T14:59:00Z",
+            "2026-04-05T15:00:00Z",
+        ];
+        assert_eq!(more("Australia/Lord_Howe", lord_howe), [0, 30, 30, 0]);
+        // Samoa went without 30 December 2011: the same time yesterday was then.
+        assert_eq!(
+            back(&minutes, "Pacific/Apia", "2011-12-30T20:00:00Z"),
+            1_440
+        );
+    }
+
+    #[test]
+    fn yesterday_is_always_known_when_a_forecast_is_made() {
+        let wide = BlockLayout {
+            horizons: vec![1, 18],
+            ..BlockLayout::for_step(3_600_000_000, vec![0.0])
+        };
+        // A horizon as long as that leaves no 23 hours.
+        assert_eq!(back(&wide, "Europe/Berlin", "2026-03-29T12:00:00Z"), 24);
+        assert_eq!(back(&wide, "Europe/Berlin", "2026-10-25T12:00:00Z"), 25);
+        let days = BlockLayout::for_step(DAY_MICROS, vec![0.0]);
+        assert_eq!(
+            days.day_before("Europe/Berlin".parse().unwrap(), 20_000),
+            None
+        );
+    }
+
+    #[test]
+    fn only_regions_reach_further_back() {
+        let minutes = BlockLayout {
+            profile_windows: 0,
+            scale_windows: 60,
+            ..BlockLayout::for_step(60_000_000, vec![0.0])
+        };
+        let reach = |zone: &str| minutes.reach(zone.parse().unwrap());
+        assert_eq!(reach("UTC"), reach("+05:30"));
+        assert_eq!(reach("Europe/Berlin"), reach("UTC") + 180);
     }
 }

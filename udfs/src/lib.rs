@@ -11,7 +11,7 @@
 //! [`exec`] (the operator that streams) → [`functions`] (what a call means) → `streaming`,
 //! [`scoring`] (forecasts and odds to scores) → [`detector`] (artefacts), [`classifying`] (windows),
 //! [`forecasting`] (blocks and the recurrent pass) → [`profile`] (what is normal for a series), [`features`] (inputs and scales),
-//! [`series`] (the time grid), [`models`] (candle modules) → [`layout`], [`kernels`].
+//! [`series`] (the time grid), [`models`] (candle modules) → [`layout`], [`time_zone`], [`kernels`].
 
 pub mod classifying;
 pub mod detector;
@@ -29,6 +29,8 @@ pub mod scoring;
 pub mod series;
 pub mod sketches;
 mod streaming;
+pub mod time_zone;
 
 pub use detector::{Detector, DetectorError, DetectorStore};
 pub use exec::register_all;
+pub use time_zone::TimeZone;

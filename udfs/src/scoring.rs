@@ -301,7 +301,7 @@ impl Detector {
     /// pass fails.
     pub fn score(&self, rows: Rows<'_>) -> Result<Vec<WindowScore>, ForecastError> {
         let first_row = 0;
-        let scored = self.score_parts(&[Part { rows, first_row }], true)?;
+        let scored = self.score_parts(&[Part { rows, first_row }])?;
         Ok(scored.into_iter().flatten().collect())
     }
 
@@ -309,11 +309,7 @@ impl Detector {
     ///
     /// # Errors
     /// As [`Self::score`].
-    pub fn score_last(
-        &self,
-        series: &[Rows<'_>],
-        knows_time: bool,
-    ) -> Result<Vec<WindowScore>, ForecastError> {
+    pub fn score_last(&self, series: &[Rows<'_>]) -> Result<Vec<WindowScore>, ForecastError> {
         let last = |rows: &Rows<'_>| rows.window_start.len().saturating_sub(1);
         let parts: Vec<Part<'_>> = series
             .iter()
@@ -322,7 +318,7 @@ impl Detector {
                 first_row: last(rows),
             })
             .collect();
-        let scored = self.score_parts(&parts, knows_time)?;
+        let scored = self.score_parts(&parts)?;
         let missing = WindowScore::missing(Status::NoData);
         Ok(scored
             .iter()
@@ -331,15 +327,11 @@ impl Detector {
     }
 
     /// One score per row of each part.
-    fn score_parts(
-        &self,
-        parts: &[Part<'_>],
-        knows_time: bool,
-    ) -> Result<Vec<Vec<WindowScore>>, ForecastError> {
+    fn score_parts(&self, parts: &[Part<'_>]) -> Result<Vec<Vec<WindowScore>>, ForecastError> {
         let layout = &self.manifest().layout;
         Ok(match self.network() {
             Network::Forecaster(predictor) => {
-                let forecasts = forecast(predictor, layout, parts, knows_time)?;
+                let forecasts = forecast(predictor, layout, parts)?;
                 let judged = forecasts
                     .iter()
                     .map(|forecast| self.judge(forecast).collect());
@@ -477,6 +469,7 @@ mod tests {
     use crate::detector::Detector;
     use crate::fixture::{hours, manifest, traffic};
     use crate::models::{Architecture, init::initialise};
+    use crate::time_zone::TimeZone;
 
     fn detector(false_alarms_per_week: f64) -> Detector {
         let mut manifest = manifest("gru", Architecture::Gru, &["requests"]);
@@ -499,6 +492,7 @@ mod tests {
         let rows = Rows {
             window_start: &window_start,
             metrics: &metrics,
+            time_zone: Some(TimeZone::UTC),
         };
         let of_default = detector(1.0).score(rows).unwrap();
         let mut counts = Vec::new();

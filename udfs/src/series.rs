@@ -8,6 +8,7 @@
 use thiserror::Error;
 
 use crate::layout::BlockLayout;
+use crate::time_zone::TimeZone;
 
 /// Rows of one series, ascending in time: what a detector scores or learns from.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,9 @@ pub struct Rows<'a> {
     /// One vector per metric, as long as `window_start`: NaN where the value is NULL, infinite
     /// where it is NaN or infinite.
     pub metrics: &'a [Vec<f64>],
+    /// Where it is what time of day; `None` where the starts are no real times, and what depends on
+    /// the time of day is off.
+    pub time_zone: Option<TimeZone>,
 }
 
 /// Why rows could not be laid on the grid.
@@ -201,7 +205,14 @@ pub fn grid_indices(window_start: &[i64], layout: &BlockLayout) -> Result<Vec<i6
 pub fn lay_on_grid(rows: Rows<'_>, layout: &BlockLayout) -> Result<Vec<SeriesGrid>, SeriesError> {
     let indices = grid_indices(rows.window_start, layout)?;
     let series_first = indices.first().copied().unwrap_or_default();
-    Ok(stretches(&indices, rows.metrics, series_first, layout))
+    let zone = rows.time_zone.unwrap_or_default();
+    Ok(stretches(
+        &indices,
+        rows.metrics,
+        series_first,
+        layout,
+        zone,
+    ))
 }
 
 /// Lays rows, or consecutive rows of a longer series that begins at `series_first`, on the grid, in
@@ -212,8 +223,9 @@ pub fn stretches(
     metrics: &[Vec<f64>],
     series_first: i64,
     layout: &BlockLayout,
+    time_zone: TimeZone,
 ) -> Vec<SeriesGrid> {
-    let reach = layout.reach() as i64;
+    let reach = layout.reach(time_zone) as i64;
     indices
         .chunk_by(|earlier, later| later - earlier <= reach)
         .scan(0, |begin, part| {
@@ -281,6 +293,7 @@ mod tests {
         let rows = Rows {
             window_start: &times,
             metrics: &metrics,
+            time_zone: Some(TimeZone::UTC),
         };
         lay_on_grid(rows, &layout)
     }

@@ -23,6 +23,7 @@ use crate::layout::BlockLayout;
 use crate::profile::ProfileMemo;
 use crate::scoring::WindowScore;
 use crate::series::RowCheck;
+use crate::time_zone::TimeZone;
 
 /// Rows of one series that are forecast together, in reaches of the layout: the history before
 /// them, one reach, is read again each time.
@@ -35,6 +36,8 @@ const MAX_WAITING_ROWS: usize = 1 << 16;
 pub(crate) struct Call {
     pub(crate) detector: Arc<Detector>,
     pub(crate) times: usize,
+    /// That of the times: calls of the same times have the same.
+    pub(crate) time_zone: TimeZone,
     pub(crate) metrics: Vec<usize>,
 }
 
@@ -181,7 +184,7 @@ impl Group {
             metrics: call.metrics.clone(),
             is_classifying: call.detector.classifier().is_some(),
             detectors: Vec::new(),
-            series: SeriesBuffer::new(layout, scored_from),
+            series: SeriesBuffer::new(layout, call.time_zone, scored_from),
             memo: None,
             queue: BlockQueue::new(layout),
             scores: Vec::new(),
@@ -264,7 +267,7 @@ impl Group {
             metrics: &series.metrics,
             series_first: series.first_index,
             first_row: series.history,
-            knows_time: true,
+            time_zone: Some(series.time_zone),
             memo: memo.as_ref(),
         };
         let ids = &series.ids[series.history..end];
@@ -352,6 +355,7 @@ fn run(
 #[derive(Debug)]
 struct SeriesBuffer {
     layout: BlockLayout,
+    time_zone: TimeZone,
     check: RowCheck,
     /// Grid index of the first row of the series.
     first_index: i64,
@@ -368,15 +372,16 @@ struct SeriesBuffer {
 }
 
 impl SeriesBuffer {
-    fn new(layout: &BlockLayout, scored_from: i64) -> Self {
+    fn new(layout: &BlockLayout, time_zone: TimeZone, scored_from: i64) -> Self {
         Self {
             layout: layout.clone(),
+            time_zone,
             check: RowCheck::new(layout),
             first_index: 0,
             // Whole blocks: scores are the same whatever part of a block is asked for.
             first_block: layout.block_of(scored_from.div_euclid(layout.step_micros)),
             history: 0,
-            segment_rows: REACHES_PER_SEGMENT * layout.reach(),
+            segment_rows: REACHES_PER_SEGMENT * layout.reach(time_zone),
             ids: Vec::new(),
             indices: Vec::new(),
             metrics: vec![Vec::new(); layout.metrics()],
@@ -400,7 +405,7 @@ impl SeriesBuffer {
         }
         if index < self.first_block {
             self.history = self.ids.len();
-            if self.history > 2 * self.layout.reach() {
+            if self.history > 2 * self.layout.reach(self.time_zone) {
                 self.forget_beyond(self.first_block);
             }
         }
@@ -433,7 +438,7 @@ impl SeriesBuffer {
 
     /// Drops the rows that a block and those after it cannot reach, all of which are history.
     fn forget_beyond(&mut self, block: i64) {
-        let reach = block - self.layout.reach() as i64;
+        let reach = block - self.layout.reach(self.time_zone) as i64;
         let beyond = self.indices.partition_point(|&index| index <= reach);
         let dropped = beyond.saturating_sub(1);
         self.history -= dropped;

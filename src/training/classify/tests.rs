@@ -30,6 +30,7 @@ fn dips(key: &str, rows: usize, labelled: impl Fn(usize) -> bool) -> LabelledDat
         key: key.to_owned(),
         window_start: (0..rows as i64).map(|row| row * MINUTE).collect(),
         metrics: vec![(0..rows).map(value).collect()],
+        ..Series::default()
     };
     let dataset = Dataset::new(vec!["requests".to_owned()], vec![series]).unwrap();
     LabelledDataset::new(dataset, |series| {

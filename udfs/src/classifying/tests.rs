@@ -7,20 +7,21 @@ use crate::detector::Detector;
 use crate::fixture::{HOUR, classifier, hours, traffic};
 use crate::models::Architecture;
 use crate::scoring::{Direction, WindowScore};
-use crate::series::Rows;
+use crate::series::{Rows, stretches};
+use crate::time_zone::TimeZone;
 
 /// Classifies one window by itself: its inputs by the features alone, one forward pass.
 fn alone(detector: &Detector, rows: Rows<'_>, row: usize) -> Option<f64> {
     let layout = &detector.manifest().layout;
     let indices = grid_indices(rows.window_start, layout).unwrap();
     let mut begin = 0;
-    for grid in &stretches(&indices, rows.metrics, indices[0], layout) {
+    for grid in &stretches(&indices, rows.metrics, indices[0], layout, TimeZone::UTC) {
         let end = begin + grid.row_slots.len();
         if !(begin..end).contains(&row) {
             begin = end;
             continue;
         }
-        let features = SeriesFeatures::new(layout, grid, true);
+        let features = SeriesFeatures::new(layout, grid, Some(TimeZone::UTC));
         let scales = features.scales(layout.block_of(indices[row]));
         let window = Window {
             features: &features,
@@ -54,7 +55,11 @@ proptest! {
         });
         let window_start: Vec<i64> = starts.collect();
         let metrics = [values];
-        let rows = Rows { window_start: &window_start, metrics: &metrics };
+        let rows = Rows {
+            window_start: &window_start,
+            metrics: &metrics,
+            time_zone: Some(TimeZone::UTC),
+        };
         let part = Part { rows, first_row: 0 };
         let layout = &detector.manifest().layout;
         let found = classify(detector.classifier().unwrap(), layout, &[part]).unwrap();
@@ -72,6 +77,7 @@ fn scores(metrics: &[Vec<f64>], first_hour: i64) -> Vec<WindowScore> {
     let rows = Rows {
         window_start: &window_start,
         metrics,
+        time_zone: Some(TimeZone::UTC),
     };
     detector.score(rows).unwrap()
 }
@@ -142,8 +148,9 @@ fn the_last_window_of_a_list_has_the_score_that_it_has_in_a_series() {
     let rows = Rows {
         window_start: &window_start,
         metrics: &metrics,
+        time_zone: Some(TimeZone::UTC),
     };
-    let last = detector.score_last(&[rows, rows], true).unwrap();
+    let last = detector.score_last(&[rows, rows]).unwrap();
     let all = detector.score(rows).unwrap();
     assert_eq!(last, [all[599], all[599]]);
 }

@@ -143,6 +143,7 @@ mod tests {
     use crate::fixture::traffic;
     use crate::scoring::Verdict;
     use crate::series::Rows;
+    use crate::time_zone::TimeZone;
 
     const MINUTE: i64 = 60_000_000;
 
@@ -184,6 +185,7 @@ mod tests {
                 .score(Rows {
                     window_start,
                     metrics,
+                    time_zone: Some(TimeZone::UTC),
                 })
                 .unwrap()
         };

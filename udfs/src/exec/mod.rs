@@ -10,10 +10,13 @@
 //! Where a filter drops all rows before some time, as `WHERE window_start >= '2026-11-01'` does,
 //! those rows are read as history and not scored.
 
+mod instants;
 mod rule;
 mod stream;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod zone_tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +26,6 @@ use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder, TaskContext};
 use datafusion::physical_expr::OrderingRequirements;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, EmissionType};
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::windows::WindowAggExec;
@@ -112,9 +114,8 @@ impl AnomalyScoreExec {
     /// The same operator for a filter that drops rows whose column `column` is before a time;
     /// `None` if that is not the time of every call.
     fn scoring_from(&self, column: usize, micros: i64) -> Option<Self> {
-        let is_time = |call: &BoundCall| {
-            (call.times.downcast_ref::<Column>()).is_some_and(|times| times.index() == column)
-        };
+        let input = self.plain.input();
+        let is_time = |call: &BoundCall| instants::are_those_of(input, &call.times, column);
         self.calls.iter().all(is_time).then(|| Self {
             plain: Arc::clone(&self.plain),
             calls: self.calls.clone(),

@@ -137,7 +137,7 @@ fn scoring_from(
 }
 
 /// Whether a node gives each row of its input once, with the same columns.
-fn passes_rows_on(plan: &Arc<dyn ExecutionPlan>) -> bool {
+pub(super) fn passes_rows_on(plan: &Arc<dyn ExecutionPlan>) -> bool {
     plan.is::<BufferExec>()
         || plan.is::<RepartitionExec>()
         || plan.is::<CoalescePartitionsExec>()

@@ -77,6 +77,7 @@ impl Arguments {
             .map(|call| Call {
                 detector: Arc::clone(&call.detector),
                 times: place(&mut times, &call.times),
+                time_zone: call.time_zone,
                 metrics: (call.metrics.iter())
                     .map(|metric| place(&mut metrics, metric))
                     .collect(),

@@ -21,10 +21,10 @@ use crate::functions::register_functions;
 use crate::models::Architecture;
 
 /// A row of a series: window, requests, errors.
-type Row = (Option<i64>, Option<i64>, Option<f64>);
+pub(super) type Row = (Option<i64>, Option<i64>, Option<f64>);
 
 /// Rows of one series: mostly consecutive windows, some missing, some far apart.
-fn series() -> impl Strategy<Value = Vec<Row>> {
+pub(super) fn series() -> impl Strategy<Value = Vec<Row>> {
     let gap = prop_oneof![40 => Just(1i64), 3 => 2..40i64, 1 => 100..200i64];
     let requests = prop_oneof![20 => (0..60i64).prop_map(Some), 1 => Just(None)];
     let errors = prop_oneof![
@@ -52,7 +52,7 @@ fn series() -> impl Strategy<Value = Vec<Row>> {
     })
 }
 
-fn table(all: &[Vec<Row>]) -> RecordBatch {
+pub(super) fn table(all: &[Vec<Row>]) -> RecordBatch {
     // Dealt out in turn, so that neither series nor times arrive in order.
     let longest = all.iter().map(Vec::len).max().unwrap_or(0);
     let dealt: Vec<(usize, Row)> = (0..longest)
@@ -88,12 +88,16 @@ fn table(all: &[Vec<Row>]) -> RecordBatch {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Operator {
+pub(super) enum Operator {
     Plain,
     Streaming,
 }
 
-fn context(operator: Operator, batch: &RecordBatch, config: SessionConfig) -> SessionContext {
+pub(super) fn context(
+    operator: Operator,
+    batch: &RecordBatch,
+    config: SessionConfig,
+) -> SessionContext {
     let partitions = config.target_partitions();
     let mut context = SessionContext::new_with_config(config);
     let store = store();
@@ -125,7 +129,7 @@ fn register(context: &SessionContext, batch: &RecordBatch, partitions: usize) {
         .unwrap();
 }
 
-fn config(partitions: usize, batch_size: usize) -> SessionConfig {
+pub(super) fn config(partitions: usize, batch_size: usize) -> SessionConfig {
     SessionConfig::new()
         .with_target_partitions(partitions)
         .with_batch_size(batch_size)
@@ -142,7 +146,7 @@ fn scores(window: &str) -> String {
 }
 
 /// The same beside those of classifiers.
-fn scores_and_odds(window: &str) -> String {
+pub(super) fn scores_and_odds(window: &str) -> String {
     scores(window).replacen(
         "FROM",
         ", clstm_score('classes', window_start, requests) OVER w AS odds, \
@@ -153,7 +157,7 @@ fn scores_and_odds(window: &str) -> String {
     )
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .build()
@@ -291,7 +295,7 @@ fn many(series: usize, rows: usize) -> RecordBatch {
     table(&all)
 }
 
-async fn plan(context: &SessionContext, sql: &str) -> String {
+pub(super) async fn plan(context: &SessionContext, sql: &str) -> String {
     let plan = query(context, sql).await.unwrap();
     pretty_format_batches(&[plan]).unwrap().to_string()
 }

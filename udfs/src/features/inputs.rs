@@ -10,6 +10,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::kernels::{Isa, Simd, Task};
+use crate::layout::BlockLayout;
+
+use crate::time_zone::TimeZone;
 
 use super::{INPUTS_PER_METRIC, Scale, SeriesFeatures, TIME_INPUTS, YESTERDAY_MEDIAN};
 
@@ -26,8 +29,27 @@ const KEPT_BLOCKS: usize = 256;
 pub struct InputWriter {
     /// One column of the recurrent pass after the other.
     columns: Vec<f32>,
-    /// Time inputs by start of the block, which all series share.
-    times: HashMap<i64, Vec<f32>>,
+    /// By start and zone of the block, which many series share.
+    times: HashMap<(i64, TimeZone), BlockTimes>,
+}
+
+/// What the steps of a block's pass are in time.
+#[derive(Debug)]
+struct BlockTimes {
+    /// `[steps, TIME_INPUTS]`
+    inputs: Vec<f32>,
+    yesterday: Yesterday,
+}
+
+/// How many windows before a window the same time yesterday was.
+#[derive(Debug)]
+enum Yesterday {
+    /// There are no day inputs.
+    Unused,
+    /// For all steps and horizons.
+    Always(i64),
+    /// For each window from the first step on, as far as horizons go: clocks change.
+    Each(Vec<i64>),
 }
 
 impl InputWriter {
@@ -47,10 +69,21 @@ impl InputWriter {
         let width = layout.features();
         let origin = block_start - layout.lookback as i64 - 1;
         let per_metric = INPUTS_PER_METRIC + layout.horizons.len();
+        let zone = features.time_zone.unwrap_or_default();
+        let key = (block_start, zone);
+        if self.times.len() == KEPT_BLOCKS && !self.times.contains_key(&key) {
+            self.times.clear();
+        }
+        let times = (self.times)
+            .entry(key)
+            .or_insert_with(|| BlockTimes::new(layout, zone, origin));
         for (metric, scale) in scales.iter().enumerate() {
             self.columns.clear();
             match scale {
-                Some(scale) => features.metric_columns(metric, origin, *scale, &mut self.columns),
+                Some(scale) => {
+                    let yesterday = &times.yesterday;
+                    features.metric_columns(metric, origin, *scale, yesterday, &mut self.columns);
+                }
                 None => self.columns.resize(steps * per_metric, 0.0),
             }
             for (input, column) in self.columns.chunks_exact(steps).enumerate() {
@@ -60,16 +93,9 @@ impl InputWriter {
                 }
             }
         }
-        let times = if features.knows_time {
-            if self.times.len() == KEPT_BLOCKS && !self.times.contains_key(&block_start) {
-                self.times.clear();
-            }
-            self.times
-                .entry(block_start)
-                .or_insert_with(|| time_inputs(origin, steps, layout.step_micros))
-                .as_slice()
-        } else {
-            &[]
+        let times = match features.time_zone {
+            Some(_) => times.inputs.as_slice(),
+            None => &[],
         };
         let rows = out.chunks_exact_mut(width);
         let mut times = times.chunks_exact(TIME_INPUTS);
@@ -83,9 +109,47 @@ impl InputWriter {
     }
 }
 
+impl BlockTimes {
+    fn new(layout: &BlockLayout, zone: TimeZone, origin: i64) -> Self {
+        let steps = layout.sequence_length();
+        Self {
+            inputs: time_inputs(origin, steps, layout.step_micros, zone),
+            yesterday: Yesterday::of(layout, zone, origin),
+        }
+    }
+}
+
+impl Yesterday {
+    fn of(layout: &BlockLayout, zone: TimeZone, origin: i64) -> Self {
+        let Some(first) = layout.day_before(zone, origin) else {
+            return Self::Unused;
+        };
+        if zone.is_utc() {
+            return Self::Always(first);
+        }
+        let longest = layout.horizons.last().copied().unwrap_or(0);
+        let windows = (origin..).take(layout.sequence_length() + longest);
+        let each: Vec<i64> = windows
+            .filter_map(|index| layout.day_before(zone, index))
+            .collect();
+        if each.iter().all(|windows| *windows == first) {
+            Self::Always(first)
+        } else {
+            Self::Each(each)
+        }
+    }
+}
+
 impl SeriesFeatures<'_> {
     /// The inputs of one metric over the steps of a pass, one column after the other.
-    fn metric_columns(&self, metric: usize, origin: i64, scale: Scale, columns: &mut Vec<f32>) {
+    fn metric_columns(
+        &self,
+        metric: usize,
+        origin: i64,
+        scale: Scale,
+        yesterday: &Yesterday,
+        columns: &mut Vec<f32>,
+    ) {
         let layout = self.layout;
         let steps = layout.sequence_length();
         let medians = &self.metrics[metric];
@@ -101,19 +165,32 @@ impl SeriesFeatures<'_> {
         differences(&x, &before);
         differences(&short, &long);
         differences(&long, &vec![scale.level; steps]);
-        let day = layout.day().map(|day| -(day as i64));
-        let yesterday = day.map(|day| at(&medians.short, day));
-        if let Some((day, base)) = day.zip(yesterday.as_ref()) {
+        // The values yesterday of the windows so many after each step, and so many after those.
+        let day_before = |values, ahead: usize, shift: i64| match yesterday {
+            Yesterday::Unused => None,
+            Yesterday::Always(day) => Some(at(values, ahead as i64 + shift - day)),
+            Yesterday::Each(days) => {
+                let first = origin - self.grid.first + shift;
+                let days = days.iter().enumerate().skip(ahead).take(steps);
+                let slots = days.map(|(window, day)| first + window as i64 - day);
+                Some(slots.map(|slot| super::at(values, slot)).collect())
+            }
+        };
+        let base_of_day = day_before(&medians.short, 0, 0);
+        if let Some(base) = &base_of_day {
             let half = (YESTERDAY_MEDIAN / 2) as i64;
             for &horizon in &layout.horizons {
-                let centred = at(&medians.yesterday, day + horizon as i64 + half);
-                differences(&centred, base);
+                if let Some(centred) = day_before(&medians.yesterday, horizon, half) {
+                    differences(&centred, base);
+                }
             }
-            differences(&long, &at(&medians.long, day));
+            if let Some(long_of_day) = day_before(&medians.long, 0, 0) {
+                differences(&long, &long_of_day);
+            }
         }
         signed_log(columns);
         let is_finite = |value: &f64| f32::from(value.is_finite());
-        match yesterday {
+        match base_of_day {
             Some(base) => columns.extend(base.iter().map(is_finite)),
             None => columns.resize(columns.len() + (layout.horizons.len() + 2) * steps, 0.0),
         }
@@ -194,12 +271,14 @@ fn signed_log_of(value: f32) -> f32 {
     (x + tail + exponent * LN_2[0]).copysign(v)
 }
 
-/// Sine and cosine of the time of day and of the week, `[steps, 4]`.
-fn time_inputs(origin: i64, steps: usize, step_micros: i64) -> Vec<f32> {
+/// Sine and cosine of the local time of day and of the week, `[steps, 4]`.
+fn time_inputs(origin: i64, steps: usize, step_micros: i64, zone: TimeZone) -> Vec<f32> {
     let mut inputs = Vec::with_capacity(steps * TIME_INPUTS);
     for index in (origin..).take(steps) {
+        let micros = index * step_micros;
+        let micros = micros + zone.offset_micros(micros);
         let angle = |period: i64, offset: i64| {
-            let fraction = (index * step_micros + offset).rem_euclid(period) as f64 / period as f64;
+            let fraction = (micros + offset).rem_euclid(period) as f64 / period as f64;
             (std::f64::consts::TAU * fraction).sin_cos()
         };
         let (day_sin, day_cos) = angle(DAY_MICROS, 0);

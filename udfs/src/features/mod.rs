@@ -17,7 +17,9 @@
 //! | next | 1 where the day before is known, else 0 |
 //! | next | 1 where `x_t` is known, else 0 |
 //!
-//! followed by sine and cosine of the time of day and of the week. A missing value contributes 0.
+//! followed by sine and cosine of the time of day and of the week. Both are local, as is the day
+//! before: `t − day` is the same [local time](TimeZone) yesterday, and of `t + h − day` that of
+//! `t + h`. A missing value contributes 0.
 //! The target at horizon `h` is `(x_{t+h} − m11_t) / s`: a forecaster whose head is zero predicts
 //! the trailing median, and training can only improve on that.
 //!
@@ -41,6 +43,7 @@ use crate::layout::{
     YESTERDAY_MEDIAN,
 };
 use crate::series::SeriesGrid;
+use crate::time_zone::TimeZone;
 use median::rolling_median;
 
 /// A series with its rolling medians, ready to be cut into blocks.
@@ -48,7 +51,10 @@ use median::rolling_median;
 pub struct SeriesFeatures<'a> {
     layout: &'a BlockLayout,
     grid: &'a SeriesGrid,
-    knows_time: bool,
+    /// `None` where grid indices are no real times.
+    time_zone: Option<TimeZone>,
+    /// Windows in 24 hours, where the layout has day inputs.
+    day: Option<i64>,
     metrics: Vec<MetricMedians>,
 }
 
@@ -63,10 +69,10 @@ struct MetricMedians {
 }
 
 impl<'a> SeriesFeatures<'a> {
-    /// Computes the rolling medians of a stretch. `knows_time` is false for bare lists without
+    /// Computes the rolling medians of a stretch in a zone. There is none for bare lists without
     /// timestamps: their time-of-day inputs are zero.
     #[must_use]
-    pub fn new(layout: &'a BlockLayout, grid: &'a SeriesGrid, knows_time: bool) -> Self {
+    pub fn new(layout: &'a BlockLayout, grid: &'a SeriesGrid, time_zone: Option<TimeZone>) -> Self {
         let metrics = grid
             .metrics
             .iter()
@@ -80,7 +86,9 @@ impl<'a> SeriesFeatures<'a> {
         Self {
             layout,
             grid,
-            knows_time,
+            // Longer windows than its changes know none.
+            time_zone: time_zone.map(|zone| zone.of_windows(layout.step_micros)),
+            day: layout.day().map(|day| day as i64),
             metrics,
         }
     }
@@ -120,19 +128,27 @@ impl<'a> SeriesFeatures<'a> {
         at(&self.metrics[metric].yesterday, index - self.grid.first)
     }
 
-    /// Whether grid indices are real times.
+    /// The zone of times of day; `None` where grid indices are no real times.
     #[must_use]
-    pub fn knows_time(&self) -> bool {
-        self.knows_time
+    pub fn time_zone(&self) -> Option<TimeZone> {
+        self.time_zone
+    }
+
+    /// Windows from a grid index back to the same time yesterday; `None` where the layout has no
+    /// day inputs.
+    pub(crate) fn day_before(&self, index: i64) -> Option<i64> {
+        match self.time_zone {
+            None | Some(TimeZone::UTC) => self.day,
+            Some(zone) => self.layout.day_before(zone, index),
+        }
     }
 
     /// Whether the level one day before the window is known, as the day inputs need; true where
     /// the layout has no day inputs.
     #[must_use]
     pub fn knows_yesterday(&self, metric: usize, index: i64) -> bool {
-        self.layout
-            .day()
-            .is_none_or(|day| self.baseline(metric, index - day as i64).is_finite())
+        self.day_before(index)
+            .is_none_or(|day| self.baseline(metric, index - day).is_finite())
     }
 
     /// Whether at least half of the lookback before a window has a value.
@@ -150,7 +166,8 @@ impl<'a> SeriesFeatures<'a> {
     /// Whether the whole reach of the block lies inside the series.
     #[must_use]
     pub fn has_full_reach(&self, block_start: i64) -> bool {
-        self.grid.series_first <= block_start - self.layout.reach() as i64
+        let reach = self.layout.reach(self.time_zone.unwrap_or_default());
+        self.grid.series_first <= block_start - reach as i64
     }
 
     /// Level and scale of each metric for a block; `None` where the history holds too little.
@@ -226,7 +243,16 @@ mod tests {
     }
 
     fn block_inputs(layout: &BlockLayout, grid: &SeriesGrid, block: i64) -> Vec<f32> {
-        let features = SeriesFeatures::new(layout, grid, true);
+        block_inputs_in(TimeZone::UTC, layout, grid, block)
+    }
+
+    fn block_inputs_in(
+        zone: TimeZone,
+        layout: &BlockLayout,
+        grid: &SeriesGrid,
+        block: i64,
+    ) -> Vec<f32> {
+        let features = SeriesFeatures::new(layout, grid, Some(zone));
         let mut out = vec![0.0; layout.sequence_length() * layout.features()];
         let scales = features.scales(block);
         InputWriter::default().write(&features, block, &scales, &mut out);
@@ -243,10 +269,78 @@ mod tests {
             let block = 160;
             let full = block_inputs(&layout, &grid(0, values.clone()), block);
             // Drop history beyond the reach and everything after the block.
-            let begin = cut.min(block as usize - layout.reach());
+            let begin = cut.min(block as usize - layout.reach(TimeZone::UTC));
             let end = block as usize + layout.block;
             let cut = block_inputs(&layout, &grid(begin as i64, values[begin..end].to_vec()), block);
             prop_assert_eq!(full, cut);
+        }
+    }
+
+    /// Hours since the epoch until 2026-10-26T00:00:00Z, a day after clocks changed in Berlin.
+    const AFTER_CHANGE: i64 = 498_048;
+
+    proptest! {
+        #[test]
+        fn a_block_depends_on_its_reach_only_in_a_zone(
+            values in prop::collection::vec(0.0..50.0f64, 250..300),
+            cut in 0usize..60,
+            days in -3i64..3,
+        ) {
+            let layout = layout();
+            let zone: TimeZone = "Europe/Berlin".parse().unwrap();
+            let block = layout.block_of(AFTER_CHANGE) + 24 * days;
+            let first = block - 200;
+            let full = block_inputs_in(zone, &layout, &grid(first, values.clone()), block);
+            let begin = cut.min(200 - layout.reach(zone));
+            let end = 200 + layout.block;
+            let cut = grid(first + begin as i64, values[begin..end].to_vec());
+            prop_assert_eq!(full, block_inputs_in(zone, &layout, &cut, block));
+        }
+    }
+
+    #[test]
+    fn yesterday_is_local() {
+        let layout = layout();
+        let first = AFTER_CHANGE - 120;
+        let values: Vec<f64> = (0..160).map(|t| f64::from(t * 31 % 97)).collect();
+        let grid = grid(first, values.clone());
+        let zone: TimeZone = "Europe/Berlin".parse().unwrap();
+        let features = SeriesFeatures::new(&layout, &grid, Some(zone));
+        let width = layout.features();
+        let slog = |v: f64| v.abs().ln_1p().copysign(v) as f32;
+        // Clocks changed 23 hours before, and so yesterday is 25 hours before for one hour more.
+        for block in [AFTER_CHANGE, AFTER_CHANGE + 4] {
+            let scale = features.scales(block)[0].unwrap().scale;
+            let inputs = block_inputs_in(zone, &layout, &grid, block);
+            for (row, t) in (block - layout.lookback as i64 - 1..).enumerate().take(12) {
+                let day = |t: i64| {
+                    if (AFTER_CHANGE - 23..=AFTER_CHANGE).contains(&t) {
+                        25
+                    } else {
+                        24
+                    }
+                };
+                let base = features.baseline(0, t - day(t));
+                let centred = |t: i64| {
+                    let middle = (t - day(t) - first) as usize;
+                    median_of(&values[middle - 2..=middle + 2])
+                };
+                let long = features.long_median(0, t) - features.long_median(0, t - day(t));
+                let expected = [centred(t + 1) - base, centred(t + 3) - base, long];
+                let found = &inputs[row * width + 4..][..3];
+                for (found, expected) in found.iter().zip(expected) {
+                    let expected = slog(expected / scale);
+                    assert!(
+                        (found - expected).abs() < 1e-6,
+                        "{block} {t}: {found} {expected}"
+                    );
+                }
+                let local = (t + if t >= AFTER_CHANGE - 23 { 1 } else { 2 }).rem_euclid(24) as f64;
+                let angle = (local / 24.0 * std::f64::consts::TAU) as f32;
+                let time = &inputs[row * width + width - 4..][..2];
+                assert!((time[0] - angle.sin()).abs() < 1e-5, "{t}");
+                assert!((time[1] - angle.cos()).abs() < 1e-5, "{t}");
+            }
         }
     }
 
@@ -257,7 +351,7 @@ mod tests {
             .map(|t| f64::from(t % 24) + f64::from(t % 7))
             .collect();
         let grid = grid(0, values.clone());
-        let features = SeriesFeatures::new(&layout, &grid, true);
+        let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
         let scales = features.scales(96);
         let scale = scales[0].unwrap();
         let inputs = block_inputs(&layout, &grid, 96);
@@ -293,7 +387,7 @@ mod tests {
     fn constant_and_empty_history_have_a_positive_scale_or_none() {
         let layout = layout();
         let zero = grid(0, vec![0.0; 60]);
-        let scale = SeriesFeatures::new(&layout, &zero, true).scales(48)[0].unwrap();
+        let scale = SeriesFeatures::new(&layout, &zero, Some(TimeZone::UTC)).scales(48)[0].unwrap();
         assert_eq!(
             scale,
             Scale {
@@ -303,7 +397,7 @@ mod tests {
         );
         let missing = grid(0, vec![f64::NAN; 60]);
         assert_eq!(
-            SeriesFeatures::new(&layout, &missing, true).scales(48),
+            SeriesFeatures::new(&layout, &missing, Some(TimeZone::UTC)).scales(48),
             [None]
         );
     }

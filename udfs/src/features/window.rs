@@ -40,6 +40,7 @@ mod tests {
     use super::*;
     use crate::layout::BlockLayout;
     use crate::series::SeriesGrid;
+    use crate::time_zone::TimeZone;
 
     #[test]
     fn a_window_is_the_documented_formula() {
@@ -56,7 +57,7 @@ mod tests {
             row_slots: (0..300).collect(),
             metrics: metrics.clone(),
         };
-        let features = SeriesFeatures::new(&layout, &grid, true);
+        let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
         let mut scales = features.scales(1_200);
         let mut out = vec![f32::NAN; 60 * 2];
         write_window(&features, 1_250, &scales, &mut out);

@@ -12,6 +12,7 @@ use datafusion::scalar::ScalarValue;
 use super::AnomalyFunction;
 use crate::detector::{Detector, DetectorError, DetectorRef, MetricArgument};
 use crate::forecasting::ForecastError;
+use crate::time_zone::{TimeZone, UnknownTimeZone};
 
 /// Positions of the parts of a call's arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(super) struct Shape {
     pub(super) has_detector: bool,
     /// Position of the times, if given.
     pub(super) times: Option<usize>,
+    /// That of the times' type; `None` without times.
+    pub(super) time_zone: Option<TimeZone>,
     /// Position of the first metric; the others follow to the end.
     pub(super) first_metric: usize,
 }
@@ -71,6 +74,7 @@ impl Shape {
         Ok(Self {
             has_detector,
             times: Some(times),
+            time_zone: Some(time_zone(name, &types[times])?),
             first_metric: times + 1,
         })
     }
@@ -92,7 +96,10 @@ impl Shape {
                 usage()
             );
         };
-        let has_times = matches!(element(&lists[0]), Some(DataType::Timestamp(..)));
+        let times_type =
+            element(&lists[0]).filter(|times| matches!(times, DataType::Timestamp(..)));
+        let time_zone = times_type.map(|times| time_zone(name, times)).transpose()?;
+        let has_times = times_type.is_some();
         let times = has_times.then_some(first);
         let first_metric = first + usize::from(has_times);
         if types.len() == first_metric {
@@ -113,8 +120,19 @@ impl Shape {
         Ok(Self {
             has_detector,
             times,
+            time_zone,
             first_metric,
         })
+    }
+}
+
+/// The zone of a type of times; UTC for those without.
+fn time_zone(function: &str, times: &DataType) -> Result<TimeZone> {
+    match times {
+        DataType::Timestamp(_, Some(zone)) => zone.parse().or_else(|error: UnknownTimeZone| {
+            plan_err!("`{function}`: {error}\nhint: {}", error.hint())
+        }),
+        _ => Ok(TimeZone::UTC),
     }
 }
 

@@ -5,7 +5,8 @@
 //! | `rnn_score`, `lstm_score`, `gru_score`, `clstm_score`, `anomaly_score` | DOUBLE in [0, 1) |
 //! | `rnn_detect`, `lstm_detect`, `gru_detect`, `clstm_detect`, `anomaly_detect` | STRUCT, see [`verdict_fields`] |
 //!
-//! Both forms take `([detector,] times, metric, …)`; the scalar form may leave out the times.
+//! Both forms take `([detector,] times, metric, …)`; the scalar form may leave out the times. Times of
+//! day are those of the [zone](crate::time_zone) in the times' type, UTC without one.
 //! What a call means is decided in one place, `call`; the forms only fetch values.
 //!
 //! Beside them stand two aggregates for windows of traffic, `unique_count` and `quantiles`.

@@ -20,6 +20,7 @@ use crate::forecasting::Status;
 use crate::layout::BlockLayout;
 use crate::scoring::WindowScore;
 use crate::series::Rows;
+use crate::time_zone::TimeZone;
 
 /// A function in its list form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -99,8 +100,8 @@ impl ScalarUDFImpl for ListFunction {
             .iter()
             .map(|arg| to_lists(arg, args.number_rows))
             .collect::<Result<Vec<_>>>()?;
-        let (times, metrics) = match shape.times {
-            Some(_) => (Some(&lists[0]), &lists[1..]),
+        let (times, metrics) = match shape.time_zone {
+            Some(zone) => (Some((&lists[0], zone)), &lists[1..]),
             None => (None, lists.as_slice()),
         };
         let scores = score_lists(self.name(), &detector, times, metrics, args.number_rows)?;
@@ -132,7 +133,7 @@ type History = (Vec<i64>, Vec<Vec<f64>>);
 fn score_lists(
     function: &str,
     detector: &Detector,
-    times: Option<&ListArray>,
+    times: Option<(&ListArray, TimeZone)>,
     metrics: &[ListArray],
     rows: usize,
 ) -> Result<Vec<WindowScore>> {
@@ -141,7 +142,7 @@ fn score_lists(
     let mut histories: Vec<History> = Vec::new();
     let mut scored_rows = Vec::new();
     for (row, score) in scores.iter_mut().enumerate() {
-        let is_null = times.is_some_and(|list| list.is_null(row))
+        let is_null = times.is_some_and(|(list, _)| list.is_null(row))
             || metrics.iter().any(|list| list.is_null(row));
         if is_null {
             continue;
@@ -152,7 +153,7 @@ fn score_lists(
             .collect::<Result<Vec<_>>>()?;
         let length = values[0].len();
         let window_start = match times {
-            Some(list) => list_times(function, &list.value(row))?,
+            Some((list, _)) => list_times(function, &list.value(row))?,
             None => undated(layout, length),
         };
         if values
@@ -180,10 +181,11 @@ fn score_lists(
         .map(|(window_start, metrics)| Rows {
             window_start,
             metrics,
+            time_zone: times.map(|(_, zone)| zone),
         })
         .collect();
     let last = detector
-        .score_last(&series, times.is_some())
+        .score_last(&series)
         .map_err(|error| execution_error(function, &error))?;
     for (row, score) in scored_rows.into_iter().zip(last) {
         scores[row] = score;

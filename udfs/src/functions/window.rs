@@ -28,6 +28,7 @@ use crate::detector::{Detector, DetectorRef, MetricArgument};
 use crate::forecasting::{ForecastError, Status};
 use crate::scoring::WindowScore;
 use crate::series::Rows;
+use crate::time_zone::TimeZone;
 
 /// A function in its window form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -121,6 +122,7 @@ pub(crate) struct BoundCall {
     pub(crate) output: Output,
     pub(crate) detector: Arc<Detector>,
     pub(crate) times: Arc<dyn PhysicalExpr>,
+    pub(crate) time_zone: TimeZone,
     pub(crate) metrics: Vec<Arc<dyn PhysicalExpr>>,
 }
 
@@ -154,6 +156,7 @@ impl BoundCall {
             output: window.function.output,
             detector,
             times: Arc::clone(&args[shape.first_metric - 1]),
+            time_zone: shape.time_zone.unwrap_or_default(),
             metrics: args[shape.first_metric..].to_vec(),
         }))
     }
@@ -230,7 +233,7 @@ impl PartitionEvaluator for SeriesEvaluator {
             .iter()
             .map(metric_values)
             .collect::<Result<Vec<_>>>()?;
-        let scores = score_dated_rows(&self.detector, &times, &metrics)
+        let scores = score_dated_rows(&self.detector, &times, &metrics, self.shape.time_zone)
             .map_err(|error| execution_error(self.function, &error))?;
         debug_assert_eq!(scores.len(), num_rows, "one score per row");
         Ok(self.output.array(&self.detector, &scores))
@@ -246,6 +249,7 @@ fn score_dated_rows(
     detector: &Detector,
     times: &[Option<i64>],
     metrics: &[Vec<f64>],
+    time_zone: Option<TimeZone>,
 ) -> Result<Vec<WindowScore>, ForecastError> {
     let dated: Vec<usize> = (0..times.len())
         .filter(|&row| times[row].is_some())
@@ -255,6 +259,7 @@ fn score_dated_rows(
         return detector.score(Rows {
             window_start: &window_start,
             metrics,
+            time_zone,
         });
     }
     let kept: Vec<Vec<f64>> = metrics
@@ -265,6 +270,7 @@ fn score_dated_rows(
     let rows = Rows {
         window_start: &window_start,
         metrics: &kept,
+        time_zone,
     };
     for (row, score) in dated.into_iter().zip(detector.score(rows)?) {
         scores[row] = score;

@@ -136,7 +136,7 @@ impl ErrorProfile {
         metric: usize,
         windows: Range<i64>,
     ) -> impl Iterator<Item = ErrorEvidence> + 'a {
-        let clock = Clock::new(features.layout(), features.knows_time());
+        let clock = Clock::new(features.layout(), features.time_zone());
         let remembered = windows.start - memory::REACH..windows.end;
         let levels = LevelFilter::new(features, metric, &self.usual).levels(remembered.clone());
         let mut memory = Memory::default();

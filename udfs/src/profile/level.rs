@@ -51,7 +51,7 @@ impl<'a> LevelFilter<'a> {
     fn run_block(&self, block_start: i64, part: &Range<i64>, take: &mut dyn FnMut(f64)) {
         let layout = self.features.layout();
         let origin = block_start - layout.lookback as i64 - 1;
-        let clock = Clock::new(layout, self.features.knows_time());
+        let clock = Clock::new(layout, self.features.time_zone());
         let mut level = self.features.long_median(self.metric, origin);
         for index in origin + 1..part.end {
             let value = self.features.value(self.metric, index);

@@ -99,10 +99,12 @@ fn inputs(features: &SeriesFeatures<'_>, metric: usize, index: i64, scale: f64) 
     for (back, value) in values.iter_mut().enumerate() {
         *value = features.value(metric, index - back as i64) - baseline(index);
     }
-    let yesterday = features.layout().day().map_or([f64::NAN; 2], |day| {
-        let day = day as i64;
+    let days = features
+        .day_before(index)
+        .zip(features.day_before(index + 1));
+    let yesterday = days.map_or([f64::NAN; 2], |(day, day_of_next)| {
         // A trailing median is centred on the window half its width before.
-        let centred = index + 1 - day + (YESTERDAY_MEDIAN / 2) as i64;
+        let centred = index + 1 - day_of_next + (YESTERDAY_MEDIAN / 2) as i64;
         [
             features.yesterday_median(metric, centred) - baseline(index - day),
             long(index) - long(index - day),
@@ -190,6 +192,7 @@ mod tests {
     use super::*;
     use crate::layout::BlockLayout;
     use crate::series::SeriesGrid;
+    use crate::time_zone::TimeZone;
 
     fn grid(values: Vec<f64>) -> SeriesGrid {
         SeriesGrid {
@@ -222,7 +225,7 @@ mod tests {
         }
         let layout = BlockLayout::for_step(60_000_000, vec![0.0]);
         let grid = grid(values.clone());
-        let features = SeriesFeatures::new(&layout, &grid, true);
+        let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
         let linear = LinearForecast::learn(&features, 0, &(70..5_000)).unwrap();
         let mean = |error: &dyn Fn(usize) -> f64| {
             let quiet = (5_000..6_000).filter(|t| t % 700 > 520 || t % 700 < 490);
@@ -239,10 +242,10 @@ mod tests {
     fn silence_and_too_little_history_have_no_forecast() {
         let layout = BlockLayout::for_step(60_000_000, vec![0.0]);
         let silent = grid(vec![3.0; 1_000]);
-        let features = SeriesFeatures::new(&layout, &silent, true);
+        let features = SeriesFeatures::new(&layout, &silent, Some(TimeZone::UTC));
         assert!(LinearForecast::learn(&features, 0, &(70..900)).is_none());
         let short = grid((0..200).map(noise).collect());
-        let features = SeriesFeatures::new(&layout, &short, true);
+        let features = SeriesFeatures::new(&layout, &short, Some(TimeZone::UTC));
         assert!(LinearForecast::learn(&features, 0, &(70..190)).is_none());
     }
 

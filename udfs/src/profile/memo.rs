@@ -131,9 +131,13 @@ fn digest(features: &SeriesFeatures<'_>, anchor: i64) -> Digest {
     let mut digest = Sha256::new();
     digest.update(VERSION.to_le_bytes());
     digest.update(env!("CARGO_PKG_VERSION"));
-    digest.update(format!("{layout:?} {}", features.knows_time()));
+    digest.update(format!("{layout:?} {}", features.time_zone().is_some()));
+    let zone = features.time_zone().unwrap_or_default();
+    if !zone.is_utc() {
+        digest.update(zone.identity());
+    }
     // Beyond that, nothing is read; where the stretch begins later, there is nothing.
-    let from = (anchor - layout.profile_history() as i64).max(grid.first);
+    let from = (anchor - layout.profile_history(zone) as i64).max(grid.first);
     for number in [from, anchor] {
         digest.update(number.to_le_bytes());
     }
@@ -156,6 +160,7 @@ mod tests {
     use crate::layout::BlockLayout;
     use crate::profile::{MetricProfile, ProfileCache};
     use crate::series::SeriesGrid;
+    use crate::time_zone::TimeZone;
 
     const HOUR: i64 = 3_600_000_000;
 
@@ -191,7 +196,7 @@ mod tests {
     fn a_kept_profile_is_the_learned_one() {
         let layout = layout();
         let grid = grid(0, 1_200);
-        let features = SeriesFeatures::new(&layout, &grid, true);
+        let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
         let learn = || Profile::before(&features, 960);
         let learned = learn().unwrap();
         assert!(matches!(learned.metrics[0], Some(MetricProfile::Errors(_))));
@@ -205,13 +210,41 @@ mod tests {
     }
 
     #[test]
+    fn another_zone_has_another_profile() {
+        let layout = layout();
+        // From the first of September 2026 on.
+        let grid = grid(496_728, 1_440);
+        let anchor = grid.first + 1_380;
+        let memo = ProfileMemo::default();
+        let profile = |zone: &str| {
+            let zone = zone.parse().unwrap();
+            let features = SeriesFeatures::new(&layout, &grid, Some(zone));
+            let learned = Cell::new(0);
+            let found = memo.get_or_learn(&features, anchor, || {
+                learned.set(learned.get() + 1);
+                Profile::before(&features, anchor)
+            });
+            (bytes(&found.unwrap()), learned.get())
+        };
+        let (utc, _) = profile("UTC");
+        let (berlin, learned) = profile("Europe/Berlin");
+        assert_eq!(learned, 1);
+        assert_ne!(utc, berlin);
+        assert_eq!(profile("Europe/Paris").1, 1);
+        assert_eq!(profile("+01:00").1, 1);
+        // What is kept is what was learned.
+        assert_eq!(profile("Europe/Berlin"), (berlin, 0));
+        assert_eq!(profile("Etc/UTC"), (utc, 0));
+    }
+
+    #[test]
     fn another_history_has_another_profile() {
         let layout = layout();
         let memo = ProfileMemo::default();
         let learned = Cell::new(0);
         let mut grid = grid(0, 1_200);
         let learn = |grid: &SeriesGrid, anchor| {
-            let features = SeriesFeatures::new(&layout, grid, true);
+            let features = SeriesFeatures::new(&layout, grid, Some(TimeZone::UTC));
             let profile = memo.get_or_learn(&features, anchor, || {
                 learned.set(learned.get() + 1);
                 Profile::before(&features, anchor)
@@ -234,7 +267,7 @@ mod tests {
     fn what_is_no_memo_has_no_profiles_and_old_ones_go() {
         let layout = layout();
         let grid = grid(0, 3_000);
-        let features = SeriesFeatures::new(&layout, &grid, true);
+        let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
         let memo = ProfileMemo::default();
         for anchor in [960, 2_820, 2_880] {
             memo.get_or_learn(&features, anchor, || Profile::before(&features, anchor));
@@ -258,7 +291,7 @@ mod tests {
         let end = block + layout.block as i64;
         let profile = |first: i64| {
             let grid = grid(first, end - first);
-            let features = SeriesFeatures::new(&layout, &grid, true);
+            let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
             bytes(
                 &ProfileCache::default()
                     .of_block(&features, block)
@@ -266,7 +299,7 @@ mod tests {
                     .profile,
             )
         };
-        let reach = layout.reach() as i64;
+        let reach = layout.reach(TimeZone::UTC) as i64;
         assert_eq!(profile(block - reach), profile(0));
     }
 }

@@ -246,7 +246,7 @@ impl Profile {
         if anchor - begin < 2 * layout.lookback as i64 {
             return None;
         }
-        let clock = Clock::new(layout, features.knows_time());
+        let clock = Clock::new(layout, features.time_zone());
         let history = History {
             range: begin..anchor,
             slots: (begin..anchor).map(|index| clock.slot(index)).collect(),

@@ -309,7 +309,7 @@ impl ScanProfile {
         metric: usize,
         range: &Range<i64>,
     ) -> Option<Self> {
-        let clock = Clock::new(features.layout(), features.knows_time());
+        let clock = Clock::new(features.layout(), features.time_zone());
         let values: Vec<f64> = (range.clone())
             .map(|index| features.value(metric, index))
             .collect();

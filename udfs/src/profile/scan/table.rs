@@ -88,14 +88,15 @@ impl TimeTable {
         let days = DaySlots::sum(history, recipe.clip);
         let table = days.table(None, recipe)?;
         let clock = history.clock;
-        let first_day = clock.day(history.range.start);
+        let of_history = Days::of(history);
         let mut habits = Vec::with_capacity(history.values.len());
-        let mut of_day = (i64::MIN, None);
+        let mut of_day = (None, None);
         for index in history.range.clone() {
-            let day = clock.day(index);
-            if of_day.0 != day {
-                let left_out = (days.days > 1).then_some((day - first_day) as usize);
-                of_day = (day, left_out.and_then(|day| days.table(Some(day), recipe)));
+            let day = of_history.day(index);
+            if of_day.0 != Some(day) {
+                let left_out = (days.days > 1).then_some(day);
+                let of_others = left_out.and_then(|day| days.table(Some(day), recipe));
+                of_day = (Some(day), of_others);
             }
             let of_others = of_day.1.as_ref().unwrap_or(&table);
             habits.push(of_others.habit(clock, index));
@@ -108,6 +109,32 @@ impl TimeTable {
         let (before, after, weight) = clock.between(index, self.places.len());
         let place = self.places[before] * (1.0 - weight) + self.places[after] * weight;
         self.interpolates.mean_of(place)
+    }
+}
+
+/// The days that a history lies in.
+struct Days {
+    clock: Clock,
+    first: i64,
+    count: usize,
+}
+
+impl Days {
+    fn of(history: &ScanHistory<'_>) -> Self {
+        let clock = history.clock;
+        let [first, last] = [history.range.start, history.range.end - 1].map(|at| clock.day(at));
+        Self {
+            clock,
+            first,
+            count: (last - first + 1).max(1) as usize,
+        }
+    }
+
+    /// The number of a window's day.
+    fn day(&self, index: i64) -> usize {
+        let day = self.clock.day(index) - self.first;
+        // Where clocks are put back after midnight, a day that has begun begins once more.
+        day.clamp(0, self.count as i64 - 1) as usize
     }
 }
 
@@ -135,8 +162,8 @@ impl DaySlots {
     fn sum(history: &ScanHistory<'_>, (low, high): (f64, f64)) -> Self {
         let clock = history.clock;
         let count = clock.filled_slots();
-        let first_day = clock.day(history.range.start);
-        let days = (clock.day(history.range.end - 1) - first_day + 1) as usize;
+        let of_history = Days::of(history);
+        let days = of_history.count;
         let mut cells = vec![vec![Cell::default(); days]; count];
         for (index, value) in history.range.clone().zip(history.values) {
             if value.is_finite() {
@@ -145,7 +172,7 @@ impl DaySlots {
                 } else {
                     clock.slot_of(index, count)
                 };
-                let cell = &mut cells[slot][(clock.day(index) - first_day) as usize];
+                let cell = &mut cells[slot][of_history.day(index)];
                 cell.sum += value.clamp(low, high);
                 cell.windows += 1.0;
             }
@@ -210,6 +237,7 @@ fn without_extremes(days: &[(usize, Cell)], left_out: Option<usize>, trims: bool
 mod tests {
     use super::*;
     use crate::layout::BlockLayout;
+    use crate::time_zone::TimeZone;
 
     const MINUTE: i64 = 60_000_000;
 
@@ -224,7 +252,10 @@ mod tests {
     }
 
     fn learn(values: &[f64]) -> (TimeTable, Vec<f64>, Clock) {
-        let clock = Clock::new(&BlockLayout::for_step(MINUTE, vec![1.0]), true);
+        let clock = Clock::new(
+            &BlockLayout::for_step(MINUTE, vec![1.0]),
+            Some(TimeZone::UTC),
+        );
         let range = 0..values.len() as i64;
         let history = ScanHistory {
             range: &range,

@@ -6,6 +6,7 @@ use super::*;
 use crate::layout::BlockLayout;
 use crate::profile::{Evidence, ProfileCache};
 use crate::series::SeriesGrid;
+use crate::time_zone::TimeZone;
 
 const DAY: usize = 1_440;
 
@@ -52,7 +53,7 @@ fn layout() -> BlockLayout {
 fn scan(values: &[f64], from: usize) -> Vec<Deviates> {
     let layout = layout();
     let grid = grid(0, values.to_vec());
-    let features = SeriesFeatures::new(&layout, &grid, true);
+    let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
     let mut cache = ProfileCache::default();
     let mut found = Vec::new();
     for start in (from..values.len()).step_by(layout.block) {
@@ -162,7 +163,7 @@ fn what_habit_moves_is_not_scanned() {
     let layout = layout();
     let smooth = |minute: usize| 500.0 + 300.0 * (minute as f64 / 200.0).sin();
     let grid = grid(0, (0..3 * DAY).map(smooth).collect());
-    let features = SeriesFeatures::new(&layout, &grid, true);
+    let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
     assert!(ScanProfile::learn(&features, 0, &(0..2 * DAY as i64)).is_none());
 }
 
