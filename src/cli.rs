@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use anomalog_udfs::TimeZone;
 use anomalog_udfs::models::Architecture;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -16,6 +17,7 @@ use crate::incidents::SeverityRule;
 use crate::logs::FieldMap;
 use crate::printer::LogFormat;
 use crate::session::SeriesKey;
+use crate::time_zones::parse_time_zone;
 use crate::units::{ByteSize, WindowStep, parse_instant};
 
 /// Finds anomalies in web traffic: access logs in, anomaly scores as SQL columns out.
@@ -412,6 +414,11 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_rows: Option<u64>,
 
+    /// Where the users of the series live, such as `Europe/Berlin` or `+02:00`: times of day are
+    /// local there, and move when clocks change.
+    #[arg(long, value_name = "ZONE", value_parser = parse_time_zone, default_value_t = TimeZone::UTC)]
+    pub time_zone: TimeZone,
+
     /// Where the windows come from.
     #[command(flatten)]
     pub input: WindowsInputArgs,
@@ -463,6 +470,11 @@ pub struct ScoreArgs {
     /// one].
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub metrics: Vec<String>,
+
+    /// Where the users of the series live, such as `Europe/Berlin` or `+02:00`: times of day are
+    /// local there, and move when clocks change.
+    #[arg(long, value_name = "ZONE", value_parser = parse_time_zone, default_value_t = TimeZone::UTC)]
+    pub time_zone: TimeZone,
 
     /// Score only windows from this date or RFC 3339 time on.
     #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]

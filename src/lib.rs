@@ -55,6 +55,7 @@ pub mod simulation;
 pub mod sources;
 pub mod storage;
 pub mod table_files;
+pub mod time_zones;
 pub mod training;
 pub mod units;
 pub mod warehouse;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anomalog_udfs::TimeZone;
 use anomalog_udfs::detector::{DetectorRef, Manifest};
 use anomalog_udfs::models::Architecture;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -15,6 +16,7 @@ use crate::error::Result;
 use crate::queries::{self, ScoredWindows};
 use crate::schema::timestamp_type;
 use crate::session::Session;
+use crate::time_zones::{OneZone, SeriesTimeZones, in_zone};
 
 /// Column that names the series, in every table of windows.
 pub const SERIES: &str = "site";
@@ -22,7 +24,7 @@ pub const SERIES: &str = "site";
 pub const WINDOW_START: &str = "window_start";
 
 /// Windows from one time to before another with their scores, ordered by series, then time. Those
-/// of `windows` before the range are history.
+/// of `windows` before the range are history. Times of day are those of each series' zone.
 ///
 /// # Errors
 /// When a detector does not fit the windows.
@@ -30,11 +32,22 @@ pub async fn scored(
     session: &Session,
     windows: &DataFrame,
     selection: &Selection,
+    time_zones: &SeriesTimeZones,
     range: std::ops::Range<i64>,
     run_id: &str,
 ) -> Result<DataFrame> {
     let context = session.context();
-    let scores = with_scores(session, windows, selection)?;
+    let scores_of = |OneZone { zone, is_there }: OneZone| {
+        let windows = match is_there {
+            Some(condition) => windows.clone().filter(condition)?,
+            None => windows.clone(),
+        };
+        with_scores(session, &windows, selection, zone)
+    };
+    let mut scores = scores_of(time_zones.most(SERIES))?;
+    for elsewhere in time_zones.elsewhere(SERIES) {
+        scores = scores.union(scores_of(elsewhere)?)?;
+    }
     context.deregister_table(queries::WINDOW_SCORES)?;
     context.register_table(queries::WINDOW_SCORES, scores.into_view())?;
     let parameters = ScoredWindows {
@@ -48,7 +61,12 @@ pub async fn scored(
 }
 
 /// The windows with one score column per architecture and the chosen detector's verdict.
-fn with_scores(session: &Session, windows: &DataFrame, selection: &Selection) -> Result<DataFrame> {
+fn with_scores(
+    session: &Session,
+    windows: &DataFrame,
+    selection: &Selection,
+    zone: TimeZone,
+) -> Result<DataFrame> {
     let columns = windows.schema().fields().iter();
     let mut select: Vec<Expr> = columns.map(|field| ident(field.name())).collect();
     for architecture in Architecture::ALL {
@@ -57,22 +75,22 @@ fn with_scores(session: &Session, windows: &DataFrame, selection: &Selection) ->
             .iter()
             .find(|(found, _)| *found == architecture);
         let score = match manifest {
-            Some((_, manifest)) => call(session, &format!("{architecture}_score"), manifest)?,
+            Some((_, manifest)) => call(session, &format!("{architecture}_score"), manifest, zone)?,
             // The column stays, so that BI tools see one schema whatever was trained.
             None => lit(ScalarValue::Float64(None)),
         };
         select.push(score.alias(format!("{architecture}_score")));
     }
-    select.push(call(session, "anomaly_detect", &selection.chosen)?.alias("verdict"));
+    select.push(call(session, "anomaly_detect", &selection.chosen, zone)?.alias("verdict"));
     Ok(windows.clone().select(select)?)
 }
 
 /// `function('detector', window_start, metrics…) OVER (PARTITION BY site ORDER BY …)`.
-fn call(session: &Session, function: &str, manifest: &Manifest) -> Result<Expr> {
+fn call(session: &Session, function: &str, manifest: &Manifest, zone: TimeZone) -> Result<Expr> {
     let function = session.context().udwf(function)?;
     let metrics = manifest.metrics.iter().map(ident);
     let reference = DetectorRef::to(manifest).to_string();
-    let args = [lit(reference), ident(WINDOW_START)]
+    let args = [lit(reference), in_zone(ident(WINDOW_START), zone)]
         .into_iter()
         .chain(metrics)
         .collect();

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anomalog_udfs::TimeZone;
 use chrono::{DateTime, Utc};
 
 use super::{Settings, ingest, score, train};
@@ -135,6 +136,7 @@ fn ingest_arguments(sample: &Path) -> IngestArgs {
 
 fn train_arguments() -> TrainArgs {
     TrainArgs {
+        time_zone: TimeZone::UTC,
         arch: ArchitectureArg::ALL.to_vec(),
         objective: ObjectiveArg::Forecast,
         labels: None,
@@ -154,6 +156,7 @@ fn train_arguments() -> TrainArgs {
 
 fn score_arguments() -> ScoreArgs {
     ScoreArgs {
+        time_zone: TimeZone::UTC,
         input: warehouse_windows(),
         out: None,
         detector: None,

@@ -22,6 +22,7 @@ use crate::schema::Table;
 use crate::scores::{self, WINDOW_START, exported};
 use crate::storage::Partition;
 use crate::table_files::{DatedTableWriter, TableFileWriter, partition_file};
+use crate::time_zones::SeriesTimeZones;
 use crate::units::{rfc_3339, time_range, whole_dates};
 
 /// What was scored.
@@ -107,13 +108,22 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
     let selection = select(session.detectors(), wanted)?.ok_or_else(|| Error::NoDetectors {
         columns: input.numbers.iter().cloned().collect(),
     })?;
-    let run_id = run_id(&input, &selection)?;
+    let time_zones = SeriesTimeZones::all_in(args.time_zone);
+    let run_id = run_id(&input, &selection, &time_zones)?;
     let mut range = time_range(args.since, args.until);
     if args.out.is_none() {
         // The warehouse's files are dates.
         range = whole_dates(&range);
     }
-    let frame = scores::scored(&session, &input.frame, &selection, range, &run_id).await?;
+    let frame = scores::scored(
+        &session,
+        &input.frame,
+        &selection,
+        &time_zones,
+        range,
+        &run_id,
+    )
+    .await?;
     let is_shipped = shipped::is_shipped(&selection.chosen.name);
     let trained_until = (!is_shipped).then_some(selection.chosen.training.until_micros);
     let mut scored = Scored {
@@ -159,8 +169,12 @@ impl Scored {
     }
 }
 
-/// First 16 digits of a digest over the detectors and the windows' files.
-fn run_id(input: &WindowsInput, selection: &Selection) -> Result<String> {
+/// First 16 digits of a digest over the detectors, the zones and the windows' files.
+fn run_id(
+    input: &WindowsInput,
+    selection: &Selection,
+    time_zones: &SeriesTimeZones,
+) -> Result<String> {
     let mut text = String::new();
     let manifests = selection
         .by_architecture
@@ -170,6 +184,7 @@ fn run_id(input: &WindowsInput, selection: &Selection) -> Result<String> {
         text.push_str(&manifest.id());
         text.push_str(&manifest.weights_sha256);
     }
+    text.extend(time_zones.identity());
     for file in parquet_files(&input.path)? {
         let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
         text.push_str(&hex_sha256(&bytes));

@@ -493,6 +493,9 @@ async fn load(settings: &Settings, args: &TrainArgs, labels: Option<&Labels>) ->
         seed: args.seed,
     };
     let (mut series, sampled) = loader::load(frame, key, &args.metrics, sampling).await?;
+    for series in &mut series {
+        series.time_zone = args.time_zone;
+    }
     // Of windows from elsewhere the warehouse knows nothing; a classifier learns from anomalies.
     let knows_series = args.input.windows.is_none() && labels.is_none();
     let excluded = if knows_series && !args.include_anomalies {

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use anomalog_udfs::TimeZone;
 use chrono::{NaiveDate, NaiveTime};
 use serde::Deserialize;
 
@@ -19,6 +20,7 @@ use super::retrain::RetrainSettings;
 use crate::incidents::{IncidentRules, RulesError};
 use crate::logs::{FieldMap, Format, IngestOptions, TimeLimits};
 use crate::session::SeriesKey;
+use crate::time_zones::{SeriesTimeZones, parse_time_zone};
 use crate::units::{Span, WindowStep};
 use crate::warehouse::Warehouse;
 use crate::window_settings::WindowSettings;
@@ -145,6 +147,8 @@ pub struct ScoreSettings {
     /// Windows per series and week that may be anomalous by chance; what each detector was trained
     /// with if absent.
     pub alarms_per_week: Option<f64>,
+    /// Where it is what time of day.
+    pub time_zones: SeriesTimeZones,
 }
 
 /// What is planned.
@@ -300,12 +304,31 @@ impl TryFrom<String> for Date {
 struct RawWindows {
     step: WindowStep,
     series_key: SeriesKey,
+    time_zone: Zone,
+    time_zones: BTreeMap<String, Zone>,
 }
 
 impl Default for RawWindows {
     fn default() -> Self {
         let WindowSettings { step, series_key } = WindowSettings::default();
-        Self { step, series_key }
+        Self {
+            step,
+            series_key,
+            time_zone: Zone::default(),
+            time_zones: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(try_from = "String")]
+struct Zone(TimeZone);
+
+impl TryFrom<String> for Zone {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_time_zone(&text).map(Self)
     }
 }
 
@@ -432,6 +455,8 @@ impl Raw {
             }
             Ok(source)
         });
+        let zones = self.windows.time_zones.into_iter();
+        let zones = zones.map(|(series, Zone(zone))| (series, zone)).collect();
         Ok(Job {
             file: file.to_owned(),
             warehouse: Warehouse::new(below(&folder, &self.warehouse)),
@@ -444,6 +469,7 @@ impl Raw {
                 detector: self.scores.detector,
                 metrics: self.scores.metrics.unwrap_or_default(),
                 alarms_per_week: self.scores.alarms_per_week.map(|Positive(number)| number),
+                time_zones: SeriesTimeZones::new(self.windows.time_zone.0, zones),
             },
             incidents: self.incidents.0,
             calendar: self.calendar.below(|path| below(&folder, path)),
@@ -549,8 +575,10 @@ mod tests {
     fn faults_name_the_line_and_what_would_be_right() {
         let fault = |text: &str| parse(text, &[]).unwrap_err();
         insta::assert_snapshot!(fault("[windows]\nstep = \"7m\""), @r#"`job.toml` line 2, `step = "7m"`: a step must divide a day evenly, such as `30s`, `1m`, `5m`, `1h` or `1d`"#);
+        insta::assert_snapshot!(fault("[windows]\ntime_zone = \"Mars\""), @r#"`job.toml` line 2, `time_zone = "Mars"`: no time zone `Mars` is known: zones have the names of the IANA database, such as `Europe/Berlin`, or are offsets, such as `+02:00`"#);
+        insta::assert_snapshot!(fault("[windows.time_zones]\nshop-us = \"US\""), @r#"`job.toml` line 2, `shop-us = "US"`: no time zone `US` is known: zones have the names of the IANA database, such as `Europe/Berlin`, or are offsets, such as `+02:00`"#);
         insta::assert_snapshot!(fault("[windows]\nstep = 7"), @"`job.toml` line 2, `step = 7`: invalid type: integer `7`, expected a string");
-        insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected `step` or `series_key`"#);
+        insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected one of `step`, `series_key`, `time_zone`, `time_zones`"#);
         insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `logs`, `limits`, `windows`, `scores`, `incidents`, `calendar`, `retrain`, `export`, `metrics`, `hooks`, `retention`");
         insta::assert_snapshot!(fault("[[logs]]\nformat = \"combined\""), @"`job.toml` line 1, `[[logs]]`: missing field `paths`");
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\nformat = \"clf\""), @r#"`job.toml` line 3, `format = "clf"`: expected `auto`, `common`, `combined`, `json`, `tsv`, `csv` or `parquet`"#);
@@ -605,7 +633,7 @@ mod tests {
         let fault = |set: &str| parse(text, &["windows.step=5m", set]).unwrap_err();
         insta::assert_snapshot!(fault("windows.step"), @"`--set windows.step`: expected `key=value`, such as `windows.step=5m`");
         insta::assert_snapshot!(fault("windows.step=7m"), @"`--set windows.step=7m`: a step must divide a day evenly, such as `30s`, `1m`, `5m`, `1h` or `1d`");
-        insta::assert_snapshot!(fault("windows.stepp=1m"), @"`--set windows.stepp=1m`: unknown field `stepp`, expected `step` or `series_key`");
+        insta::assert_snapshot!(fault("windows.stepp=1m"), @"`--set windows.stepp=1m`: unknown field `stepp`, expected one of `step`, `series_key`, `time_zone`, `time_zones`");
         insta::assert_snapshot!(fault("logs.3.site=x"), @"`--set logs.3.site=x`: `logs` has no entry `3`");
         insta::assert_snapshot!(fault("warehouse.path=x"), @"`--set warehouse.path=x`: invalid type: map, expected path string");
     }

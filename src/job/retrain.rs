@@ -319,6 +319,9 @@ async fn lessons(
     session.context().deregister_table(WINDOWS)?;
     let known = Exclusions::known(session.context()).await?;
     known.before(until).apply(&mut series);
+    for series in &mut series {
+        series.time_zone = job.scores.time_zones.of(&series.key);
+    }
     Ok(Dataset::new(metrics.clone(), series))
 }
 

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use anomalog_udfs::TimeZone;
 use anomalog_udfs::detector::Manifest as DetectorManifest;
 use anomalog_udfs::layout::BlockLayout;
 use chrono::NaiveDate;
@@ -32,6 +31,7 @@ use crate::scores::{self, SERIES, WINDOW_START, exported};
 use crate::session::Session;
 use crate::storage::{Manifest, Partition, Retired, Writer};
 use crate::table_files::{self, DatedTableWriter, partition_file};
+use crate::time_zones::SeriesTimeZones;
 use crate::units::WindowStep;
 use crate::warehouse::Warehouse;
 use crate::windows::{date_of, slots_of};
@@ -82,11 +82,15 @@ struct Reach {
 }
 
 impl Reach {
-    fn of(selection: &Selection, step: WindowStep) -> Self {
+    fn of(selection: &Selection, step: WindowStep, time_zones: &SeriesTimeZones) -> Self {
         let layouts = || layouts(selection);
+        let reaches = time_zones.zones().flat_map(|zone| {
+            let reaches = layouts().map(move |layout| layout.reach(zone));
+            reaches.collect::<Vec<_>>()
+        });
         Self {
             step,
-            windows: layouts().map(|layout| layout.reach(TimeZone::UTC)).max().unwrap_or(0) as i64,
+            windows: reaches.max().unwrap_or(0) as i64,
             block: layouts().map(|layout| layout.block).max().unwrap_or(1) as i64,
         }
     }
@@ -125,7 +129,7 @@ pub(super) fn plan<'a>(
     let kept = windows.keys();
     for date in kept.filter(|date| !retired.covers(Table::ScoredWindows, **date)) {
         let (_, term) = terms.at(*date);
-        let reach = Reach::of(&term.selection, step);
+        let reach = Reach::of(&term.selection, step, terms.time_zones());
         let mut key = Key::of("scored_windows", VERSION)
             .text(Query::ScoredWindows.text())
             .text(&term.digest);
@@ -190,7 +194,9 @@ impl ScorePlan<'_> {
             let micros = |slot: i64| slot * self.step.micros();
             let since = micros(*slots_of(*dates.start(), self.step).start());
             let until = micros(slots_of(*dates.end(), self.step).end() + 1);
-            let frame = scores::scored(session, &windows, selection, since..until, "").await?;
+            let zones = self.terms.time_zones();
+            let frame =
+                scores::scored(session, &windows, selection, zones, since..until, "").await?;
             let mut change = writer.change()?;
             let mut manifest = writer.manifest().clone();
             let folder = change.staging().join("scores");
@@ -236,7 +242,8 @@ impl ScorePlan<'_> {
         dates: &RangeInclusive<NaiveDate>,
     ) -> Result<DataFrame> {
         let table = session.warehouse().table(Table::TrafficWindows);
-        let first = Reach::of(selection, self.step).first_date(*dates.start());
+        let first =
+            Reach::of(selection, self.step, self.terms.time_zones()).first_date(*dates.start());
         let there: BTreeSet<NaiveDate> = dates_in(&(first..=*dates.end()))
             .filter(|date| partition_file(&table, *date).exists())
             .collect();

@@ -44,6 +44,10 @@ paths = [{paths}]
 # step = "1m"
 # SQL expression over `access_logs` that names the series of a request.
 # series_key = "site"
+# Where the users of a series live: what is usual at a time of day moves with their clocks.
+# time_zone = "UTC"
+# Series that are elsewhere.
+# time_zones = {{ shop-us = "America/New_York" }}
 
 [scores]
 # The detector that decides what is an anomaly, as "name" or "name@version"; without it the one
@@ -154,6 +158,7 @@ mod tests {
         // Those are examples: the default is that they are not there.
         let examples = [
             "site",
+            "time_zones",
             "columns",
             "delimiter",
             "detector",

@@ -6,17 +6,19 @@ use anomalog_udfs::DetectorStore;
 use anomalog_udfs::detector::Manifest;
 use chrono::NaiveDate;
 
-use super::config::Job;
+use super::config::{Job, ScoreSettings};
 use super::key::Key;
 use crate::champions::Champions;
 use crate::detectors::{Selection, Wanted, select};
 use crate::error::{Error, MetricSetting, Result};
 use crate::schema::{TRAFFIC_WINDOWS, Table};
+use crate::time_zones::SeriesTimeZones;
 
 /// To be raised whenever the same detectors would give other scores.
 const VERSION: u32 = 1;
 
-/// Detectors that score the dates of a time, and what tells them and their threshold from others.
+/// Detectors that score the dates of a time, and what tells them, their threshold and the zones of series
+/// from others.
 #[derive(Debug, Clone)]
 pub(super) struct Term {
     pub(super) selection: Selection,
@@ -30,6 +32,7 @@ pub(super) struct Terms {
     own: Term,
     /// From a date on.
     later: BTreeMap<NaiveDate, Term>,
+    time_zones: SeriesTimeZones,
 }
 
 impl Terms {
@@ -62,7 +65,6 @@ impl Terms {
         let own = select(store, wanted)?.ok_or_else(|| Error::NoDetectors {
             columns: numbers.iter().cloned().collect(),
         })?;
-        let alarms = settings.alarms_per_week;
         let mut later = BTreeMap::new();
         let decisions = champions.decisions().filter(|_| is_retrained);
         for (from, decision) in decisions {
@@ -73,11 +75,12 @@ impl Terms {
                     with_winner(&own, winner.manifest())
                 }
             };
-            later.insert(from, Term::new(selection, alarms)?);
+            later.insert(from, Term::new(selection, settings)?);
         }
         Ok(Self {
-            own: Term::new(own, alarms)?,
+            own: Term::new(own, settings)?,
             later,
+            time_zones: settings.time_zones.clone(),
         })
     }
 
@@ -92,6 +95,11 @@ impl Terms {
     /// The detectors of the latest dates.
     pub(super) fn last(&self) -> &Term {
         self.later.values().next_back().unwrap_or(&self.own)
+    }
+
+    /// Where it is what time of day.
+    pub(super) fn time_zones(&self) -> &SeriesTimeZones {
+        &self.time_zones
     }
 
     /// What tells all of them from others.
@@ -109,7 +117,7 @@ impl Terms {
 }
 
 impl Term {
-    fn new(selection: Selection, alarms_per_week: Option<f64>) -> Result<Self> {
+    fn new(selection: Selection, settings: &ScoreSettings) -> Result<Self> {
         let mut key = Key::of("detectors", VERSION);
         let by_architecture = selection.by_architecture.iter();
         let manifests = by_architecture.map(|(_, manifest)| manifest);
@@ -121,7 +129,10 @@ impl Term {
             })?;
             key.add_text(&text);
         }
-        key.add_text(&format!("{alarms_per_week:?}"));
+        key.add_text(&format!("{:?}", settings.alarms_per_week));
+        if let Some(time_zones) = settings.time_zones.identity() {
+            key.add_text(&time_zones);
+        }
         Ok(Self {
             digest: key.finish(),
             selection,

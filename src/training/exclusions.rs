@@ -96,6 +96,7 @@ mod tests {
             key: key.to_owned(),
             window_start: (0..10).map(|row| row * MINUTE).collect(),
             metrics: vec![(0..10).map(f64::from).collect(); 2],
+            ..Series::default()
         };
         let mut series = [one("a"), one("b")];
         let exclusions = Exclusions {

@@ -221,6 +221,12 @@ fn train() {
           --max-rows <N>
               Windows to read at most; of more, some series are drawn [default: 4000000]
 
+          --time-zone <ZONE>
+              Where the users of the series live, such as `Europe/Berlin` or `+02:00`: times of day are
+              local there, and move when clocks change
+              
+              [default: UTC]
+
           --windows <FILE|FOLDER>
               Parquet file or folder of windows to use instead of `traffic_windows`
 
@@ -266,6 +272,9 @@ fn score() {
                                    [default: the one with the most metrics, then the best forecast]
           --metrics <COLUMN>       Columns that shipped detectors score, where none was trained
                                    [default: requests, or the only one]
+          --time-zone <ZONE>       Where the users of the series live, such as `Europe/Berlin` or
+                                   `+02:00`: times of day are local there, and move when clocks change
+                                   [default: UTC]
           --since <TIMESTAMP>      Score only windows from this date or RFC 3339 time on
           --until <TIMESTAMP>      Score only windows before this date or RFC 3339 time
       -h, --help                   Print help

@@ -36,6 +36,11 @@ struct Job {
 
 impl Job {
     fn new(days: u32) -> Self {
+        Self::starting("2026-03-02", days)
+    }
+
+    /// The same from another date on.
+    fn starting(start: &str, days: u32) -> Self {
         let work = Workplace::new();
         work.succeed(&[
             "simulate",
@@ -48,7 +53,7 @@ impl Job {
             "--scale",
             "0.05",
             "--start",
-            "2026-03-02",
+            start,
             "--seed",
             "5",
         ]);
@@ -684,6 +689,15 @@ fn a_job_file_is_checked_and_so_is_the_warehouse() {
     error: `job.toml` line 4, `step = "7m"`: a step must divide a day evenly, such as `30s`, `1m`, `5m`, `1h` or `1d`
     --- exit 1
     "#);
+    job.work.write(
+        "job.toml",
+        "[[logs]]\npaths = [\"logs\"]\n[windows]\ntime_zone = \"Berlin\"\n",
+    );
+    insta::assert_snapshot!(job.run(&["--check"]), @r#"
+    --- stderr
+    error: `job.toml` line 4, `time_zone = "Berlin"`: no time zone `Berlin` is known: did you mean `Europe/Berlin`?
+    --- exit 1
+    "#);
     insta::assert_snapshot!(job.run(&["--job", "other.toml"]), @"
     --- stderr
     error: cannot read the job file `other.toml`: No such file or directory (os error 2)
@@ -710,6 +724,42 @@ fn a_job_file_is_checked_and_so_is_the_warehouse() {
     hint: choose metrics with `metrics` in the section `[scores]` of the job file, or with `--set 'scores.metrics=["requests"]'`
     --- exit 1
     "#);
+}
+
+/// The second night is that in which clocks change in Berlin.
+#[test]
+fn series_of_two_zones_are_the_same_bytes_however_the_nights_come() {
+    let job = Job::starting("2026-03-28", 4);
+    let in_utc = job.in_one_go();
+    let zones = |windows: &str| {
+        let text = format!("[[logs]]\npaths = [\"logs\"]\n[windows]\n{windows}");
+        job.work.write("job.toml", &text);
+    };
+    zones("time_zone = \"Europe/Berlin\"\n[windows.time_zones]\nblog = \"America/New_York\"\n");
+    let expected = job.in_one_go();
+    let scores = |tables: &BTreeMap<PathBuf, Vec<u8>>| -> Vec<Vec<u8>> {
+        let files = tables.iter();
+        let files = files.filter(|(path, _)| path.starts_with("warehouse/scored_windows"));
+        files.map(|(_, bytes)| bytes.clone()).collect()
+    };
+    assert_eq!(scores(&expected).len(), 4);
+    assert_ne!(scores(&expected), scores(&in_utc));
+
+    let all = job.all();
+    job.clear();
+    for night in all.chunks(2) {
+        job.deliver(night);
+        job.succeed();
+    }
+    job.expect(&expected, "night by night");
+
+    // Moved to UTC, all dates are scored again, and nothing else is built.
+    zones("time_zone = \"Etc/UTC\"\n");
+    let said = job.run(&["--json"]);
+    let moved: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(moved["windows_built"], serde_json::json!([]), "{said}");
+    assert_eq!(moved["dates_scored"].as_array().unwrap().len(), 4, "{said}");
+    job.expect(&in_utc, "moved to UTC");
 }
 
 #[test]
