@@ -65,7 +65,7 @@ pub const CAUSE_QUERIES: [Query; 4] = [
 
 /// Incidents that are explained in one query: to plan one costs more than to run it, and what is held
 /// grows with their number.
-const EXPLAINED_AT_ONCE: usize = 8;
+const EXPLAINED_AT_ONCE: usize = 4;
 
 /// The incidents that start on one date.
 #[derive(Debug, Clone, PartialEq)]
@@ -194,7 +194,7 @@ impl<'a> Finder<'a> {
         self.session
             .register_scored_windows_of(&self.schema, self.dates.intersection(&reads).copied())?;
         let key = &self.settings.series_key;
-        let requests = RequestFiles::new(self.session, key, incidents).await?;
+        let requests = RequestFiles::new(self.session, key).await?;
         // Those of a site together: they are explained by the same files.
         let sites = text(incidents, "site");
         let mut rows: Vec<usize> = (0..incidents.num_rows()).collect();

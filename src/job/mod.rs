@@ -431,6 +431,7 @@ impl Night<'_> {
         let scored = plan.build.iter().map(ToString::to_string);
         summary.dates_scored.extend(scored);
         summary.dates_removed += plan.remove.len();
+        summary.warnings.extend(plan.leaks());
         let mut left = plan.left;
         if !plan.is_empty() {
             let progress = self.printer.progress("scoring windows", None);

@@ -258,6 +258,7 @@ fn fight(
     };
     let (champion_error, _) = error(&champion)?;
     let (challenger_error, windows) = error(&challenger)?;
+    let [champion_error, challenger_error] = [champion_error, challenger_error].map(rounded);
     let split = dataset.split();
     let backtest = Backtest {
         windows,
@@ -267,6 +268,11 @@ fn fight(
         challenger_error,
     };
     Ok((challenger, backtest))
+}
+
+/// Rounded to what is kept: all digits of a number need not come back from JSON.
+fn rounded(error: f64) -> f64 {
+    (error * 1e6).round() / 1e6
 }
 
 /// A detector as it scores, a shipped one for the metrics and the step of the job.

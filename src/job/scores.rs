@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use anomalog_udfs::detector::Manifest as DetectorManifest;
+use anomalog_udfs::detector::{Manifest as DetectorManifest, shipped};
 use anomalog_udfs::layout::BlockLayout;
 use chrono::NaiveDate;
 use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};
@@ -25,6 +25,7 @@ use super::partitions::{is_there, made_from};
 use super::terms::Terms;
 use crate::detectors::Selection;
 use crate::error::{Error, Result};
+use crate::incidents::micros_of;
 use crate::queries::Query;
 use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::scores::{self, SERIES, WINDOW_START, exported};
@@ -32,7 +33,7 @@ use crate::session::Session;
 use crate::storage::{Manifest, Partition, Retired, Writer};
 use crate::table_files::{self, DatedTableWriter, partition_file};
 use crate::time_zones::SeriesTimeZones;
-use crate::units::WindowStep;
+use crate::units::{WindowStep, rfc_3339};
 use crate::warehouse::Warehouse;
 use crate::windows::{date_of, slots_of};
 
@@ -171,6 +172,28 @@ impl ScorePlan<'_> {
     /// Whether there is nothing to be done.
     pub(super) fn is_empty(&self) -> bool {
         self.build.is_empty() && self.remove.is_empty()
+    }
+
+    /// Which dates are scored by a detector that learned from them, in words.
+    pub(super) fn leaks(&self) -> Vec<String> {
+        let mut leaks: BTreeMap<String, (i64, usize)> = BTreeMap::new();
+        for date in &self.build {
+            let chosen = &self.terms.at(*date).1.selection.chosen;
+            let until = chosen.training.until_micros;
+            if !shipped::is_shipped(&chosen.name) && micros_of(*date).start < until {
+                leaks.entry(chosen.id()).or_insert((until, 0)).1 += 1;
+            }
+        }
+        let leaks = leaks.into_iter();
+        leaks
+            .map(|(detector, (until, dates))| {
+                format!(
+                    "{detector} was trained on windows until {}: it knows {dates} of the dates that \
+                     it scored",
+                    rfc_3339(until)
+                )
+            })
+            .collect()
     }
 
     /// Scores what is to be scored, and commits it piece by piece.

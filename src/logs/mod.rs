@@ -54,7 +54,9 @@ use pipeline::{Cut, Pipeline};
 pub use detect::{Format, UnknownFormatName};
 pub use error::{IngestError, WriteError};
 pub use fields::{FieldMap, FieldMapError};
-pub use publish::{ingested_digests, publication_of, remove_unpublished, request_files};
+pub use publish::{
+    ingested_digests, publication_of, remove_unpublished, request_files, short_digest,
+};
 pub use source::{TextDigests, text_digests};
 pub use summary::{
     Failed, FileStatus, FileSummary, IngestProgress, IngestSummary, NoProgress, Skipped, Totals,

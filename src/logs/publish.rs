@@ -56,39 +56,36 @@ pub fn ingested_digests(warehouse: &Warehouse) -> io::Result<BTreeSet<String>> {
     Ok(digests)
 }
 
-/// The files of `access_logs` with requests of a date, in order: those of all logs, or of those with
-/// these digests.
+/// The files of `access_logs` with requests of a date, of the logs that `is_asked_for` says, given their
+/// digests as in the names of their files.
 ///
 /// # Errors
 /// When the folder cannot be read.
 pub fn request_files(
     warehouse: &Warehouse,
     date: NaiveDate,
-    logs: Option<&BTreeSet<String>>,
+    is_asked_for: impl Fn(&str) -> bool,
 ) -> io::Result<Vec<PathBuf>> {
     let folder = match fs::read_dir(date_folder(&warehouse.table(Table::AccessLogs), date)) {
         Ok(folder) => folder,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let logs = logs.map(|logs| {
-        let names = logs.iter().filter_map(|log| log.get(..DIGEST_DIGITS));
-        names.collect::<BTreeSet<_>>()
-    });
     let mut files = Vec::new();
     for file in folder {
         let path = file?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_asked_for = logs.as_ref().is_none_or(|logs| {
-            let digest = name.get(..DIGEST_DIGITS);
-            digest.is_some_and(|digest| logs.contains(digest))
-        });
-        if is_asked_for && name.ends_with(".parquet") {
+        if name.ends_with(".parquet") && is_asked_for(short_digest(&name)) {
             files.push(path);
         }
     }
-    files.sort_unstable();
     Ok(files)
+}
+
+/// A digest as in the names of files.
+#[must_use]
+pub fn short_digest(digest: &str) -> &str {
+    digest.get(..DIGEST_DIGITS).unwrap_or(digest)
 }
 
 /// Every file of the warehouse that holds something of a log, the marker last.

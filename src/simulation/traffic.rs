@@ -174,11 +174,13 @@ impl<'a> Traffic<'a> {
     fn visit(&mut self, plan: &Plan) {
         let client = self.visitor();
         let start = self.moment();
+        let target = plan.anomaly.and_then(|anomaly| anomaly.target);
         if self.site.serves_programs() {
-            self.program(client, start);
+            let entry = plan.effect.entry;
+            let first = target.filter(|_| entry > 0.0 && self.random.chance(entry));
+            self.program(client, start, first);
             return;
         }
-        let target = plan.anomaly.and_then(|anomaly| anomaly.target);
         let mut page = match target {
             Some(target) if self.random.chance(plan.effect.entry) => target,
             _ => self.site.popular_page(&mut self.random),
@@ -229,13 +231,14 @@ impl<'a> Traffic<'a> {
     }
 
     /// A visit to a site for programs: some calls in a row.
-    fn program(&mut self, client: Client, start: i64) {
+    fn program(&mut self, client: Client, start: i64, mut first: Option<RouteId>) {
         let mut at = start;
         if self.random.chance(0.05) {
             self.push(at, client, self.site.login, 0, Referer::None, Some(200));
         }
         loop {
-            let route = self.site.popular_page(&mut self.random);
+            let popular = || self.site.popular_page(&mut self.random);
+            let route = first.take().unwrap_or_else(popular);
             let argument = 1 + self.random.below(90_000);
             at += self.random.lognormal(900.0, 1.0) as i64;
             self.push(at, client, route, argument, Referer::None, None);

@@ -16,21 +16,21 @@ const CULPRITS: &str = "
         ON first.incident_id = incidents.incident_id
     ORDER BY incidents.started_at, incidents.site";
 
-/// A workplace with three simulated sites over four days, scored by the shipped detectors.
-fn scored() -> Workplace {
+/// A workplace with three simulated sites over some days, scored by the shipped detectors.
+fn scored(days: u32, scale: &str, seed: u32) -> Workplace {
     let work = Workplace::new();
     work.succeed(&[
         "simulate",
         "--out",
         "example",
         "--days",
-        "4",
+        &days.to_string(),
         "--sites",
         "3",
         "--scale",
-        "0.5",
+        scale,
         "--seed",
-        "7",
+        &seed.to_string(),
         "--start",
         "2026-03-02",
     ]);
@@ -52,7 +52,7 @@ fn scored() -> Workplace {
 
 #[test]
 fn culprits_come_first() {
-    let work = scored();
+    let work = scored(4, "0.5", 7);
     let said = work.run(&["incidents"]);
     insta::assert_snapshot!(said, @"
     --- stderr
@@ -82,6 +82,50 @@ fn culprits_come_first() {
         "2026-03-05",
     ]);
     assert!(work.files("warehouse") == before, "built again otherwise");
+}
+
+/// Labels, those of them in an incident, incidents in none of them; incidents of attacks, and those of
+/// them whose first cause is the attacker, a network of theirs or the page that they ask for.
+const FOUND: &str = "
+    WITH pairs AS (
+        SELECT incidents.incident_id, labels.site, labels.start, labels.kind, labels.culprit,
+               first.value, first.dimension
+        FROM labels
+        INNER JOIN incidents
+            ON labels.site = incidents.site
+            AND labels.start < incidents.ended_at AND labels.\"end\" > incidents.started_at
+        LEFT JOIN (SELECT * FROM incident_causes WHERE rank = 1) AS first
+            ON first.incident_id = incidents.incident_id
+    ),
+    attacks AS (
+        SELECT coalesce(
+                   value = culprit OR client_network(value) = culprit
+                       OR value = client_network(culprit) OR starts_with(value, culprit),
+                   false
+               ) AS is_named
+        FROM pairs
+        WHERE culprit IS NOT NULL
+            AND kind IN ('flood', 'credential_stuffing', 'scraper', 'vulnerability_scan')
+    )
+    SELECT (SELECT count(*) FROM labels) AS labels,
+           (SELECT count(*) FROM (SELECT DISTINCT site, start FROM pairs)) AS found,
+           (SELECT count(*) FROM incidents
+            WHERE incident_id NOT IN (SELECT incident_id FROM pairs)) AS wrong,
+           (SELECT count(*) FROM attacks) AS attacks,
+           (SELECT count(*) FROM attacks WHERE is_named) AS named";
+
+#[test]
+fn nine_anomalies_of_ten_are_found_and_nine_attackers_of_ten_named() {
+    let work = scored(14, "0.25", 1);
+    work.succeed(&["incidents"]);
+    let found = work.succeed(&["sql", "--format", "ndjson", FOUND]);
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    let count = |name: &str| found[name].as_u64().unwrap();
+    assert!(count("labels") >= 30 && count("attacks") >= 12, "{found}");
+    assert!(10 * count("found") >= 9 * count("labels"), "{found}");
+    // Of three sites in two weeks, one false incident each a week.
+    assert!(count("wrong") <= 6, "{found}");
+    assert!(10 * count("named") >= 9 * count("attacks"), "{found}");
 }
 
 #[test]
