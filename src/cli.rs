@@ -466,8 +466,8 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "DETECTOR")]
     pub detector: Option<String>,
 
-    /// Columns that shipped detectors score, where none was trained [default: requests, or the only
-    /// one].
+    /// Columns that shipped detectors score, where none was trained [default: requests, `client_errors`,
+    /// `server_errors` and `latency_p95`, as far as there are such, or the only column].
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub metrics: Vec<String>,
 

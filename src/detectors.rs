@@ -16,15 +16,16 @@ pub struct Selection {
     pub chosen: Manifest,
 }
 
-/// The column that shipped detectors score unless they are told.
-const DEFAULT_METRIC: &str = "requests";
+/// The columns that shipped detectors score unless they are told, as far as a table has them: how much
+/// is asked for, what fails and what is late.
+const DEFAULT_METRICS: [&str; 4] = ["requests", "client_errors", "server_errors", "latency_p95"];
 
 /// What to pick detectors by.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     /// Numeric columns of the table.
     pub columns: &'a BTreeSet<String>,
-    /// Columns that shipped detectors score; `requests`, or the only one, if there are none.
+    /// Columns that shipped detectors score; the default ones, or the only one, if there are none.
     pub metrics: &'a [String],
     /// The detector that decides, as `name`, `name@version`, or shipped with a step.
     pub chosen: Option<&'a str>,
@@ -105,12 +106,14 @@ fn bound(
             .next()
             .filter(|_| wanted.columns.len() == 1)
     };
-    manifest.metrics = if !wanted.metrics.is_empty() {
-        wanted.metrics.to_vec()
-    } else if wanted.columns.contains(DEFAULT_METRIC) {
-        vec![DEFAULT_METRIC.to_owned()]
-    } else {
-        vec![only()?.clone()]
+    let there = DEFAULT_METRICS
+        .iter()
+        .filter(|metric| wanted.columns.contains(**metric));
+    let defaults: Vec<String> = there.map(|metric| (*metric).to_owned()).collect();
+    manifest.metrics = match (wanted.metrics, defaults.as_slice()) {
+        ([], []) => vec![only()?.clone()],
+        ([], _) => defaults,
+        (metrics, _) => metrics.to_vec(),
     };
     let step_micros = step_micros.or(store.shipped_step_micros())?;
     manifest.layout.step_micros = step_micros;

@@ -53,8 +53,8 @@ paths = [{paths}]
 # The detector that decides what is an anomaly, as "name" or "name@version"; without it the one
 # with the most metrics, then the best forecast, or a shipped one where none was trained.
 # detector = "lstm"
-# Columns that shipped detectors score: requests, unless told otherwise.
-# metrics = ["requests"]
+# Columns that shipped detectors score, unless told otherwise.
+# metrics = ["requests", "client_errors", "server_errors", "latency_p95"]
 # Windows per series and week that may be anomalous by chance; without it what each detector was
 # trained with, which is 1 for the shipped ones.
 # alarms_per_week = 1.0

@@ -271,7 +271,8 @@ fn score() {
           --detector <DETECTOR>    Detector that decides `is_anomaly`, as `name` or `name@version`
                                    [default: the one with the most metrics, then the best forecast]
           --metrics <COLUMN>       Columns that shipped detectors score, where none was trained
-                                   [default: requests, or the only one]
+                                   [default: requests, `client_errors`, `server_errors` and
+                                   `latency_p95`, as far as there are such, or the only column]
           --time-zone <ZONE>       Where the users of the series live, such as `Europe/Berlin` or
                                    `+02:00`: times of day are local there, and move when clocks change
                                    [default: UTC]

@@ -301,11 +301,12 @@ fn a_night_says_what_happened() {
         .skip_while(|line| !line.starts_with("new incidents"))
         .collect();
     insta::assert_snapshot!(of_incidents.join("\n"), @"
-    new incidents: 3 high, 1 medium
+    new incidents: 5 high, 1 low
       high: shop, 2026-03-04T10:00:00Z to 2026-03-04T10:34:00Z, +5972 requests, client_ip 203.0.113.9
-      high: blog, 2026-03-04T00:44:00Z to 2026-03-04T01:01:00Z, +377 requests, client_ip 203.0.113.12
+      high: shop, 2026-03-04T14:17:00Z to 2026-03-04T14:44:00Z, +245 client_errors, path /login
+      high: blog, 2026-03-04T12:23:00Z to 2026-03-04T13:00:00Z, +49 server_errors, status 500
+      high: blog, 2026-03-04T00:44:00Z to 2026-03-04T01:01:00Z, +365 client_errors, client_ip 203.0.113.12
       high: shop, 2026-03-04T18:20:00Z to 2026-03-04T18:33:00Z, -47 requests
-      medium: shop, 2026-03-04T14:30:00Z to 2026-03-04T14:44:00Z, +97 requests, path /login
     ");
     let runs = job.work.path().join("warehouse/runs");
     let summaries = crate::files(&runs);
@@ -324,9 +325,11 @@ fn a_night_says_what_happened() {
     | severity | site | from | to | change | first cause |
     |---|---|---|---|---|---|
     | high | shop | 2026-03-04T10:00:00Z | 2026-03-04T10:34:00Z | +5972 requests | client\_ip 203.0.113.9 |
-    | high | blog | 2026-03-04T00:44:00Z | 2026-03-04T01:01:00Z | +377 requests | client\_ip 203.0.113.12 |
+    | high | shop | 2026-03-04T14:17:00Z | 2026-03-04T14:44:00Z | +245 client\_errors | path /login |
+    | high | blog | 2026-03-04T12:23:00Z | 2026-03-04T13:00:00Z | +49 server\_errors | status 500 |
+    | high | blog | 2026-03-04T00:44:00Z | 2026-03-04T01:01:00Z | +365 client\_errors | client\_ip 203.0.113.12 |
     | high | shop | 2026-03-04T18:20:00Z | 2026-03-04T18:33:00Z | -47 requests |  |
-    | medium | shop | 2026-03-04T14:30:00Z | 2026-03-04T14:44:00Z | +97 requests | path /login |
+    | low | shop | 2026-03-04T07:23:00Z | 2026-03-04T07:30:00Z | latency\_p95 7.0 times the usual |  |
     ");
     // The same again is nothing new.
     let said = job.run(&["--set", "incidents.bridge=9m"]);
@@ -339,7 +342,7 @@ fn a_night_says_what_happened() {
     insta::assert_snapshot!(runs, @"
     scored_dates,incident_dates,has_new,high_incidents
     2,2,true,1
-    1,1,true,3
+    1,1,true,5
     0,3,false,0
     ");
 }

@@ -43,12 +43,12 @@ fn a_fresh_warehouse_has_scores() {
              FROM scored_windows",
         ]),
         @"
-        +------+--------+----------+---------+
-        | lstm | scored | metric   | shipped |
-        +------+--------+----------+---------+
-        | 2760 | 2760   | requests | true    |
-        +------+--------+----------+---------+
-        "
+    +------+--------+---------------+---------+
+    | lstm | scored | metric        | shipped |
+    +------+--------+---------------+---------+
+    | 2760 | 2760   | client_errors | true    |
+    +------+--------+---------------+---------+
+    "
     );
     assert!(!work.path().join("warehouse/detectors").exists());
     let several = json(&work.succeed(&[

@@ -323,7 +323,16 @@ impl Block<'_> {
             .enumerate()
             .filter(|(_, takes_part)| *takes_part)
             .all(|(metric, _)| self.features.knows_yesterday(metric, index - 1));
-        if !values().all(f64::is_finite) {
+        // A metric without a profile is one that the series does not have, as latencies where logs
+        // have none: nothing is missing where it is NULL.
+        let has_profile = |metric: usize| {
+            let block = self.profile.as_ref();
+            block.is_some_and(|block| block.profile.metrics[metric].is_some())
+        };
+        let is_missed = |(metric, value): (usize, f64)| {
+            value.is_infinite() || (value.is_nan() && has_profile(metric))
+        };
+        if values().enumerate().any(is_missed) {
             Status::NullInput
         } else if knows_yesterday && self.features.has_full_reach(self.start) {
             Status::Ok

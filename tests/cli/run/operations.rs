@@ -164,7 +164,7 @@ fn a_hook_learns_what_was_done_and_changes_nothing() {
         serde_json::from_str::<Value>(&told("summary.json")).unwrap(),
         summary
     );
-    assert_eq!(told("told"), "an argument|success|1|low|job.toml\n");
+    assert_eq!(told("told"), "an argument|success|1|high|job.toml\n");
     assert_eq!(told("run_id").trim(), summary["run_id"].as_str().unwrap());
 
     // A run that fails is told too.

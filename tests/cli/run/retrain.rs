@@ -8,6 +8,7 @@ use super::Job;
 
 const RETRAINED: &str = "[[logs]]\npaths = [\"logs\"]\n\
                          [windows]\nstep = \"5m\"\n\
+                         [scores]\nmetrics = [\"requests\"]\n\
                          [retrain]\nevery = \"4d\"\nhistory = \"8d\"\n";
 
 /// The tables, and the detectors with what was decided about them.
