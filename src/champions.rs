@@ -64,7 +64,7 @@ impl fmt::Display for Decision {
             }
             DecisionOutcome::ByHand => {
                 let chosen = detector.as_deref().unwrap_or_default();
-                write!(f, "{chosen} was chosen in the place of {champion}")?;
+                write!(f, "{chosen} was chosen by hand")?;
             }
         }
         match backtest {
@@ -228,6 +228,7 @@ mod tests {
         assert_eq!(champions.detector(date(20)), Some("nightly@1"));
         let (_, last) = champions.decisions().next_back().unwrap();
         assert_eq!(last.outcome, DecisionOutcome::ByHand);
+        assert_eq!(last.to_string(), "nightly@1 was chosen by hand");
     }
 
     #[test]

@@ -152,3 +152,20 @@ fn a_clock_that_jumps_counts_requests_when_they_say_they_were() {
     0,true,180,2026-03-02T15:00:00Z
     ");
 }
+
+#[test]
+fn a_run_says_how_far_its_last_date_is_from_the_week_before() {
+    let job = job();
+    write_log(&job, "shop", 2, DAY);
+    job.succeed();
+    write_log(&job, "shop", 9, (0..720).chain(0..720));
+    job.succeed();
+    // Twice as much in the half of the day that there is.
+    let query = "SELECT last_scored_date, missing_share, volume_ratio \
+                 FROM runs ORDER BY last_scored_date";
+    insta::assert_snapshot!(job.work.succeed(&["sql", "--format", "csv", query]), @"
+    last_scored_date,missing_share,volume_ratio
+    2026-03-02T00:00:00Z,0.0,
+    2026-03-09T00:00:00Z,0.0,2.0
+    ");
+}
