@@ -20,7 +20,12 @@ pub(crate) enum Layout {
 impl Layout {
     /// The files of a table, as a path from the folder of the export, or a pattern of paths.
     pub(crate) fn pattern(self, table: StarTable, format: ExportFormat) -> String {
-        let (name, extension) = (table.name(), format.extension());
+        let extension = format.extension();
+        let name = if format.is_one_file() {
+            "anomalog"
+        } else {
+            table.name()
+        };
         if self.has_dates(table) {
             format!("{name}/*.{extension}")
         } else {
@@ -75,18 +80,24 @@ fn each_column(mut act: impl FnMut(StarTable, &Field, &str)) {
 
 /// `README.md`: the tables and their columns for people.
 pub(super) fn readme(layout: Layout, format: ExportFormat) -> String {
+    let (title, views) = (
+        format.title(),
+        if format.is_one_file() {
+            "Times are text, as\n2026-03-02T06:05:00Z, and truth is 1 and 0."
+        } else {
+            "`star.sql` has views for DuckDB,\nto be run in this folder: `duckdb -init star.sql`."
+        },
+    );
     let mut text = format!(
         "# Export of anomalog\n\n\
-         Tables as {}. `columns.csv` has what follows for programs; `star.sql` has views for DuckDB,\n\
-         to be run in this folder: `duckdb -init star.sql`. Times are UTC. What NULL means stands\n\
-         with each column; it never means zero.\n\n\
+         Tables as {title}. `columns.csv` has what follows for programs. {views}\n\
+         Times are UTC. What NULL means stands with each column; it never means zero.\n\n\
          - `scored_windows` has the rows of `traffic_windows`, by `site` and `window_start`\n\
          - `incidents` concern the windows of their `site` from `started_at` to before `ended_at`\n\
          - `incident_causes` belong to `incidents` by `incident_id`\n\
-         - `detectors` belong to `scored_windows` by `detector` and `detector_version`\n",
-        format.title()
+         - `detectors` belong to `scored_windows` by `detector` and `detector_version`\n"
     );
-    if format != ExportFormat::Parquet {
+    if matches!(format, ExportFormat::Csv | ExportFormat::Ndjson) {
         text.push_str(
             "\nPaths and user agents are as whoever sent the requests wrote them: let a spreadsheet \
              import\nthem as text, not as formulas.\n",
@@ -113,8 +124,8 @@ pub(super) fn readme(layout: Layout, format: ExportFormat) -> String {
     text
 }
 
-/// `star.sql`: one view per table, with the types that the columns have.
-pub(super) fn star_sql(layout: Layout, format: ExportFormat) -> String {
+/// `star.sql`: one view per table, with the types that the columns have; a database has its own.
+pub(super) fn star_sql(layout: Layout, format: ExportFormat) -> Option<String> {
     let mut text = "-- Views over the tables of this folder, for DuckDB: duckdb -init star.sql\n\
                     SET TimeZone = 'UTC';\n"
         .to_owned();
@@ -134,6 +145,7 @@ pub(super) fn star_sql(layout: Layout, format: ExportFormat) -> String {
             ExportFormat::Ndjson => format!(
                 "read_json('{files}', format = 'newline_delimited', columns = {{{columns}}})"
             ),
+            ExportFormat::Sqlite => return None,
         };
         let (name, grain) = (table.name(), table.grain());
         let _ = write!(
@@ -141,7 +153,7 @@ pub(super) fn star_sql(layout: Layout, format: ExportFormat) -> String {
             "\n-- {grain}\nCREATE OR REPLACE VIEW {name} AS SELECT * FROM {reads};\n"
         );
     }
-    text
+    Some(text)
 }
 
 #[cfg(test)]
@@ -164,7 +176,7 @@ mod tests {
     #[test]
     fn views_name_the_files_of_each_layout() {
         let views = |layout, format| {
-            let text = star_sql(layout, format);
+            let text = star_sql(layout, format).unwrap();
             let lines = text
                 .lines()
                 .filter(|line| line.contains("VIEW traffic_windows"));

@@ -8,6 +8,8 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+use super::sqlite::SqliteWriter;
+use super::star::StarTable;
 use crate::error::{Error, Result};
 use crate::results::Encoder;
 use crate::table_files::TableFileWriter;
@@ -24,6 +26,8 @@ pub enum ExportFormat {
     /// One JSON object a line.
     #[value(alias = "json")]
     Ndjson,
+    /// One SQLite database with all tables; times are text.
+    Sqlite,
 }
 
 impl ExportFormat {
@@ -34,7 +38,14 @@ impl ExportFormat {
             Self::Parquet => "parquet",
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
+            Self::Sqlite => "sqlite",
         }
+    }
+
+    /// Whether one file holds all tables: such a file is written whole, or not at all.
+    #[must_use]
+    pub const fn is_one_file(self) -> bool {
+        matches!(self, Self::Sqlite)
     }
 
     /// Its name for people.
@@ -44,14 +55,16 @@ impl ExportFormat {
             Self::Parquet => "Parquet",
             Self::Csv => "CSV",
             Self::Ndjson => "JSON lines",
+            Self::Sqlite => "an SQLite database",
         }
     }
 }
 
-/// One file being written. Equal rows are equal bytes, however they are cut into batches.
+/// One table being written. Equal rows are equal bytes, however they are cut into batches.
 #[derive(Debug)]
 pub(super) struct FormatWriter {
     path: PathBuf,
+    table: StarTable,
     sink: Sink,
     rows: usize,
 }
@@ -60,28 +73,36 @@ pub(super) struct FormatWriter {
 enum Sink {
     Parquet(Box<TableFileWriter>),
     Text(Encoder, BufWriter<File>),
+    Sqlite(Box<SqliteWriter>),
 }
 
 impl FormatWriter {
-    /// Starts a file; a header, where the format has one, is written at once.
-    pub(super) fn create(path: &Path, format: ExportFormat, schema: &SchemaRef) -> Result<Self> {
-        let encoder = match format {
-            ExportFormat::Parquet => None,
-            ExportFormat::Csv => Some(Encoder::csv()),
-            ExportFormat::Ndjson => Some(Encoder::ndjson()),
+    /// Starts a file, or a table in the one that holds all; a header, where the format has one, is
+    /// written at once.
+    pub(super) fn create(
+        path: &Path,
+        format: ExportFormat,
+        table: StarTable,
+        schema: &SchemaRef,
+    ) -> Result<Self> {
+        let text = |encoder| {
+            let file = File::create(path).map_err(Error::io("write", path))?;
+            Ok::<_, Error>(Sink::Text(encoder, BufWriter::new(file)))
         };
-        let sink = match encoder {
-            None => {
+        let sink = match format {
+            ExportFormat::Parquet => {
                 let file = TableFileWriter::create(path, SchemaRef::clone(schema))?;
                 Sink::Parquet(Box::new(file))
             }
-            Some(encoder) => {
-                let file = File::create(path).map_err(Error::io("write", path))?;
-                Sink::Text(encoder, BufWriter::new(file))
+            ExportFormat::Csv => text(Encoder::csv())?,
+            ExportFormat::Ndjson => text(Encoder::ndjson())?,
+            ExportFormat::Sqlite => {
+                Sink::Sqlite(Box::new(SqliteWriter::create(path, table, schema)?))
             }
         };
         let mut writer = Self {
             path: path.to_owned(),
+            table,
             sink,
             rows: 0,
         };
@@ -99,6 +120,7 @@ impl FormatWriter {
                 file.write_all(&bytes)
                     .map_err(Error::io("write", &self.path))
             }
+            Sink::Sqlite(table) => table.write(batch),
         }
     }
 
@@ -113,6 +135,7 @@ impl FormatWriter {
                     .and_then(|()| file.get_ref().sync_all())
                     .map_err(Error::io("write", &self.path))?;
             }
+            Sink::Sqlite(table) => table.finish(self.table)?,
         }
         Ok(self.rows)
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! warehouse ─▶ traffic_windows, scored_windows, incidents, incident_causes, detectors, runs
-//!              README.md, columns.csv, star.sql
+//!              README.md, columns.csv, star.sql (views, where tables are files)
 //! ```
 //!
 //! [`write_folder`] writes a range of dates at once, one file per table, to a folder that appears
@@ -18,6 +18,7 @@ mod documents;
 mod error;
 mod follow;
 mod format;
+mod sqlite;
 mod star;
 mod state;
 
@@ -220,18 +221,20 @@ fn write_table(
 ) -> Result<usize> {
     let schema = table.schema();
     let rows = table.rows(warehouse, dates)?;
-    let mut file = FormatWriter::create(path, format, &schema)?;
+    let mut file = FormatWriter::create(path, format, table, &schema)?;
     rows.each(&schema, |batch| file.write(batch))?;
     file.finish()
 }
 
 /// What lies beside the tables.
-fn beside(layout: Layout, format: ExportFormat) -> [(&'static str, String); 3] {
-    [
+fn beside(layout: Layout, format: ExportFormat) -> Vec<(&'static str, String)> {
+    let views = documents::star_sql(layout, format).map(|views| ("star.sql", views));
+    let mut texts = vec![
         ("README.md", documents::readme(layout, format)),
         ("columns.csv", documents::columns_csv()),
-        ("star.sql", documents::star_sql(layout, format)),
-    ]
+    ];
+    texts.extend(views);
+    texts
 }
 
 fn write_text(path: &Path, text: &str) -> Result<()> {

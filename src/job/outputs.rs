@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::export::ExportFormat;
 use crate::incidents::SeverityRule;
@@ -20,7 +21,20 @@ pub struct ExportSettings {
     /// The folder; without it there is no export.
     pub folder: Option<PathBuf>,
     /// How rows are written.
+    #[serde(deserialize_with = "file_by_file")]
     pub format: ExportFormat,
+}
+
+/// A format of which a night writes only the files that changed.
+fn file_by_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ExportFormat, D::Error> {
+    let format = ExportFormat::deserialize(deserializer)?;
+    if format.is_one_file() {
+        return Err(D::Error::custom(
+            "one file would be written anew by every run: `anomalog export --format sqlite`, which a \
+             hook can start, writes it",
+        ));
+    }
+    Ok(format)
 }
 
 /// Figures of a run for other programs.

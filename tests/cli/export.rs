@@ -119,7 +119,7 @@ fn the_same_tables_are_the_same_bytes_and_a_range_is_a_part() {
             .map(|(path, bytes)| (path.file_name().unwrap().to_owned(), bytes))
             .collect()
     };
-    for format in ["parquet", "csv", "ndjson"] {
+    for format in ["parquet", "csv", "ndjson", "sqlite"] {
         work.succeed(&["export", "--out", "one", "--format", format, "--overwrite"]);
         work.succeed(&[
             "export",
@@ -244,8 +244,14 @@ fn compare(folder: &Path, format: &str, rows: &BTreeMap<String, u64>) {
         // Who must guess types from text is asked for names and rows alone.
         let knows_types = reader == "duckdb" || (format == "parquet" && reader != "pandas");
         for (table, expected) in columns(folder) {
+            let is_read = match reader.as_str() {
+                "pyarrow" => format == "parquet",
+                "sqlite3" => format == "sqlite",
+                "pandas" => true,
+                _ => format != "sqlite",
+            };
+            assert_eq!(tables.contains_key(&table), is_read, "{reader} {format}");
             let Some(found) = tables.get(&table) else {
-                assert_eq!((reader.as_str(), format == "parquet"), ("pyarrow", false));
                 continue;
             };
             let what = format!("{reader} reads {table} as {format}");
@@ -267,11 +273,57 @@ fn compare(folder: &Path, format: &str, rows: &BTreeMap<String, u64>) {
 }
 
 #[test]
+fn a_database_has_tables_with_types_and_times() {
+    let work = scored();
+    work.succeed(&["incidents"]);
+    let rows = export(&work, &["--out", "bi", "--format", "sqlite"]);
+    let folder = work.path().join("bi");
+    let database = rusqlite::Connection::open(folder.join("anomalog.sqlite")).unwrap();
+    let number = |query: &str| -> u64 {
+        let count: i64 = database.query_row(query, [], |row| row.get(0)).unwrap();
+        count.try_into().unwrap()
+    };
+    for (table, columns) in columns(&folder) {
+        assert_eq!(
+            number(&format!("SELECT count(*) FROM {table}")),
+            rows[&table]
+        );
+        for (name, kind) in columns {
+            let (declared, stored) = match kind.as_str() {
+                "BOOLEAN" => ("BOOLEAN", "integer"),
+                "INTEGER" | "BIGINT" => ("INTEGER", "integer"),
+                "DOUBLE" => ("DOUBLE", "real"),
+                _ => ("TEXT", "text"),
+            };
+            let of_column =
+                format!("SELECT type FROM pragma_table_info('{table}') WHERE name = '{name}'");
+            let found: String = database
+                .query_row(&of_column, [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(found, declared, "{table}.{name}");
+            let others = format!(
+                "SELECT count(*) FROM {table} WHERE typeof({name}) NOT IN ('null', '{stored}')"
+            );
+            assert_eq!(number(&others), 0, "{table}.{name}");
+        }
+    }
+    // What SQLite makes of the times, and whether tables go together.
+    let windows = "SELECT count(*) FROM scored_windows WHERE date(window_start) = '2026-03-03'";
+    assert_eq!(number(windows), 2_880);
+    let of_incidents = "SELECT count(DISTINCT incident_id) FROM incidents \
+                        JOIN scored_windows USING (site) \
+                        WHERE window_start >= started_at AND window_start < ended_at AND is_anomaly";
+    assert_eq!(number(of_incidents), rows["incidents"]);
+    let read_only = work.run(&["export", "--out", "bi", "--format", "sqlite"]);
+    assert!(read_only.contains("is there already"), "{read_only}");
+}
+
+#[test]
 fn bi_tools_read_every_format() {
     let work = scored();
     // With and without rows of incidents.
     for pass in ["empty", "full"] {
-        for format in ["parquet", "csv", "ndjson"] {
+        for format in ["parquet", "csv", "ndjson", "sqlite"] {
             let folder = format!("{pass}-{format}");
             let rows = export(&work, &["--out", &folder, "--format", format]);
             compare(&work.path().join(folder), format, &rows);
@@ -327,7 +379,7 @@ fn what_may_not_be_written_over_is_not() {
     insta::assert_snapshot!(work.run(&["export", "--out", "x", "--format", "xlsx"]), @"
     --- stderr
     error: invalid value 'xlsx' for '--format <FORMAT>'
-      [possible values: parquet, csv, ndjson]
+      [possible values: parquet, csv, ndjson, sqlite]
 
     For more information, try '--help'.
     --- exit 2

@@ -337,6 +337,7 @@ fn export() {
               - parquet: Parquet with zstd: types and column descriptions come with the data
               - csv:     Comma-separated values with a header; NULL is empty
               - ndjson:  One JSON object a line
+              - sqlite:  One SQLite database with all tables; times are text
               
               [default: parquet]
 
@@ -360,13 +361,14 @@ fn export() {
 
     Writes one file each of traffic_windows, scored_windows, incidents, incident_causes, detectors and
     runs, with `README.md` and `columns.csv`, which say what every column means, and `star.sql`, with
-    views for DuckDB. Windows are those of the dates asked for, incidents those that begin on them;
-    detectors and runs come whole. The folder appears complete or not at all, and the same tables are
-    the same bytes.
+    views for DuckDB, or all of them in one SQLite database. Windows are those of the dates asked for,
+    incidents those that begin on them; detectors and runs come whole. The folder appears complete or
+    not at all, and the same tables are the same bytes.
 
     Examples:
       anomalog export --out export
       anomalog export --out march --from 2026-03-01 --to 2026-03-31 --format csv
+      anomalog export --out database --format sqlite
       anomalog export --out export --overwrite
     ");
 }

@@ -1,10 +1,11 @@
 """Reads an export as BI tools do, and prints what each reader finds, as JSON.
 
-Usage: read_export.py FOLDER parquet|csv|ndjson
+Usage: read_export.py FOLDER parquet|csv|ndjson|sqlite
 
 {"duckdb": {"traffic_windows": {"rows": 2880, "columns": {"site": "VARCHAR", …}}, …}, "polars": …}
 
-A reader that cannot be imported has the reason instead of tables.
+A reader that cannot be imported has the reason instead of tables, and one that cannot read the form
+has none.
 """
 
 import glob
@@ -30,9 +31,27 @@ def files(folder, table, form):
     return sorted(glob.glob(os.path.join(folder, table, f"*.{form}")))
 
 
+def database(folder):
+    import sqlite3
+
+    return sqlite3.connect(f"file:{folder}/anomalog.sqlite?mode=ro", uri=True)
+
+
+def with_sqlite3(folder, form):
+    found = {}
+    for table in TABLES if form == "sqlite" else ():
+        connection = database(folder)
+        columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+        rows = connection.execute(f"SELECT * FROM {table}").fetchall()
+        found[table] = {"rows": len(rows), "columns": {name: kind for _, name, kind, *_ in columns}}
+    return found
+
+
 def with_duckdb(folder, form):
     import duckdb
 
+    if form == "sqlite":
+        return {}
     os.chdir(folder)
     connection = duckdb.connect()
     connection.execute(open("star.sql", encoding="utf-8").read())
@@ -49,6 +68,8 @@ def with_duckdb(folder, form):
 def with_polars(folder, form):
     import polars
 
+    if form == "sqlite":
+        return {}
     words = {
         "Boolean": "BOOLEAN",
         "Int32": "INTEGER",
@@ -79,6 +100,13 @@ def with_polars(folder, form):
 def with_pandas(folder, form):
     import pandas
 
+    if form == "sqlite":
+        connection = database(folder)
+        frames = {table: pandas.read_sql_query(f"SELECT * FROM {table}", connection) for table in TABLES}
+        return {
+            table: {"rows": len(frame), "columns": {name: str(frame.dtypes[name]) for name in frame.columns}}
+            for table, frame in frames.items()
+        }
     read = {
         "parquet": pandas.read_parquet,
         "csv": pandas.read_csv,
@@ -125,6 +153,7 @@ def main():
         "pandas": with_pandas,
         "polars": with_polars,
         "duckdb": with_duckdb,
+        "sqlite3": with_sqlite3,
     }
     found = {}
     for name, read in readers.items():
