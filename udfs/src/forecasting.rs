@@ -21,6 +21,9 @@ use crate::time_zone::TimeZone;
 /// Blocks per forward pass: enough rows for the kernels' tiles, few enough to stay in the cache.
 /// A block's forecasts do not depend on the others in its pass.
 const BATCH_BLOCKS: usize = 48;
+/// So many passes more than inputs do, evidence reaches back: it remembers the windows before a block.
+/// Should it be more, it only takes longer.
+const EVIDENCE_REACH: usize = 2;
 
 /// Why rows could not be forecast.
 #[derive(Debug, Error)]
@@ -240,7 +243,11 @@ impl Segment<'_> {
             if row >= end {
                 continue;
             }
-            let features = SeriesFeatures::new(layout, grid, self.time_zone);
+            let zone = self.time_zone.unwrap_or_default();
+            let needed = layout.input_reach(zone) + EVIDENCE_REACH * layout.sequence_length();
+            let history_until = layout.block_of(self.indices[row]) - needed as i64;
+            let features =
+                SeriesFeatures::with_history(layout, grid, self.time_zone, history_until);
             let mut scales = ScaleCache::default();
             let mut profiles = ProfileCache::with_memo(self.memo.cloned());
             while row < end {

@@ -182,15 +182,27 @@ impl BlockLayout {
         (anchor - self.scale_windows as i64, anchor)
     }
 
+    /// How much later than those of the first metric the histories of a metric's profiles end: metrics
+    /// take turns, so that one night does not learn for all of them what serves for days.
+    #[must_use]
+    pub(crate) fn profile_shift(&self, metric: usize, spacing: i64) -> i64 {
+        let block = self.block as i64;
+        let shift = metric as i64 * spacing / self.metrics().max(1) as i64;
+        shift / block * block
+    }
+
     /// Windows before a block's first on which its scores can depend, for a series of a zone.
     #[must_use]
     pub fn reach(&self, time_zone: TimeZone) -> usize {
+        let spacing = self.profile_spacing(self.profile_windows as i64) as usize;
+        (spacing + self.profile_history(time_zone)).max(self.input_reach(time_zone))
+    }
+
+    /// The same without what its profile depends on.
+    pub(crate) fn input_reach(&self, time_zone: TimeZone) -> usize {
         let scale = self.blocks_per_scale() as usize * self.block + self.scale_windows;
         let features = self.lookback + 1 + self.longest_day(time_zone) + LONG_MEDIAN;
-        let spacing = self.profile_spacing(self.profile_windows as i64) as usize;
-        (spacing + self.profile_history(time_zone))
-            .max(scale + SHORT_MEDIAN)
-            .max(features + SHORT_MEDIAN)
+        scale.max(features) + SHORT_MEDIAN
     }
 
     /// Windows before the end of a profile's history on which it can depend.

@@ -135,7 +135,7 @@ impl Comparison {
         metric: usize,
     ) -> [Option<Excess<'a>>; 2] {
         let found = window.metrics[metric].as_ref();
-        let Some((found, profile)) = found.zip(window.normal.profile.metrics[metric].as_ref())
+        let Some((found, profile)) = found.zip(window.normal.profile.metrics[metric].as_deref())
         else {
             return [None, None];
         };
@@ -214,7 +214,7 @@ impl Comparison {
     pub fn errors_of(window: WindowForecast<'_>, metric: usize) -> Option<[f64; 2]> {
         let found = window.metrics[metric].as_ref()?;
         match (
-            window.normal.profile.metrics[metric].as_ref()?,
+            window.normal.profile.metrics[metric].as_deref()?,
             found.evidence,
         ) {
             (MetricProfile::Errors(profile), Evidence::Errors(evidence)) => {

@@ -361,6 +361,8 @@ struct SeriesBuffer {
     first_index: i64,
     /// Start of the first block to forecast; rows before it are history from the beginning.
     first_block: i64,
+    /// Windows before a block that it can depend on.
+    reach: usize,
     /// Rows that are kept for those after them.
     history: usize,
     /// Rows beyond the history that are forecast together.
@@ -373,6 +375,7 @@ struct SeriesBuffer {
 
 impl SeriesBuffer {
     fn new(layout: &BlockLayout, time_zone: TimeZone, scored_from: i64) -> Self {
+        let reach = layout.reach(time_zone);
         Self {
             layout: layout.clone(),
             time_zone,
@@ -380,8 +383,9 @@ impl SeriesBuffer {
             first_index: 0,
             // Whole blocks: scores are the same whatever part of a block is asked for.
             first_block: layout.block_of(scored_from.div_euclid(layout.step_micros)),
+            reach,
             history: 0,
-            segment_rows: REACHES_PER_SEGMENT * layout.reach(time_zone),
+            segment_rows: REACHES_PER_SEGMENT * reach,
             ids: Vec::new(),
             indices: Vec::new(),
             metrics: vec![Vec::new(); layout.metrics()],
@@ -405,7 +409,7 @@ impl SeriesBuffer {
         }
         if index < self.first_block {
             self.history = self.ids.len();
-            if self.history > 2 * self.layout.reach(self.time_zone) {
+            if self.history > 2 * self.reach {
                 self.forget_beyond(self.first_block);
             }
         }
@@ -438,7 +442,7 @@ impl SeriesBuffer {
 
     /// Drops the rows that a block and those after it cannot reach, all of which are history.
     fn forget_beyond(&mut self, block: i64) {
-        let reach = block - self.layout.reach(self.time_zone) as i64;
+        let reach = block - self.reach as i64;
         let beyond = self.indices.partition_point(|&index| index <= reach);
         let dropped = beyond.saturating_sub(1);
         self.history -= dropped;

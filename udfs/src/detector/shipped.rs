@@ -2,7 +2,8 @@
 //!
 //! They lie in the program, so `lstm_score(window_start, requests)` answers before anyone has
 //! trained. What they learned from was one metric at a time, of many series; so they serve any
-//! number of metrics, each by itself, and windows of any length: see [`Detector::bound_to`].
+//! number of metrics, each of which they forecast by itself, and windows of any length: see
+//! [`Detector::bound_to`].
 //! `anomalog pretrain` makes them; `udfs/pretrained/README.md` says from what.
 //!
 //! They are read and verified when first used, like those of a folder: a build whose artefacts are
@@ -141,7 +142,7 @@ fn path(architecture: Architecture, file: &str) -> PathBuf {
 mod tests {
     use super::*;
     use crate::fixture::traffic;
-    use crate::scoring::Verdict;
+    use crate::forecasting::{Part, SeriesForecast, forecast};
     use crate::series::Rows;
     use crate::time_zone::TimeZone;
 
@@ -171,7 +172,7 @@ mod tests {
         assert!(path.ends_with("pretrained/lstm/model.safetensors"));
     }
 
-    /// Two metrics at once are each scored as they are alone, whatever the architecture.
+    /// Two metrics at once are each forecast as they are alone, whatever the architecture.
     #[test]
     fn each_metric_is_forecast_by_itself() {
         let rows = 1_500;
@@ -179,15 +180,10 @@ mod tests {
         let metrics = [traffic(rows, 900), traffic(rows, 1_100)];
         let second: Vec<f64> = metrics[1].iter().map(|value| value * 3.0).collect();
         let metrics = [metrics[0].clone(), second];
-        let score = |detector: &Detector, metrics: &[Vec<f64>]| {
-            let window_start = &window_start;
-            detector
-                .score(Rows {
-                    window_start,
-                    metrics,
-                    time_zone: Some(TimeZone::UTC),
-                })
-                .unwrap()
+        let rows_of = |metrics| Rows {
+            window_start: &window_start,
+            metrics,
+            time_zone: Some(TimeZone::UTC),
         };
         for architecture in Architecture::ALL {
             let shipped = load(architecture).unwrap();
@@ -196,23 +192,39 @@ mod tests {
                 let resolutions = vec![1.0; names.len()];
                 shipped.bound_to(names, MINUTE, resolutions).unwrap()
             };
-            let both = score(&bound(&["a", "b"]), &metrics);
-            let alone = [
-                score(&bound(&["a"]), &metrics[..1]),
-                score(&bound(&["b"]), &metrics[1..]),
-            ];
-            let bits =
-                |verdict: &Verdict| [verdict.expected_value, verdict.surprise].map(f64::to_bits);
-            for (row, both) in both.iter().enumerate() {
-                let Some(verdict) = both.verdict else {
-                    continue;
+            let forecasts = |detector: &Detector, metrics| {
+                let part = Part {
+                    rows: rows_of(metrics),
+                    first_row: 0,
                 };
-                let of_top = alone[verdict.top_metric][row].verdict.unwrap();
-                assert_eq!(bits(&verdict), bits(&of_top), "{row}");
+                let layout = &detector.manifest().layout;
+                forecast(detector.forecaster().unwrap(), layout, &[part])
+                    .unwrap()
+                    .remove(0)
+            };
+            let detector = bound(&["a", "b"]);
+            let both = forecasts(&detector, &metrics);
+            let alone = [
+                forecasts(&bound(&["a"]), &metrics[..1]),
+                forecasts(&bound(&["b"]), &metrics[1..]),
+            ];
+            let bits = |forecasts: &SeriesForecast, row, metric: usize| {
+                let found = forecasts.window(row)?.metrics[metric]?;
+                Some([found.forecast, found.baseline, found.scale].map(f64::to_bits))
+            };
+            let mut found = 0;
+            for row in 0..rows {
+                for (metric, alone) in alone.iter().enumerate() {
+                    let expected = bits(alone, row, 0);
+                    found += usize::from(expected.is_some());
+                    assert_eq!(bits(&both, row, metric), expected, "{row}");
+                }
             }
-            let top = |row: usize| both[row].verdict.unwrap().top_metric;
+            assert!(found > rows, "{found}");
+            let scores = detector.score(rows_of(&metrics)).unwrap();
+            let top = |row: usize| scores[row].verdict.unwrap().top_metric;
             assert_eq!((top(900), top(1_100)), (0, 1), "{architecture}");
-            assert!(both[1_100].verdict.unwrap().is_anomaly, "{architecture}");
+            assert!(scores[1_100].verdict.unwrap().is_anomaly, "{architecture}");
         }
     }
 }

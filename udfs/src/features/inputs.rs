@@ -8,12 +8,13 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::kernels::{Isa, Simd, Task};
 use crate::layout::BlockLayout;
-
 use crate::time_zone::TimeZone;
 
+use super::median::RollingMedians;
 use super::{INPUTS_PER_METRIC, Scale, SeriesFeatures, TIME_INPUTS, YESTERDAY_MEDIAN};
 
 /// Microseconds in a day and a week.
@@ -142,8 +143,8 @@ impl Yesterday {
 
 impl SeriesFeatures<'_> {
     /// The inputs of one metric over the steps of a pass, one column after the other.
-    fn metric_columns(
-        &self,
+    fn metric_columns<'m>(
+        &'m self,
         metric: usize,
         origin: i64,
         scale: Scale,
@@ -153,10 +154,13 @@ impl SeriesFeatures<'_> {
         let layout = self.layout;
         let steps = layout.sequence_length();
         let medians = &self.metrics[metric];
-        let at = |values, shift: i64| self.over_steps(values, origin + shift);
+        let slots = |shift: i64| {
+            let first = origin + shift - self.grid.first;
+            first..first + steps as i64
+        };
         let values = &self.grid.metrics[metric];
-        let (x, before) = (at(values, 0), at(values, -1));
-        let (short, long) = (at(&medians.short, 0), at(&medians.long, 0));
+        let (x, before) = (over(values, slots(0)), over(values, slots(-1)));
+        let (short, long) = (medians.short.slots(slots(0)), medians.long.slots(slots(0)));
         let mut differences = |a: &[f64], b: &[f64]| {
             let pairs = a.iter().zip(b);
             columns.extend(pairs.map(|(a, b)| ((a - b) / scale.scale) as f32));
@@ -166,14 +170,15 @@ impl SeriesFeatures<'_> {
         differences(&short, &long);
         differences(&long, &vec![scale.level; steps]);
         // The values yesterday of the windows so many after each step, and so many after those.
-        let day_before = |values, ahead: usize, shift: i64| match yesterday {
+        let day_before = |medians: &'m RollingMedians<'_>, ahead: usize, shift: i64| match yesterday
+        {
             Yesterday::Unused => None,
-            Yesterday::Always(day) => Some(at(values, ahead as i64 + shift - day)),
+            Yesterday::Always(day) => Some(medians.slots(slots(ahead as i64 + shift - day))),
             Yesterday::Each(days) => {
                 let first = origin - self.grid.first + shift;
                 let days = days.iter().enumerate().skip(ahead).take(steps);
                 let slots = days.map(|(window, day)| first + window as i64 - day);
-                Some(slots.map(|slot| super::at(values, slot)).collect())
+                Some(slots.map(|slot| medians.at(slot)).collect())
             }
         };
         let base_of_day = day_before(&medians.short, 0, 0);
@@ -196,17 +201,14 @@ impl SeriesFeatures<'_> {
         }
         columns.extend(x.iter().map(is_finite));
     }
+}
 
-    /// The slots from a grid index on, one per step of a pass; NaN outside the stretch.
-    fn over_steps<'v>(&self, values: &'v [f64], index: i64) -> Cow<'v, [f64]> {
-        let steps = self.layout.sequence_length() as i64;
-        let (begin, len) = (index - self.grid.first, values.len() as i64);
-        if begin >= 0 && begin + steps <= len {
-            return Cow::Borrowed(&values[begin as usize..(begin + steps) as usize]);
-        }
-        let slots = begin..begin + steps;
-        Cow::Owned(slots.map(|slot| super::at(values, slot)).collect())
+/// Some slots; NaN outside the stretch.
+fn over(values: &[f64], slots: Range<i64>) -> Cow<'_, [f64]> {
+    if slots.start >= 0 && slots.end <= values.len() as i64 {
+        return Cow::Borrowed(&values[slots.start as usize..slots.end as usize]);
     }
+    Cow::Owned(slots.map(|slot| super::at(values, slot)).collect())
 }
 
 /// `sign v · ln(1 + |v|)`, 0 for NaN; the absolute error is below 1e-7 for results up to 1 and

@@ -6,7 +6,84 @@
               instructions"
 )]
 
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::OnceLock;
+
 use crate::kernels::{Isa, Simd, Task};
+
+/// The rolling medians of a stretch, of which those of the older windows are only computed if one of
+/// them is asked for: what learns reads all, what scores the last ones.
+#[derive(Debug)]
+pub(super) struct RollingMedians<'a> {
+    values: &'a [f64],
+    width: usize,
+    /// The first slot of the second part.
+    split: usize,
+    parts: [OnceLock<Vec<f64>>; 2],
+}
+
+impl<'a> RollingMedians<'a> {
+    pub(super) fn new(values: &'a [f64], width: usize, split: usize) -> Self {
+        Self {
+            values,
+            width,
+            split: split.min(values.len()),
+            parts: [const { OnceLock::new() }; 2],
+        }
+    }
+
+    fn part(&self, number: usize) -> &[f64] {
+        let Self {
+            values,
+            width,
+            split,
+            ..
+        } = *self;
+        self.parts[number].get_or_init(|| {
+            if number == 0 {
+                return rolling_median(&values[..split], width);
+            }
+            // A median depends on its own window alone.
+            let lead = split.min(width - 1);
+            let mut medians = rolling_median(&values[split - lead..], width);
+            medians.drain(..lead);
+            medians
+        })
+    }
+
+    /// The median at a slot; NaN outside the stretch.
+    pub(super) fn at(&self, slot: i64) -> f64 {
+        let Ok(slot) = usize::try_from(slot) else {
+            return f64::NAN;
+        };
+        let median = match slot.checked_sub(self.split) {
+            Some(slot) => self.part(1).get(slot),
+            None => self.part(0).get(slot),
+        };
+        median.copied().unwrap_or(f64::NAN)
+    }
+
+    /// The medians of some slots; NaN outside the stretch.
+    pub(super) fn slots(&self, slots: Range<i64>) -> Cow<'_, [f64]> {
+        let split = self.split as i64;
+        let (number, first) = if slots.start < split {
+            (0, 0)
+        } else {
+            (1, split)
+        };
+        let end = if number == 0 {
+            split
+        } else {
+            self.values.len() as i64
+        };
+        if slots.start >= 0 && slots.end <= end {
+            let slots = (slots.start - first) as usize..(slots.end - first) as usize;
+            return Cow::Borrowed(&self.part(number)[slots]);
+        }
+        Cow::Owned(slots.map(|slot| self.at(slot)).collect())
+    }
+}
 
 /// Median of the last `width` slots at each slot, over the values present; NaN where there are
 /// none. The mean of the middle two for an even count. `width` is at most 64.
@@ -131,6 +208,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn medians_do_not_depend_on_the_split(
+            values in prop::collection::vec(prop_oneof![Just(f64::NAN), -5.0..5.0f64, Just(1.0)], 0..200),
+            width in prop_oneof![1usize..17, Just(61)],
+            split in 0usize..220,
+            start in -20i64..220,
+            length in 0i64..130,
+        ) {
+            let bits = |medians: &[f64]| medians.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            let all = rolling_median(&values, width);
+            let medians = RollingMedians::new(&values, width, split);
+            let slots = start..start + length;
+            let slot = |slot: i64| {
+                let slot = usize::try_from(slot).ok();
+                slot.and_then(|slot| all.get(slot)).copied().unwrap_or(f64::NAN)
+            };
+            let expected: Vec<f64> = slots.clone().map(slot).collect();
+            prop_assert_eq!(bits(&medians.slots(slots.clone())), bits(&expected));
+            let one_by_one: Vec<f64> = slots.map(|slot| medians.at(slot)).collect();
+            prop_assert_eq!(bits(&one_by_one), bits(&expected));
+        }
+
         #[test]
         fn rolling_median_equals_sorting_each_window(
             values in prop::collection::vec(prop_oneof![Just(f64::NAN), -5.0..5.0f64, Just(1.0)], 0..200),

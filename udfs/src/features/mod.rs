@@ -44,7 +44,7 @@ use crate::layout::{
 };
 use crate::series::SeriesGrid;
 use crate::time_zone::TimeZone;
-use median::rolling_median;
+use median::RollingMedians;
 
 /// A series with its rolling medians, ready to be cut into blocks.
 #[derive(Debug)]
@@ -55,34 +55,46 @@ pub struct SeriesFeatures<'a> {
     time_zone: Option<TimeZone>,
     /// Windows in 24 hours, where the layout has day inputs.
     day: Option<i64>,
-    metrics: Vec<MetricMedians>,
+    metrics: Vec<MetricMedians<'a>>,
 }
 
 #[derive(Debug)]
-struct MetricMedians {
-    short: Vec<f64>,
-    long: Vec<f64>,
+struct MetricMedians<'a> {
+    short: RollingMedians<'a>,
+    long: RollingMedians<'a>,
     /// Trailing median of [`YESTERDAY_MEDIAN`]: centred on the window two before.
-    yesterday: Vec<f64>,
+    yesterday: RollingMedians<'a>,
     /// Number of values present before each slot, and after the last.
     present_before: Vec<u32>,
 }
 
 impl<'a> SeriesFeatures<'a> {
-    /// Computes the rolling medians of a stretch in a zone. There is none for bare lists without
-    /// timestamps: their time-of-day inputs are zero.
+    /// The features of a stretch in a zone. There is none for bare lists without timestamps: their
+    /// time-of-day inputs are zero.
     #[must_use]
     pub fn new(layout: &'a BlockLayout, grid: &'a SeriesGrid, time_zone: Option<TimeZone>) -> Self {
-        let metrics = grid
-            .metrics
-            .iter()
-            .map(|values| MetricMedians {
-                short: rolling_median(values, SHORT_MEDIAN),
-                long: rolling_median(values, LONG_MEDIAN),
-                yesterday: rolling_median(values, YESTERDAY_MEDIAN),
+        Self::with_history(layout, grid, time_zone, grid.first)
+    }
+
+    /// The same for a stretch of which what is before a grid index is needed for profiles alone, which
+    /// may be known.
+    pub(crate) fn with_history(
+        layout: &'a BlockLayout,
+        grid: &'a SeriesGrid,
+        time_zone: Option<TimeZone>,
+        history_until: i64,
+    ) -> Self {
+        let split = usize::try_from(history_until - grid.first).unwrap_or(0);
+        let of_metric = |values: &'a Vec<f64>| {
+            let medians = |width| RollingMedians::new(values, width, split);
+            MetricMedians {
+                short: medians(SHORT_MEDIAN),
+                long: medians(LONG_MEDIAN),
+                yesterday: medians(YESTERDAY_MEDIAN),
                 present_before: running_count(values),
-            })
-            .collect();
+            }
+        };
+        let metrics = grid.metrics.iter().map(of_metric).collect();
         Self {
             layout,
             grid,
@@ -114,18 +126,18 @@ impl<'a> SeriesFeatures<'a> {
     /// The trailing median of 11 windows at a grid index; NaN where unknown.
     #[must_use]
     pub fn baseline(&self, metric: usize, index: i64) -> f64 {
-        at(&self.metrics[metric].short, index - self.grid.first)
+        self.metrics[metric].short.at(index - self.grid.first)
     }
 
     /// The trailing median of 61 windows at a grid index; NaN where unknown.
     #[must_use]
     pub fn long_median(&self, metric: usize, index: i64) -> f64 {
-        at(&self.metrics[metric].long, index - self.grid.first)
+        self.metrics[metric].long.at(index - self.grid.first)
     }
 
     /// The trailing median of [`YESTERDAY_MEDIAN`] windows at a grid index; NaN where unknown.
     pub(crate) fn yesterday_median(&self, metric: usize, index: i64) -> f64 {
-        at(&self.metrics[metric].yesterday, index - self.grid.first)
+        self.metrics[metric].yesterday.at(index - self.grid.first)
     }
 
     /// The zone of times of day; `None` where grid indices are no real times.
@@ -217,7 +229,7 @@ mod tests {
     use super::*;
 
     fn median_of(values: &[f64]) -> f64 {
-        rolling_median(values, values.len())[values.len() - 1]
+        RollingMedians::new(values, values.len(), 0).at(values.len() as i64 - 1)
     }
 
     fn grid(first: i64, values: Vec<f64>) -> SeriesGrid {

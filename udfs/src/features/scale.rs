@@ -75,10 +75,11 @@ impl SeriesFeatures<'_> {
             return None;
         }
         let level = median(scratch);
-        let short = &self.metrics[metric].short;
         let first = begin.max(1);
+        let before = first as i64 - 1..end.max(first) as i64 - 1;
+        let before = self.metrics[metric].short.slots(before);
         let deviations = || {
-            let before = &short[first - 1..end.max(first) - 1];
+            let before = before.iter();
             let pairs = values[first..end.max(first)].iter().zip(before);
             pairs
                 .map(|(value, median)| (value - median).abs())

@@ -8,15 +8,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sha2::{Digest as _, Sha256};
-
-use super::Profile;
+use super::MetricProfile;
 use super::stored::{Stored, take};
 use crate::features::SeriesFeatures;
-use crate::layout::DAY_MICROS;
+use crate::layout::{BlockLayout, DAY_MICROS};
 
 /// To be raised whenever the same windows give another profile, or one is written otherwise.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// What a file of them begins with.
 const MAGIC: &[u8; 8] = b"profiles";
 /// Profiles whose history ends so much before that of the newest are not kept: longer than any
@@ -81,14 +79,15 @@ impl ProfileMemo {
     pub(super) fn get_or_learn(
         &self,
         features: &SeriesFeatures<'_>,
+        metric: usize,
         anchor: i64,
-        learn: impl FnOnce() -> Option<Profile>,
-    ) -> Option<Profile> {
-        let digest = digest(features, anchor);
+        learn: impl FnOnce() -> Option<MetricProfile>,
+    ) -> Option<MetricProfile> {
+        let digest = digest(features, metric, anchor);
         // Not while holding the lock: others learn meanwhile.
         let found = self.used().get(&digest).cloned();
         if let Some(entry) = found.or_else(|| self.known.get(&digest).cloned())
-            && let Some(profile) = Profile::load(&mut entry.profile.as_slice())
+            && let Some(profile) = MetricProfile::load(&mut entry.profile.as_slice())
         {
             self.used().insert(digest, entry);
             return Some(profile);
@@ -125,30 +124,34 @@ fn entries(mut bytes: &[u8]) -> Option<BTreeMap<Digest, Entry>> {
 }
 
 /// A digest of all that learning can read.
-fn digest(features: &SeriesFeatures<'_>, anchor: i64) -> Digest {
+fn digest(features: &SeriesFeatures<'_>, metric: usize, anchor: i64) -> Digest {
     let layout = features.layout();
     let grid = features.grid();
-    let mut digest = Sha256::new();
-    digest.update(VERSION.to_le_bytes());
-    digest.update(env!("CARGO_PKG_VERSION"));
-    digest.update(format!("{layout:?} {}", features.time_zone().is_some()));
+    let mut digest = blake3::Hasher::new();
     let zone = features.time_zone().unwrap_or_default();
-    if !zone.is_utc() {
-        digest.update(zone.identity());
-    }
+    let resolution = layout.resolutions[metric];
+    let of_layout = BlockLayout {
+        resolutions: vec![resolution],
+        ..layout.clone()
+    };
+    let knows_time = features.time_zone().is_some();
+    let version = env!("CARGO_PKG_VERSION");
+    let learned_by = format!(
+        "{VERSION} {version} {of_layout:?} {knows_time} {}",
+        zone.identity()
+    );
+    digest.update(&(learned_by.len() as u64).to_le_bytes());
+    digest.update(learned_by.as_bytes());
     // Beyond that, nothing is read; where the stretch begins later, there is nothing.
     let from = (anchor - layout.profile_history(zone) as i64).max(grid.first);
     for number in [from, anchor] {
-        digest.update(number.to_le_bytes());
+        digest.update(&number.to_le_bytes());
     }
     let mut bytes = Vec::with_capacity((anchor - from).max(0) as usize * size_of::<f64>());
-    for metric in 0..layout.metrics() {
-        bytes.clear();
-        for index in from..anchor {
-            bytes.extend_from_slice(&features.value(metric, index).to_le_bytes());
-        }
-        digest.update(&bytes);
+    for index in from..anchor {
+        bytes.extend_from_slice(&features.value(metric, index).to_le_bytes());
     }
+    digest.update(&bytes);
     digest.finalize().into()
 }
 
@@ -157,8 +160,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::layout::BlockLayout;
-    use crate::profile::{MetricProfile, ProfileCache};
+    use crate::profile::ProfileCache;
     use crate::series::SeriesGrid;
     use crate::time_zone::TimeZone;
 
@@ -186,7 +188,7 @@ mod tests {
         }
     }
 
-    fn bytes(profile: &Profile) -> Vec<u8> {
+    fn bytes(profile: &impl Stored) -> Vec<u8> {
         let mut bytes = Vec::new();
         profile.store(&mut bytes);
         bytes
@@ -197,15 +199,19 @@ mod tests {
         let layout = layout();
         let grid = grid(0, 1_200);
         let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
-        let learn = || Profile::before(&features, 960);
-        let learned = learn().unwrap();
-        assert!(matches!(learned.metrics[0], Some(MetricProfile::Errors(_))));
-        assert!(matches!(learned.metrics[1], Some(MetricProfile::Scan(_))));
+        let learned = [0, 1].map(|metric| MetricProfile::before(&features, metric, 960).unwrap());
+        assert!(matches!(learned[0], MetricProfile::Errors(_)));
+        assert!(matches!(learned[1], MetricProfile::Scan(_)));
         let first = ProfileMemo::default();
-        first.get_or_learn(&features, 960, learn).unwrap();
+        for (metric, learned) in learned.iter().enumerate() {
+            let learn = || Some(learned.clone());
+            first.get_or_learn(&features, metric, 960, learn).unwrap();
+        }
         let next = ProfileMemo::from_bytes(&first.to_bytes());
-        let kept = next.get_or_learn(&features, 960, || panic!("it is known"));
-        assert_eq!(bytes(&kept.unwrap()), bytes(&learned));
+        for (metric, learned) in learned.iter().enumerate() {
+            let kept = next.get_or_learn(&features, metric, 960, || panic!("it is known"));
+            assert_eq!(bytes(&kept.unwrap()), bytes(learned));
+        }
         assert_eq!(next.to_bytes(), first.to_bytes());
     }
 
@@ -220,9 +226,9 @@ mod tests {
             let zone = zone.parse().unwrap();
             let features = SeriesFeatures::new(&layout, &grid, Some(zone));
             let learned = Cell::new(0);
-            let found = memo.get_or_learn(&features, anchor, || {
+            let found = memo.get_or_learn(&features, 0, anchor, || {
                 learned.set(learned.get() + 1);
-                Profile::before(&features, anchor)
+                MetricProfile::before(&features, 0, anchor)
             });
             (bytes(&found.unwrap()), learned.get())
         };
@@ -245,22 +251,25 @@ mod tests {
         let mut grid = grid(0, 1_200);
         let learn = |grid: &SeriesGrid, anchor| {
             let features = SeriesFeatures::new(&layout, grid, Some(TimeZone::UTC));
-            let profile = memo.get_or_learn(&features, anchor, || {
-                learned.set(learned.get() + 1);
-                Profile::before(&features, anchor)
-            });
-            assert!(profile.is_some());
+            for metric in [0, 1] {
+                let profile = memo.get_or_learn(&features, metric, anchor, || {
+                    learned.set(learned.get() + 1);
+                    MetricProfile::before(&features, metric, anchor)
+                });
+                assert!(profile.is_some());
+            }
             learned.get()
         };
-        assert_eq!(learn(&grid, 960), 1);
-        assert_eq!(learn(&grid, 900), 2);
+        assert_eq!(learn(&grid, 960), 2);
+        assert_eq!(learn(&grid, 900), 4);
         // What comes after the anchor is nothing to it.
         grid.metrics[0][960] += 1.0;
-        assert_eq!(learn(&grid, 960), 2);
-        grid.metrics[0][959] += 1.0;
-        assert_eq!(learn(&grid, 960), 3);
-        grid.metrics[1][0] = f64::NAN;
         assert_eq!(learn(&grid, 960), 4);
+        // And other metrics are nothing to one.
+        grid.metrics[0][959] += 1.0;
+        assert_eq!(learn(&grid, 960), 5);
+        grid.metrics[1][0] = f64::NAN;
+        assert_eq!(learn(&grid, 960), 6);
     }
 
     #[test]
@@ -270,7 +279,8 @@ mod tests {
         let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
         let memo = ProfileMemo::default();
         for anchor in [960, 2_820, 2_880] {
-            memo.get_or_learn(&features, anchor, || Profile::before(&features, anchor));
+            let learn = || MetricProfile::before(&features, 0, anchor);
+            memo.get_or_learn(&features, 0, anchor, learn);
         }
         let bytes = memo.to_bytes();
         assert_eq!(ProfileMemo::from_bytes(&bytes).known.len(), 2);
@@ -283,23 +293,23 @@ mod tests {
     #[test]
     fn a_profile_depends_on_its_reach_alone() {
         let layout = layout();
-        let anchor = 8_640;
         let spacing = layout.profile_spacing(i64::MAX);
-        assert_eq!(anchor % spacing, 0);
-        // The last block that it serves reaches back the least.
-        let block = anchor + spacing - layout.block as i64;
-        let end = block + layout.block as i64;
-        let profile = |first: i64| {
-            let grid = grid(first, end - first);
-            let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
-            bytes(
-                &ProfileCache::default()
-                    .of_block(&features, block)
-                    .unwrap()
-                    .profile,
-            )
-        };
+        assert!(spacing > layout.block as i64);
         let reach = layout.reach(TimeZone::UTC) as i64;
-        assert_eq!(profile(block - reach), profile(0));
+        // Among them the last blocks that the profile of each metric serves, which reach back the most.
+        for block in (8_640..8_640 + spacing).step_by(layout.block) {
+            let end = block + layout.block as i64;
+            let profile = |first: i64| {
+                let grid = grid(first, end - first);
+                let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
+                let found = ProfileCache::default().of_block(&features, block).unwrap();
+                let metrics = found.profile.metrics.iter().flatten();
+                metrics
+                    .map(|metric| bytes(metric.as_ref()))
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(profile(block - reach).len(), 2);
+            assert_eq!(profile(block - reach), profile(0));
+        }
     }
 }

@@ -12,10 +12,10 @@
 //! detector's own forecast there is no history without running it; how its errors compare with
 //! those that need no detector, training measures.
 //!
-//! Invariant: a profile depends on the windows before its anchor, at most
+//! Invariant: the profile of a metric depends on the metric's windows before its anchor, at most
 //! [`BlockLayout::profile_windows`](crate::layout::BlockLayout::profile_windows) of them (and what
-//! the level there depends on), and the anchor only on the block's place in time and, while the
-//! series is younger than that, on its first window.
+//! the level there depends on), and the anchor only on the block's place in time, the metric's place
+//! in the detector and, while the series is younger than that, on its first window.
 
 pub mod clock;
 pub mod errors;
@@ -42,7 +42,7 @@ pub use tail::Tail;
 use crate::features::SeriesFeatures;
 use clock::Clock;
 use scan::ScanState;
-use stored::{Stored, stored};
+use stored::Stored;
 
 /// Fewest windows with a value before a metric has a profile.
 pub const MIN_WINDOWS: usize = 30;
@@ -80,11 +80,23 @@ impl Stored for MetricProfile {
 }
 
 impl MetricProfile {
-    fn learn(features: &SeriesFeatures<'_>, metric: usize, history: &History) -> Option<Self> {
-        if let Some(scan) = ScanProfile::learn(features, metric, &history.range) {
+    /// Learns from the history of a stretch before a grid index.
+    fn before(features: &SeriesFeatures<'_>, metric: usize, anchor: i64) -> Option<Self> {
+        let layout = features.layout();
+        let begin = (anchor - layout.profile_windows as i64).max(features.grid().first);
+        if anchor - begin < 2 * layout.lookback as i64 {
+            return None;
+        }
+        if let Some(scan) = ScanProfile::learn(features, metric, &(begin..anchor)) {
             return Some(Self::Scan(Box::new(scan)));
         }
-        let errors = ErrorProfile::learn(features, metric, history)?;
+        let clock = Clock::new(layout, features.time_zone());
+        let history = History {
+            range: begin..anchor,
+            slots: (begin..anchor).map(|index| clock.slot(index)).collect(),
+            days: (anchor - begin) as f64 / clock.windows_per_day() as f64,
+        };
+        let errors = ErrorProfile::learn(features, metric, &history)?;
         Some(Self::Errors(Box::new(errors)))
     }
 }
@@ -93,10 +105,8 @@ impl MetricProfile {
 #[derive(Debug, Clone)]
 pub struct Profile {
     /// One per metric; `None` where it has too few values.
-    pub metrics: Vec<Option<MetricProfile>>,
+    pub metrics: Vec<Option<Arc<MetricProfile>>>,
 }
-
-stored!(Profile { metrics });
 
 /// What a metric's window is held against, besides the detector's forecast.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -128,19 +138,22 @@ impl BlockProfile {
 /// The profiles of consecutive blocks of one stretch, of which many share one.
 #[derive(Debug, Default)]
 pub struct ProfileCache {
-    anchored: Option<Anchored>,
+    /// One per metric.
+    metrics: Vec<Anchored>,
+    /// Those of all metrics, until one is renewed; `None` where no metric has one.
+    profile: Option<Arc<Profile>>,
     memo: Option<Arc<ProfileMemo>>,
 }
 
-/// The profile at one anchor, and how far its scans have run.
+/// The profile of a metric at one anchor, and how far its scan has run.
 #[derive(Debug)]
 struct Anchored {
     anchor: i64,
-    profile: Option<Arc<Profile>>,
+    profile: Option<Arc<MetricProfile>>,
     /// Grid index of the next window.
     next: i64,
-    /// One per metric; `None` where it has no scan.
-    scans: Vec<Option<Box<ScanState>>>,
+    /// `None` where the metric has no scan.
+    scan: Option<Box<ScanState>>,
 }
 
 impl ProfileCache {
@@ -148,8 +161,8 @@ impl ProfileCache {
     #[must_use]
     pub fn with_memo(memo: Option<Arc<ProfileMemo>>) -> Self {
         Self {
-            anchored: None,
             memo,
+            ..Self::default()
         }
     }
 
@@ -160,103 +173,102 @@ impl ProfileCache {
         features: &SeriesFeatures<'_>,
         block_start: i64,
     ) -> Option<BlockProfile> {
-        let anchor = anchor(features, block_start);
-        let is_ahead =
-            |anchored: &Anchored| anchored.anchor == anchor && anchored.next <= block_start;
-        if !self.anchored.as_ref().is_some_and(is_ahead) {
-            self.anchored = Some(Anchored::learn(features, anchor, self.memo.as_deref()));
+        let layout = features.layout();
+        let mut is_renewed = false;
+        for metric in 0..layout.metrics() {
+            let anchor = anchor(features, metric, block_start);
+            let known = self.metrics.get(metric);
+            if known.is_some_and(|known| known.anchor == anchor && known.next <= block_start) {
+                continue;
+            }
+            let learned = Anchored::learn(features, metric, anchor, self.memo.as_deref());
+            match self.metrics.get_mut(metric) {
+                Some(known) => *known = learned,
+                None => self.metrics.push(learned),
+            }
+            is_renewed = true;
         }
-        self.anchored.as_mut()?.block(features, block_start)
+        if is_renewed {
+            let metrics = self.metrics.iter().map(|metric| metric.profile.clone());
+            let metrics: Vec<_> = metrics.collect();
+            let has_any = metrics.iter().any(Option::is_some);
+            self.profile = has_any.then(|| Arc::new(Profile { metrics }));
+        }
+        let profile = Arc::clone(self.profile.as_ref()?);
+        let windows = block_start..block_start + layout.block as i64;
+        let metrics = self.metrics.iter_mut().enumerate();
+        let evidence =
+            metrics.map(|(metric, known)| known.evidence(features, metric, windows.clone()));
+        Some(BlockProfile {
+            evidence: evidence.collect(),
+            profile,
+        })
     }
 }
 
 impl Anchored {
-    fn learn(features: &SeriesFeatures<'_>, anchor: i64, memo: Option<&ProfileMemo>) -> Self {
-        let learn = || Profile::before(features, anchor);
+    fn learn(
+        features: &SeriesFeatures<'_>,
+        metric: usize,
+        anchor: i64,
+        memo: Option<&ProfileMemo>,
+    ) -> Self {
+        let learn = || MetricProfile::before(features, metric, anchor);
         let profile = match memo {
-            Some(memo) => memo.get_or_learn(features, anchor, learn),
+            Some(memo) => memo.get_or_learn(features, metric, anchor, learn),
             None => learn(),
         };
-        let profile = profile.map(Arc::new);
-        let metrics = profile.iter().flat_map(|profile| &profile.metrics);
-        let scans = metrics.map(|metric| match metric {
-            Some(MetricProfile::Scan(scan)) => Some(scan.state()),
-            _ => None,
-        });
         Self {
             anchor,
             next: anchor,
-            scans: scans.collect(),
-            profile,
+            scan: match &profile {
+                Some(MetricProfile::Scan(scan)) => Some(scan.state()),
+                _ => None,
+            },
+            profile: profile.map(Arc::new),
         }
     }
 
-    /// Runs to the end of a block that does not begin before the next window.
-    fn block(&mut self, features: &SeriesFeatures<'_>, start: i64) -> Option<BlockProfile> {
-        let profile = self.profile.as_ref()?;
-        let end = start + features.layout().block as i64;
-        let metrics = profile.metrics.iter().zip(&mut self.scans).enumerate();
-        let evidence = metrics.map(|(metric, (profile, scan))| match (profile, scan) {
+    /// What the windows of a block, which does not begin before the next window, are held against;
+    /// nothing without a profile.
+    fn evidence(
+        &mut self,
+        features: &SeriesFeatures<'_>,
+        metric: usize,
+        windows: Range<i64>,
+    ) -> Vec<Evidence> {
+        let from = std::mem::replace(&mut self.next, windows.end);
+        match (self.profile.as_deref(), &mut self.scan) {
             (Some(MetricProfile::Scan(profile)), Some(scan)) => {
                 let mut step = |index| profile.step(scan, index, features.value(metric, index));
-                for index in self.next..start {
+                for index in from..windows.start {
                     step(index);
                 }
-                (start..end)
-                    .map(|index| Evidence::Scan(step(index)))
-                    .collect()
+                windows.map(|index| Evidence::Scan(step(index))).collect()
             }
             (Some(MetricProfile::Errors(profile)), _) => {
-                let evidence = profile.evidence(features, metric, start..end);
+                let evidence = profile.evidence(features, metric, windows);
                 evidence.map(Evidence::Errors).collect()
             }
             _ => Vec::new(),
-        });
-        let block = BlockProfile {
-            evidence: evidence.collect(),
-            profile: Arc::clone(profile),
-        };
-        self.next = end;
-        Some(block)
+        }
     }
 }
 
 /// Where the history that serves a block ends: at times that are further apart the longer the
-/// history is, so that profiles cost a fixed share of its length.
-fn anchor(features: &SeriesFeatures<'_>, block_start: i64) -> i64 {
+/// history is, so that profiles cost a fixed share of its length, and others for each metric.
+fn anchor(features: &SeriesFeatures<'_>, metric: usize, block_start: i64) -> i64 {
     let layout = features.layout();
     let age = block_start - features.grid().series_first;
     let spacing = layout.profile_spacing(age);
-    block_start.div_euclid(spacing) * spacing
+    let shift = layout.profile_shift(metric, spacing);
+    (block_start - shift).div_euclid(spacing) * spacing + shift
 }
 
-/// The windows that a profile is learned from.
+/// The windows that errors are learned from.
 struct History {
     range: Range<i64>,
     /// One per window.
     slots: Vec<usize>,
     days: f64,
-}
-
-impl Profile {
-    /// Learns from the history of a stretch before a grid index.
-    fn before(features: &SeriesFeatures<'_>, anchor: i64) -> Option<Self> {
-        let layout = features.layout();
-        let begin = (anchor - layout.profile_windows as i64).max(features.grid().first);
-        if anchor - begin < 2 * layout.lookback as i64 {
-            return None;
-        }
-        let clock = Clock::new(layout, features.time_zone());
-        let history = History {
-            range: begin..anchor,
-            slots: (begin..anchor).map(|index| clock.slot(index)).collect(),
-            days: (anchor - begin) as f64 / clock.windows_per_day() as f64,
-        };
-        let metrics = 0..layout.metrics();
-        Some(Self {
-            metrics: metrics
-                .map(|metric| MetricProfile::learn(features, metric, &history))
-                .collect(),
-        })
-    }
 }

@@ -19,6 +19,7 @@ use datafusion::arrow::array::timezone;
 use thiserror::Error;
 
 const HOUR_MICROS: i64 = 3_600_000_000;
+const DAY_MICROS: i64 = 24 * HOUR_MICROS;
 /// Clocks that change by more than this moved across the date line: the same time yesterday is
 /// 24 hours before.
 const LARGEST_CHANGE_MICROS: i64 = 3 * HOUR_MICROS;
@@ -138,6 +139,17 @@ impl TimeZone {
         i64::from(seconds) * 1_000_000
     }
 
+    /// When clocks show a time, given in microseconds as if it were UTC. Of a time that they show twice
+    /// it is the first; of one that they skip, when they would have shown it had they gone on.
+    #[must_use]
+    pub fn micros_of_local(self, local: i64) -> i64 {
+        // A day before and after, clocks show what they do on either side of a change.
+        let offsets = [-DAY_MICROS, DAY_MICROS].map(|away| self.offset_micros(local + away));
+        let shown = offsets.map(|offset| local - offset);
+        let is_shown = |micros: &i64| micros + self.offset_micros(*micros) == local;
+        shown.into_iter().filter(is_shown).min().unwrap_or(shown[0])
+    }
+
     /// The zone as windows of a length know it: UTC for those longer than an hour.
     pub(crate) fn of_windows(self, step_micros: i64) -> Self {
         if step_micros > HOUR_MICROS {
@@ -196,6 +208,61 @@ mod tests {
         assert_eq!(minutes("Asia/Kathmandu", "2026-07-01T00:00:00Z"), 345);
         assert_eq!(minutes("-03:30", "2026-07-01T00:00:00Z"), -210);
         assert_eq!(minutes("America/New_York", "1969-12-31T23:59:59Z"), -300);
+    }
+
+    #[test]
+    fn local_times_are_instants() {
+        let instant = |name: &str, local: &str| {
+            let local: DateTime<chrono::Utc> = format!("{local}Z").parse().unwrap();
+            let micros = zone(name).micros_of_local(local.timestamp_micros());
+            DateTime::from_timestamp_micros(micros)
+                .unwrap()
+                .to_rfc3339()
+        };
+        let cases = [
+            ("UTC", "2026-03-29T02:30:00", "2026-03-29T02:30:00+00:00"),
+            ("+05:30", "2026-03-29T02:30:00", "2026-03-28T21:00:00+00:00"),
+            (
+                "Europe/Berlin",
+                "2026-03-29T00:00:00",
+                "2026-03-28T23:00:00+00:00",
+            ),
+            (
+                "Europe/Berlin",
+                "2026-03-30T00:00:00",
+                "2026-03-29T22:00:00+00:00",
+            ),
+            // Skipped, then shown twice.
+            (
+                "Europe/Berlin",
+                "2026-03-29T02:30:00",
+                "2026-03-29T01:30:00+00:00",
+            ),
+            (
+                "Europe/Berlin",
+                "2026-10-25T02:30:00",
+                "2026-10-25T00:30:00+00:00",
+            ),
+            (
+                "Europe/Berlin",
+                "2026-10-25T03:00:00",
+                "2026-10-25T02:00:00+00:00",
+            ),
+            (
+                "America/New_York",
+                "2026-11-01T01:00:00",
+                "2026-11-01T05:00:00+00:00",
+            ),
+            // A day that begins at 01:00.
+            (
+                "Africa/Cairo",
+                "2026-04-24T00:00:00",
+                "2026-04-23T22:00:00+00:00",
+            ),
+        ];
+        for (name, local, expected) in cases {
+            assert_eq!(instant(name, local), expected, "{name} {local}");
+        }
     }
 
     #[test]
