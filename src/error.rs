@@ -106,6 +106,12 @@ pub enum Error {
     /// A query without any statement.
     #[error("the query is empty")]
     EmptyQuery,
+    /// Something that is no file has the name of an output, which would take its place.
+    #[error("`{}` is no regular file", .path.display())]
+    NoRegularFile {
+        /// What is there.
+        path: PathBuf,
+    },
     /// Parquet was asked for without a file to put it in.
     #[error("a Parquet result needs a file")]
     ParquetToTerminal,
@@ -433,6 +439,11 @@ impl Error {
             Self::ManyResults { .. } => {
                 Some("run the statements one by one, or use `--format table`".to_owned())
             }
+            Self::NoRegularFile { .. } => Some(
+                "what is written takes its name when it is complete, and would be in its place: name \
+                 another file"
+                    .to_owned(),
+            ),
             Self::ParquetToTerminal => Some("name one with `--out FILE`".to_owned()),
             Self::NoLogs { .. } => Some(
                 "read some with `anomalog ingest FILE…`, or name another warehouse with \

@@ -43,6 +43,7 @@ pub mod incidents;
 pub mod job;
 pub mod labels;
 pub mod logs;
+pub mod output_files;
 pub mod pretraining;
 pub mod printer;
 pub mod process;

@@ -10,7 +10,6 @@
 //! used. What is judged elsewhere is left out: the rows from `train_points` on, the later part of
 //! NAB, and [`LEFT_OUT`].
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anomalog_udfs::detector::shipped::{self, SeenSeries};
@@ -20,8 +19,8 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::evaluation::collection::{self, CollectionError, LabelledSeries};
+use crate::output_files;
 use crate::simulation::{COUNTED, Simulation, SimulationError, count};
-use crate::table_files::file_beside;
 use crate::training::dataset::Series;
 use crate::training::{self, Dataset, SkippedSeries, StepReport, TrainingError, TrainingSettings};
 
@@ -274,13 +273,8 @@ impl Lessons {
         #[serde(transparent)]
         struct Seen<'a>(&'a [SeenSeries]);
         let path = folder.join("series.json");
-        let failed = crate::error::Error::io("write", &path);
         let mut text = serde_json::to_string_pretty(&Seen(&self.seen)).unwrap_or_default();
         text.push('\n');
-        let staged = file_beside(&path)?;
-        fs::write(staged.path(), text).map_err(failed)?;
-        let persisted = staged.persist(&path);
-        persisted.map_err(|error| crate::error::Error::io("write", &path)(error.error))?;
-        Ok(())
+        output_files::write(&path, text)
     }
 }

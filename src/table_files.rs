@@ -20,6 +20,7 @@ use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, Result};
+use crate::output_files::file_beside;
 use crate::schema::DATE_PARTITION;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -353,31 +354,6 @@ impl TableFileWriter {
         let persisted = self.staged.persist(&self.destination);
         persisted.map_err(|error| Error::io("write", &self.destination)(error.error))
     }
-}
-
-/// A temporary file in the folder of a destination. Once it has that name, others may read it as
-/// any file of the user's.
-///
-/// # Errors
-/// When the folder is missing or cannot be written; the destination is named.
-pub fn file_beside(destination: &Path) -> Result<tempfile::NamedTempFile> {
-    let folder = match destination.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    // The error of a temporary file names that file, which means nothing to the user.
-    std::fs::metadata(folder).map_err(Error::io("write", destination))?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".anomalog-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // What the user's mask forbids stays forbidden.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder
-        .tempfile_in(folder)
-        .map_err(Error::io("write", destination))
 }
 
 /// The runs of rows that have one date, as days since the epoch.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 const SECONDS_PER_DAY: u32 = 86_400;
@@ -240,6 +240,23 @@ pub fn parse_instant(text: &str) -> Result<DateTime<Utc>, UnitError> {
         .map_err(|_| UnitError::Instant)
 }
 
+/// Reads a date, which stands for its first moment, or a time without an offset.
+pub(crate) fn parse_local(text: &str) -> Option<NaiveDateTime> {
+    if let Ok(date) = text.parse::<NaiveDate>() {
+        return Some(date.and_time(NaiveTime::MIN));
+    }
+    let formats = [
+        "%Y-%m-%dT%H:%M:%S",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M:%S",
+        "%Y-%m-%d %H:%M",
+    ];
+    let mut times = formats
+        .iter()
+        .map(|format| NaiveDateTime::parse_from_str(text, format));
+    times.find_map(std::result::Result::ok)
+}
+
 /// From the one point in time to before the other, in microseconds since the epoch; where one is left
 /// out, from the year 0 or to the year 9999, inside what a timestamp in microseconds can hold.
 pub(crate) fn time_range(since: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>) -> Range<i64> {
@@ -247,6 +264,14 @@ pub(crate) fn time_range(since: Option<DateTime<Utc>>, until: Option<DateTime<Ut
     const FAR_FUTURE: i64 = 253_370_764_800_000_000;
     let micros = |time: DateTime<Utc>| time.timestamp_micros();
     since.map_or(FAR_PAST, micros)..until.map_or(FAR_FUTURE, micros)
+}
+
+/// A UTC date from midnight to midnight, in microseconds since the epoch.
+#[must_use]
+pub fn micros_of(date: NaiveDate) -> Range<i64> {
+    let day = i64::from(SECONDS_PER_DAY) * 1_000_000;
+    let days = date.signed_duration_since(NaiveDate::default()).num_days();
+    days * day..(days + 1) * day
 }
 
 /// The UTC dates that a range of time touches, from midnight to midnight.

@@ -1,6 +1,5 @@
 //! `anomalog evaluate`: how good detectors are where anomalies are known.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use super::train::{
 };
 use super::windows_input::{self, check_metrics};
 use crate::cli::{Candidates, EvaluateArgs};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluation::alarms::AlarmRules;
 use crate::evaluation::candidate::Candidate;
 use crate::evaluation::collection::{self, LabelledSeries};
@@ -27,8 +26,8 @@ use crate::evaluation::scores::ScoreFile;
 use crate::evaluation::summary::distinct;
 use crate::evaluation::warehouse;
 use crate::labels;
+use crate::output_files;
 use crate::scores::{SERIES, WINDOW_START};
-use crate::table_files::file_beside;
 use crate::training::dataset::Series;
 use crate::training::loader::{self, Key, Sampling};
 
@@ -53,7 +52,7 @@ pub async fn run(settings: &Settings, args: EvaluateArgs) -> Result<()> {
     let judged = judge(settings, &series, &evaluation, scores)?;
     let report = Report::new(judged, &evaluation);
     if let Some(path) = html {
-        write_page(&report, &path)?;
+        output_files::write(&path, html_page(&report)?)?;
     }
     if markdown {
         return settings.printer.text(&report.markdown());
@@ -206,14 +205,4 @@ fn resolve(args: EvaluateArgs, stored: Vec<Arc<Detector>>) -> EvaluationSettings
             plots: args.html.is_some(),
         },
     }
-}
-
-/// Writes the page; it appears complete or not at all.
-fn write_page(report: &Report, path: &Path) -> Result<()> {
-    let page = html_page(report)?;
-    let staged = file_beside(path)?;
-    fs::write(staged.path(), page).map_err(Error::io("write", path))?;
-    let persisted = staged.persist(path);
-    persisted.map_err(|error| Error::io("write", path)(error.error))?;
-    Ok(())
 }

@@ -10,7 +10,7 @@ use super::Settings;
 use crate::cli::InitArgs;
 use crate::error::{Error, Result};
 use crate::job::template::job_file;
-use crate::table_files::file_beside;
+use crate::output_files::file_beside;
 
 /// What was written.
 #[derive(Debug, Serialize)]

@@ -21,9 +21,9 @@ use serde::Serialize;
 use super::Settings;
 use crate::cli::{ResultFormat, SqlArgs};
 use crate::error::{Error, Result};
+use crate::output_files::{file_beside, persist};
 use crate::printer::{Printer, format_table};
 use crate::results::Encoder;
-use crate::table_files::file_beside;
 
 /// Rows that a table for people shows. Its widths are known only once all its rows are.
 const TABLE_ROWS: usize = 10_000;
@@ -192,8 +192,7 @@ async fn write_file(result: DataFrame, format: ResultFormat, path: &Path) -> Res
         })
         .await?
     };
-    file.persist(path)
-        .map_err(|error| write_error()(error.error))?;
+    persist(file, path)?;
     Ok(rows)
 }
 

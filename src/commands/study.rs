@@ -16,10 +16,10 @@ use crate::error::{Error, Result};
 use crate::evaluation::study::{self, ATTACKS, Group, Plan, StudyLines, data};
 use crate::evaluation::warehouse;
 use crate::labels;
+use crate::output_files;
 use crate::printer::Printer;
 use crate::scores::SERIES;
 use crate::simulation::{self, Simulation, simulate};
-use crate::table_files::file_beside;
 use crate::warehouse::Warehouse;
 
 /// What simulated attacks show in.
@@ -71,22 +71,13 @@ pub async fn run(settings: &Settings, args: StudyArgs) -> Result<()> {
     let folder = args.out.parent().unwrap_or(Path::new("")).join(&args.plots);
     fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
     for (name, svg) in &document.plots {
-        write(&folder.join(name), svg)?;
+        output_files::write(&folder.join(name), svg)?;
     }
-    write(&args.out, &document.markdown)?;
+    output_files::write(&args.out, &document.markdown)?;
     settings.printer.summary(&Studied {
         out: args.out,
         plots: document.plots.len(),
     })
-}
-
-/// Writes a file; it appears complete or not at all.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let staged = file_beside(path)?;
-    fs::write(staged.path(), text).map_err(Error::io("write", path))?;
-    let persisted = staged.persist(path);
-    persisted.map_err(|error| Error::io("write", path)(error.error))?;
-    Ok(())
 }
 
 /// All series, and what is not there.

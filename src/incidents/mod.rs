@@ -48,9 +48,9 @@ use crate::queries::{self, Query};
 use crate::schema::{INCIDENT_CAUSES, INCIDENTS, Table};
 use crate::session::Session;
 use crate::table_files::{self, conform, partition_file};
+use crate::units::micros_of;
 use crate::window_settings::WindowSettings;
 use requests::RequestFiles;
-pub use runs::micros_of;
 use runs::{Runs, Windows, date_of};
 
 /// What decides which incidents there are, besides windows and rules.

@@ -14,7 +14,7 @@ use datafusion::prelude::SessionContext;
 use super::IncidentRules;
 use crate::error::Result;
 use crate::queries::{self, IncidentRuns};
-use crate::units::WindowStep;
+use crate::units::{WindowStep, micros_of};
 
 /// How much is read beside the range asked for at first, in microseconds: a day. Doubled while it is
 /// not enough.
@@ -189,13 +189,6 @@ fn twice_as_wide(read: &Range<i64>, range: &Range<i64>, missing: [bool; 2]) -> R
     ];
     let wider = |side: usize| margins[side].saturating_mul(1 + i64::from(missing[side]));
     widened(range, [wider(0), wider(1)])
-}
-
-/// A date from midnight to midnight, in microseconds since the epoch.
-#[must_use]
-pub fn micros_of(date: NaiveDate) -> Range<i64> {
-    let days = date.signed_duration_since(NaiveDate::default()).num_days();
-    days * DAY..(days + 1) * DAY
 }
 
 /// The date of a time in microseconds since the epoch.

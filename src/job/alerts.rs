@@ -6,8 +6,8 @@
 //! too and sent again by the next run: it may be told twice, and is never lost.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 
 use chrono::NaiveDate;
 use datafusion::arrow::array::{AsArray, RecordBatch};
@@ -15,6 +15,7 @@ use datafusion::arrow::datatypes::{Float64Type, Int32Type, TimestampMicrosecondT
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::{Deserialize, Serialize};
 
+use super::remembered;
 use crate::error::{Error, Result};
 use crate::export::partition_identity;
 use crate::incidents::SeverityRule;
@@ -111,23 +112,15 @@ struct SeenDate {
 }
 
 impl Ledger {
-    fn path(warehouse: &Warehouse) -> PathBuf {
-        warehouse.root().join(".alerts.json")
-    }
+    /// Its file in the warehouse. Without it every incident is new.
+    const FILE: &'static str = ".alerts.json";
 
-    /// The ledger of a warehouse; an empty one if there is none that can be read, so that every
-    /// incident is new.
     pub(super) fn load(warehouse: &Warehouse) -> Self {
-        let text = fs::read(Self::path(warehouse)).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+        remembered::load(warehouse, Self::FILE)
     }
 
-    /// Keeps the ledger in its warehouse.
     pub(super) fn save(&self, warehouse: &Warehouse) -> Result<()> {
-        let path = Self::path(warehouse);
-        let failed = || Error::io("write", &path);
-        let text = serde_json::to_vec(self).map_err(|error| failed()(error.into()))?;
-        warehouse.publish_bytes(&text, &path).map_err(failed())
+        remembered::save(warehouse, Self::FILE, self)
     }
 
     /// The incidents that are new, which are so no longer. Only dates that were built since are read.

@@ -58,7 +58,7 @@ impl Drift {
         let earlier = date.checked_sub_days(Days::new(7));
         let earlier = earlier.filter(|date| file(Table::TrafficWindows, *date).exists());
         session.register_dates(EARLIER, Table::TrafficWindows, earlier)?;
-        let day = crate::incidents::micros_of(date);
+        let day = crate::units::micros_of(date);
         let rows = queries::drift(session.context(), &day).await?;
         let schema = Arc::new(rows.schema().as_arrow().clone());
         let row = concat_batches(&schema, &rows.collect().await?)?;

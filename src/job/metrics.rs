@@ -5,7 +5,6 @@
 //! job runs at all.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -13,10 +12,10 @@ use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
 
 use super::alerts::Alerts;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::export::{StarTable, description};
 use crate::incidents::SeverityRule;
-use crate::table_files::file_beside;
+use crate::output_files;
 
 /// The ways in which a run can end.
 const OUTCOMES: [&str; 3] = ["success", "partial", "failure"];
@@ -113,12 +112,7 @@ impl Metrics {
 
     /// Writes the file, which appears complete or not at all.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
-        let failed = || Error::io("write", path);
-        let mut file = file_beside(path)?;
-        file.write_all(self.0.as_bytes()).map_err(failed())?;
-        file.as_file().sync_all().map_err(failed())?;
-        file.persist(path).map_err(|error| failed()(error.error))?;
-        Ok(())
+        output_files::write(path, &self.0)
     }
 }
 

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{Job, LogSource};
 use super::key::Key;
+use super::remembered;
 use crate::error::{Error, Result};
 use crate::logs::{self, LogFile};
 use crate::sources::{ColumnMapping, Source, SourceError, parquet_files};
@@ -71,22 +72,15 @@ impl Coverage {
 }
 
 impl Index {
-    fn path(warehouse: &Warehouse) -> PathBuf {
-        warehouse.root().join(".index.json")
-    }
+    /// Its file in the warehouse.
+    const FILE: &'static str = ".index.json";
 
-    /// The index of a warehouse; an empty one if there is none that can be read.
     pub(super) fn load(warehouse: &Warehouse) -> Self {
-        let text = fs::read(Self::path(warehouse)).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+        remembered::load(warehouse, Self::FILE)
     }
 
-    /// Keeps the index in its warehouse.
     pub(super) fn save(&self, warehouse: &Warehouse) -> Result<()> {
-        let path = Self::path(warehouse);
-        let failed = || Error::io("write", &path);
-        let text = serde_json::to_vec(self).map_err(|error| failed()(error.into()))?;
-        warehouse.publish_bytes(&text, &path).map_err(failed())
+        remembered::save(warehouse, Self::FILE, self)
     }
 
     /// The digest of each linked source, by its name.

@@ -20,11 +20,11 @@ use super::scores::ScoredDates;
 use super::sources::SourceFault;
 use crate::champions::Decision;
 use crate::error::{Error, Result};
-use crate::incidents::micros_of;
 use crate::logs::{IngestSummary, Totals};
 use crate::schema::{RUNS, Table};
 use crate::storage::{Change, PartitionDate, Recovery};
 use crate::table_files::TableFileWriter;
+use crate::units::micros_of;
 
 /// So many new incidents are shown on a terminal.
 const MOST_SHOWN: usize = 5;
