@@ -9,6 +9,9 @@
 //! | `event` | those with more than expected |
 //! | `holiday` | those with less than expected |
 //!
+//! Dates and times without an offset are those that the clocks of the site show; for `*`, those of all
+//! sites that are not named to be elsewhere.
+//!
 //! Planned windows are scored all the same. They begin no incident and are no part of one, and no
 //! detector learns from them.
 
@@ -24,6 +27,7 @@ use crate::labels::{self, Label, LabelsError};
 use crate::schema::{CALENDAR, Table};
 use crate::storage::Change;
 use crate::table_files::TableFileWriter;
+use crate::time_zones::SeriesTimeZones;
 use crate::warehouse::Warehouse;
 
 /// The site that stands for every one.
@@ -43,13 +47,18 @@ pub struct Calendar {
 }
 
 impl Calendar {
-    /// Reads a calendar. One without entries is a calendar too.
+    /// Reads a calendar. One without entries is a calendar too. Times without an offset are those of
+    /// the zone of their site.
     ///
     /// # Errors
     /// When the file cannot be read, lacks a column, or has an entry that makes no sense, naming
     /// its row.
-    pub fn read(path: &Path) -> std::result::Result<Self, LabelsError> {
-        let mut entries = match labels::read(path) {
+    pub fn read(
+        path: &Path,
+        time_zones: &SeriesTimeZones,
+    ) -> std::result::Result<Self, LabelsError> {
+        let local = |site: &str, shown: i64| time_zones.of(site).micros_of_local(shown);
+        let mut entries = match labels::read_local(path, &local) {
             Err(LabelsError::Empty { .. }) => Vec::new(),
             read => read?,
         };
@@ -110,7 +119,8 @@ impl Calendar {
     pub fn stage(&self, warehouse: &Warehouse, change: &mut Change) -> Result<bool> {
         let destination = Self::path(warehouse);
         let stored = if destination.exists() {
-            Self::read(&destination)?
+            // All of it are instants.
+            Self::read(&destination, &SeriesTimeZones::default())?
         } else {
             Self::default()
         };
@@ -155,7 +165,31 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calendar.csv");
         std::fs::write(&path, text).unwrap();
-        Calendar::read(&path)
+        let elsewhere = [("us".to_owned(), "America/New_York".parse().unwrap())];
+        let zones = SeriesTimeZones::new("Europe/Berlin".parse().unwrap(), elsewhere.into());
+        Calendar::read(&path, &zones)
+    }
+
+    #[test]
+    fn times_without_an_offset_are_local() {
+        let calendar = read(
+            "site,start,end,kind\n\
+             *,2026-12-25,2026-12-26,holiday\n\
+             us,2026-11-26,2026-11-27,holiday\n\
+             de,2026-07-01 06:00,2026-07-01T08:00:00,maintenance\n\
+             us,2026-07-02T06:00:00Z,2026-07-02T09:00:00+02:00,event\n",
+        );
+        let times = |entry: &Label| {
+            let [start, end] = [entry.start, entry.end].map(crate::units::rfc_3339);
+            format!("{} {start} {end}", entry.site)
+        };
+        let found: Vec<String> = calendar.unwrap().entries.iter().map(times).collect();
+        insta::assert_snapshot!(found.join("\n"), @"
+        de 2026-07-01T04:00:00Z 2026-07-01T06:00:00Z
+        us 2026-07-02T06:00:00Z 2026-07-02T07:00:00Z
+        us 2026-11-26T05:00:00Z 2026-11-27T05:00:00Z
+        * 2026-12-24T23:00:00Z 2026-12-25T23:00:00Z
+        ");
     }
 
     #[test]
@@ -163,7 +197,7 @@ mod tests {
         let calendar = read(
             "site,start,end,kind\n\
              shop,2026-03-02T22:00:00Z,2026-03-03T02:00:00Z,maintenance\n\
-             *,2026-03-01,2026-03-02,holiday\n",
+             *,2026-03-01T00:00:00Z,2026-03-02T00:00:00Z,holiday\n",
         )
         .unwrap();
         let dates: Vec<String> = calendar.by_date().keys().map(ToString::to_string).collect();

@@ -18,7 +18,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::errors::ParquetError;
 
-use crate::units::{parse_instant, rfc_3339};
+use crate::units::{parse_instant, parse_local, rfc_3339};
 
 /// Kind of an anomaly whose label names none.
 pub const UNKNOWN_KIND: &str = "anomaly";
@@ -147,12 +147,31 @@ fn quoted(names: &[String]) -> String {
 /// When the file cannot be read, lacks a column, or holds what makes no sense: a label that ends
 /// before it begins, or the same label twice.
 pub fn read(path: &Path) -> Result<Vec<Label>, LabelsError> {
+    read_with(path, None)
+}
+
+/// As [`read`], of a file whose times may be local: `local` makes instants of what the clocks of a site
+/// show, in microseconds as if it were UTC.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_local(
+    path: &Path,
+    local: &dyn Fn(&str, i64) -> i64,
+) -> Result<Vec<Label>, LabelsError> {
+    read_with(path, Some(local))
+}
+
+type LocalTime<'a> = &'a dyn Fn(&str, i64) -> i64;
+
+fn read_with(path: &Path, local: Option<LocalTime<'_>>) -> Result<Vec<Label>, LabelsError> {
     let is_csv = path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let batches = if is_csv { csv(path)? } else { parquet(path)? };
     let mut reader = Reader {
         path,
+        local,
         labels: Vec::new(),
         rows: HashMap::new(),
     };
@@ -247,6 +266,8 @@ fn parquet(path: &Path) -> Result<Vec<RecordBatch>, LabelsError> {
 
 struct Reader<'a> {
     path: &'a Path,
+    /// What times without an offset mean, if they are not dates in UTC.
+    local: Option<LocalTime<'a>>,
     labels: Vec<Label>,
     /// The row of each label, from 1.
     rows: HashMap<(String, i64, i64, String), usize>,
@@ -264,8 +285,8 @@ impl Reader<'_> {
                 return Err(self.refuse("site", "empty", "the name of a site"));
             };
             let (start, end) = (
-                self.instant("start", &starts[row])?,
-                self.instant("end", &ends[row])?,
+                self.instant("start", &site, &starts[row])?,
+                self.instant("end", &site, &ends[row])?,
             );
             if end <= start {
                 let expected = format!("a time after `start`, {}", rfc_3339(start));
@@ -364,10 +385,19 @@ impl Reader<'_> {
         Ok(times.map(Time::Micros).collect())
     }
 
-    fn instant(&self, column: &'static str, time: &Time) -> Result<i64, LabelsError> {
-        let expected = "a date or an RFC 3339 time";
+    fn instant(&self, column: &'static str, site: &str, time: &Time) -> Result<i64, LabelsError> {
+        let expected = match self.local {
+            None => "a date or an RFC 3339 time",
+            Some(_) => "a date, a local time such as `2026-12-24 18:00`, or an RFC 3339 time",
+        };
         match time {
             Time::Micros(Some(micros)) => Ok(*micros),
+            Time::Text(Some(text))
+                if let Some(local) = self.local
+                    && let Some(shown) = parse_local(text.trim()) =>
+            {
+                Ok(local(site, shown.and_utc().timestamp_micros()))
+            }
             Time::Text(Some(text)) => match parse_instant(text.trim()) {
                 Ok(instant) => Ok(instant.timestamp_micros()),
                 Err(_) => Err(self.refuse(column, &format!("`{text}`"), expected)),
