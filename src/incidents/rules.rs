@@ -23,8 +23,7 @@ use crate::units::Span;
 /// **Stop.** It goes on while windows stay above the stop level. That level is set on the scale of
 /// the scores, where `1 − score` is the share of normal windows at least as unusual: a window is
 /// above it if that share is at most `stop_ratio` times the one of the threshold. At a threshold of
-/// one false alarm a week and a ratio of 5, these are windows that normal traffic has five times a
-/// week.
+/// four false alarms a week and a ratio of 1.75, these are windows that normal traffic has once a day.
 ///
 /// **Gaps.** Windows below the stop level are bridged if they last no longer than `bridge`. Windows
 /// without a score, because there is no log or too little history, are no evidence either way: they
@@ -35,7 +34,7 @@ use crate::units::Span;
 #[serde(deny_unknown_fields, default)]
 pub struct IncidentRules {
     /// Windows so many times as frequent as those at the threshold still go on with an incident; at
-    /// least 1, which leaves no hysteresis. Default 5.
+    /// least 1, which leaves no hysteresis. Default 1.75.
     ///
     /// What lingers of a peak in the score stays below one alarm a day: at a budget of `b` false
     /// alarms a week, a ratio above `7 / b` keeps incidents open by that alone, for up to an hour.
@@ -58,7 +57,7 @@ pub struct IncidentRules {
 impl Default for IncidentRules {
     fn default() -> Self {
         Self {
-            stop_ratio: 5.0,
+            stop_ratio: 1.75,
             bridge: Span::minutes(10),
             bridge_unknown: Span::minutes(60),
             min_length: Span::minutes(3),

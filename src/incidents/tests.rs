@@ -193,7 +193,7 @@ fn scored_windows(series: &[Vec<Window>]) -> RecordBatch {
         .collect();
     let score = |window| match window {
         Window::Anomaly => Some(1.0 - 0.7 * P),
-        Window::Hot => Some(1.0 - 4.0 * P),
+        Window::Hot => Some(1.0 - 1.5 * P),
         Window::Calm => Some(1.0 - 9.0 * P),
         Window::Unscored | Window::Absent => None,
     };

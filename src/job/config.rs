@@ -144,9 +144,9 @@ pub struct ScoreSettings {
     pub detector: Option<String>,
     /// Columns that shipped detectors score, where none was trained.
     pub metrics: Vec<String>,
-    /// Windows per series and week that may be anomalous by chance; what each detector was trained
-    /// with if absent.
-    pub alarms_per_week: Option<f64>,
+    /// Windows per series and week that may be anomalous by chance, whatever detectors were trained
+    /// with. An incident takes more than one, so there may be more of them than false incidents.
+    pub alarms_per_week: f64,
     /// Where it is what time of day.
     pub time_zones: SeriesTimeZones,
 }
@@ -332,12 +332,22 @@ impl TryFrom<String> for Zone {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawScores {
     detector: Option<String>,
     metrics: Option<Vec<String>>,
-    alarms_per_week: Option<Positive>,
+    alarms_per_week: Positive,
+}
+
+impl Default for RawScores {
+    fn default() -> Self {
+        Self {
+            detector: None,
+            metrics: None,
+            alarms_per_week: Positive(4.0),
+        }
+    }
 }
 
 /// Rules that mean something.
@@ -468,7 +478,7 @@ impl Raw {
             scores: ScoreSettings {
                 detector: self.scores.detector,
                 metrics: self.scores.metrics.unwrap_or_default(),
-                alarms_per_week: self.scores.alarms_per_week.map(|Positive(number)| number),
+                alarms_per_week: self.scores.alarms_per_week.0,
                 time_zones: SeriesTimeZones::new(self.windows.time_zone.0, zones),
             },
             incidents: self.incidents.0,
@@ -591,8 +601,9 @@ mod tests {
         insta::assert_snapshot!(fault("[limits]\nahead_of_file = \"1 fortnight\""), @r#"`job.toml` line 2, `ahead_of_file = "1 fortnight"`: expected a whole number and a unit, such as `90s`, `10m`, `2h` or `7d`"#);
         insta::assert_snapshot!(fault("[retrain]\nevery = \"12h\""), @r#"`job.toml` line 2, `every = "12h"`: expected whole days, such as `7d`"#);
         insta::assert_snapshot!(fault("[retrain]\nname = \"pretrained-lstm\""), @r#"`job.toml` line 2, `name = "pretrained-lstm"`: expected a name that no shipped detector has, such as `nightly`"#);
+        insta::assert_snapshot!(fault("[export]\nformat = \"sqlite\""), @r#"`job.toml` line 2, `format = "sqlite"`: one file would be written anew by every run: `anomalog export --format sqlite`, which a hook can start, writes it"#);
         insta::assert_snapshot!(fault("[calendar]\npath = \"plans.csv\""), @r#"`job.toml` line 2, `path = "plans.csv"`: unknown field `path`, expected `file`"#);
-        insta::assert_snapshot!(fault("[export]\nformat = \"xlsx\""), @r#"`job.toml` line 2, `format = "xlsx"`: unknown variant `xlsx`, expected one of `parquet`, `csv`, `ndjson`"#);
+        insta::assert_snapshot!(fault("[export]\nformat = \"xlsx\""), @r#"`job.toml` line 2, `format = "xlsx"`: unknown variant `xlsx`, expected one of `parquet`, `csv`, `ndjson`, `sqlite`"#);
         insta::assert_snapshot!(fault("[hooks]\ncommand = []"), @r#"`job.toml` line 2, `command = []`: expected a program and its arguments, such as `["/usr/local/bin/tell"]`"#);
         insta::assert_snapshot!(fault("[hooks]\nwebhook = \"example.com\""), @r#"`job.toml` line 2, `webhook = "example.com"`: expected an address that begins with `https://` or `http://`"#);
         insta::assert_snapshot!(fault("[retention]\naccess_logs = \"7d\""), @r#"`job.toml` line 2, `access_logs = "7d"`: expected whole days, at least 14, such as `90d`"#);
@@ -621,7 +632,7 @@ mod tests {
         assert_eq!(job.warehouse.root(), Path::new("/tmp/w"));
         assert_eq!(job.logs[0].options.site.as_deref(), Some("shop"));
         assert_eq!(job.scores.metrics, ["requests", "bytes"]);
-        assert_eq!(job.scores.alarms_per_week, Some(0.5));
+        assert!((job.scores.alarms_per_week - 0.5).abs() < f64::EPSILON);
         assert_eq!(
             job.incidents,
             IncidentRules {

@@ -31,6 +31,7 @@ mod metrics;
 pub mod outputs;
 mod partitions;
 mod profiles;
+mod remembered;
 mod retention;
 pub mod retrain;
 mod scores;
@@ -193,7 +194,7 @@ impl Night<'_> {
 
     fn options(&self) -> SessionOptions {
         SessionOptions {
-            alarms_per_week: self.job.scores.alarms_per_week,
+            alarms_per_week: Some(self.job.scores.alarms_per_week),
             step: Some(self.job.windows.step),
             ..self.session
         }
@@ -208,7 +209,7 @@ impl Night<'_> {
     /// What is planned.
     fn calendar(&self) -> Result<Calendar> {
         match &self.job.calendar.file {
-            Some(file) => Ok(Calendar::read(file)?),
+            Some(file) => Ok(Calendar::read(file, &self.job.scores.time_zones)?),
             None => Ok(Calendar::default()),
         }
     }

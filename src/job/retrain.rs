@@ -28,7 +28,6 @@ use super::outputs::whole_days;
 use super::terms::Terms;
 use crate::champions::{Backtest, Champions, Decision, DecisionOutcome};
 use crate::error::Result;
-use crate::incidents::micros_of;
 use crate::printer::Printer;
 use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::scores::{SERIES, WINDOW_START};
@@ -37,6 +36,7 @@ use crate::table_files::partition_file;
 use crate::training::exclusions::Exclusions;
 use crate::training::loader::{self, Key, Sampling};
 use crate::training::{self, Dataset, TrainingError, TrainingSettings};
+use crate::units::micros_of;
 
 /// When detectors are trained anew.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -242,11 +242,8 @@ fn fight(
         seed: SEED,
         began_with: None,
         horizons: None,
-        threshold: match job.scores.alarms_per_week {
-            Some(false_alarms_per_week) => ThresholdPolicy {
-                false_alarms_per_week,
-            },
-            None => champion.manifest().threshold,
+        threshold: ThresholdPolicy {
+            false_alarms_per_week: job.scores.alarms_per_week,
         },
     };
     let bar = printer.progress("training a challenger", Some(steps as u64));

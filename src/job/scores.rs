@@ -25,7 +25,6 @@ use super::partitions::{is_there, made_from};
 use super::terms::Terms;
 use crate::detectors::Selection;
 use crate::error::{Error, Result};
-use crate::incidents::micros_of;
 use crate::queries::Query;
 use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::scores::{self, SERIES, WINDOW_START, exported};
@@ -33,7 +32,7 @@ use crate::session::Session;
 use crate::storage::{Manifest, Partition, Retired, Writer};
 use crate::table_files::{self, DatedTableWriter, partition_file};
 use crate::time_zones::SeriesTimeZones;
-use crate::units::{WindowStep, rfc_3339};
+use crate::units::{WindowStep, micros_of, rfc_3339};
 use crate::warehouse::Warehouse;
 use crate::windows::{date_of, slots_of};
 

@@ -55,14 +55,14 @@ paths = [{paths}]
 # detector = "lstm"
 # Columns that shipped detectors score, unless told otherwise.
 # metrics = ["requests", "client_errors", "server_errors", "latency_p95"]
-# Windows per series and week that may be anomalous by chance; without it what each detector was
-# trained with, which is 1 for the shipped ones.
-# alarms_per_week = 1.0
+# Windows per series and week that may be anomalous by chance, whatever detectors were trained with.
+# False incidents are fewer, since one takes several of them.
+# alarms_per_week = 4.0
 
 # When anomalous windows are an incident, and how severe it is.
 [incidents]
 # Windows this many times as frequent as those at the threshold still go on with an incident.
-# stop_ratio = 5.0
+# stop_ratio = 1.75
 # Longest time below that within an incident.
 # bridge = "10m"
 # Longest time without scores within an incident.
@@ -76,7 +76,8 @@ paths = [{paths}]
 # high_impact = "1h"
 
 # What is planned, and so no incident: a CSV or Parquet file with the columns site (`*` for every
-# one), start, end and kind: maintenance, event (more than usual) or holiday (less).
+# one), start, end and kind: maintenance, event (more than usual) or holiday (less). Dates and times
+# without an offset are local.
 [calendar]
 # file = "calendar.csv"
 
@@ -163,7 +164,6 @@ mod tests {
             "delimiter",
             "detector",
             "metrics",
-            "alarms_per_week",
             "file",
             "every",
             "folder",

@@ -301,12 +301,12 @@ fn a_night_says_what_happened() {
         .skip_while(|line| !line.starts_with("new incidents"))
         .collect();
     insta::assert_snapshot!(of_incidents.join("\n"), @"
-    new incidents: 5 high, 1 low
+    new incidents: 5 high, 1 medium
       high: shop, 2026-03-04T10:00:00Z to 2026-03-04T10:34:00Z, +5972 requests, client_ip 203.0.113.9
       high: shop, 2026-03-04T14:17:00Z to 2026-03-04T14:44:00Z, +245 client_errors, path /login
       high: blog, 2026-03-04T12:23:00Z to 2026-03-04T13:00:00Z, +49 server_errors, status 500
       high: blog, 2026-03-04T00:44:00Z to 2026-03-04T01:01:00Z, +365 client_errors, client_ip 203.0.113.12
-      high: shop, 2026-03-04T18:20:00Z to 2026-03-04T18:33:00Z, -47 requests
+      high: shop, 2026-03-04T18:19:00Z to 2026-03-04T18:33:00Z, -51 requests
     ");
     let runs = job.work.path().join("warehouse/runs");
     let summaries = crate::files(&runs);
@@ -328,8 +328,8 @@ fn a_night_says_what_happened() {
     | high | shop | 2026-03-04T14:17:00Z | 2026-03-04T14:44:00Z | +245 client\_errors | path /login |
     | high | blog | 2026-03-04T12:23:00Z | 2026-03-04T13:00:00Z | +49 server\_errors | status 500 |
     | high | blog | 2026-03-04T00:44:00Z | 2026-03-04T01:01:00Z | +365 client\_errors | client\_ip 203.0.113.12 |
-    | high | shop | 2026-03-04T18:20:00Z | 2026-03-04T18:33:00Z | -47 requests |  |
-    | low | shop | 2026-03-04T07:23:00Z | 2026-03-04T07:30:00Z | latency\_p95 7.0 times the usual |  |
+    | high | shop | 2026-03-04T18:19:00Z | 2026-03-04T18:33:00Z | -51 requests |  |
+    | medium | shop | 2026-03-04T07:18:00Z | 2026-03-04T07:30:00Z | latency\_p95 16.3 times the usual |  |
     ");
     // The same again is nothing new.
     let said = job.run(&["--set", "incidents.bridge=9m"]);
@@ -799,6 +799,63 @@ fn a_warehouse_that_cannot_be_written_is_told() {
     let said = job.run(&[]);
     assert!(said.contains("error: cannot write `warehouse`"), "{said}");
     assert!(said.contains("--- exit 1"), "{said}");
+}
+
+#[test]
+fn a_warehouse_that_may_only_be_read_is_told_and_stays() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+
+    let job = Job::new(2);
+    let all = job.all();
+    job.deliver(&all[..2]);
+    job.succeed();
+    job.deliver(&all[2..]);
+    let before = job.work.files("warehouse");
+    let allow = |folders: u32| {
+        let mut paths = vec![
+            job.work.path().to_owned(),
+            job.work.path().join("warehouse"),
+        ];
+        while let Some(path) = paths.pop() {
+            fs::set_permissions(&path, fs::Permissions::from_mode(folders)).unwrap();
+            let entries = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap());
+            let folders = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+            paths.extend(folders.map(|entry| entry.path()));
+        }
+    };
+    allow(0o555);
+    // Who may do everything is not asked whether they may write.
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let program = tempfile::tempdir().unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut run = job.work.command(&["run"]);
+    if is_root {
+        let copy = program.path().join("anomalog");
+        let original = Path::new(env!("CARGO_BIN_EXE_anomalog"));
+        if fs::hard_link(original, &copy).is_err() {
+            fs::copy(original, &copy).unwrap();
+        }
+        run = std::process::Command::new(copy);
+        run.arg("run")
+            .current_dir(job.work.path())
+            .env_remove("ANOMALOG_WAREHOUSE")
+            .uid(65_534)
+            .gid(65_534);
+    }
+    let output = run.output().unwrap();
+    allow(0o755);
+    let said = String::from_utf8(output.stderr).unwrap();
+    insta::assert_snapshot!(said, @"
+    error: cannot write `warehouse/.lock`: Permission denied (os error 13)
+    hint: check that the folder can be written and has space: nothing is lost, the next run goes on from here
+    ");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        job.work.files("warehouse") == before,
+        "something was written"
+    );
+    job.succeed();
 }
 
 #[test]

@@ -164,7 +164,15 @@ fn a_hook_learns_what_was_done_and_changes_nothing() {
         serde_json::from_str::<Value>(&told("summary.json")).unwrap(),
         summary
     );
-    assert_eq!(told("told"), "an argument|success|1|high|job.toml\n");
+    let new = &summary["new_incidents"]["severities"];
+    let count: u64 = new
+        .as_object()
+        .unwrap()
+        .values()
+        .filter_map(Value::as_u64)
+        .sum();
+    let expected = format!("an argument|success|{count}|high|job.toml\n");
+    assert_eq!(told("told"), expected);
     assert_eq!(told("run_id").trim(), summary["run_id"].as_str().unwrap());
 
     // A run that fails is told too.
@@ -390,5 +398,109 @@ fn files_for_a_scheduler_are_in_order() {
             .iter()
             .filter(|line| line.contains(" passed for resource "));
         assert_eq!(passed.count(), 3, "{said:?}");
+    }
+}
+
+/// The arguments that a file has a scheduler start the program with.
+fn started(name: &str, text: &str) -> Vec<String> {
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+    let after = |mark: &str| -> Vec<String> {
+        let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+        words(lines.find_map(|line| line.split_once(mark)).unwrap().1)
+    };
+    match name {
+        "anomalog.cron" | "anomalog.service" => after("/usr/local/bin/anomalog "),
+        "Dockerfile" => serde_json::from_str(&after("CMD ").join(" ")).unwrap(),
+        _ => {
+            let of_job = text.split_once("args:").unwrap().1;
+            let items = of_job.lines().skip(1).map(str::trim);
+            let items = items.take_while(|line| line.starts_with("- "));
+            items.map(|item| item[2..].to_owned()).collect()
+        }
+    }
+}
+
+#[test]
+fn what_schedulers_start_is_understood() {
+    let job = Job::new(1);
+    job.deliver(&job.all());
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    for name in [
+        "anomalog.cron",
+        "anomalog.service",
+        "Dockerfile",
+        "cronjob.yaml",
+    ] {
+        let text = fs::read_to_string(deploy.join(name)).unwrap();
+        let mut arguments = started(name, &text);
+        for argument in &mut arguments {
+            for path in ["/etc/anomalog/job.toml", "/data/job.toml"] {
+                *argument = argument.replace(path, "job.toml");
+            }
+        }
+        assert_eq!(arguments[0], "run", "{name}");
+        arguments.push("--check".to_owned());
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let said = job.work.run(&arguments);
+        assert!(
+            !said.contains("error") && !said.contains("exit"),
+            "{name}: {said}"
+        );
+    }
+    // Minute, hour, day, month and day of the week, then who starts it.
+    let cron = fs::read_to_string(deploy.join("anomalog.cron")).unwrap();
+    let lines = cron
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines: Vec<&str> = lines
+        .filter(|line| !line.contains('=') || line.contains(' '))
+        .collect();
+    let fields: Vec<&str> = lines[0].split(' ').take(6).collect();
+    assert_eq!(
+        (lines.len(), fields),
+        (1, vec!["30", "0", "*", "*", "*", "anomalog"])
+    );
+}
+
+/// What is copied into the image is all that the program is made of.
+#[test]
+fn the_image_has_what_the_program_is_made_of() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let kept = fs::read_to_string(root.join("deploy/Dockerfile.dockerignore")).unwrap();
+    let kept: BTreeSet<&str> = kept
+        .lines()
+        .filter_map(|line| line.strip_prefix('!'))
+        .collect();
+    let context = tempfile::tempdir().unwrap();
+    for name in &kept {
+        std::os::unix::fs::symlink(root.join(name), context.path().join(name)).unwrap();
+    }
+    let metadata = std::process::Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--locked",
+            "--format-version",
+            "1",
+        ])
+        .current_dir(context.path())
+        .output()
+        .unwrap();
+    assert!(
+        metadata.status.success(),
+        "{}",
+        String::from_utf8_lossy(&metadata.stderr)
+    );
+    // Files that are compiled in lie in the folders of the crates or in these.
+    for source in crate::files(&root.join("src"))
+        .into_iter()
+        .chain(crate::files(&root.join("udfs/src")))
+    {
+        let text = String::from_utf8(source.1).unwrap();
+        for included in text.split("include_str!(\"../").skip(1) {
+            let folder = included.split('/').find(|part| *part != "..").unwrap();
+            assert!(kept.contains(folder), "{folder}");
+        }
     }
 }
