@@ -413,11 +413,10 @@ fn beginnings(args: &TrainArgs, store: &DetectorStore) -> Result<Vec<Beginning>>
             let expected = format!("has a state of width {}", manifest.hidden_size);
             return Err(mismatch(source, expected, format!("--hidden {hidden}")));
         }
-        if args.metrics.len() != manifest.metrics.len() {
-            let expected = match manifest.metrics.len() {
-                1 => "learned one metric".to_owned(),
-                several => format!("learned {several} metrics"),
-            };
+        // What learned one metric goes on with each of several by itself.
+        let learned = manifest.learned_metrics();
+        if learned > 1 && args.metrics.len() != learned {
+            let expected = format!("learned {learned} metrics");
             let found = format!("--metrics {}", args.metrics.join(","));
             return Err(mismatch(source, expected, found));
         }

@@ -120,10 +120,7 @@ const LEAST_HISTORY: u64 = 7;
 const MAX_ROWS: u64 = 1_000_000;
 /// The seed of all that is drawn.
 const SEED: u64 = 0;
-/// Optimiser steps and width of a detector of several metrics, which begins with new weights.
-const STEPS: usize = 200;
-const HIDDEN: usize = 48;
-/// Optimiser steps of one that begins with shipped weights.
+/// Optimiser steps of a detector that begins with shipped weights.
 const FINE_TUNE_STEPS: usize = 60;
 
 /// The first day of the period that a date lies in.
@@ -222,23 +219,13 @@ fn fight(
     printer: Printer,
 ) -> std::result::Result<(Detector, Backtest), Defeat> {
     let champion = bound(session, champion)?;
-    // Shipped weights are those of one metric.
-    let source = match dataset.metrics() {
-        [_] => Some(shipped::load(champion.manifest().architecture)?),
-        _ => None,
-    };
-    let steps = if source.is_some() {
-        FINE_TUNE_STEPS
-    } else {
-        STEPS
-    };
+    // Of several metrics it forecasts each by itself, as the shipped detector does.
+    let source = shipped::load(champion.manifest().architecture)?;
     let settings = TrainingSettings {
         name: job.retrain.name.as_str().to_owned(),
         architecture: champion.manifest().architecture,
-        hidden_size: source
-            .as_ref()
-            .map_or(HIDDEN, |source| source.manifest().hidden_size),
-        steps,
+        hidden_size: source.manifest().hidden_size,
+        steps: FINE_TUNE_STEPS,
         seed: SEED,
         began_with: None,
         horizons: None,
@@ -246,9 +233,9 @@ fn fight(
             false_alarms_per_week: job.scores.alarms_per_week,
         },
     };
-    let bar = printer.progress("training a challenger", Some(steps as u64));
+    let bar = printer.progress("training a challenger", Some(FINE_TUNE_STEPS as u64));
     let mut progress = |report: training::StepReport| bar.set_position(report.step as u64);
-    let challenger = training::train(&settings, dataset, source.as_deref(), &mut progress)?;
+    let challenger = training::train(&settings, dataset, Some(&source), &mut progress)?;
     bar.finish_and_clear();
     let error = |detector: &Detector| -> std::result::Result<(f64, usize), TrainingError> {
         Ok(training::backtest(detector, dataset)?.unwrap_or((f64::INFINITY, 0)))

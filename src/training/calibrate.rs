@@ -3,7 +3,7 @@
 use anomalog_udfs::detector::{Detector, Validation};
 use anomalog_udfs::forecasting::{MetricForecast, Part, SeriesForecast, forecast};
 use anomalog_udfs::layout::BlockLayout;
-use anomalog_udfs::models::{Forecaster, Predictor};
+use anomalog_udfs::models::Predictor;
 use anomalog_udfs::profile::{Evidence, Tail};
 use anomalog_udfs::scoring::Comparison;
 use rayon::prelude::*;
@@ -39,17 +39,16 @@ struct Held {
 
 /// Forecasts the calibration ranges as scoring would, and compares the errors.
 pub(super) fn calibrate(
-    forecaster: &Forecaster,
+    predictor: &Predictor,
     datasets: &[&Dataset],
     layouts: &[BlockLayout],
 ) -> Result<Calibrated, TrainingError> {
-    let predictor = Predictor::new(forecaster)?;
     let mut held = Vec::new();
     for (dataset, layout) in datasets.iter().zip(layouts) {
         let of_series: Vec<Held> = dataset
             .series()
             .par_iter()
-            .map(|series| hold_back(&predictor, dataset, layout, series))
+            .map(|series| hold_back(predictor, dataset, layout, series))
             .collect::<Result<_, _>>()?;
         held.extend(of_series);
     }

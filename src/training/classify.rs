@@ -120,6 +120,7 @@ pub fn train_classifier(
         }),
         hidden_size: settings.hidden_size,
         metrics: first.metrics().to_vec(),
+        for_each_metric: false,
         layout: layouts[0].clone(),
         threshold: settings.threshold,
         training: Training {

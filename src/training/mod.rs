@@ -29,8 +29,8 @@ use anomalog_udfs::detector::{
 };
 use anomalog_udfs::features::SeriesFeatures;
 use anomalog_udfs::forecasting::ForecastError;
-use anomalog_udfs::layout::BlockLayout;
-use anomalog_udfs::models::{Architecture, ForecasterConfig};
+use anomalog_udfs::layout::{BlockLayout, TIME_INPUTS};
+use anomalog_udfs::models::{Architecture, ForecasterConfig, Predictor};
 use anomalog_udfs::series::{SeriesGrid, lay_on_grid};
 use candle_core::Tensor;
 use fit::{FitSettings, Lesson};
@@ -194,7 +194,8 @@ fn describe(skipped: &[SkippedSeries]) -> String {
 }
 
 /// Trains and calibrates one detector, from new weights or those of a `source`; its version is 0
-/// until it is saved.
+/// until it is saved. A source that learned one metric goes on as one that forecasts each of several by
+/// itself.
 ///
 /// The same settings and rows give the same weights, bit for bit, on the same machine.
 ///
@@ -211,7 +212,22 @@ pub fn train(
         began_with: source.map(|source| source.manifest().id()),
         ..settings.clone()
     };
-    train_on_all(&settings, &[dataset], initial.as_ref(), progress)
+    let for_each_metric = dataset.metrics().len() > 1
+        && source.is_some_and(|source| source.manifest().learned_metrics() == 1);
+    let lesson = Beginning {
+        initial: initial.as_ref(),
+        for_each_metric,
+    };
+    train_from(&settings, &[dataset], lesson, progress)
+}
+
+/// What training begins with.
+#[derive(Clone, Copy)]
+struct Beginning<'a> {
+    /// Weights; new ones without.
+    initial: Option<&'a Weights>,
+    /// Whether the network reads one metric, and forecasts each by itself.
+    for_each_metric: bool,
 }
 
 /// Trained tensors by name.
@@ -229,6 +245,22 @@ pub fn train_on_all(
     initial: Option<&Weights>,
     progress: &mut dyn FnMut(StepReport),
 ) -> Result<Detector, TrainingError> {
+    let lesson = Beginning {
+        initial,
+        for_each_metric: false,
+    };
+    train_from(settings, datasets, lesson, progress)
+}
+
+fn train_from(
+    settings: &TrainingSettings,
+    datasets: &[&Dataset],
+    Beginning {
+        initial,
+        for_each_metric,
+    }: Beginning<'_>,
+    progress: &mut dyn FnMut(StepReport),
+) -> Result<Detector, TrainingError> {
     let Some(dataset) = datasets.first() else {
         let skipped = Vec::new();
         return Err(TrainingError::NoUsableSeries { skipped });
@@ -244,27 +276,41 @@ pub fn train_on_all(
             }
         })
         .collect();
+    let mut laid_out = Vec::new();
+    for (dataset, layout) in datasets.iter().zip(&layouts) {
+        let (grids, split) = (lay_out(dataset, layout)?, dataset.split());
+        if !for_each_metric {
+            laid_out.push((layout.clone(), grids, split));
+            continue;
+        }
+        for metric in 0..layout.metrics() {
+            let of_metric = |(grid, zone): &(SeriesGrid, TimeZone)| (grid.of_metric(metric), *zone);
+            let grids = grids.iter().map(of_metric).collect();
+            laid_out.push((layout.of_metric(metric), grids, split));
+        }
+    }
+    let lessons_of = laid_out
+        .iter()
+        .flat_map(|(layout, grids, split)| lessons(grids, *split, layout));
+    let lessons_of_all: Vec<Lesson<'_>> = lessons_of.collect();
+    let learned = &laid_out[0].0;
     let config = ForecasterConfig {
         architecture: settings.architecture,
-        features: layouts[0].features(),
+        features: learned.features(),
         hidden_size: settings.hidden_size,
-        targets: dataset.metrics().len() * layouts[0].horizons.len(),
+        targets: learned.metrics() * learned.horizons.len(),
     };
-    let mut grids = Vec::new();
-    for (dataset, layout) in datasets.iter().zip(&layouts) {
-        grids.push(lay_out(dataset, layout)?);
-    }
-    let mut lessons_of_all = Vec::new();
-    for ((dataset, layout), grids) in datasets.iter().zip(&layouts).zip(&grids) {
-        lessons_of_all.extend(lessons(grids, dataset.split(), layout));
-    }
     let fit_settings = FitSettings {
         steps: settings.steps,
         seed: settings.seed,
         initial,
     };
     let fitted = fit::fit(fit_settings, &lessons_of_all, &config, progress)?;
-    let calibrated = calibrate::calibrate(&fitted.forecaster, datasets, &layouts)?;
+    let mut predictor = Predictor::new(&fitted.forecaster)?;
+    if for_each_metric {
+        predictor = predictor.for_each(dataset.metrics().len(), TIME_INPUTS);
+    }
+    let calibrated = calibrate::calibrate(&predictor, datasets, &layouts)?;
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         name: settings.name.clone(),
@@ -280,6 +326,7 @@ pub fn train_on_all(
         }),
         hidden_size: settings.hidden_size,
         metrics: dataset.metrics().to_vec(),
+        for_each_metric,
         layout: layouts[0].clone(),
         threshold: settings.threshold,
         training: Training {

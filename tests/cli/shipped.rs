@@ -160,6 +160,37 @@ fn training_goes_on_with_them() {
             && next.contains("20 steps from mine_rnn@1, error"),
         "{next}"
     );
+
+    // Of several metrics each is forecast by itself, by a network of one.
+    let several = [
+        "train",
+        "--from",
+        "pretrained",
+        "--arch",
+        "gru",
+        "--steps",
+        "10",
+        "--name",
+        "several",
+        "--metrics",
+        "requests,server_errors",
+    ];
+    work.succeed(&several);
+    let shown = manifest("several");
+    assert_eq!(shown["for_each_metric"], true);
+    assert_eq!(
+        shown["metrics"],
+        serde_json::json!(["requests", "server_errors"])
+    );
+    assert_eq!(shown["comparison"]["errors"].as_array().unwrap().len(), 2);
+    let scores = "SELECT count(score) > 1000 AS many FROM (SELECT \
+                  gru_score('several', window_start, requests, server_errors) OVER \
+                  (PARTITION BY site ORDER BY window_start) AS score FROM traffic_windows)";
+    let scored = work.succeed(&["sql", "--format", "csv", scores]);
+    assert_eq!(scored, "many\ntrue\n");
+    let next = work.run(&[&several[..2], &["several@1"], &several[5..7], &several[9..]].concat());
+    assert!(next.contains("10 steps from several@1, error"), "{next}");
+    assert_eq!(manifest("several")["for_each_metric"], true);
 }
 
 #[test]
@@ -178,12 +209,6 @@ fn what_does_not_go_with_the_weights_is_refused() {
     hint: training goes on with a detector as it is: leave the option out, or train without `--from`
     --- exit 1
     ");
-    insta::assert_snapshot!(refuse(&["pretrained", "--metrics", "requests,bytes"]), @"
-    --- stderr
-    error: `pretrained-rnn@1` learned one metric, which does not go with `--metrics requests,bytes`
-    hint: training goes on with a detector as it is: leave the option out, or train without `--from`
-    --- exit 1
-    ");
     insta::assert_snapshot!(refuse(&["nope"]), @"
     --- stderr
     error: there is no detector `nope`; there are shipped for any metrics: pretrained-rnn, pretrained-lstm, pretrained-gru, pretrained-clstm
@@ -197,6 +222,16 @@ fn what_does_not_go_with_the_weights_is_refused() {
     --- exit 1
     ");
     assert!(!work.path().join("warehouse/detectors").exists());
+    let joint = [
+        "--steps", "2", "--hidden", "8", "--arch", "rnn", "--name", "joint",
+    ];
+    work.succeed(&[&["train", "--metrics", "requests,bytes"], &joint[..]].concat());
+    insta::assert_snapshot!(refuse(&["joint", "--metrics", "requests"]), @"
+    --- stderr
+    error: `joint@1` learned 2 metrics, which does not go with `--metrics requests`
+    hint: training goes on with a detector as it is: leave the option out, or train without `--from`
+    --- exit 1
+    ");
 }
 
 /// The command that makes them, in small: equal bytes each time.

@@ -101,6 +101,7 @@ pub(crate) fn manifest(name: &str, architecture: Architecture, metrics: &[&str])
         }),
         hidden_size: 8,
         metrics: metrics.iter().map(|metric| (*metric).to_owned()).collect(),
+        for_each_metric: false,
         layout,
         threshold: ThresholdPolicy::default(),
         training: Training {

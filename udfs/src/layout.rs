@@ -29,7 +29,7 @@ pub const CLASSIFIER_WINDOW: usize = 60;
 /// Inputs of a metric besides one per horizon.
 pub(crate) const INPUTS_PER_METRIC: usize = 7;
 /// Sine and cosine of the time of day and of the time of week.
-pub(crate) const TIME_INPUTS: usize = 4;
+pub const TIME_INPUTS: usize = 4;
 
 /// How a detector cuts series into blocks and how much history it reads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,6 +124,15 @@ impl BlockLayout {
         let blocks = history / RENEWALS_PER_HISTORY / self.block;
         let blocks = if blocks > 0 { 1 << blocks.ilog2() } else { 1 };
         (blocks * self.block) as i64
+    }
+
+    /// The layout of one metric by itself.
+    #[must_use]
+    pub fn of_metric(&self, metric: usize) -> Self {
+        Self {
+            resolutions: vec![self.resolutions[metric]],
+            ..self.clone()
+        }
     }
 
     /// Number of metrics.

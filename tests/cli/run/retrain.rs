@@ -91,6 +91,22 @@ fn challengers_fight_when_they_are_due_however_many_nights_come_at_once() {
         .collect();
     assert!(differ.is_empty(), "{differ:?}");
     assert!(job.run(&[]).contains("nothing new"));
+
+    // By hand the version before scores the dates since the last decision, and no others.
+    let tables = job.tables();
+    assert_eq!(champion, "nightly@2", "both challengers won");
+    job.work.succeed(&["detectors", "rollback", "nightly"]);
+    let said = job.run(&["--json"]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["dates_scored"], serde_json::json!(["2026-03-16"]));
+    let last =
+        "SELECT DISTINCT detector_version FROM scored_windows WHERE window_start >= '2026-03-16'";
+    let last = job.work.succeed(&["sql", "--format", "csv", last]);
+    assert_eq!(last, "detector_version\n1\n");
+    assert!(job.run(&[]).contains("nothing new"));
+    job.work.succeed(&["detectors", "promote", "nightly@2"]);
+    job.succeed();
+    job.expect(&tables, "with the last version again");
 }
 
 #[test]

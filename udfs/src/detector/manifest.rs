@@ -69,6 +69,8 @@ pub struct Manifest {
     pub hidden_size: usize,
     /// Metrics in the order in which they are given to the SQL functions.
     pub metrics: Vec<String>,
+    /// Whether the network is that of one metric, and forecasts each of them by itself.
+    pub for_each_metric: bool,
     /// Window step, lookback, block, horizons and scale history.
     pub layout: BlockLayout,
     /// When a score is an anomaly.
@@ -92,6 +94,8 @@ struct ManifestFile {
     objective: ObjectiveName,
     hidden_size: usize,
     metrics: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    for_each_metric: bool,
     layout: BlockLayout,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     comparison: Option<Comparison>,
@@ -148,6 +152,7 @@ impl TryFrom<ManifestFile> for Manifest {
             objective,
             hidden_size: file.hidden_size,
             metrics: file.metrics,
+            for_each_metric: file.for_each_metric,
             layout: file.layout,
             threshold: file.threshold,
             training: file.training,
@@ -181,6 +186,7 @@ impl From<Manifest> for ManifestFile {
             objective,
             hidden_size: manifest.hidden_size,
             metrics: manifest.metrics,
+            for_each_metric: manifest.for_each_metric,
             layout: manifest.layout,
             comparison,
             classification,
@@ -197,11 +203,26 @@ impl Manifest {
     /// The shape of its network, where it forecasts.
     #[must_use]
     pub fn forecaster_config(&self) -> ForecasterConfig {
+        let metrics = self.learned_metrics();
+        let layout = BlockLayout {
+            resolutions: vec![0.0; metrics],
+            ..self.layout.clone()
+        };
         ForecasterConfig {
             architecture: self.architecture,
-            features: self.layout.features(),
+            features: layout.features(),
             hidden_size: self.hidden_size,
-            targets: self.metrics.len() * self.layout.horizons.len(),
+            targets: metrics * layout.horizons.len(),
+        }
+    }
+
+    /// Metrics that the network reads at once.
+    #[must_use]
+    pub fn learned_metrics(&self) -> usize {
+        if self.for_each_metric {
+            1
+        } else {
+            self.metrics.len()
         }
     }
 
@@ -270,7 +291,9 @@ impl Manifest {
 
     fn defect_of_classifier(&self, classifying: &Classifying) -> Option<&'static str> {
         let layout = &self.layout;
-        if !layout.horizons.is_empty() || layout.profile_windows != 0 {
+        if self.for_each_metric {
+            Some("a classifier reads all metrics at once: it has no `for_each_metric`")
+        } else if !layout.horizons.is_empty() || layout.profile_windows != 0 {
             Some("`layout` of a classifier has no horizons and no profile")
         } else if self.architecture.pooled_steps(layout.lookback + 1) == 0 {
             Some("`layout` has too short a lookback for the architecture")

@@ -264,6 +264,7 @@ impl Detector {
                     },
                     validation: *validation,
                 }),
+                for_each_metric: metrics.len() > 1,
                 metrics,
                 ..self.manifest.clone()
             },
@@ -340,7 +341,12 @@ impl Network {
         Ok(match &manifest.objective {
             Objective::Forecast(_) => {
                 let forecaster = Forecaster::new(&manifest.forecaster_config(), builder)?;
-                Self::Forecaster(Predictor::new(&forecaster)?)
+                let predictor = Predictor::new(&forecaster)?;
+                Self::Forecaster(if manifest.for_each_metric {
+                    predictor.for_each(manifest.metrics.len(), TIME_INPUTS)
+                } else {
+                    predictor
+                })
             }
             Objective::Classify(classifying) => {
                 let config = manifest.classifier_config(classifying);

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::MetricProfile;
 use super::stored::{Stored, take};
 use crate::features::SeriesFeatures;
-use crate::layout::{BlockLayout, DAY_MICROS};
+use crate::layout::DAY_MICROS;
 
 /// To be raised whenever the same windows give another profile, or one is written otherwise.
 const VERSION: u64 = 2;
@@ -129,11 +129,7 @@ fn digest(features: &SeriesFeatures<'_>, metric: usize, anchor: i64) -> Digest {
     let grid = features.grid();
     let mut digest = blake3::Hasher::new();
     let zone = features.time_zone().unwrap_or_default();
-    let resolution = layout.resolutions[metric];
-    let of_layout = BlockLayout {
-        resolutions: vec![resolution],
-        ..layout.clone()
-    };
+    let of_layout = layout.of_metric(metric);
     let knows_time = features.time_zone().is_some();
     let version = env!("CARGO_PKG_VERSION");
     let learned_by = format!(
@@ -160,6 +156,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::layout::BlockLayout;
     use crate::profile::ProfileCache;
     use crate::series::SeriesGrid;
     use crate::time_zone::TimeZone;
