@@ -9,8 +9,9 @@
 //! | `event` | those with more than expected |
 //! | `holiday` | those with less than expected |
 //!
-//! Dates and times without an offset are those that the clocks of the site show; for `*`, those of all
-//! sites that are not named to be elsewhere.
+//! Dates and times without an offset are those that the clocks of the site show; for `*`, those of the
+//! zone of all sites that are not named to be elsewhere. Of a time that clocks show twice, an entry
+//! begins with the first and ends with the last; of one that they skip, nothing is planned.
 //!
 //! Planned windows are scored all the same. They begin no incident and are no part of one, and no
 //! detector learns from them.
@@ -190,6 +191,53 @@ mod tests {
         us 2026-11-26T05:00:00Z 2026-11-27T05:00:00Z
         * 2026-12-24T23:00:00Z 2026-12-25T23:00:00Z
         ");
+    }
+
+    #[test]
+    fn a_change_of_clocks_makes_entries_longer_or_none() {
+        let calendar = read(
+            "site,start,end,kind\n\
+             de,2026-03-29 02:00,2026-03-29 03:00,maintenance\n\
+             de,2026-03-29 02:30,2026-03-29 03:15,maintenance\n\
+             de,2026-03-29 02:00,2026-03-29 03:15,maintenance\n\
+             de,2026-10-25 02:00,2026-10-25 02:30,maintenance\n",
+        );
+        let times = |entry: &Label| [entry.start, entry.end].map(crate::units::rfc_3339);
+        let found: Vec<_> = calendar.unwrap().entries.iter().map(times).collect();
+        let spring = ["2026-03-29T01:00:00Z", "2026-03-29T01:15:00Z"];
+        let autumn = ["2026-10-25T00:00:00Z", "2026-10-25T01:30:00Z"];
+        assert_eq!(found, [spring, spring, autumn]);
+        let refused = read("site,start,end,kind\nde,2026-07-01 08:00,2026-07-01 06:00,event\n");
+        let error = refused.unwrap_err().to_string();
+        let expected =
+            "`end` is 2026-07-01T06:00:00, expected a time after `start`, 2026-07-01T08:00:00";
+        assert!(error.ends_with(expected), "{error}");
+    }
+
+    #[test]
+    fn timestamps_without_a_zone_are_local_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calendar.parquet");
+        let text = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+        let time =
+            |micros: i64| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(vec![micros])) };
+        let hour = 3_600_000_000;
+        let rows = RecordBatch::try_from_iter([
+            ("site", text("shop")),
+            ("start", time(0)),
+            ("end", time(hour)),
+            ("kind", text("event")),
+        ])
+        .unwrap();
+        let file = std::fs::File::create(&path).unwrap();
+        let mut writer =
+            datafusion::parquet::arrow::ArrowWriter::try_new(file, rows.schema(), None).unwrap();
+        writer.write(&rows).unwrap();
+        writer.close().unwrap();
+        let zones = SeriesTimeZones::all_in("+02:00".parse().unwrap());
+        let calendar = Calendar::read(&path, &zones).unwrap();
+        let entry = &calendar.entries[0];
+        assert_eq!((entry.start, entry.end), (-2 * hour, -hour));
     }
 
     #[test]

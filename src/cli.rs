@@ -406,7 +406,8 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub hidden: Option<u32>,
 
-    /// Windows per series and week that may be anomalous by chance: what the threshold is for.
+    /// Windows per series and week that may be anomalous by chance: what the threshold is for;
+    /// `anomalog run` goes by its job file instead.
     #[arg(long, value_name = "X", default_value = "1", value_parser = parse_positive)]
     pub alarms_per_week: f64,
 
@@ -511,8 +512,9 @@ pub struct IncidentsArgs {
 #[command(after_help = "\
 Writes one file each of traffic_windows, scored_windows, incidents, incident_causes, detectors and \
 runs, with `README.md` and `columns.csv`, which say what every column means, and `star.sql`, with views \
-for DuckDB, or all of them in one SQLite database. Windows are those of the dates asked for, incidents those that begin on them; detectors \
-and runs come whole. The folder appears complete or not at all, and the same tables are the same bytes.
+for DuckDB; with `--format sqlite`, all tables in one database. Windows are those of the dates asked \
+for, incidents those that begin on them; detectors and runs come whole. The folder appears complete \
+or not at all, and the same tables are the same bytes.
 
 Examples:
   anomalog export --out export

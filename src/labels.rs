@@ -150,19 +150,18 @@ pub fn read(path: &Path) -> Result<Vec<Label>, LabelsError> {
     read_with(path, None)
 }
 
-/// As [`read`], of a file whose times may be local: `local` makes instants of what the clocks of a site
-/// show, in microseconds as if it were UTC.
+/// As [`read`], of a file whose times may be local, those without an offset: `local` says when the clocks
+/// of a site show one, given in microseconds as if it were UTC, for the first time and the last. The same
+/// may be said twice, and what lies within an hour that clocks skip is left out.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_local(
-    path: &Path,
-    local: &dyn Fn(&str, i64) -> i64,
-) -> Result<Vec<Label>, LabelsError> {
+pub fn read_local(path: &Path, local: LocalTime<'_>) -> Result<Vec<Label>, LabelsError> {
     read_with(path, Some(local))
 }
 
-type LocalTime<'a> = &'a dyn Fn(&str, i64) -> i64;
+/// When clocks of a site show a time.
+pub type LocalTime<'a> = &'a dyn Fn(&str, i64) -> (i64, i64);
 
 fn read_with(path: &Path, local: Option<LocalTime<'_>>) -> Result<Vec<Label>, LabelsError> {
     let is_csv = path
@@ -173,6 +172,7 @@ fn read_with(path: &Path, local: Option<LocalTime<'_>>) -> Result<Vec<Label>, La
         path,
         local,
         labels: Vec::new(),
+        read: 0,
         rows: HashMap::new(),
     };
     for batch in &batches {
@@ -269,6 +269,8 @@ struct Reader<'a> {
     /// What times without an offset mean, if they are not dates in UTC.
     local: Option<LocalTime<'a>>,
     labels: Vec<Label>,
+    /// Rows that are done.
+    read: usize,
     /// The row of each label, from 1.
     rows: HashMap<(String, i64, i64, String), usize>,
 }
@@ -284,19 +286,33 @@ impl Reader<'_> {
             let Some(site) = site else {
                 return Err(self.refuse("site", "empty", "the name of a site"));
             };
-            let (start, end) = (
-                self.instant("start", &site, &starts[row])?,
-                self.instant("end", &site, &ends[row])?,
-            );
-            if end <= start {
-                let expected = format!("a time after `start`, {}", rfc_3339(start));
-                return Err(self.refuse("end", &rfc_3339(end), &expected));
+            let start = self.moment("start", &site, &starts[row])?;
+            let end = self.moment("end", &site, &ends[row])?;
+            // Clocks that change make an hour of nothing, or two of one.
+            let is_empty = match (start.shown, end.shown) {
+                (Some(start), Some(end)) => end <= start,
+                _ => end.last <= start.first,
+            };
+            if is_empty {
+                let written = |moment: &Moment| match moment.shown {
+                    Some(shown) => rfc_3339(shown).trim_end_matches('Z').to_owned(),
+                    None => rfc_3339(moment.first),
+                };
+                let expected = format!("a time after `start`, {}", written(&start));
+                return Err(self.refuse("end", &written(&end), &expected));
             }
+            let (start, end) = (start.first, end.last);
             let kind = kinds.as_ref().and_then(|kinds| kinds[row].clone());
             let kind = kind.unwrap_or_else(|| UNKNOWN_KIND.to_owned());
-            let number = self.labels.len() + 1;
+            self.read += 1;
+            let number = self.read;
+            if end <= start {
+                continue;
+            }
             let key = (site.clone(), start, end, kind.clone());
-            if let Some(first) = self.rows.insert(key, number) {
+            if let Some(first) = self.rows.insert(key, number)
+                && self.local.is_none()
+            {
                 return Err(LabelsError::Duplicate {
                     path: self.path.to_owned(),
                     row: number,
@@ -317,7 +333,7 @@ impl Reader<'_> {
     fn refuse(&self, column: &'static str, found: &str, expected: &str) -> LabelsError {
         LabelsError::Entry {
             path: self.path.to_owned(),
-            row: self.labels.len() + 1,
+            row: self.read + 1,
             column,
             found: found.to_owned(),
             expected: expected.to_owned(),
@@ -381,34 +397,67 @@ impl Reader<'_> {
         let times = times
             .flatten()
             .ok_or_else(|| self.typed(name, found, "a timestamp"))?;
+        let offset = match found {
+            DataType::Timestamp(_, None) => Offset::Unknown,
+            _ => Offset::Known,
+        };
         let times = times.as_primitive::<TimestampMicrosecondType>().iter();
-        Ok(times.map(Time::Micros).collect())
+        Ok(times.map(|time| Time::Micros(time, offset)).collect())
     }
 
-    fn instant(&self, column: &'static str, site: &str, time: &Time) -> Result<i64, LabelsError> {
+    fn moment(&self, column: &'static str, site: &str, time: &Time) -> Result<Moment, LabelsError> {
         let expected = match self.local {
             None => "a date or an RFC 3339 time",
             Some(_) => "a date, a local time such as `2026-12-24 18:00`, or an RFC 3339 time",
         };
-        match time {
-            Time::Micros(Some(micros)) => Ok(*micros),
-            Time::Text(Some(text))
-                if let Some(local) = self.local
-                    && let Some(shown) = parse_local(text.trim()) =>
-            {
-                Ok(local(site, shown.and_utc().timestamp_micros()))
+        let shown = |local: LocalTime<'_>, shown: i64| {
+            let (first, last) = local(site, shown);
+            Moment {
+                first,
+                last,
+                shown: Some(shown),
             }
-            Time::Text(Some(text)) => match parse_instant(text.trim()) {
-                Ok(instant) => Ok(instant.timestamp_micros()),
+        };
+        let instant = |micros| Moment {
+            first: micros,
+            last: micros,
+            shown: None,
+        };
+        match (time, self.local) {
+            (Time::Micros(Some(micros), Offset::Unknown), Some(local)) => Ok(shown(local, *micros)),
+            (Time::Micros(Some(micros), _), _) => Ok(instant(*micros)),
+            (Time::Text(Some(text)), Some(local)) if let Some(time) = parse_local(text.trim()) => {
+                Ok(shown(local, time.and_utc().timestamp_micros()))
+            }
+            (Time::Text(Some(text)), _) => match parse_instant(text.trim()) {
+                Ok(time) => Ok(instant(time.timestamp_micros())),
                 Err(_) => Err(self.refuse(column, &format!("`{text}`"), expected)),
             },
-            Time::Micros(None) | Time::Text(None) => Err(self.refuse(column, "NULL", expected)),
+            (Time::Micros(None, _) | Time::Text(None), _) => {
+                Err(self.refuse(column, "NULL", expected))
+            }
         }
     }
 }
 
+/// A time of a label, in microseconds since the epoch.
+struct Moment {
+    /// The first and the last time that clocks show it.
+    first: i64,
+    last: i64,
+    /// What they show, as if it were UTC, if that is what was written.
+    shown: Option<i64>,
+}
+
+/// Whether it is known how far a timestamp is ahead of UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Offset {
+    Known,
+    Unknown,
+}
+
 enum Time {
-    Micros(Option<i64>),
+    Micros(Option<i64>, Offset),
     Text(Option<String>),
 }
 

@@ -20,7 +20,7 @@ use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, Result};
-use crate::output_files::file_beside;
+use crate::output_files::{self, file_beside};
 use crate::schema::DATE_PARTITION;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -327,7 +327,7 @@ impl TableFileWriter {
         let staged = file_beside(destination)?.into_temp_path();
         let file = OpenFile::create(staged.to_path_buf(), &schema)?;
         Ok(Self {
-            destination: destination.to_owned(),
+            destination: output_files::resolve(destination)?,
             staged,
             schema,
             file,

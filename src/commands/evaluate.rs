@@ -41,6 +41,9 @@ const DATASET: &str = "windows";
 /// cannot be written.
 pub async fn run(settings: &Settings, args: EvaluateArgs) -> Result<()> {
     let html = args.html.clone();
+    if let Some(path) = &html {
+        output_files::resolve(path)?;
+    }
     let markdown = args.markdown;
     let series = match &args.labels {
         None => read(&args.series)?,

@@ -56,6 +56,7 @@ pub async fn run(settings: &Settings, args: StudyArgs) -> Result<()> {
     } else {
         Plan::full()
     };
+    output_files::resolve(&args.out)?;
     let mut lines = StudyLines::open(args.results.as_deref(), &plan)?;
     if !lines.is_complete() {
         let (groups, absent) = gather(settings, &plan, &args.data).await?;

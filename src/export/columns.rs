@@ -176,7 +176,7 @@ const DETECTORS: &[(&str, &str)] = &[
     ),
     (
         "alarms_per_week",
-        "Windows per series and week that its threshold lets be anomalous by chance",
+        "Windows per series and week that its threshold lets be anomalous by chance, where no job file says otherwise",
     ),
     (
         "error",

@@ -69,15 +69,17 @@ impl SqliteWriter {
         insert().map_err(|error| failed(&self.path, error))
     }
 
-    /// Completes and syncs the table, with an index over what others join it by.
+    /// Completes and syncs the table, with indexes over what others join it by.
     pub(super) fn finish(self, table: StarTable) -> Result<()> {
         let name = table.name();
-        let index = key(table).map_or_else(String::new, |key| {
-            format!("CREATE INDEX {name}_key ON {name} ({key});")
-        });
+        let indexes = keys(table).iter().enumerate();
+        let indexes: Vec<String> = indexes
+            .map(|(number, key)| format!("CREATE INDEX {name}_{number} ON {name} ({key});"))
+            .collect();
+        let indexes = indexes.concat();
         let path = &self.path;
         self.database
-            .execute_batch(&format!("{index} COMMIT;"))
+            .execute_batch(&format!("{indexes} COMMIT;"))
             .map_err(|error| failed(path, error))?;
         drop(self.database);
         File::open(path)
@@ -91,11 +93,13 @@ fn failed(path: &Path, error: rusqlite::Error) -> Error {
 }
 
 /// The columns that other tables name a row by, or look for rows with.
-const fn key(table: StarTable) -> Option<&'static str> {
+const fn keys(table: StarTable) -> &'static [&'static str] {
     match table {
-        StarTable::TrafficWindows | StarTable::ScoredWindows => Some("site, window_start"),
-        StarTable::Incidents | StarTable::IncidentCauses => Some("incident_id"),
-        StarTable::Detectors | StarTable::Runs => None,
+        StarTable::TrafficWindows | StarTable::ScoredWindows => &["site, window_start"],
+        StarTable::Incidents => &["incident_id", "site, started_at"],
+        StarTable::IncidentCauses => &["incident_id"],
+        StarTable::Detectors => &["detector, detector_version"],
+        StarTable::Runs => &[],
     }
 }
 

@@ -601,7 +601,7 @@ mod tests {
         insta::assert_snapshot!(fault("[limits]\nahead_of_file = \"1 fortnight\""), @r#"`job.toml` line 2, `ahead_of_file = "1 fortnight"`: expected a whole number and a unit, such as `90s`, `10m`, `2h` or `7d`"#);
         insta::assert_snapshot!(fault("[retrain]\nevery = \"12h\""), @r#"`job.toml` line 2, `every = "12h"`: expected whole days, such as `7d`"#);
         insta::assert_snapshot!(fault("[retrain]\nname = \"pretrained-lstm\""), @r#"`job.toml` line 2, `name = "pretrained-lstm"`: expected a name that no shipped detector has, such as `nightly`"#);
-        insta::assert_snapshot!(fault("[export]\nformat = \"sqlite\""), @r#"`job.toml` line 2, `format = "sqlite"`: one file would be written anew by every run: `anomalog export --format sqlite`, which a hook can start, writes it"#);
+        insta::assert_snapshot!(fault("[export]\nformat = \"sqlite\""), @r#"`job.toml` line 2, `format = "sqlite"`: one file would be written anew by every run: `anomalog export --format sqlite --overwrite --out FOLDER`, which a scheduler can start afterwards, writes it"#);
         insta::assert_snapshot!(fault("[calendar]\npath = \"plans.csv\""), @r#"`job.toml` line 2, `path = "plans.csv"`: unknown field `path`, expected `file`"#);
         insta::assert_snapshot!(fault("[export]\nformat = \"xlsx\""), @r#"`job.toml` line 2, `format = "xlsx"`: unknown variant `xlsx`, expected one of `parquet`, `csv`, `ndjson`, `sqlite`"#);
         insta::assert_snapshot!(fault("[hooks]\ncommand = []"), @r#"`job.toml` line 2, `command = []`: expected a program and its arguments, such as `["/usr/local/bin/tell"]`"#);

@@ -30,8 +30,8 @@ fn file_by_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ExportForm
     let format = ExportFormat::deserialize(deserializer)?;
     if format.is_one_file() {
         return Err(D::Error::custom(
-            "one file would be written anew by every run: `anomalog export --format sqlite`, which a \
-             hook can start, writes it",
+            "one file would be written anew by every run: `anomalog export --format sqlite --overwrite \
+             --out FOLDER`, which a scheduler can start afterwards, writes it",
         ));
     }
     Ok(format)

@@ -77,7 +77,7 @@ paths = [{paths}]
 
 # What is planned, and so no incident: a CSV or Parquet file with the columns site (`*` for every
 # one), start, end and kind: maintenance, event (more than usual) or holiday (less). Dates and times
-# without an offset are local.
+# without an offset are those of the zone of the site, of `*` those of `windows.time_zone`.
 [calendar]
 # file = "calendar.csv"
 

@@ -278,15 +278,17 @@ fn train_from(
         .collect();
     let mut laid_out = Vec::new();
     for (dataset, layout) in datasets.iter().zip(&layouts) {
-        let (grids, split) = (lay_out(dataset, layout)?, dataset.split());
+        let (mut grids, split) = (lay_out(dataset, layout)?, dataset.split());
         if !for_each_metric {
             laid_out.push((layout.clone(), grids, split));
             continue;
         }
         for metric in 0..layout.metrics() {
-            let of_metric = |(grid, zone): &(SeriesGrid, TimeZone)| (grid.of_metric(metric), *zone);
-            let grids = grids.iter().map(of_metric).collect();
-            laid_out.push((layout.of_metric(metric), grids, split));
+            let of_metric = grids
+                .iter_mut()
+                .map(|(grid, zone)| (take_metric(grid, metric), *zone))
+                .collect();
+            laid_out.push((layout.of_metric(metric), of_metric, split));
         }
     }
     let lessons_of = laid_out
@@ -390,6 +392,16 @@ fn lay_out(
         grids.extend(stretches.into_iter().map(|grid| (grid, series.time_zone)));
     }
     Ok(grids)
+}
+
+/// A metric of a stretch, as a stretch that cannot tell its rows: who learns asks for slots alone.
+fn take_metric(grid: &mut SeriesGrid, metric: usize) -> SeriesGrid {
+    SeriesGrid {
+        first: grid.first,
+        series_first: grid.series_first,
+        metrics: vec![std::mem::take(&mut grid.metrics[metric])],
+        row_slots: Vec::new(),
+    }
 }
 
 /// Every stretch with the ranges of a split.

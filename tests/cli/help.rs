@@ -214,7 +214,8 @@ fn train() {
               Width of the recurrent state [default: 48, of classifiers 64, or that of `--from`]
 
           --alarms-per-week <X>
-              Windows per series and week that may be anomalous by chance: what the threshold is for
+              Windows per series and week that may be anomalous by chance: what the threshold is
+              for; `anomalog run` goes by its job file instead
               
               [default: 1]
 
@@ -361,9 +362,9 @@ fn export() {
 
     Writes one file each of traffic_windows, scored_windows, incidents, incident_causes, detectors and
     runs, with `README.md` and `columns.csv`, which say what every column means, and `star.sql`, with
-    views for DuckDB, or all of them in one SQLite database. Windows are those of the dates asked for,
-    incidents those that begin on them; detectors and runs come whole. The folder appears complete or
-    not at all, and the same tables are the same bytes.
+    views for DuckDB; with `--format sqlite`, all tables in one database. Windows are those of the dates
+    asked for, incidents those that begin on them; detectors and runs come whole. The folder appears
+    complete or not at all, and the same tables are the same bytes.
 
     Examples:
       anomalog export --out export

@@ -97,17 +97,6 @@ pub struct SeriesGrid {
 }
 
 impl SeriesGrid {
-    /// One metric of it by itself.
-    #[must_use]
-    pub fn of_metric(&self, metric: usize) -> Self {
-        Self {
-            first: self.first,
-            series_first: self.series_first,
-            metrics: vec![self.metrics[metric].clone()],
-            row_slots: self.row_slots.clone(),
-        }
-    }
-
     /// Number of slots.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -17,8 +17,8 @@ use crate::layout::DAY_MICROS;
 const VERSION: u64 = 2;
 /// What a file of them begins with.
 const MAGIC: &[u8; 8] = b"profiles";
-/// Profiles whose history ends so much before that of the newest are not kept: longer than any
-/// profile serves at windows of a minute.
+/// Profiles are kept so long after the end of their history, counted by that of the newest, or as long
+/// as they serve: logs that come late ask for them again.
 const KEPT_MICROS: i64 = 8 * DAY_MICROS;
 
 type Digest = [u8; 32];
@@ -36,6 +36,8 @@ pub struct ProfileMemo {
 struct Entry {
     /// End of the history, in microseconds since the epoch.
     until: i64,
+    /// As long as histories of others end before, it is kept.
+    kept_until: i64,
     profile: Vec<u8>,
 }
 
@@ -55,14 +57,13 @@ impl ProfileMemo {
     pub fn to_bytes(&self) -> Vec<u8> {
         let used = self.used();
         let newest = used.values().map(|entry| entry.until).max().unwrap_or(0);
-        let kept = used
-            .iter()
-            .filter(|(_, entry)| entry.until >= newest.saturating_sub(KEPT_MICROS));
+        let kept = used.iter().filter(|(_, entry)| entry.kept_until >= newest);
         let mut bytes = MAGIC.to_vec();
         VERSION.store(&mut bytes);
         for (digest, entry) in kept {
             bytes.extend_from_slice(digest);
             entry.until.store(&mut bytes);
+            entry.kept_until.store(&mut bytes);
             entry.profile.len().store(&mut bytes);
             bytes.extend_from_slice(&entry.profile);
         }
@@ -93,8 +94,13 @@ impl ProfileMemo {
             return Some(profile);
         }
         let profile = learn()?;
+        let layout = features.layout();
+        let until = anchor.saturating_mul(layout.step_micros);
+        let spacing = layout.profile_spacing(layout.profile_windows as i64);
+        let serves = spacing.saturating_mul(layout.step_micros);
         let mut entry = Entry {
-            until: anchor.saturating_mul(features.layout().step_micros),
+            until,
+            kept_until: until.saturating_add(serves.max(KEPT_MICROS)),
             profile: Vec::new(),
         };
         profile.store(&mut entry.profile);
@@ -115,10 +121,15 @@ fn entries(mut bytes: &[u8]) -> Option<BTreeMap<Digest, Entry>> {
     let mut entries = BTreeMap::new();
     while !bytes.is_empty() {
         let digest: Digest = take(bytes, size_of::<Digest>())?.try_into().ok()?;
-        let until = i64::load(bytes)?;
+        let (until, kept_until) = (i64::load(bytes)?, i64::load(bytes)?);
         let length = usize::load(bytes)?;
         let profile = take(bytes, length)?.to_vec();
-        entries.insert(digest, Entry { until, profile });
+        let entry = Entry {
+            until,
+            kept_until,
+            profile,
+        };
+        entries.insert(digest, entry);
     }
     Some(entries)
 }
@@ -272,10 +283,11 @@ mod tests {
     #[test]
     fn what_is_no_memo_has_no_profiles_and_old_ones_go() {
         let layout = layout();
-        let grid = grid(0, 3_000);
+        let grid = grid(0, 3_120);
         let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
         let memo = ProfileMemo::default();
-        for anchor in [960, 2_820, 2_880] {
+        // Windows of an hour have a profile for forty days.
+        for anchor in [960, 2_040, 3_000] {
             let learn = || MetricProfile::before(&features, 0, anchor);
             memo.get_or_learn(&features, 0, anchor, learn);
         }

@@ -139,15 +139,38 @@ impl TimeZone {
         i64::from(seconds) * 1_000_000
     }
 
-    /// When clocks show a time, given in microseconds as if it were UTC. Of a time that they show twice
-    /// it is the first; of one that they skip, when they would have shown it had they gone on.
+    /// When clocks show a time, given in microseconds as if it were UTC: the first time and the last,
+    /// which are the same unless clocks are put back over it. Of a time that they skip it is the moment
+    /// at which they do.
     #[must_use]
-    pub fn micros_of_local(self, local: i64) -> i64 {
+    pub fn micros_of_local(self, local: i64) -> (i64, i64) {
         // A day before and after, clocks show what they do on either side of a change.
-        let offsets = [-DAY_MICROS, DAY_MICROS].map(|away| self.offset_micros(local + away));
-        let shown = offsets.map(|offset| local - offset);
+        let [before, after] =
+            [-DAY_MICROS, DAY_MICROS].map(|away| local - self.offset_micros(local + away));
         let is_shown = |micros: &i64| micros + self.offset_micros(*micros) == local;
-        shown.into_iter().filter(is_shown).min().unwrap_or(shown[0])
+        match (is_shown(&before), is_shown(&after)) {
+            (true, true) => (before.min(after), before.max(after)),
+            (true, false) => (before, before),
+            (false, true) => (after, after),
+            (false, false) => {
+                let change = self.first_offset_after(after, before);
+                (change, change)
+            }
+        }
+    }
+
+    /// The first moment after one, and not after another, at which the offset is that of the other.
+    fn first_offset_after(self, mut before: i64, mut at: i64) -> i64 {
+        let offset = self.offset_micros(at);
+        while at - before > 1 {
+            let middle = before + (at - before) / 2;
+            if self.offset_micros(middle) == offset {
+                at = middle;
+            } else {
+                before = middle;
+            }
+        }
+        at
     }
 
     /// The zone as windows of a length know it: UTC for those longer than an hour.
@@ -214,51 +237,41 @@ mod tests {
     fn local_times_are_instants() {
         let instant = |name: &str, local: &str| {
             let local: DateTime<chrono::Utc> = format!("{local}Z").parse().unwrap();
-            let micros = zone(name).micros_of_local(local.timestamp_micros());
-            DateTime::from_timestamp_micros(micros)
-                .unwrap()
-                .to_rfc3339()
+            let (first, last) = zone(name).micros_of_local(local.timestamp_micros());
+            let text = |micros| {
+                let time = DateTime::from_timestamp_micros(micros).unwrap();
+                time.format("%m-%dT%H:%M").to_string()
+            };
+            if first == last {
+                text(first)
+            } else {
+                format!("{} {}", text(first), text(last))
+            }
         };
         let cases = [
-            ("UTC", "2026-03-29T02:30:00", "2026-03-29T02:30:00+00:00"),
-            ("+05:30", "2026-03-29T02:30:00", "2026-03-28T21:00:00+00:00"),
-            (
-                "Europe/Berlin",
-                "2026-03-29T00:00:00",
-                "2026-03-28T23:00:00+00:00",
-            ),
-            (
-                "Europe/Berlin",
-                "2026-03-30T00:00:00",
-                "2026-03-29T22:00:00+00:00",
-            ),
-            // Skipped, then shown twice.
-            (
-                "Europe/Berlin",
-                "2026-03-29T02:30:00",
-                "2026-03-29T01:30:00+00:00",
-            ),
+            ("UTC", "2026-03-29T02:30:00", "03-29T02:30"),
+            ("+05:30", "2026-03-29T02:30:00", "03-28T21:00"),
+            ("Europe/Berlin", "2026-03-29T00:00:00", "03-28T23:00"),
+            ("Europe/Berlin", "2026-03-30T00:00:00", "03-29T22:00"),
+            // Skipped, up to the first that is not, then shown twice.
+            ("Europe/Berlin", "2026-03-29T01:59:59", "03-29T00:59"),
+            ("Europe/Berlin", "2026-03-29T02:00:00", "03-29T01:00"),
+            ("Europe/Berlin", "2026-03-29T02:30:00", "03-29T01:00"),
+            ("Europe/Berlin", "2026-03-29T03:00:00", "03-29T01:00"),
             (
                 "Europe/Berlin",
                 "2026-10-25T02:30:00",
-                "2026-10-25T00:30:00+00:00",
+                "10-25T00:30 10-25T01:30",
             ),
-            (
-                "Europe/Berlin",
-                "2026-10-25T03:00:00",
-                "2026-10-25T02:00:00+00:00",
-            ),
+            ("Europe/Berlin", "2026-10-25T03:00:00", "10-25T02:00"),
             (
                 "America/New_York",
                 "2026-11-01T01:00:00",
-                "2026-11-01T05:00:00+00:00",
+                "11-01T05:00 11-01T06:00",
             ),
+            ("America/New_York", "2026-03-08T02:30:00", "03-08T07:00"),
             // A day that begins at 01:00.
-            (
-                "Africa/Cairo",
-                "2026-04-24T00:00:00",
-                "2026-04-23T22:00:00+00:00",
-            ),
+            ("Africa/Cairo", "2026-04-24T00:00:00", "04-23T22:00"),
         ];
         for (name, local, expected) in cases {
             assert_eq!(instant(name, local), expected, "{name} {local}");
