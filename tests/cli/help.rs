@@ -214,8 +214,8 @@ fn train() {
               Width of the recurrent state [default: 48, of classifiers 64, or that of `--from`]
 
           --alarms-per-week <X>
-              Windows per series and week that may be anomalous by chance: what the threshold is
-              for; `anomalog run` goes by its job file instead
+              Windows per series and week that may be anomalous by chance: what the threshold is for;
+              `anomalog run` goes by its job file instead
               
               [default: 1]
 
