@@ -100,7 +100,12 @@ impl fmt::Display for Exported {
         let folder = self.folder.display();
         write!(f, " as {} to `{folder}`", self.format.title())?;
         for table in &self.tables {
-            write!(f, "\n  {}: {} rows", table.file, table.rows)?;
+            let name = if self.format.is_one_file() {
+                table.table
+            } else {
+                &table.file
+            };
+            write!(f, "\n  {name}: {} rows", table.rows)?;
             if let Some(command) = table.never_built {
                 write!(f, ", since the table is not there: `{command}` builds it")?;
             }
