@@ -214,11 +214,11 @@ pub fn train(
     };
     let for_each_metric = dataset.metrics().len() > 1
         && source.is_some_and(|source| source.manifest().learned_metrics() == 1);
-    let lesson = Beginning {
+    let beginning = Beginning {
         initial: initial.as_ref(),
         for_each_metric,
     };
-    train_from(&settings, &[dataset], lesson, progress)
+    train_from(&settings, &[dataset], beginning, progress)
 }
 
 /// What training begins with.
@@ -245,11 +245,11 @@ pub fn train_on_all(
     initial: Option<&Weights>,
     progress: &mut dyn FnMut(StepReport),
 ) -> Result<Detector, TrainingError> {
-    let lesson = Beginning {
+    let beginning = Beginning {
         initial,
         for_each_metric: false,
     };
-    train_from(settings, datasets, lesson, progress)
+    train_from(settings, datasets, beginning, progress)
 }
 
 fn train_from(
