@@ -12,6 +12,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 
+use crate::calendar::labels::LabelsError;
 use crate::evaluation::collection::CollectionError;
 use crate::evaluation::report::PageError;
 use crate::evaluation::run::RunError;
@@ -20,15 +21,14 @@ use crate::evaluation::warehouse::WarehouseError;
 use crate::export::ExportError;
 use crate::incidents::RulesError;
 use crate::job::ConfigError;
-use crate::labels::LabelsError;
+use crate::logs::linked::SourceError;
 use crate::logs::{IngestError, WriteError};
 use crate::pretraining::PretrainingError;
 use crate::schema::Table;
 use crate::session::TABLES;
 use crate::simulation::SimulationError;
-use crate::sources::SourceError;
-use crate::storage::StorageError;
 use crate::training::TrainingError;
+use crate::warehouse::commit::StorageError;
 
 /// The result of everything that a command does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -32,7 +32,6 @@
 //! - [`cli`] is arguments as written; [`commands`] resolves them and calls the rest.
 
 pub mod calendar;
-pub mod champions;
 pub mod cli;
 pub mod commands;
 pub mod detectors;
@@ -40,25 +39,17 @@ pub mod error;
 pub mod evaluation;
 pub mod export;
 pub mod incidents;
+pub mod incremental;
+pub mod intake;
 pub mod job;
-pub mod labels;
 pub mod logs;
-pub mod output_files;
 pub mod pretraining;
-pub mod printer;
 pub mod process;
-pub mod queries;
-pub mod results;
 pub mod schema;
 pub mod scores;
 pub mod session;
 pub mod simulation;
-pub mod sources;
-pub mod storage;
-pub mod table_files;
-pub mod time_zones;
 pub mod training;
 pub mod units;
 pub mod warehouse;
-pub mod window_settings;
 pub mod windows;

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use anomalog::cli::Cli;
+use anomalog::cli::printer::Printer;
 use anomalog::commands;
 use anomalog::error::ExitStatus;
-use anomalog::printer::Printer;
 use anomalog::process;
 use clap::Parser;
 

@@ -19,10 +19,10 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::evaluation::collection::{self, CollectionError, LabelledSeries};
-use crate::output_files;
 use crate::simulation::{COUNTED, Simulation, SimulationError, count};
 use crate::training::dataset::Series;
 use crate::training::{self, Dataset, SkippedSeries, StepReport, TrainingError, TrainingSettings};
+use crate::warehouse::publish;
 
 /// The name of the only metric, which stands for any.
 const METRIC: &str = "value";
@@ -275,6 +275,6 @@ impl Lessons {
         let path = folder.join("series.json");
         let mut text = serde_json::to_string_pretty(&Seen(&self.seen)).unwrap_or_default();
         text.push('\n');
-        output_files::write(&path, text)
+        publish::write(&path, text)
     }
 }

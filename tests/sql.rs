@@ -17,16 +17,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anomalog::cli::printer::Printer;
 use anomalog::cli::{Cli, Command, IncidentsArgs, WindowsArgs};
 use anomalog::commands::{Settings, incidents, train, windows};
 use anomalog::error::Error;
-use anomalog::printer::Printer;
+use anomalog::logs::linked::{ColumnMapping, Source};
 use anomalog::schema::{ACCESS_LOGS, DATE_PARTITION, LABELS, LOG_FILES, TRAFFIC_WINDOWS, Table};
 use anomalog::session::{Session, SessionOptions};
-use anomalog::sources::{ColumnMapping, Source};
-use anomalog::storage::{Wait, Writer};
-use anomalog::table_files::DatedTableWriter;
 use anomalog::warehouse::Warehouse;
+use anomalog::warehouse::commit::{Wait, Writer};
+use anomalog::warehouse::tables::DatedTableWriter;
 use clap::Parser;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};

@@ -11,8 +11,8 @@ use crate::cli::{
     WindowsInputArgs,
 };
 use crate::error::{Error, Result};
-use crate::queries::Query;
 use crate::schema::Table;
+use crate::session::queries::Query;
 use crate::simulation::{self, Simulation, simulate};
 
 /// The sample as it lies in the repository; elsewhere the same logs are simulated.

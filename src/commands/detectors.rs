@@ -11,8 +11,8 @@ use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, 
 use serde::Serialize;
 
 use super::Settings;
-use crate::champions::{Champions, Decision};
 use crate::cli::{DetectorsArgs, DetectorsCommand};
+use crate::detectors::champions::{Champions, Decision};
 use crate::error::{Error, Result};
 
 /// Runs `anomalog detectors`.

@@ -13,6 +13,7 @@ use super::train::{
     DEFAULT_CLASSIFIER_HIDDEN, DEFAULT_FINE_TUNE_STEPS, DEFAULT_HIDDEN, DEFAULT_STEPS,
 };
 use super::windows_input::{self, check_metrics};
+use crate::calendar::labels;
 use crate::cli::{Candidates, EvaluateArgs};
 use crate::error::Result;
 use crate::evaluation::alarms::AlarmRules;
@@ -25,11 +26,10 @@ use crate::evaluation::run::{self, Evaluation, EvaluationSettings, Progress, Sco
 use crate::evaluation::scores::ScoreFile;
 use crate::evaluation::summary::distinct;
 use crate::evaluation::warehouse;
-use crate::labels;
-use crate::output_files;
 use crate::scores::{SERIES, WINDOW_START};
 use crate::training::dataset::Series;
 use crate::training::loader::{self, Key, Sampling};
+use crate::warehouse::publish;
 
 /// The dataset that windows of the warehouse are.
 const DATASET: &str = "windows";
@@ -42,7 +42,7 @@ const DATASET: &str = "windows";
 pub async fn run(settings: &Settings, args: EvaluateArgs) -> Result<()> {
     let html = args.html.clone();
     if let Some(path) = &html {
-        output_files::resolve(path)?;
+        publish::resolve(path)?;
     }
     let markdown = args.markdown;
     let series = match &args.labels {
@@ -55,7 +55,7 @@ pub async fn run(settings: &Settings, args: EvaluateArgs) -> Result<()> {
     let judged = judge(settings, &series, &evaluation, scores)?;
     let report = Report::new(judged, &evaluation);
     if let Some(path) = html {
-        output_files::write(&path, html_page(&report)?)?;
+        publish::write(&path, html_page(&report)?)?;
     }
     if markdown {
         return settings.printer.text(&report.markdown());

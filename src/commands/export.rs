@@ -4,7 +4,7 @@ use super::Settings;
 use crate::cli::ExportArgs;
 use crate::error::Result;
 use crate::export::{Export, ExportError, write_folder};
-use crate::job::DateLimits;
+use crate::units::dates::DateLimits;
 
 /// Runs `anomalog export`.
 ///

@@ -15,9 +15,9 @@ use crate::cli::IncidentsArgs;
 use crate::error::Result;
 use crate::incidents::{Finder, IncidentRules, replace};
 use crate::schema::{INCIDENTS, Table};
-use crate::storage::{Partition, Retired};
 use crate::units::{time_range, whole_dates};
-use crate::window_settings::WindowSettings;
+use crate::warehouse::commit::{Partition, Retired};
+use crate::warehouse::settings::WindowSettings;
 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]

@@ -10,10 +10,10 @@ use super::Settings;
 use super::windows;
 use crate::cli::{IngestArgs, LogFormatArg};
 use crate::error::{Error, Result};
-use crate::job::refuse_if_retired;
+use crate::logs::linked::{ColumnMapping, Source};
 use crate::logs::{self, FileStatus, Format, IngestOptions, IngestSummary};
-use crate::sources::{ColumnMapping, Source};
 use crate::windows::WindowsSummary;
+use crate::windows::step::refuse_if_retired;
 
 /// What was read and built.
 #[derive(Debug, Serialize)]

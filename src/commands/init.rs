@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::Settings;
 use crate::cli::InitArgs;
 use crate::error::{Error, Result};
-use crate::job::template::job_file;
-use crate::output_files::file_beside;
+use crate::job::config::template::job_file;
+use crate::warehouse::publish::file_beside;
 
 /// What was written.
 #[derive(Debug, Serialize)]

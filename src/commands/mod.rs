@@ -20,12 +20,12 @@ mod windows_input;
 
 use std::path::PathBuf;
 
+use crate::cli::printer::Printer;
 use crate::cli::{Cli, Command, GlobalArgs};
 use crate::error::{Error, ExitStatus, Result};
-use crate::printer::Printer;
 use crate::session::{Session, SessionOptions};
-use crate::storage::{Wait, Writer};
 use crate::warehouse::Warehouse;
+use crate::warehouse::commit::{Wait, Writer};
 
 /// The global options, resolved.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use super::Settings;
 use crate::cli::RunArgs;
 use crate::error::{ExitStatus, Result};
 use crate::incidents::SeverityRule;
-use crate::job::{DateLimits, Job, Night};
+use crate::job::{Job, Night};
+use crate::units::dates::DateLimits;
 
 /// Runs `anomalog run`. A warehouse that the command line names goes before that of the job file.
 ///

@@ -16,14 +16,14 @@ use serde::Serialize;
 use super::Settings;
 use super::windows_input::{self, WindowsInput, check_metrics};
 use crate::cli::ScoreArgs;
-use crate::detectors::{Selection, Wanted, select};
+use crate::detectors::select::{Selection, Wanted, select};
 use crate::error::{Error, Result};
 use crate::schema::Table;
 use crate::scores::{self, WINDOW_START, exported};
-use crate::storage::Partition;
-use crate::table_files::{DatedTableWriter, TableFileWriter, partition_file};
-use crate::time_zones::SeriesTimeZones;
+use crate::units::zones::SeriesTimeZones;
 use crate::units::{rfc_3339, time_range, whole_dates};
+use crate::warehouse::commit::Partition;
+use crate::warehouse::tables::{DatedTableWriter, TableFileWriter, partition_file};
 
 /// What was scored.
 #[derive(Debug, Default, Serialize)]

@@ -19,11 +19,11 @@ use futures::StreamExt;
 use serde::Serialize;
 
 use super::Settings;
+use crate::cli::printer::{Printer, format_table};
 use crate::cli::{ResultFormat, SqlArgs};
 use crate::error::{Error, Result};
-use crate::output_files::{file_beside, persist};
-use crate::printer::{Printer, format_table};
-use crate::results::Encoder;
+use crate::session::results::Encoder;
+use crate::warehouse::publish::{file_beside, persist};
 
 /// Rows that a table for people shows. Its widths are known only once all its rows are.
 const TABLE_ROWS: usize = 10_000;

@@ -11,16 +11,16 @@ use super::Settings;
 use super::evaluate::{show, windows};
 use super::ingest;
 use super::windows_input;
+use crate::calendar::labels;
+use crate::cli::printer::Printer;
 use crate::cli::{IngestArgs, LogFormatArg, StudyArgs, WindowsArgs, WindowsInputArgs};
 use crate::error::{Error, Result};
 use crate::evaluation::study::{self, ATTACKS, Group, Plan, StudyLines, data};
 use crate::evaluation::warehouse;
-use crate::labels;
-use crate::output_files;
-use crate::printer::Printer;
 use crate::scores::SERIES;
 use crate::simulation::{self, Simulation, simulate};
 use crate::warehouse::Warehouse;
+use crate::warehouse::publish;
 
 /// What simulated attacks show in.
 const METRICS: [&str; 5] = [
@@ -56,7 +56,7 @@ pub async fn run(settings: &Settings, args: StudyArgs) -> Result<()> {
     } else {
         Plan::full()
     };
-    output_files::resolve(&args.out)?;
+    publish::resolve(&args.out)?;
     let mut lines = StudyLines::open(args.results.as_deref(), &plan)?;
     if !lines.is_complete() {
         let (groups, absent) = gather(settings, &plan, &args.data).await?;
@@ -72,9 +72,9 @@ pub async fn run(settings: &Settings, args: StudyArgs) -> Result<()> {
     let folder = args.out.parent().unwrap_or(Path::new("")).join(&args.plots);
     fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
     for (name, svg) in &document.plots {
-        output_files::write(&folder.join(name), svg)?;
+        publish::write(&folder.join(name), svg)?;
     }
-    output_files::write(&args.out, &document.markdown)?;
+    publish::write(&args.out, &document.markdown)?;
     settings.printer.summary(&Studied {
         out: args.out,
         plots: document.plots.len(),

@@ -20,9 +20,9 @@ use serde::Serialize;
 
 use super::Settings;
 use super::windows_input::{self, WindowsInput, check_metrics};
+use crate::calendar::labels::{self, Label};
 use crate::cli::{ObjectiveArg, TrainArgs};
 use crate::error::{Error, Result};
-use crate::labels::{self, Label};
 use crate::schema::{Table, timestamp_type};
 use crate::scores::{SERIES, WINDOW_START};
 use crate::training::exclusions::Exclusions;

@@ -9,12 +9,12 @@ use indicatif::ProgressBar;
 use super::Settings;
 use crate::cli::WindowsArgs;
 use crate::error::{Error, Result};
-use crate::job::refuse_if_retired;
 use crate::schema::Table;
 use crate::session::Session;
-use crate::storage::{Partition, Writer};
-use crate::table_files::partition_file;
-use crate::window_settings::WindowSettings;
+use crate::warehouse::commit::{Partition, Writer};
+use crate::warehouse::settings::WindowSettings;
+use crate::warehouse::tables::partition_file;
+use crate::windows::step::refuse_if_retired;
 use crate::windows::{self, WindowsSummary};
 
 /// Runs `anomalog windows`.
@@ -76,5 +76,5 @@ pub async fn build(
 
 /// The dates that a table has files of.
 fn dates_of(table: &std::path::Path) -> Result<Vec<NaiveDate>> {
-    crate::table_files::dates(table).map_err(Error::io("read", table))
+    crate::warehouse::tables::dates(table).map_err(Error::io("read", table))
 }

@@ -25,7 +25,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::run::Scored;
 use crate::error::Result;
 use crate::schema::timestamp_type;
-use crate::table_files::TableFileWriter;
+use crate::warehouse::tables::TableFileWriter;
 
 /// Rows written at once.
 const ROWS: usize = 8_192;

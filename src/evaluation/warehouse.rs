@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::collection::{KnownAnomaly, LabelledSeries};
-use crate::labels::Label;
+use crate::calendar::labels::Label;
 use crate::training::dataset::{self, Series};
 use crate::units::rfc_3339;
 

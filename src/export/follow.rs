@@ -19,12 +19,12 @@ use super::star::{Rows, StarTable, run_files};
 use super::state::{State, Written};
 use super::{STAGING, beside, write_table, write_text};
 use crate::error::{Error, Result};
-use crate::job::DateLimits;
-use crate::results::Encoder;
 use crate::schema::Table;
-use crate::storage::Manifest;
-use crate::table_files::partition_file;
+use crate::session::results::Encoder;
+use crate::units::dates::DateLimits;
 use crate::warehouse::Warehouse;
+use crate::warehouse::commit::Manifest;
+use crate::warehouse::tables::partition_file;
 
 /// To be raised whenever the same tables would give other files.
 const VERSION: &str = "1";

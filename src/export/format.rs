@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::sqlite::SqliteWriter;
 use super::star::StarTable;
 use crate::error::{Error, Result};
-use crate::results::Encoder;
-use crate::table_files::TableFileWriter;
+use crate::session::results::Encoder;
+use crate::warehouse::tables::TableFileWriter;
 
 /// How the rows of an export are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]

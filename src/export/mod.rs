@@ -37,7 +37,7 @@ pub use format::ExportFormat;
 pub use star::{DETECTORS, SCORED_WINDOWS, StarTable};
 
 use crate::error::{Error, Result};
-use crate::job::DateLimits;
+use crate::units::dates::DateLimits;
 use crate::warehouse::Warehouse;
 use documents::Layout;
 use format::FormatWriter;

@@ -25,10 +25,10 @@ use super::columns;
 use super::detectors;
 use super::error::ExportError;
 use crate::error::{Error, Result};
-use crate::job::DateLimits;
 use crate::schema::{INCIDENT_CAUSES, INCIDENTS, RUNS, TRAFFIC_WINDOWS, Table, timestamp_type};
-use crate::table_files::{self, partition_file};
+use crate::units::dates::DateLimits;
 use crate::warehouse::Warehouse;
+use crate::warehouse::tables::{self, partition_file};
 
 /// A table of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -208,7 +208,7 @@ impl StarTable {
             return Ok(Vec::new());
         };
         let folder = warehouse.table(table);
-        let mut dates = table_files::dates(&folder).map_err(Error::io("read", &folder))?;
+        let mut dates = tables::dates(&folder).map_err(Error::io("read", &folder))?;
         dates.retain(|date| limits.contains(*date) && partition_file(&folder, *date).exists());
         Ok(dates)
     }

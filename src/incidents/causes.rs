@@ -15,8 +15,8 @@ use datafusion::prelude::SessionContext;
 use super::runs::date_of;
 use super::{collect, times};
 use crate::error::Result;
-use crate::queries;
 use crate::schema::INCIDENT_CAUSES;
+use crate::session::queries;
 
 const HOUR: i64 = 3_600_000_000;
 

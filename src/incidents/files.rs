@@ -7,9 +7,9 @@ use datafusion::arrow::array::RecordBatch;
 
 use crate::error::{Error, Result};
 use crate::schema::Table;
-use crate::storage::{Change, Manifest, Partition};
-use crate::table_files::{TableFileWriter, date_folder, partition_file};
 use crate::warehouse::Warehouse;
+use crate::warehouse::commit::{Change, Manifest, Partition};
+use crate::warehouse::tables::{TableFileWriter, date_folder, partition_file};
 
 /// Stages the rows of a date of `incidents` or `incident_causes`, and notes what they were made from.
 /// A date without rows has no file.

@@ -28,6 +28,7 @@ pub mod functions;
 mod requests;
 mod rules;
 mod runs;
+pub mod step;
 #[cfg(test)]
 mod tests;
 
@@ -44,12 +45,12 @@ pub use files::replace;
 pub use rules::{IncidentRules, RulesError, SeverityRule};
 
 use crate::error::{Error, Result};
-use crate::queries::{self, Query};
 use crate::schema::{INCIDENT_CAUSES, INCIDENTS, Table};
 use crate::session::Session;
-use crate::table_files::{self, conform, partition_file};
+use crate::session::queries::{self, Query};
 use crate::units::micros_of;
-use crate::window_settings::WindowSettings;
+use crate::warehouse::settings::WindowSettings;
+use crate::warehouse::tables::{self, conform, partition_file};
 use requests::RequestFiles;
 use runs::{Runs, Windows, date_of};
 
@@ -102,7 +103,7 @@ impl<'a> Finder<'a> {
     ) -> Result<Self> {
         rules.validate()?;
         let table = session.warehouse().table(Table::ScoredWindows);
-        let dates = table_files::dates(&table).map_err(Error::io("read", &table))?;
+        let dates = tables::dates(&table).map_err(Error::io("read", &table))?;
         let dates: BTreeSet<NaiveDate> = dates
             .into_iter()
             .filter(|date| partition_file(&table, *date).exists())

@@ -13,7 +13,7 @@ use datafusion::prelude::SessionContext;
 
 use super::IncidentRules;
 use crate::error::Result;
-use crate::queries::{self, IncidentRuns};
+use crate::session::queries::{self, IncidentRuns};
 use crate::units::{WindowStep, micros_of};
 
 /// How much is read beside the range asked for at first, in microseconds: a day. Doubled while it is

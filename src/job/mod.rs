@@ -6,7 +6,7 @@
 //!                                              then incidents and incident_causes
 //! ```
 //!
-//! Each partition (a UTC date of a table) has a [key](crate::storage::Partition::key): the digest
+//! Each partition (a UTC date of a table) has a [key](crate::warehouse::commit::Partition::key): the digest
 //! of all that its content is a function of. A run computes the keys that the logs, detectors and
 //! settings give now, builds the partitions whose keys differ from those in the manifest, and ends.
 //! Running again, late, in another order, after a crash or in one go therefore ends in the same
@@ -18,29 +18,10 @@
 //! those who are told (`after`). A step that is to come after them goes into `Night::tables`, with
 //! keys over those of the partitions that it reads.
 
-mod after;
-mod alerts;
 pub mod config;
-mod coverage;
-mod dates;
-mod drift;
-mod hook;
-mod incidents;
-mod key;
-mod metrics;
-pub mod outputs;
-mod partitions;
-mod profiles;
-mod remembered;
-mod retention;
 pub mod retrain;
-mod scores;
-mod sources;
 mod summary;
-pub mod template;
-mod terms;
-mod traffic;
-mod webhook;
+mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -48,29 +29,31 @@ use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-pub use after::{After, refuse_if_retired};
-pub use alerts::{Alert, Alerts};
 pub use config::{ConfigError, Job};
-pub use dates::DateLimits;
-pub use drift::Drift;
-pub use incidents::{NamedCause, NamedIncident, NewIncidents};
-pub use scores::ScoredDates;
-pub use sources::SourceFault;
 pub use summary::{Checked, NightSummary, Outcome};
+pub use tell::after::After;
+pub use tell::ledger::{Alert, Alerts};
 
 use crate::calendar::Calendar;
-use crate::champions::Champions;
+use crate::cli::printer::Printer;
+use crate::detectors::assignment::Terms;
+use crate::detectors::champions::Champions;
 use crate::error::{Error, Result};
+use crate::incidents::step as incidents;
+use crate::incremental::key::Key;
+use crate::incremental::partitions;
+use crate::intake::{self, Index, Scan, coverage};
 use crate::logs::{self, IngestOptions, IngestProgress, IngestSummary};
-use crate::printer::Printer;
 use crate::schema::Table;
+use crate::scores::drift::Drift;
+use crate::scores::{profiles, step as scores};
 use crate::session::{Session, SessionOptions, detector_store};
-use crate::storage::{Manifest, PartitionDate, Wait, Writer};
-use crate::table_files;
-use key::Key;
+use crate::units::dates::DateLimits;
+use crate::warehouse::commit::{Manifest, PartitionDate, Wait, Writer};
+use crate::warehouse::tables;
+use crate::windows::step as traffic;
+use config::outputs;
 use retrain::PeriodDays;
-use sources::{Index, Scan};
-use terms::Terms;
 
 /// To be raised whenever a run must look at everything again.
 const VERSION: u32 = 1;
@@ -118,7 +101,7 @@ impl Night<'_> {
             })?;
         let mut summary = NightSummary::new(self.now, writer.recovery(), unfinished);
         let mut index = Index::load(warehouse);
-        let scan = sources::scan(self.job, &index);
+        let scan = intake::scan(self.job, &index);
         summary.logs_found = scan.found.len();
         summary.logs_vanished = scan.vanished;
         summary.faults.extend(scan.faults.iter().cloned());
@@ -154,7 +137,7 @@ impl Night<'_> {
         let warehouse = &self.job.warehouse;
         let manifest = Manifest::load(warehouse)?;
         let mut index = Index::load(warehouse);
-        let scan = sources::scan(self.job, &index);
+        let scan = intake::scan(self.job, &index);
         let ingested = self.ingested()?;
         let new = scan.new_logs(&index, &ingested);
         let mut checked = Checked {
@@ -369,7 +352,7 @@ impl Night<'_> {
         summary.seconds.windows = started.elapsed().as_secs_f64();
 
         let mut champions = Champions::load(warehouse)?;
-        let first = table_files::dates(&warehouse.table(Table::TrafficWindows));
+        let first = tables::dates(&warehouse.table(Table::TrafficWindows));
         let first = first
             .map_err(Error::io("read", warehouse.root()))?
             .first()

@@ -23,20 +23,20 @@ use chrono::{Days, NaiveDate};
 use serde::Deserialize;
 
 use super::config::Job;
-use super::dates::dates_in;
-use super::outputs::whole_days;
-use super::terms::Terms;
-use crate::champions::{Backtest, Champions, Decision, DecisionOutcome};
+use crate::cli::printer::Printer;
+use crate::detectors::assignment::Terms;
+use crate::detectors::champions::{Backtest, Champions, Decision, DecisionOutcome};
 use crate::error::Result;
-use crate::printer::Printer;
+use crate::job::config::outputs::whole_days;
 use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::scores::{SERIES, WINDOW_START};
 use crate::session::Session;
-use crate::table_files::partition_file;
 use crate::training::exclusions::Exclusions;
 use crate::training::loader::{self, Key, Sampling};
 use crate::training::{self, Dataset, TrainingError, TrainingSettings};
+use crate::units::dates::dates_in;
 use crate::units::micros_of;
+use crate::warehouse::tables::partition_file;
 
 /// When detectors are trained anew.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

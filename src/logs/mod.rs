@@ -31,6 +31,7 @@ mod inputs;
 mod json_line;
 mod keeper;
 mod lines;
+pub mod linked;
 mod pipeline;
 mod publish;
 mod quarantine;

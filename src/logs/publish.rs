@@ -15,8 +15,8 @@ use super::summary::FileSummary;
 use super::timestamp::Timestamp;
 use super::writer::{Part, properties};
 use crate::schema::{LOG_FILES, Table};
-use crate::table_files::date_folder;
 use crate::warehouse::Warehouse;
+use crate::warehouse::tables::date_folder;
 
 /// Digits of the digest that name the files of one log.
 const DIGEST_DIGITS: usize = 16;

@@ -8,9 +8,9 @@ use datafusion::prelude::SessionContext;
 
 use super::dataset::{Series, step_of};
 use crate::calendar::EVERY_SITE;
-use crate::labels::{self, Label, UNKNOWN_KIND};
-use crate::queries;
+use crate::calendar::labels::{self, Label, UNKNOWN_KIND};
 use crate::schema::timestamp_type;
+use crate::session::queries;
 
 /// Times at which series are known not to have been as usual.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

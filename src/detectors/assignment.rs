@@ -1,0 +1,153 @@
+//! Which detectors score which dates: those that the job names, until a challenger has won.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anomalog_udfs::DetectorStore;
+use anomalog_udfs::detector::Manifest;
+use chrono::NaiveDate;
+
+use crate::detectors::champions::Champions;
+use crate::detectors::select::{Selection, Wanted, select};
+use crate::error::{Error, MetricSetting, Result};
+use crate::incremental::key::Key;
+use crate::job::config::{Job, ScoreSettings};
+use crate::schema::{TRAFFIC_WINDOWS, Table};
+use crate::units::zones::SeriesTimeZones;
+
+/// To be raised whenever the same detectors would give other scores.
+const VERSION: u32 = 1;
+
+/// Detectors that score the dates of a time, and what tells them, their threshold and the zones of series
+/// from others.
+#[derive(Debug, Clone)]
+pub(crate) struct Term {
+    pub(crate) selection: Selection,
+    pub(crate) digest: String,
+}
+
+/// The detectors of each date.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    /// Until the first challenger won.
+    own: Term,
+    /// From a date on.
+    later: BTreeMap<NaiveDate, Term>,
+    time_zones: SeriesTimeZones,
+}
+
+impl Terms {
+    /// The detectors of a job, and those that have won since.
+    pub(crate) fn of(job: &Job, store: &DetectorStore, champions: &Champions) -> Result<Self> {
+        let settings = &job.scores;
+        let numbers: BTreeSet<String> = TRAFFIC_WINDOWS
+            .fields()
+            .iter()
+            .filter(|field| field.data_type().is_numeric())
+            .map(|field| field.name().clone())
+            .collect();
+        let unknown = (settings.metrics.iter()).find(|metric| !numbers.contains(*metric));
+        if let Some(metric) = unknown {
+            return Err(Error::UnknownMetric {
+                metric: metric.clone(),
+                setting: MetricSetting::Job,
+                path: job.warehouse.table(Table::TrafficWindows),
+                found: numbers.into_iter().collect(),
+            });
+        }
+        let is_retrained = job.retrain.every.is_some();
+        let wanted = Wanted {
+            columns: &numbers,
+            metrics: &settings.metrics,
+            chosen: settings.detector.as_deref(),
+            // They score from the date on that they were trained for, and no other.
+            without: is_retrained.then(|| job.retrain.name.as_str()),
+        };
+        let own = select(store, wanted)?.ok_or_else(|| Error::NoDetectors {
+            columns: numbers.iter().cloned().collect(),
+        })?;
+        let mut later = BTreeMap::new();
+        let decisions = champions.decisions().filter(|_| is_retrained);
+        for (from, decision) in decisions {
+            let selection = match &decision.detector {
+                None => own.clone(),
+                Some(reference) => {
+                    let winner = store.get(&reference.parse()?)?;
+                    with_winner(&own, winner.manifest())
+                }
+            };
+            later.insert(from, Term::new(selection, settings)?);
+        }
+        Ok(Self {
+            own: Term::new(own, settings)?,
+            later,
+            time_zones: settings.time_zones.clone(),
+        })
+    }
+
+    /// The detectors of a date, and from when on they are.
+    pub(crate) fn at(&self, date: NaiveDate) -> (Option<NaiveDate>, &Term) {
+        match self.later.range(..=date).next_back() {
+            Some((from, term)) => (Some(*from), term),
+            None => (None, &self.own),
+        }
+    }
+
+    /// The detectors of the latest dates.
+    pub(crate) fn last(&self) -> &Term {
+        self.later.values().next_back().unwrap_or(&self.own)
+    }
+
+    /// Where it is what time of day.
+    pub(crate) fn time_zones(&self) -> &SeriesTimeZones {
+        &self.time_zones
+    }
+
+    /// What tells all of them from others.
+    pub(crate) fn digest(&self) -> String {
+        if self.later.is_empty() {
+            return self.own.digest.clone();
+        }
+        let mut key = Key::of("detectors over time", VERSION).text(&self.own.digest);
+        for (from, term) in &self.later {
+            key.add_text(&from.to_string());
+            key.add_text(&term.digest);
+        }
+        key.finish()
+    }
+}
+
+impl Term {
+    fn new(selection: Selection, settings: &ScoreSettings) -> Result<Self> {
+        let mut key = Key::of("detectors", VERSION);
+        let by_architecture = selection.by_architecture.iter();
+        let manifests = by_architecture.map(|(_, manifest)| manifest);
+        for manifest in manifests.chain([&selection.chosen]) {
+            // All of it: weights by their digest, and how scores are calibrated.
+            let text = serde_json::to_string(manifest).map_err(|source| Error::Settings {
+                path: manifest.id().into(),
+                source,
+            })?;
+            key.add_text(&text);
+        }
+        key.add_text(&format!("{:?}", settings.alarms_per_week));
+        if let Some(time_zones) = settings.time_zones.identity() {
+            key.add_text(&time_zones);
+        }
+        Ok(Self {
+            digest: key.finish(),
+            selection,
+        })
+    }
+}
+
+/// The detectors of a job, with one that has won in the place of that of its architecture.
+fn with_winner(own: &Selection, winner: &Manifest) -> Selection {
+    let mut selection = own.clone();
+    for (architecture, manifest) in &mut selection.by_architecture {
+        if *architecture == winner.architecture {
+            *manifest = winner.clone();
+        }
+    }
+    selection.chosen = winner.clone();
+    selection
+}

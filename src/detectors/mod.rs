@@ -1,0 +1,6 @@
+//! Which detectors score what: those that read the columns of some windows, those of a job, and those
+//! that have won against them since.
+
+pub(crate) mod assignment;
+pub mod champions;
+pub mod select;

@@ -1,0 +1,54 @@
+//! What the partitions of a table are, as far as those after them are concerned.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use crate::error::{Error, Result};
+use crate::schema::Table;
+use crate::warehouse::Warehouse;
+use crate::warehouse::commit::{Manifest, Partition};
+use crate::warehouse::tables::{self, partition_file};
+
+/// Whether the file of a partition is the one that the manifest means, or there is none if it means
+/// none.
+pub(crate) fn is_there(
+    warehouse: &Warehouse,
+    table: Table,
+    date: NaiveDate,
+    partition: &Partition,
+) -> bool {
+    let file = partition_file(&warehouse.table(table), date);
+    match file.metadata() {
+        Ok(metadata) => metadata.len() == partition.bytes,
+        Err(_) => partition.is_empty(),
+    }
+}
+
+/// What each date of a table was made from; of those made by hand, what they are.
+pub(crate) fn made_from(
+    warehouse: &Warehouse,
+    manifest: &Manifest,
+    table: Table,
+) -> Result<BTreeMap<NaiveDate, String>> {
+    let folder = warehouse.table(table);
+    let mut keys = BTreeMap::new();
+    for date in tables::dates(&folder).map_err(Error::io("read", &folder))? {
+        let made_from = manifest
+            .partition(table, date)
+            .filter(|found| is_there(warehouse, table, date, found))
+            .and_then(|found| found.key.clone());
+        let key = match made_from {
+            Some(key) => key,
+            None => {
+                let file = partition_file(&folder, date);
+                if !file.exists() {
+                    continue;
+                }
+                crate::logs::digest(&file).map_err(Error::io("read", &file))?
+            }
+        };
+        keys.insert(date, key);
+    }
+    Ok(keys)
+}

@@ -1,0 +1,662 @@
+//! The job file: `job.toml` as written, and the settings that it comes to.
+//!
+//! The file is read once, into types that cannot hold an invalid value, and a fault is told with
+//! the line that it is in. A key that is not known is a fault: a misspelt setting must not be
+//! silently the default. What `--set` overrides goes through the same types.
+//!
+//! To add a section: a raw struct with `deny_unknown_fields` and a `Default` that is what a file
+//! without the section means, a field of `Raw`, a field of [`Job`], and its comment in
+//! [`crate::job::config::template`], which a test compares with the defaults.
+
+pub mod outputs;
+pub mod template;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anomalog_udfs::TimeZone;
+use chrono::{NaiveDate, NaiveTime};
+use serde::Deserialize;
+
+use super::retrain::RetrainSettings;
+use crate::incidents::{IncidentRules, RulesError};
+use crate::logs::{FieldMap, Format, IngestOptions, TimeLimits};
+use crate::session::SeriesKey;
+use crate::units::zones::{SeriesTimeZones, parse_time_zone};
+use crate::units::{Span, WindowStep};
+use crate::warehouse::Warehouse;
+use crate::warehouse::settings::WindowSettings;
+use outputs::{ExportSettings, HookSettings, MetricsSettings, RetentionSettings};
+
+/// Why a job file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read the job file `{}`", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A line is no TOML, or a value not what its key needs.
+    #[error("`{}` line {line}, `{text}`: {message}", .path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: usize,
+        /// The line.
+        text: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A `--set` is not `key=value`.
+    #[error("`--set {text}`: expected `key=value`, such as `windows.step=5m`")]
+    NotAnOverride {
+        /// What was given.
+        text: String,
+    },
+    /// A `--set` gives a value that its key cannot have, or names no key.
+    #[error("`--set {text}`: {message}")]
+    Override {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// There is nothing to read.
+    #[error("`{}` names no logs", .path.display())]
+    NoLogs {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A pattern of paths that is none.
+    #[error("`{}`: `{pattern}` is no pattern of paths: {message}", .path.display())]
+    Pattern {
+        /// The job file.
+        path: PathBuf,
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        message: &'static str,
+    },
+}
+
+impl ConfigError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Read { .. } => Some(
+                "write one with `anomalog init --logs PATH`, or name another with `--job FILE`",
+            ),
+            Self::NoLogs { .. } => {
+                Some("add a section `[[logs]]` with `paths = [\"/var/log/nginx\"]`")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A job, resolved: every path absolute or from the working directory, every default in place.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The file.
+    pub file: PathBuf,
+    /// Where the tables lie.
+    pub warehouse: Warehouse,
+    /// Where logs come from, in the order of the file.
+    pub logs: Vec<LogSource>,
+    /// How windows are cut.
+    pub windows: WindowSettings,
+    /// What scores them.
+    pub scores: ScoreSettings,
+    /// When anomalous windows are an incident.
+    pub incidents: IncidentRules,
+    /// What is planned, and so no incident.
+    pub calendar: CalendarSettings,
+    /// When detectors are trained anew.
+    pub retrain: RetrainSettings,
+    /// The export that follows the tables.
+    pub export: ExportSettings,
+    /// Figures for other programs.
+    pub metrics: MetricsSettings,
+    /// Who is told.
+    pub hooks: HookSettings,
+    /// What is kept for how long.
+    pub retention: RetentionSettings,
+}
+
+/// Some logs that are written alike.
+#[derive(Debug, Clone)]
+pub struct LogSource {
+    /// Files, folders and patterns of them.
+    pub paths: Vec<PathBuf>,
+    /// How they are read.
+    pub options: IngestOptions,
+    /// Whether they are Parquet, to be linked in place.
+    pub is_parquet: bool,
+}
+
+/// What scores windows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreSettings {
+    /// The detector that decides; the best there is if absent.
+    pub detector: Option<String>,
+    /// Columns that shipped detectors score, where none was trained.
+    pub metrics: Vec<String>,
+    /// Windows per series and week that may be anomalous by chance, whatever detectors were trained
+    /// with. An incident takes more than one, so there may be more of them than false incidents.
+    pub alarms_per_week: f64,
+    /// Where it is what time of day.
+    pub time_zones: SeriesTimeZones,
+}
+
+/// What is planned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CalendarSettings {
+    /// A CSV or Parquet file.
+    pub file: Option<PathBuf>,
+}
+
+impl CalendarSettings {
+    /// The same with its path from the folder of the job file.
+    pub(crate) fn below(mut self, below: impl Fn(&Path) -> PathBuf) -> Self {
+        self.file = self.file.map(|file| below(&file));
+        self
+    }
+}
+
+/// The file as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Raw {
+    #[serde(default = "default_warehouse")]
+    warehouse: PathBuf,
+    #[serde(default)]
+    logs: Vec<RawLogs>,
+    #[serde(default)]
+    limits: RawLimits,
+    #[serde(default)]
+    windows: RawWindows,
+    #[serde(default)]
+    scores: RawScores,
+    #[serde(default)]
+    incidents: CheckedRules,
+    #[serde(default)]
+    calendar: CalendarSettings,
+    #[serde(default)]
+    retrain: RetrainSettings,
+    #[serde(default)]
+    export: ExportSettings,
+    #[serde(default)]
+    metrics: MetricsSettings,
+    #[serde(default)]
+    hooks: HookSettings,
+    #[serde(default)]
+    retention: RetentionSettings,
+}
+
+fn default_warehouse() -> PathBuf {
+    PathBuf::from("warehouse")
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLogs {
+    paths: Vec<String>,
+    #[serde(default)]
+    format: LogFormat,
+    #[serde(default)]
+    site: Option<String>,
+    #[serde(default)]
+    columns: Columns,
+    #[serde(default)]
+    delimiter: Option<Delimiter>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(try_from = "String")]
+enum LogFormat {
+    #[default]
+    Auto,
+    Parquet,
+    Text(Format),
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "auto" => Ok(Self::Auto),
+            "parquet" => Ok(Self::Parquet),
+            other => other.parse().map(Self::Text).map_err(|_| {
+                "expected `auto`, `common`, `combined`, `json`, `tsv`, `csv` or `parquet`"
+                    .to_owned()
+            }),
+        }
+    }
+}
+
+/// Our columns and theirs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>")]
+struct Columns(FieldMap);
+
+impl TryFrom<BTreeMap<String, String>> for Columns {
+    type Error = String;
+
+    fn try_from(entries: BTreeMap<String, String>) -> Result<Self, String> {
+        FieldMap::from_entries(entries)
+            .map(Self)
+            .map_err(|error| error.to_string())
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct Delimiter(u8);
+
+impl TryFrom<String> for Delimiter {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        match text.as_bytes() {
+            [byte] if byte.is_ascii() => Ok(Self(*byte)),
+            _ => Err("expected one ASCII character"),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawLimits {
+    earliest: Date,
+    ahead_of_file: Span,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            earliest: Date(NaiveDate::from_ymd_opt(2000, 1, 1).unwrap_or_default()),
+            ahead_of_file: Span::DAY,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct Date(NaiveDate);
+
+impl TryFrom<String> for Date {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        text.parse()
+            .map(Self)
+            .map_err(|_| "expected a date, such as `2026-11-01`")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawWindows {
+    step: WindowStep,
+    series_key: SeriesKey,
+    time_zone: Zone,
+    time_zones: BTreeMap<String, Zone>,
+}
+
+impl Default for RawWindows {
+    fn default() -> Self {
+        let WindowSettings { step, series_key } = WindowSettings::default();
+        Self {
+            step,
+            series_key,
+            time_zone: Zone::default(),
+            time_zones: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(try_from = "String")]
+struct Zone(TimeZone);
+
+impl TryFrom<String> for Zone {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_time_zone(&text).map(Self)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawScores {
+    detector: Option<String>,
+    metrics: Option<Vec<String>>,
+    alarms_per_week: Positive,
+}
+
+impl Default for RawScores {
+    fn default() -> Self {
+        Self {
+            detector: None,
+            metrics: None,
+            alarms_per_week: Positive(4.0),
+        }
+    }
+}
+
+/// Rules that mean something.
+#[derive(Debug, Default, Deserialize)]
+#[serde(try_from = "IncidentRules")]
+struct CheckedRules(IncidentRules);
+
+impl TryFrom<IncidentRules> for CheckedRules {
+    type Error = RulesError;
+
+    fn try_from(rules: IncidentRules) -> Result<Self, RulesError> {
+        rules.validate()?;
+        Ok(Self(rules))
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+struct Positive(f64);
+
+impl TryFrom<f64> for Positive {
+    type Error = &'static str;
+
+    fn try_from(number: f64) -> Result<Self, &'static str> {
+        if number > 0.0 && number.is_finite() {
+            Ok(Self(number))
+        } else {
+            Err("expected a number above 0")
+        }
+    }
+}
+
+impl Job {
+    /// Reads a job file. Each of `overrides` is `key=value` and goes before what the file says.
+    ///
+    /// # Errors
+    /// Naming the line, or the override, and what is wrong with it.
+    pub fn read(file: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|source| ConfigError::Read {
+            path: file.to_owned(),
+            source,
+        })?;
+        Self::parse(&text, file, overrides)
+    }
+
+    /// As [`Self::read`], of a text. Relative paths are from the folder of `file`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn parse(text: &str, file: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
+        let at_line = |error: &toml::de::Error| line_error(text, file, error);
+        let mut raw: Raw = toml::from_str(text).map_err(|error| at_line(&error))?;
+        if !overrides.is_empty() {
+            let mut table: toml::Table = toml::from_str(text).map_err(|error| at_line(&error))?;
+            for text in overrides {
+                let failed = |message: String| ConfigError::Override {
+                    text: text.clone(),
+                    message,
+                };
+                let (key, value) = text
+                    .split_once('=')
+                    .ok_or_else(|| ConfigError::NotAnOverride { text: text.clone() })?;
+                set(&mut table, key.trim(), value.trim()).map_err(failed)?;
+                // Each by itself, so that the one at fault is named.
+                raw = table
+                    .clone()
+                    .try_into()
+                    .map_err(|error| failed(error.message().trim().to_owned()))?;
+            }
+        }
+        raw.resolve(file)
+    }
+}
+
+impl Raw {
+    fn resolve(self, file: &Path) -> Result<Job, ConfigError> {
+        let folder = match file.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        if self.logs.iter().all(|logs| logs.paths.is_empty()) {
+            return Err(ConfigError::NoLogs {
+                path: file.to_owned(),
+            });
+        }
+        let earliest = self.limits.earliest.0.and_time(NaiveTime::MIN).and_utc();
+        let limits = TimeLimits {
+            earliest: Some(earliest.timestamp_micros()),
+            ahead_of_file: Some(self.limits.ahead_of_file.micros()),
+        };
+        let logs = self.logs.into_iter().map(|logs| {
+            let paths = logs.paths.iter().map(|path| below(&folder, path));
+            let delimiter = logs.delimiter.map(|Delimiter(delimiter)| delimiter);
+            let format = match (logs.format, delimiter) {
+                (LogFormat::Text(Format::Delimited { .. }) | LogFormat::Auto, Some(delimiter)) => {
+                    Some(Format::Delimited { delimiter })
+                }
+                (LogFormat::Text(format), _) => Some(format),
+                (LogFormat::Auto | LogFormat::Parquet, _) => None,
+            };
+            let source = LogSource {
+                paths: paths.collect(),
+                is_parquet: logs.format == LogFormat::Parquet,
+                options: IngestOptions {
+                    format,
+                    site: logs.site,
+                    columns: logs.columns.0,
+                    threads: None,
+                    limits,
+                    keep_going: true,
+                },
+            };
+            for path in &source.paths {
+                check_pattern(file, path)?;
+            }
+            Ok(source)
+        });
+        let zones = self.windows.time_zones.into_iter();
+        let zones = zones.map(|(series, Zone(zone))| (series, zone)).collect();
+        Ok(Job {
+            file: file.to_owned(),
+            warehouse: Warehouse::new(below(&folder, &self.warehouse)),
+            logs: logs.collect::<Result<_, ConfigError>>()?,
+            windows: WindowSettings {
+                step: self.windows.step,
+                series_key: self.windows.series_key,
+            },
+            scores: ScoreSettings {
+                detector: self.scores.detector,
+                metrics: self.scores.metrics.unwrap_or_default(),
+                alarms_per_week: self.scores.alarms_per_week.0,
+                time_zones: SeriesTimeZones::new(self.windows.time_zone.0, zones),
+            },
+            incidents: self.incidents.0,
+            calendar: self.calendar.below(|path| below(&folder, path)),
+            retrain: self.retrain,
+            export: self.export.below(|path| below(&folder, path)),
+            metrics: self.metrics.below(|path| below(&folder, path)),
+            hooks: self.hooks,
+            retention: self.retention,
+        })
+    }
+}
+
+/// A path of the file, from the file's own folder.
+fn below(folder: &Path, path: impl AsRef<Path>) -> PathBuf {
+    let path = path.as_ref();
+    if folder == Path::new(".") {
+        path.to_owned()
+    } else {
+        folder.join(path)
+    }
+}
+
+fn check_pattern(file: &Path, path: &Path) -> Result<(), ConfigError> {
+    let pattern = path.to_string_lossy();
+    match glob::Pattern::new(&pattern) {
+        Ok(_) => Ok(()),
+        // A folder may be called so.
+        Err(_) if path.exists() => Ok(()),
+        Err(error) => Err(ConfigError::Pattern {
+            path: file.to_owned(),
+            pattern: pattern.into_owned(),
+            message: error.msg,
+        }),
+    }
+}
+
+/// Sets a key, such as `windows.step` or `logs.0.site`. A value that is no TOML is text.
+fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), String> {
+    let parsed: Result<toml::Table, _> = toml::from_str(&format!("value = {value}"));
+    let value = parsed
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let (path, last) = match key.rsplit_once('.') {
+        Some((path, last)) => (path.split('.').collect(), last),
+        None => (Vec::new(), key),
+    };
+    let mut place = table;
+    let mut steps = path.into_iter().peekable();
+    while let Some(step) = steps.next() {
+        let entry = place
+            .entry(step)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        place = match entry {
+            toml::Value::Table(inner) => inner,
+            toml::Value::Array(items) => {
+                let number = steps.next().unwrap_or_default();
+                let item = number
+                    .parse()
+                    .ok()
+                    .and_then(|place: usize| items.get_mut(place));
+                match item {
+                    Some(toml::Value::Table(inner)) => inner,
+                    _ => return Err(format!("`{step}` has no entry `{number}`")),
+                }
+            }
+            _ => return Err(format!("`{step}` is no section")),
+        };
+    }
+    place.insert(last.to_owned(), value);
+    Ok(())
+}
+
+/// A fault with the line that it is in.
+fn line_error(text: &str, file: &Path, error: &toml::de::Error) -> ConfigError {
+    let start = error.span().map_or(0, |span| span.start).min(text.len());
+    let before = &text[..start];
+    let begin = before.rfind('\n').map_or(0, |end| end + 1);
+    ConfigError::Line {
+        path: file.to_owned(),
+        line: before.matches('\n').count() + 1,
+        text: text[begin..]
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
+        message: error.message().trim().replace('\n', ", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incidents::SeverityRule;
+
+    fn parse(text: &str, overrides: &[&str]) -> Result<Job, String> {
+        let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+        Job::parse(text, Path::new("job.toml"), &overrides).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn faults_name_the_line_and_what_would_be_right() {
+        let fault = |text: &str| parse(text, &[]).unwrap_err();
+        insta::assert_snapshot!(fault("[windows]\nstep = \"7m\""), @r#"`job.toml` line 2, `step = "7m"`: a step must divide a day evenly, such as `30s`, `1m`, `5m`, `1h` or `1d`"#);
+        insta::assert_snapshot!(fault("[windows]\ntime_zone = \"Mars\""), @r#"`job.toml` line 2, `time_zone = "Mars"`: no time zone `Mars` is known: zones have the names of the IANA database, such as `Europe/Berlin`, or are offsets, such as `+02:00`"#);
+        insta::assert_snapshot!(fault("[windows.time_zones]\nshop-us = \"US\""), @r#"`job.toml` line 2, `shop-us = "US"`: no time zone `US` is known: zones have the names of the IANA database, such as `Europe/Berlin`, or are offsets, such as `+02:00`"#);
+        insta::assert_snapshot!(fault("[windows]\nstep = 7"), @"`job.toml` line 2, `step = 7`: invalid type: integer `7`, expected a string");
+        insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected one of `step`, `series_key`, `time_zone`, `time_zones`"#);
+        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `logs`, `limits`, `windows`, `scores`, `incidents`, `calendar`, `retrain`, `export`, `metrics`, `hooks`, `retention`");
+        insta::assert_snapshot!(fault("[[logs]]\nformat = \"combined\""), @"`job.toml` line 1, `[[logs]]`: missing field `paths`");
+        insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\nformat = \"clf\""), @r#"`job.toml` line 3, `format = "clf"`: expected `auto`, `common`, `combined`, `json`, `tsv`, `csv` or `parquet`"#);
+        insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\ncolumns = { time = \"t\" }"), @r#"`job.toml` line 3, `columns = { time = "t" }`: unknown column `time` in the column map"#);
+        insta::assert_snapshot!(fault("[scores]\nalarms_per_week = 0.0"), @"`job.toml` line 2, `alarms_per_week = 0.0`: expected a number above 0");
+        insta::assert_snapshot!(fault("[incidents]\nstop_ratio = 0.5"), @"`job.toml` line 1, `[incidents]`: `stop_ratio` must be a number of at least 1, found `0.5`");
+        insta::assert_snapshot!(fault("[incidents]\nbrigde = \"5m\""), @"`job.toml` line 2, `brigde = \"5m\"`: unknown field `brigde`, expected one of `stop_ratio`, `bridge`, `bridge_unknown`, `min_length`, `min_severity`, `medium_impact`, `high_impact`");
+        insta::assert_snapshot!(fault("[incidents]\nmin_severity = \"severe\""), @"`job.toml` line 2, `min_severity = \"severe\"`: unknown variant `severe`, expected one of `low`, `medium`, `high`");
+        insta::assert_snapshot!(fault("[limits]\nearliest = \"yesterday\""), @r#"`job.toml` line 2, `earliest = "yesterday"`: expected a date, such as `2026-11-01`"#);
+        insta::assert_snapshot!(fault("[limits]\nahead_of_file = \"1 fortnight\""), @r#"`job.toml` line 2, `ahead_of_file = "1 fortnight"`: expected a whole number and a unit, such as `90s`, `10m`, `2h` or `7d`"#);
+        insta::assert_snapshot!(fault("[retrain]\nevery = \"12h\""), @r#"`job.toml` line 2, `every = "12h"`: expected whole days, such as `7d`"#);
+        insta::assert_snapshot!(fault("[retrain]\nname = \"pretrained-lstm\""), @r#"`job.toml` line 2, `name = "pretrained-lstm"`: expected a name that no shipped detector has, such as `nightly`"#);
+        insta::assert_snapshot!(fault("[export]\nformat = \"sqlite\""), @r#"`job.toml` line 2, `format = "sqlite"`: one file would be written anew by every run: `anomalog export --format sqlite --overwrite --out FOLDER`, which a scheduler can start afterwards, writes it"#);
+        insta::assert_snapshot!(fault("[calendar]\npath = \"plans.csv\""), @r#"`job.toml` line 2, `path = "plans.csv"`: unknown field `path`, expected `file`"#);
+        insta::assert_snapshot!(fault("[export]\nformat = \"xlsx\""), @r#"`job.toml` line 2, `format = "xlsx"`: unknown variant `xlsx`, expected one of `parquet`, `csv`, `ndjson`, `sqlite`"#);
+        insta::assert_snapshot!(fault("[hooks]\ncommand = []"), @r#"`job.toml` line 2, `command = []`: expected a program and its arguments, such as `["/usr/local/bin/tell"]`"#);
+        insta::assert_snapshot!(fault("[hooks]\nwebhook = \"example.com\""), @r#"`job.toml` line 2, `webhook = "example.com"`: expected an address that begins with `https://` or `http://`"#);
+        insta::assert_snapshot!(fault("[retention]\naccess_logs = \"7d\""), @r#"`job.toml` line 2, `access_logs = "7d"`: expected whole days, at least 14, such as `90d`"#);
+        insta::assert_snapshot!(fault("[windows\nstep"), @"`job.toml` line 1, `[windows`: unclosed table, expected `]`");
+        insta::assert_snapshot!(fault("warehouse = \"w\""), @"`job.toml` names no logs");
+        insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a***\"]"), @"`job.toml`: `a***` is no pattern of paths: wildcards are either regular `*` or recursive `**`");
+    }
+
+    #[test]
+    fn overrides_go_before_the_file_and_through_the_same_checks() {
+        let text = "[[logs]]\npaths = [\"a\"]\n[windows]\nstep = \"1m\"";
+        let job = parse(
+            text,
+            &[
+                "windows.step=5m",
+                "warehouse=/tmp/w",
+                "logs.0.site=shop",
+                "scores.metrics=[\"requests\", \"bytes\"]",
+                "scores.alarms_per_week=0.5",
+                "incidents.bridge=5m",
+                "incidents.min_severity=medium",
+            ],
+        )
+        .unwrap();
+        assert_eq!(job.windows.step, "5m".parse().unwrap());
+        assert_eq!(job.warehouse.root(), Path::new("/tmp/w"));
+        assert_eq!(job.logs[0].options.site.as_deref(), Some("shop"));
+        assert_eq!(job.scores.metrics, ["requests", "bytes"]);
+        assert!((job.scores.alarms_per_week - 0.5).abs() < f64::EPSILON);
+        assert_eq!(
+            job.incidents,
+            IncidentRules {
+                bridge: Span::minutes(5),
+                min_severity: SeverityRule::Medium,
+                ..IncidentRules::default()
+            }
+        );
+        let fault = |set: &str| parse(text, &["windows.step=5m", set]).unwrap_err();
+        insta::assert_snapshot!(fault("windows.step"), @"`--set windows.step`: expected `key=value`, such as `windows.step=5m`");
+        insta::assert_snapshot!(fault("windows.step=7m"), @"`--set windows.step=7m`: a step must divide a day evenly, such as `30s`, `1m`, `5m`, `1h` or `1d`");
+        insta::assert_snapshot!(fault("windows.stepp=1m"), @"`--set windows.stepp=1m`: unknown field `stepp`, expected one of `step`, `series_key`, `time_zone`, `time_zones`");
+        insta::assert_snapshot!(fault("logs.3.site=x"), @"`--set logs.3.site=x`: `logs` has no entry `3`");
+        insta::assert_snapshot!(fault("warehouse.path=x"), @"`--set warehouse.path=x`: invalid type: map, expected path string");
+    }
+
+    #[test]
+    fn paths_are_from_the_folder_of_the_file() {
+        let text = "warehouse = \"w\"\n[[logs]]\npaths = [\"a\", \"/b\"]";
+        let job = Job::parse(text, Path::new("conf/job.toml"), &[]).unwrap();
+        assert_eq!(job.warehouse.root(), Path::new("conf/w"));
+        assert_eq!(job.logs[0].paths, [Path::new("conf/a"), Path::new("/b")]);
+    }
+}

@@ -1,0 +1,209 @@
+//! What a job hands out besides its tables, and how long it keeps them: settings.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use crate::export::ExportFormat;
+use crate::incidents::SeverityRule;
+use crate::units::Span;
+
+/// Least days that requests and scores are kept: incidents are compared with the week before, and
+/// a site without logs counts as silent for a week.
+const LEAST_DAYS: i64 = 14;
+
+/// An export that follows the warehouse.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExportSettings {
+    /// The folder; without it there is no export.
+    pub folder: Option<PathBuf>,
+    /// How rows are written.
+    #[serde(deserialize_with = "file_by_file")]
+    pub format: ExportFormat,
+}
+
+/// A format of which a night writes only the files that changed.
+fn file_by_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ExportFormat, D::Error> {
+    let format = ExportFormat::deserialize(deserializer)?;
+    if format.is_one_file() {
+        return Err(D::Error::custom(
+            "one file would be written anew by every run: `anomalog export --format sqlite --overwrite \
+             --out FOLDER`, which a scheduler can start afterwards, writes it",
+        ));
+    }
+    Ok(format)
+}
+
+/// Figures of a run for other programs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSettings {
+    /// A file in the text format of Prometheus.
+    pub prometheus: Option<PathBuf>,
+}
+
+/// Who is told of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HookSettings {
+    /// A program and its arguments, started after each run.
+    pub command: Option<Program>,
+    /// How long it may take.
+    pub command_timeout: Span,
+    /// Where new incidents are posted to.
+    pub webhook: Option<WebhookUrl>,
+    /// Least severity of these.
+    pub webhook_severity: SeverityRule,
+    /// How long posting may take, with all its retries.
+    pub webhook_timeout: Span,
+}
+
+impl Default for HookSettings {
+    fn default() -> Self {
+        Self {
+            command: None,
+            command_timeout: Span::minutes(1),
+            webhook: None,
+            webhook_severity: SeverityRule::Medium,
+            webhook_timeout: Span::minutes(1),
+        }
+    }
+}
+
+/// How long rows are kept, counted back from the last date of the windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionSettings {
+    /// Requests; for ever if absent.
+    pub access_logs: Option<Days>,
+    /// Scored windows; for ever if absent.
+    pub scored_windows: Option<Days>,
+}
+
+/// A program and its arguments.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct Program {
+    /// The program, as a path or found in `PATH`.
+    pub name: String,
+    /// What it is given.
+    pub arguments: Vec<String>,
+}
+
+impl TryFrom<Vec<String>> for Program {
+    type Error = &'static str;
+
+    fn try_from(words: Vec<String>) -> Result<Self, &'static str> {
+        let mut words = words.into_iter();
+        match words.next() {
+            Some(name) if !name.is_empty() => Ok(Self {
+                name,
+                arguments: words.collect(),
+            }),
+            _ => Err("expected a program and its arguments, such as `[\"/usr/local/bin/tell\"]`"),
+        }
+    }
+}
+
+/// The address of a webhook. What follows the host may be a secret, and is not shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WebhookUrl {
+    text: String,
+    host: String,
+}
+
+impl WebhookUrl {
+    /// The address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The host, for messages.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+impl std::fmt::Debug for WebhookUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "WebhookUrl({})", self.host)
+    }
+}
+
+impl TryFrom<String> for WebhookUrl {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "expected an address that begins with `https://` or `http://`";
+        let uri: ureq::http::Uri = text.parse().map_err(|_| EXPECTED)?;
+        let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+        match uri.host() {
+            Some(host) if is_web && !host.is_empty() => {
+                let host = host.to_owned();
+                Ok(Self { text, host })
+            }
+            _ => Err(EXPECTED),
+        }
+    }
+}
+
+/// A number of days, at least fourteen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Days(i64);
+
+impl Days {
+    /// How many.
+    #[must_use]
+    pub const fn count(self) -> i64 {
+        self.0
+    }
+}
+
+impl TryFrom<String> for Days {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        whole_days(&text)
+            .filter(|days| *days >= LEAST_DAYS)
+            .map(Self)
+            .ok_or("expected whole days, at least 14, such as `90d`")
+    }
+}
+
+/// The days of a text such as `7d`, if it means whole ones.
+pub(crate) fn whole_days(text: &str) -> Option<i64> {
+    let span: Span = text.parse().ok()?;
+    let (days, rest) = (
+        span.micros() / Span::DAY.micros(),
+        span.micros() % Span::DAY.micros(),
+    );
+    (rest == 0).then_some(days)
+}
+
+/// A length of time as the standard library has it.
+pub(crate) const fn duration(span: Span) -> Duration {
+    Duration::from_micros(span.micros().unsigned_abs())
+}
+
+impl ExportSettings {
+    /// The same with its path from the folder of the job file.
+    pub(crate) fn below(mut self, below: impl Fn(&Path) -> PathBuf) -> Self {
+        self.folder = self.folder.map(|folder| below(&folder));
+        self
+    }
+}
+
+impl MetricsSettings {
+    /// The same with its path from the folder of the job file.
+    pub(crate) fn below(mut self, below: impl Fn(&Path) -> PathBuf) -> Self {
+        self.prometheus = self.prometheus.map(|file| below(&file));
+        self
+    }
+}

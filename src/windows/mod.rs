@@ -1,0 +1,238 @@
+//! `traffic_windows` from `access_logs`: all of it, or some dates.
+//!
+//! Which windows a series has, and which of them are observed, depends on all logs; what they
+//! count, on the requests of their own date. So a date can be built without reading another one,
+//! once it is known [from when to when](crate::session::queries::register_frame) each series has windows.
+
+pub mod step;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
+use datafusion::arrow::datatypes::TimestampMicrosecondType;
+use datafusion::prelude::DataFrame;
+use futures::StreamExt;
+use indicatif::ProgressBar;
+use serde::{Serialize, Serializer};
+
+use crate::error::Result;
+use crate::schema::TRAFFIC_WINDOWS;
+use crate::session::queries;
+use crate::session::{SeriesKey, Session};
+use crate::units::WindowStep;
+use crate::warehouse::settings::WindowSettings;
+use crate::warehouse::tables::DatedTableWriter;
+
+/// Places of two columns in [`TRAFFIC_WINDOWS`].
+const SITE: usize = 0;
+const WINDOW_START: usize = 1;
+
+/// What a build wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WindowsSummary {
+    /// Length of a window.
+    pub step: WindowStep,
+    /// What names the series of a request.
+    pub series_key: SeriesKey,
+    /// Number of series.
+    pub series: usize,
+    /// Number of rows.
+    pub windows: usize,
+    /// Rows whose time no log covers.
+    pub unobserved: usize,
+    /// Start of the first window.
+    #[serde(serialize_with = "rfc_3339")]
+    pub first_window: DateTime<Utc>,
+    /// Start of the last window.
+    #[serde(serialize_with = "rfc_3339")]
+    pub last_window: DateTime<Utc>,
+}
+
+fn rfc_3339<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&time.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+impl fmt::Display for WindowsSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+        write!(
+            f,
+            "wrote {} windows of {} for {} series, {} to {}, {} of them not observed",
+            self.windows,
+            self.step,
+            self.series,
+            format(self.first_window),
+            format(self.last_window),
+            self.unobserved
+        )
+    }
+}
+
+/// Builds all windows into a folder, one file per date; `None` if there are no logs.
+///
+/// # Errors
+/// When the series key does not fit the logs, or a file cannot be written.
+pub async fn build_all(
+    session: &Session,
+    settings: &WindowSettings,
+    folder: &Path,
+    progress: &ProgressBar,
+) -> Result<Option<(BTreeSet<NaiveDate>, WindowsSummary)>> {
+    let context = session.context();
+    session
+        .register_series_requests(&settings.series_key, None)
+        .await?;
+    queries::register_series_range(context, settings.step).await?;
+    queries::register_frame(context, settings.step).await?;
+    queries::register_traffic(context, settings.step).await?;
+    let slots = i64::MIN..=i64::MAX;
+    let windows = queries::traffic_windows(context, settings.step, slots).await?;
+    let (dates, counts) = write(windows, folder, progress).await?;
+    let Some(counts) = counts else {
+        return Ok(None);
+    };
+    let summary = WindowsSummary {
+        step: settings.step,
+        series_key: settings.series_key.clone(),
+        series: counts.series.len(),
+        windows: counts.windows,
+        unobserved: counts.unobserved,
+        first_window: time(counts.first_window),
+        last_window: time(counts.last_window),
+    };
+    Ok(Some((dates, summary)))
+}
+
+/// Where the counts of some dates come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// From their requests.
+    Requests,
+    /// From their windows of an earlier build, whose requests were the same.
+    Windows,
+}
+
+/// Builds the windows of some dates into a folder. The frame must be registered.
+///
+/// # Errors
+/// As [`build_all`].
+pub async fn build_dates(
+    session: &Session,
+    settings: &WindowSettings,
+    dates: RangeInclusive<NaiveDate>,
+    counts: Counts,
+    folder: &Path,
+    progress: &ProgressBar,
+) -> Result<BTreeSet<NaiveDate>> {
+    let context = session.context();
+    match counts {
+        Counts::Requests => {
+            session
+                .register_series_requests(&settings.series_key, Some(&dates))
+                .await?;
+            queries::register_traffic(context, settings.step).await?;
+        }
+        Counts::Windows => {
+            session.register_dates(
+                queries::COUNTED_WINDOWS,
+                crate::schema::Table::TrafficWindows,
+                dates
+                    .start()
+                    .iter_days()
+                    .take_while(|date| date <= dates.end()),
+            )?;
+            queries::register_counted_traffic(context, settings.step).await?;
+        }
+    }
+    let first = *slots_of(*dates.start(), settings.step).start();
+    let last = *slots_of(*dates.end(), settings.step).end();
+    let windows = queries::traffic_windows(context, settings.step, first..=last).await?;
+    Ok(write(windows, folder, progress).await?.0)
+}
+
+/// The windows of a date, counted from the Unix epoch.
+#[must_use]
+pub fn slots_of(date: NaiveDate, step: WindowStep) -> RangeInclusive<i64> {
+    let per_day = i64::from(step.per_day());
+    let day = date.signed_duration_since(NaiveDate::default()).num_days();
+    day * per_day..=(day + 1) * per_day - 1
+}
+
+/// The date of a window.
+#[must_use]
+pub fn date_of(slot: i64, step: WindowStep) -> NaiveDate {
+    time(slot * step.micros()).date_naive()
+}
+
+async fn write(
+    windows: DataFrame,
+    folder: &Path,
+    progress: &ProgressBar,
+) -> Result<(BTreeSet<NaiveDate>, Option<Written>)> {
+    let schema = Arc::clone(&TRAFFIC_WINDOWS);
+    let mut table = DatedTableWriter::create(folder.to_owned(), schema, WINDOW_START)?;
+    let mut written = None;
+    let mut rows = windows.execute_stream().await?;
+    while let Some(batch) = rows.next().await {
+        let batch = table.write(&batch?)?;
+        Written::count(&mut written, &batch);
+        progress.inc(batch.num_rows() as u64);
+    }
+    Ok((table.finish()?, written))
+}
+
+fn time(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(micros)
+        .expect("a window starts at or before a timestamp, and those are read as dates")
+}
+
+/// What has been written so far.
+#[derive(Debug)]
+struct Written {
+    series: BTreeSet<String>,
+    windows: usize,
+    unobserved: usize,
+    first_window: i64,
+    last_window: i64,
+}
+
+impl Written {
+    /// Counts a batch in.
+    fn count(written: &mut Option<Self>, batch: &RecordBatch) {
+        let starts = batch
+            .column(WINDOW_START)
+            .as_primitive::<TimestampMicrosecondType>()
+            .values();
+        let (Some(first), Some(last)) = (starts.iter().min(), starts.iter().max()) else {
+            return;
+        };
+        let written = written.get_or_insert(Self {
+            series: BTreeSet::new(),
+            windows: 0,
+            unobserved: 0,
+            first_window: *first,
+            last_window: *last,
+        });
+        written.first_window = written.first_window.min(*first);
+        written.last_window = written.last_window.max(*last);
+        written.windows += batch.num_rows();
+        written.unobserved += observed(batch).false_count();
+        let mut previous = None;
+        for series in batch.column(SITE).as_string::<i32>() {
+            if series != previous {
+                written.series.extend(series.map(str::to_owned));
+            }
+            previous = series;
+        }
+    }
+}
+
+fn observed(batch: &RecordBatch) -> &BooleanArray {
+    let last = batch.num_columns() - 1;
+    batch.column(last).as_boolean()
+}
