@@ -93,14 +93,16 @@ pub enum PretrainingError {
     Nothing,
 }
 
+impl crate::explain::Explain for PretrainingError {}
+
 impl PretrainingError {
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Collection(error) => error.hint().map(str::to_owned),
+            Self::Collection(error) => crate::explain::Explain::hint(error).map(Into::into),
             Self::Unlicensed { .. } => Some("leave its list out".to_owned()),
-            Self::Simulation(error) => error.hint(),
+            Self::Simulation(error) => crate::explain::Explain::hint(error).map(Into::into),
             Self::Nothing => Some("name series with `--series`, or set `--sites`".to_owned()),
         }
     }
@@ -268,13 +270,13 @@ impl Lessons {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write_seen(&self, folder: &Path) -> crate::error::Result<()> {
+    pub fn write_seen(&self, folder: &Path) -> crate::commands::error::Result<()> {
         #[derive(Serialize)]
         #[serde(transparent)]
         struct Seen<'a>(&'a [SeenSeries]);
         let path = folder.join("series.json");
         let mut text = serde_json::to_string_pretty(&Seen(&self.seen)).unwrap_or_default();
         text.push('\n');
-        publish::write(&path, text)
+        Ok(publish::write(&path, text)?)
     }
 }

@@ -9,13 +9,13 @@ use datafusion::prelude::DataFrame;
 use indicatif::ProgressBar;
 
 use super::Settings;
+use super::error::Result;
 use super::train::{
     DEFAULT_CLASSIFIER_HIDDEN, DEFAULT_FINE_TUNE_STEPS, DEFAULT_HIDDEN, DEFAULT_STEPS,
 };
 use super::windows_input::{self, check_metrics};
 use crate::calendar::labels;
 use crate::cli::{Candidates, EvaluateArgs};
-use crate::error::Result;
 use crate::evaluation::alarms::AlarmRules;
 use crate::evaluation::candidate::Candidate;
 use crate::evaluation::collection::{self, LabelledSeries};
@@ -58,9 +58,9 @@ pub async fn run(settings: &Settings, args: EvaluateArgs) -> Result<()> {
         publish::write(&path, html_page(&report)?)?;
     }
     if markdown {
-        return settings.printer.text(&report.markdown());
+        return Ok(settings.printer.text(&report.markdown())?);
     }
-    settings.printer.answer(&report)
+    Ok(settings.printer.answer(&report)?)
 }
 
 /// Judges with a bar, and writes scores if there is a file for them.
@@ -77,7 +77,7 @@ fn judge(
         match &mut scores {
             None => run::evaluate(series, evaluation, &progress, None),
             Some(file) => {
-                let mut write = |scored: Scored<'_>| file.write(scored);
+                let mut write = |scored: Scored<'_>| Ok(file.write(scored)?);
                 run::evaluate(series, evaluation, &progress, Some(&mut write))
             }
         }

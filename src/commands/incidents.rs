@@ -11,8 +11,8 @@ use datafusion::arrow::datatypes::SchemaRef;
 use serde::Serialize;
 
 use super::Settings;
+use super::error::Result;
 use crate::cli::IncidentsArgs;
-use crate::error::Result;
 use crate::incidents::{Finder, IncidentRules, replace};
 use crate::schema::{INCIDENTS, Table};
 use crate::units::{time_range, whole_dates};
@@ -59,7 +59,7 @@ impl fmt::Display for Found {
 /// When there are no scored windows, or a table cannot be read or written.
 pub async fn run(settings: &Settings, args: IncidentsArgs) -> Result<()> {
     let found = build(settings, args).await?;
-    settings.printer.summary(&found)
+    Ok(settings.printer.summary(&found)?)
 }
 
 /// Builds both tables for the dates asked for.

@@ -7,8 +7,8 @@ use anomalog_udfs::models::Architecture;
 use serde::Serialize;
 
 use super::Settings;
+use super::error::Result;
 use crate::cli::PretrainArgs;
-use crate::error::Result;
 use crate::pretraining::{Lessons, Pretraining, Sources};
 use crate::training::SkippedSeries;
 
@@ -108,11 +108,11 @@ pub fn run(settings: &Settings, args: PretrainArgs) -> Result<()> {
         }
     }
     lessons.write_seen(&args.out)?;
-    settings.printer.summary(&Pretrained {
+    Ok(settings.printer.summary(&Pretrained {
         out: args.out,
         series: lessons.series(),
         windows: lessons.windows(),
         skipped: lessons.skipped,
         detectors,
-    })
+    })?)
 }

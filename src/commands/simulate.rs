@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Settings;
+use super::error::Result;
 use crate::cli::SimulateArgs;
-use crate::error::Result;
 use crate::simulation::{Simulation, SimulationSummary, simulate};
 
 /// What was simulated, and where it lies.
@@ -56,8 +56,8 @@ pub fn run(settings: &Settings, args: SimulateArgs) -> Result<()> {
         progress.set_position(day.into());
     })?;
     progress.finish_and_clear();
-    settings.printer.summary(&Simulated {
+    Ok(settings.printer.summary(&Simulated {
         out: args.out,
         summary,
-    })
+    })?)
 }

@@ -8,15 +8,16 @@ use chrono::{Duration, NaiveDate, NaiveTime};
 use serde::Serialize;
 
 use super::Settings;
+use super::error::Result;
 use super::evaluate::{show, windows};
 use super::ingest;
 use super::windows_input;
 use crate::calendar::labels;
 use crate::cli::printer::Printer;
 use crate::cli::{IngestArgs, LogFormatArg, StudyArgs, WindowsArgs, WindowsInputArgs};
-use crate::error::{Error, Result};
 use crate::evaluation::study::{self, ATTACKS, Group, Plan, StudyLines, data};
 use crate::evaluation::warehouse;
+use crate::explain::cannot;
 use crate::scores::SERIES;
 use crate::simulation::{self, Simulation, simulate};
 use crate::warehouse::Warehouse;
@@ -70,15 +71,15 @@ pub async fn run(settings: &Settings, args: StudyArgs) -> Result<()> {
     }
     let document = study::document(&lines, &args.plots)?;
     let folder = args.out.parent().unwrap_or(Path::new("")).join(&args.plots);
-    fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
+    fs::create_dir_all(&folder).map_err(cannot("write", &folder))?;
     for (name, svg) in &document.plots {
         publish::write(&folder.join(name), svg)?;
     }
     publish::write(&args.out, &document.markdown)?;
-    settings.printer.summary(&Studied {
+    Ok(settings.printer.summary(&Studied {
         out: args.out,
         plots: document.plots.len(),
-    })
+    })?)
 }
 
 /// All series, and what is not there.
@@ -87,7 +88,7 @@ async fn gather(
     plan: &Plan,
     folder: &Path,
 ) -> Result<(Vec<Group>, Vec<String>)> {
-    fs::metadata(folder).map_err(Error::io("read", folder))?;
+    fs::metadata(folder).map_err(cannot("read", folder))?;
     let found = data::read(folder)?;
     let mut groups = Vec::new();
     if !found.series.is_empty() {
@@ -102,7 +103,7 @@ async fn gather(
 
 /// Simulates logs, ingests them into a warehouse of their own, and labels its windows.
 async fn simulated(settings: &Settings, plan: &Plan) -> Result<Group> {
-    let temporary = tempfile::tempdir().map_err(Error::io("write", &std::env::temp_dir()))?;
+    let temporary = tempfile::tempdir().map_err(cannot("write", &std::env::temp_dir()))?;
     let sample = temporary.path().join("sample");
     let simulation = Simulation {
         days: plan.simulated_days,

@@ -1,5 +1,6 @@
 //! All candidates on all series.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +26,7 @@ use super::protocol::{
     Calibrated, Learning, Prepared, Protocol, ProtocolError, Report, Subject, Transfer,
     classifiable, folds, others, shipped, stored,
 };
+use crate::explain::Explain;
 
 /// The protocol of candidates that learn nothing.
 pub const FLOOR: &str = "floor";
@@ -172,28 +174,23 @@ pub enum RunError {
     Nothing(Vec<SkippedResult>),
 }
 
-impl RunError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for RunError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Protocol(ProtocolError::Leak(leak)) => Some(leak.hint().to_owned()),
+            Self::Protocol(ProtocolError::Leak(leak)) => Some(leak.hint().into()),
             Self::Protocol(ProtocolError::TooFewSeries { .. }) => {
-                Some("list more series with `--series`, or use `--protocol per-series`".to_owned())
+                Some("list more series with `--series`, or use `--protocol per-series`".into())
             }
             Self::Protocol(ProtocolError::SeenByShipped { .. }) => {
-                Some("raise its `train_points` in the list".to_owned())
+                Some("raise its `train_points` in the list".into())
             }
             Self::Protocol(ProtocolError::Unfit { .. }) => {
-                Some("name the metrics it reads with `--metrics`; `anomalog detectors show` tells them and its step".to_owned())
+                Some("name the metrics it reads with `--metrics`; `anomalog detectors show` tells them and its step".into())
             }
             Self::Protocol(ProtocolError::Training(error)) => error.hint(),
-            Self::Protocol(ProtocolError::Detector(error)) => error.hint(),
-            Self::Nothing(_) => Some(
-                "each series needs anomalies, windows that are none, and values that vary; \
-                 detectors need some 1000 windows before the first that is judged"
-                    .to_owned(),
-            ),
+            Self::Protocol(ProtocolError::Detector(error)) => error.hint().map(Cow::Owned),
+            Self::Nothing(_) => Some("each series needs anomalies, windows that are none, and values that vary; \
+                 detectors need some 1000 windows before the first that is judged".into()),
         }
     }
 }

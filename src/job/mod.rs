@@ -19,6 +19,7 @@
 //! keys over those of the partitions that it reads.
 
 pub mod config;
+mod error;
 pub mod retrain;
 mod summary;
 mod tell;
@@ -30,15 +31,17 @@ use std::time::Instant;
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use config::{ConfigError, Job};
+pub use error::{Error, Result};
 pub use summary::{Checked, NightSummary, Outcome};
 pub use tell::after::After;
 pub use tell::ledger::{Alert, Alerts};
 
+use crate::calendar;
 use crate::calendar::Calendar;
 use crate::cli::printer::Printer;
 use crate::detectors::assignment::Terms;
 use crate::detectors::champions::Champions;
-use crate::error::{Error, Result};
+use crate::explain::cannot;
 use crate::incidents::step as incidents;
 use crate::incremental::key::Key;
 use crate::incremental::partitions;
@@ -95,7 +98,7 @@ impl Night<'_> {
         let warehouse = &self.job.warehouse;
         let mut writer = Writer::open(warehouse, "anomalog run", self.wait).await?;
         let unfinished =
-            logs::remove_unpublished(warehouse).map_err(|source| Error::Unpublished {
+            logs::remove_unpublished(warehouse).map_err(|source| intake::Error::Unpublished {
                 warehouse: warehouse.root().to_owned(),
                 source: Box::new(source),
             })?;
@@ -186,13 +189,16 @@ impl Night<'_> {
     fn ingested(&self) -> Result<BTreeSet<String>> {
         let warehouse = &self.job.warehouse;
         let table = warehouse.table(Table::LogFiles);
-        logs::ingested_digests(warehouse).map_err(Error::io("read", &table))
+        Ok(logs::ingested_digests(warehouse).map_err(cannot("read", &table))?)
     }
 
     /// What is planned.
     fn calendar(&self) -> Result<Calendar> {
         match &self.job.calendar.file {
-            Some(file) => Ok(Calendar::read(file, &self.job.scores.time_zones)?),
+            Some(file) => {
+                Ok(Calendar::read(file, &self.job.scores.time_zones)
+                    .map_err(calendar::Error::from)?)
+            }
             None => Ok(Calendar::default()),
         }
     }
@@ -281,7 +287,7 @@ impl Night<'_> {
             let mut change = writer.change()?;
             for digest in replaced.keys() {
                 let files = logs::publication_of(warehouse, digest);
-                for file in files.map_err(Error::io("read", warehouse.root()))? {
+                for file in files.map_err(cannot("read", warehouse.root()))? {
                     change.delete(&file)?;
                 }
             }
@@ -295,7 +301,7 @@ impl Night<'_> {
                 .map(|fault| format!("`{}` {}", fault.path, fault.message)),
         );
         scan.remember(index, &failed);
-        index.save(warehouse)
+        Ok(index.save(warehouse)?)
     }
 
     async fn ingest(&self, source: usize, files: Vec<logs::LogFile>) -> Result<IngestSummary> {
@@ -315,7 +321,10 @@ impl Night<'_> {
                 &progress as &dyn IngestProgress,
             )
         });
-        Ok(read.await.map_err(|error| Error::Runtime(error.into()))??)
+        Ok(read
+            .await
+            .map_err(|error| intake::Error::Threads(error.into()))?
+            .map_err(intake::Error::from)?)
     }
 
     /// Builds the partitions that are not what they should be, table after table.
@@ -353,10 +362,7 @@ impl Night<'_> {
 
         let mut champions = Champions::load(warehouse)?;
         let first = tables::dates(&warehouse.table(Table::TrafficWindows));
-        let first = first
-            .map_err(Error::io("read", warehouse.root()))?
-            .first()
-            .copied();
+        let first = first?.first().copied();
         loop {
             let terms = Terms::of(self.job, session.detectors(), &champions)?;
             let manifest = writer.manifest();

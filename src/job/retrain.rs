@@ -26,7 +26,7 @@ use super::config::Job;
 use crate::cli::printer::Printer;
 use crate::detectors::assignment::Terms;
 use crate::detectors::champions::{Backtest, Champions, Decision, DecisionOutcome};
-use crate::error::Result;
+use crate::job::Result;
 use crate::job::config::outputs::whole_days;
 use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::scores::{SERIES, WINDOW_START};
@@ -195,7 +195,7 @@ pub(super) async fn decide(
 /// Why there is no challenger.
 enum Defeat {
     Untrained(Box<TrainingError>),
-    Failed(Box<crate::error::Error>),
+    Failed(Box<crate::job::Error>),
 }
 
 impl From<TrainingError> for Defeat {

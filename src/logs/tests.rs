@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use super::chunk::ChunkLimits;
 use super::lines::BLOCK;
 use super::*;
+use crate::explain::{Explain, chain};
 use crate::schema::{ACCESS_LOGS, LOG_FILES, QUARANTINE, Table};
 
 /// A folder with logs and a warehouse.
@@ -54,12 +55,7 @@ impl Place {
     fn error(&self, path: &Path, options: &IngestOptions) -> String {
         let error = self.ingest_with(path, options).unwrap_err();
         let folder = format!("{}/logs/", self.folder.path().display());
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            text.push_str(&format!(": {cause}"));
-            source = cause.source();
-        }
+        let mut text = chain(&error);
         if let Some(hint) = error.hint() {
             text.push_str(&format!("\nhint: {hint}"));
         }

@@ -21,12 +21,12 @@ use serde::Serialize;
 
 use crate::detectors::assignment::Terms;
 use crate::detectors::select::Selection;
-use crate::error::{Error, Result};
 use crate::incremental::key::Key;
 use crate::incremental::partitions::{is_there, made_from};
 use crate::incremental::pieces::pieces;
 use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::scores::{self, SERIES, WINDOW_START, exported};
+use crate::session::Result;
 use crate::session::Session;
 use crate::session::queries::Query;
 use crate::units::dates::{DateLimits, dates_in};
@@ -154,7 +154,7 @@ pub(crate) fn plan<'a>(
         keys.insert(*date, key);
     }
     let table = warehouse.table(Table::ScoredWindows);
-    let there = tables::dates(&table).map_err(Error::io("read", &table))?;
+    let there = tables::dates(&table)?;
     Ok(ScorePlan {
         terms,
         build,

@@ -4,7 +4,10 @@
 //! count, on the requests of their own date. So a date can be built without reading another one,
 //! once it is known [from when to when](crate::session::queries::register_frame) each series has windows.
 
+mod error;
 pub mod step;
+
+pub use error::{Error, Result};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,11 +23,11 @@ use futures::StreamExt;
 use indicatif::ProgressBar;
 use serde::{Serialize, Serializer};
 
-use crate::error::Result;
 use crate::schema::TRAFFIC_WINDOWS;
+use crate::session::Session;
 use crate::session::queries;
-use crate::session::{SeriesKey, Session};
 use crate::units::WindowStep;
+use crate::warehouse::settings::SeriesKey;
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::DatedTableWriter;
 

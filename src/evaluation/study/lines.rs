@@ -43,6 +43,8 @@ pub enum LinesError {
     },
 }
 
+impl crate::explain::Explain for LinesError {}
+
 impl LinesError {
     /// What the user can do about it.
     #[must_use]
@@ -186,7 +188,7 @@ impl StudyLines {
         })
     }
 
-    pub(super) fn complete(&mut self) -> crate::error::Result<()> {
+    pub(super) fn complete(&mut self) -> crate::commands::error::Result<()> {
         if !self.is_complete() {
             self.add(vec![Line::Complete])?;
         }

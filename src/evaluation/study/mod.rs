@@ -29,7 +29,7 @@ use std::time::Instant;
 use super::collection::LabelledSeries;
 use super::lessons::overlaps;
 use super::run::{self, Progress, RunError};
-use crate::error::{Error, Result};
+use crate::commands::error::Result;
 
 pub use document::Document;
 pub use lines::{LinesError, StudyLines};
@@ -107,18 +107,15 @@ fn judge(
     unit: &Unit,
     progress: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Result<Vec<Line>> {
-    let judged = run::evaluate::<Error>(&group.series, &unit.settings, progress, None);
+    let judged = run::evaluate::<RunError>(&group.series, &unit.settings, progress, None);
     let evaluation = match judged {
         Ok(evaluation) => evaluation,
         // A group may hold nothing that an architecture can learn from: the document says so.
-        Err(Error::Evaluation(error)) => match *error {
-            RunError::Nothing(skipped) => run::Evaluation {
-                skipped,
-                ..run::Evaluation::default()
-            },
-            other @ RunError::Protocol(_) => return Err(other.into()),
+        Err(RunError::Nothing(skipped)) => run::Evaluation {
+            skipped,
+            ..run::Evaluation::default()
         },
-        Err(other) => return Err(other),
+        Err(other) => return Err(other.into()),
     };
     let mut lines = Vec::new();
     for result in evaluation.results {

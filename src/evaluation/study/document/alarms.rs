@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Study;
 use super::markdown::{header, rate, row};
-use crate::error::{Error, Result};
+use crate::commands::error::{CommandError as Error, Result};
 use crate::evaluation::budgets::{ASKED, ThresholdSource};
 use crate::evaluation::report::PageError;
 use crate::evaluation::study::advice::BUDGET_FACTOR;

@@ -18,7 +18,7 @@ use super::lines::StudyLines;
 use super::plan::Plan;
 use super::records::Line;
 use super::views::{self, View};
-use crate::error::Result;
+use crate::commands::error::Result;
 use crate::evaluation::report::PageError;
 use markdown::{header, row};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::markdown::{cell, cell_of, header, number, row, slug};
-use crate::error::{Error, Result};
+use crate::commands::error::{CommandError as Error, Result};
 use crate::evaluation::report::PageError;
 use crate::evaluation::study::data::OUTAGE;
 use crate::evaluation::study::outage;
