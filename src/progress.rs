@@ -4,7 +4,8 @@ use std::fmt::Debug;
 
 /// Somebody who watches work.
 pub trait Progress: Debug + Send + Sync {
-    /// A step begins; `total` is the amount of work, if known. It ends when the counter is dropped.
+    /// A step begins; `total` is the amount of work, if known. The step ends when its counter is
+    /// dropped.
     fn begin(&self, step: &'static str, total: Option<u64>) -> Box<dyn Counter>;
 }
 
@@ -15,6 +16,12 @@ pub trait Counter: Send + Sync {
 
     /// So much is done in all.
     fn reach(&self, amount: u64);
+
+    /// There is so much to be done, and nothing of it is done yet.
+    fn expect(&self, total: u64);
+
+    /// Says what the step is about now.
+    fn say(&self, message: String);
 }
 
 /// Nobody watches.
@@ -31,4 +38,8 @@ impl Counter for Unwatched {
     fn advance(&self, _amount: u64) {}
 
     fn reach(&self, _amount: u64) {}
+
+    fn expect(&self, _total: u64) {}
+
+    fn say(&self, _message: String) {}
 }

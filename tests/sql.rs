@@ -22,6 +22,7 @@ use anomalog::cli::{Cli, Command, IncidentsArgs, WindowsArgs};
 use anomalog::commands::error::CommandError as Error;
 use anomalog::commands::{Settings, incidents, train, windows};
 use anomalog::logs::linked::{ColumnMapping, Source};
+use anomalog::progress::Unwatched;
 use anomalog::schema::{ACCESS_LOGS, DATE_PARTITION, LABELS, LOG_FILES, TRAFFIC_WINDOWS, Table};
 use anomalog::session::{Session, SessionOptions};
 use anomalog::warehouse::Warehouse;
@@ -34,7 +35,6 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::prelude::{DataFrame, Expr, cast, ident, lit};
-use indicatif::ProgressBar;
 use sqllogictest::{DB, DBOutput, DefaultColumnType, Runner};
 use tempfile::TempDir;
 
@@ -188,11 +188,9 @@ impl Database {
         };
         let mut writer = Writer::open(&self.warehouse, "tests", Wait::No).await?;
         let session = self.open().await?;
-        Ok(
-            windows::build(&session, &mut writer, args, &ProgressBar::hidden())
-                .await
-                .map(drop)?,
-        )
+        Ok(windows::build(&session, &mut writer, args, &Unwatched)
+            .await
+            .map(drop)?)
     }
 
     async fn build_incidents(&self) -> Result<(), Error> {

@@ -6,7 +6,7 @@
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, StdoutLock, Write};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{SecondsFormat, Utc};
@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::explain::{Explain, chain};
-use crate::logs::IngestProgress;
+use crate::progress::{Counter, Progress};
 
 /// Why a result cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -191,19 +191,8 @@ impl Printer {
         }
     }
 
-    /// Shows how far reading logs has come.
-    #[must_use]
-    pub const fn ingest_progress(self) -> IngestBar {
-        IngestBar {
-            printer: self,
-            bar: OnceLock::new(),
-        }
-    }
-
-    /// Shows that work is under way: as a bar on a terminal, as lines where the log is JSON; `total`
-    /// is the amount of work, if known.
-    #[must_use]
-    pub fn progress(self, message: &'static str, total: Option<u64>) -> ProgressBar {
+    /// A bar on a terminal, lines where the log is JSON, else one that nobody sees.
+    fn bar(self, message: &'static str, total: Option<u64>) -> ProgressBar {
         if self.log == MessageFormat::Json && !self.quiet {
             return progress_lines(message, total);
         }
@@ -229,29 +218,37 @@ impl Printer {
     }
 }
 
-/// One bar for all logs that are read at once.
-#[derive(Debug)]
-pub struct IngestBar {
-    printer: Printer,
-    bar: OnceLock<ProgressBar>,
+impl Progress for Printer {
+    fn begin(&self, step: &'static str, total: Option<u64>) -> Box<dyn Counter> {
+        Box::new(Bar(self.bar(step, total)))
+    }
 }
 
-impl IngestProgress for IngestBar {
-    fn start(&self, bytes: Option<u64>) {
-        self.bar
-            .get_or_init(|| self.printer.progress("reading log bytes", bytes));
+/// A step under way, which is no longer shown once it has ended.
+struct Bar(ProgressBar);
+
+impl Counter for Bar {
+    fn advance(&self, amount: u64) {
+        self.0.inc(amount);
     }
 
-    fn advance(&self, bytes: u64) {
-        if let Some(bar) = self.bar.get() {
-            bar.inc(bytes);
-        }
+    fn reach(&self, amount: u64) {
+        self.0.set_position(amount);
     }
 
-    fn finish(&self) {
-        if let Some(bar) = self.bar.get() {
-            bar.finish_and_clear();
-        }
+    fn expect(&self, total: u64) {
+        self.0.set_position(0);
+        self.0.set_length(total);
+    }
+
+    fn say(&self, message: String) {
+        self.0.set_message(message);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 

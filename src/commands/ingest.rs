@@ -13,6 +13,7 @@ use crate::cli::{IngestArgs, LogFormatArg};
 use crate::intake;
 use crate::logs::linked::{ColumnMapping, Source};
 use crate::logs::{self, FileStatus, Format, IngestOptions, IngestSummary};
+use crate::progress::Progress;
 use crate::session;
 use crate::windows::WindowsSummary;
 use crate::windows::step::refuse_if_retired;
@@ -111,7 +112,7 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
     } else {
         let options = options(settings, &args)?;
         let warehouse = settings.warehouse.clone();
-        let progress = settings.printer.ingest_progress();
+        let progress = settings.printer;
         // Parsing is plain blocking work.
         tokio::task::spawn_blocking(move || logs::ingest(&raw, &options, &warehouse, &progress))
             .await
@@ -121,9 +122,8 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
         None
     } else {
         let session = settings.open().await?;
-        let progress = settings.printer.progress("building traffic_windows", None);
-        let built = windows::build(&session, &mut writer, args.windows, &progress).await;
-        progress.finish_and_clear();
+        let progress = settings.printer.begin("building traffic_windows", None);
+        let built = windows::build(&session, &mut writer, args.windows, &*progress).await;
         match built {
             // Values of linked logs are first read here: what cannot be read is not linked.
             Err(crate::windows::Error::Session(session::Error::Query(error)))

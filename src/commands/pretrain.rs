@@ -10,6 +10,7 @@ use super::Settings;
 use super::error::Result;
 use crate::cli::PretrainArgs;
 use crate::pretraining::{Lessons, Pretraining, Sources};
+use crate::progress::Progress as _;
 use crate::training::SkippedSeries;
 
 /// What was made.
@@ -84,16 +85,16 @@ pub fn run(settings: &Settings, args: PretrainArgs) -> Result<()> {
     let mut detectors = Vec::new();
     for architecture in args.arch.into_iter().map(Architecture::from) {
         let steps = u64::from(args.steps);
-        let bar = settings.printer.progress("training", Some(steps));
+        let bar = settings.printer.begin("training", Some(steps));
         let started = std::time::Instant::now();
         let detector = tokio::task::block_in_place(|| {
             lessons.train(pretraining, architecture, &mut |report| {
                 let loss = report.stop_loss.unwrap_or(report.loss);
-                bar.set_message(format!("training {architecture} loss {loss:.3}"));
-                bar.set_position(report.step as u64);
+                bar.say(format!("training {architecture} loss {loss:.3}"));
+                bar.reach(report.step as u64);
             })
         })?;
-        bar.finish_and_clear();
+
         detector.export(&args.out.join(architecture.name()))?;
         let manifest = detector.manifest();
         if let Some(forecasting) = manifest.forecasting() {

@@ -20,6 +20,7 @@ use crate::cli::ScoreArgs;
 use crate::detectors;
 use crate::detectors::select::{Selection, Wanted, select};
 use crate::explain::cannot;
+use crate::progress::Progress;
 use crate::schema::Table;
 use crate::scores::{self, WINDOW_START, exported};
 use crate::units::zones::SeriesTimeZones;
@@ -141,16 +142,15 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
         ..Scored::default()
     };
     let until = trained_until.unwrap_or(i64::MIN);
-    let progress = settings.printer.progress("scoring windows", None);
+    let progress = settings.printer.begin("scoring windows", None);
     let mut count = |batch: &RecordBatch| {
-        progress.inc(batch.num_rows() as u64);
+        progress.advance(batch.num_rows() as u64);
         scored.count(batch, until);
     };
     scored.out = match &args.out {
         Some(path) => write_file(frame, path, &mut count).await?,
         None => write_table(settings, frame, &mut count).await?,
     };
-    progress.finish_and_clear();
     Ok(scored)
 }
 

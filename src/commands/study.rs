@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Settings;
 use super::error::Result;
-use super::evaluate::{show, windows};
+use super::evaluate::windows;
 use super::ingest;
 use super::windows_input;
 use crate::calendar::labels;
@@ -18,6 +18,7 @@ use crate::cli::{IngestArgs, LogFormatArg, StudyArgs, WindowsArgs, WindowsInputA
 use crate::evaluation::study::{self, ATTACKS, Group, Plan, StudyLines, data};
 use crate::evaluation::warehouse;
 use crate::explain::cannot;
+use crate::progress::Progress as _;
 use crate::scores::SERIES;
 use crate::simulation::{self, Simulation, simulate};
 use crate::warehouse::Warehouse;
@@ -62,11 +63,10 @@ pub async fn run(settings: &Settings, args: StudyArgs) -> Result<()> {
     if !lines.is_complete() {
         let (groups, absent) = gather(settings, &plan, &args.data).await?;
         lines.begin(&plan, &absent)?;
-        let bar = settings.printer.progress("studying", Some(0));
+        let bar = settings.printer.begin("studying", Some(0));
         // Plain computing: other tasks of the runtime may go on meanwhile.
-        let judged =
-            tokio::task::block_in_place(|| study::run(&plan, &groups, &mut lines, &show(&bar)));
-        bar.finish_and_clear();
+        let judged = tokio::task::block_in_place(|| study::run(&plan, &groups, &mut lines, &*bar));
+
         judged?;
     }
     let document = study::document(&lines, &args.plots)?;
@@ -114,11 +114,11 @@ async fn simulated(settings: &Settings, plan: &Plan) -> Result<Group> {
     };
     let bar = settings
         .printer
-        .progress("simulating days", Some(plan.simulated_days.into()));
+        .begin("simulating days", Some(plan.simulated_days.into()));
     simulate(&simulation, &sample, &mut |day, _| {
-        bar.set_position(day.into());
+        bar.reach(day.into());
     })?;
-    bar.finish_and_clear();
+
     let own = Settings {
         warehouse: Warehouse::new(temporary.path().join("warehouse")),
         session: settings.session,

@@ -23,6 +23,7 @@ use super::error::{Result, TrainFault};
 use super::windows_input::{self, WindowsInput, check_metrics};
 use crate::calendar::labels::{self, Label};
 use crate::cli::{ObjectiveArg, TrainArgs};
+use crate::progress::Progress;
 use crate::schema::{Table, timestamp_type};
 use crate::scores::{SERIES, WINDOW_START};
 use crate::training::exclusions::Exclusions;
@@ -253,13 +254,13 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
             },
         };
         let steps = training.steps as u64;
-        let bar = settings.printer.progress("training", Some(steps));
+        let bar = settings.printer.begin("training", Some(steps));
         // The optimiser is plain computing: other tasks of the runtime may go on meanwhile.
         let detector = tokio::task::block_in_place(|| {
             let mut progress = |report: StepReport| {
                 let loss = report.stop_loss.unwrap_or(report.loss);
-                bar.set_message(format!("training {} loss {loss:.3}", training.name));
-                bar.set_position(report.step as u64);
+                bar.say(format!("training {} loss {loss:.3}", training.name));
+                bar.reach(report.step as u64);
             };
             match &lessons {
                 Lessons::Unlabelled(dataset) => {
@@ -271,7 +272,6 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
                 }
             }
         })?;
-        bar.finish_and_clear();
         let _writer = settings.writer("anomalog train").await?;
         let manifest = DetectorStore::save(&folder, &detector)?;
         detectors.push(TrainedDetector::of(manifest));

@@ -3,11 +3,11 @@
 //! The table is written beside the old one, one file per UTC date, which then take their names
 //! together. Rows stream from the query to the files.
 
-use indicatif::ProgressBar;
-
 use super::Settings;
 use super::error::Result;
 use crate::cli::WindowsArgs;
+use crate::progress::Counter;
+use crate::progress::Progress;
 use crate::schema::Table;
 use crate::session::Session;
 use crate::warehouse::commit::{Partition, Writer};
@@ -23,10 +23,9 @@ use crate::windows::{self, WindowsSummary};
 /// As [`build`].
 pub async fn run(settings: &Settings, args: WindowsArgs) -> Result<()> {
     let session = settings.open().await?;
-    let progress = settings.printer.progress("building traffic_windows", None);
+    let progress = settings.printer.begin("building traffic_windows", None);
     let mut writer = settings.writer("anomalog windows").await?;
-    let summary = build(&session, &mut writer, args, &progress).await?;
-    progress.finish_and_clear();
+    let summary = build(&session, &mut writer, args, &*progress).await?;
     Ok(settings.printer.summary(&summary)?)
 }
 
@@ -38,7 +37,7 @@ pub async fn build(
     session: &Session,
     writer: &mut Writer,
     args: WindowsArgs,
-    progress: &ProgressBar,
+    progress: &dyn Counter,
 ) -> windows::Result<WindowsSummary> {
     let warehouse = session.warehouse();
     refuse_if_retired(warehouse)?;

@@ -27,13 +27,14 @@ use super::protocol::{
     classifiable, folds, others, shipped, stored,
 };
 use crate::explain::Explain;
+use crate::progress::Counter;
 
 /// The protocol of candidates that learn nothing.
 pub const FLOOR: &str = "floor";
 /// The protocol of detectors that learned before.
 pub const STORED: &str = "stored";
 
-/// What judging one series counts as in [`Progress`], in optimiser steps.
+/// What judging one series counts as in a [`Counter`], in optimiser steps.
 const JUDGING: u64 = 10;
 
 /// What to judge, and how.
@@ -138,17 +139,6 @@ pub struct Evaluation {
     pub left_out: Vec<Copied>,
 }
 
-/// How far an evaluation is. Its unit is one optimiser step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress<'a> {
-    /// All there is to do.
-    Planned(u64),
-    /// What is being done.
-    Stage(&'a str),
-    /// More that is done.
-    Done(u64),
-}
-
 /// The scores of one candidate on one series.
 #[derive(Debug, Clone, Copy)]
 pub struct Scored<'a> {
@@ -236,7 +226,7 @@ impl Trial {
 pub fn evaluate<E: From<RunError>>(
     series: &[LabelledSeries],
     settings: &EvaluationSettings,
-    progress: &(dyn Fn(Progress<'_>) + Sync),
+    progress: &dyn Counter,
     mut sink: Option<ScoreSink<'_, E>>,
 ) -> Result<Evaluation, E> {
     let run = Run {
@@ -252,7 +242,7 @@ pub fn evaluate<E: From<RunError>>(
         .check_transfer(&mut evaluation.left_out)
         .map_err(RunError::from)?;
     let ready = run.check_stored(&usable).map_err(RunError::from)?;
-    progress(Progress::Planned(run.planned(usable.len())));
+    progress.expect(run.planned(usable.len()));
     for (floor, seed) in floors(settings) {
         evaluation.take(run.floor(floor, seed, &usable), series, &mut sink)?;
     }
@@ -348,7 +338,7 @@ struct Ready {
 struct Run<'a> {
     series: &'a [LabelledSeries],
     settings: &'a EvaluationSettings,
-    progress: &'a (dyn Fn(Progress<'_>) + Sync),
+    progress: &'a dyn Counter,
     keeps_scores: bool,
 }
 
@@ -455,14 +445,14 @@ impl Run<'_> {
 
     /// Trains, and tells how far it is.
     fn trained<T>(&self, stage: &str, steps: usize, train: impl FnOnce(Report<'_>) -> T) -> T {
-        (self.progress)(Progress::Stage(stage));
+        self.progress.say(stage.to_owned());
         let mut done = 0;
         let trained = train(&mut |report| {
             done = report.step;
-            (self.progress)(Progress::Done(1));
+            self.progress.advance(1);
         });
         // Where training ended early, the rest is done too.
-        (self.progress)(Progress::Done(steps.saturating_sub(done) as u64));
+        self.progress.advance(steps.saturating_sub(done) as u64);
         trained
     }
 
@@ -473,7 +463,7 @@ impl Run<'_> {
             protocol: FLOOR,
             seed,
         };
-        (self.progress)(Progress::Stage(&format!("judging {}", trial.detector)));
+        self.progress.say(format!("judging {}", trial.detector));
         memory::reset_peak();
         let of_series = |&number: &usize| {
             let series = &self.series[number];
@@ -497,7 +487,7 @@ impl Run<'_> {
             protocol: STORED,
             seed: None,
         };
-        (self.progress)(Progress::Stage(&format!("judging {}", trial.detector)));
+        self.progress.say(format!("judging {}", trial.detector));
         self.score(&trial, ready, None)
     }
 
@@ -512,7 +502,7 @@ impl Run<'_> {
             protocol: Protocol::Shipped.name(),
             seed: None,
         };
-        (self.progress)(Progress::Stage(&format!("judging shipped {architecture}")));
+        self.progress.say(format!("judging shipped {architecture}"));
         let of_series = |&number: &usize| {
             let prepared = Ok(shipped(architecture, &self.series[number])?);
             let peak = None;
@@ -675,7 +665,7 @@ impl Run<'_> {
         pretrain_s: Option<f64>,
     ) -> Judged {
         let failed = |reason: &dyn ToString| {
-            (self.progress)(Progress::Done(JUDGING));
+            self.progress.advance(JUDGING);
             Err(Box::new(trial.skip(series, &reason.to_string())))
         };
         let prepared = match ready.prepared {
@@ -731,7 +721,7 @@ impl Run<'_> {
         seconds: f64,
     ) -> Judged {
         let judged = judge(series, &scores, self.settings.rules);
-        (self.progress)(Progress::Done(JUDGING));
+        self.progress.advance(JUDGING);
         let judged = judged.map_err(|error| Box::new(trial.skip(series, &error)))?;
         let result = SeriesResult {
             file: series.file.clone(),

@@ -12,7 +12,6 @@ use chrono::NaiveDate;
 use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::{concat_batches, filter_record_batch, not};
 use datafusion::arrow::datatypes::{Float64Type, Int32Type, TimestampMicrosecondType};
-use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::error::Result;
@@ -24,6 +23,7 @@ use crate::incidents::{
 use crate::incremental::key::Key;
 use crate::incremental::partitions::{is_there, made_from};
 use crate::incremental::pieces::pieces_of;
+use crate::progress::Counter;
 use crate::schema::{INCIDENT_CAUSES, Table};
 use crate::session::Session;
 use crate::units::dates::DateLimits;
@@ -335,7 +335,7 @@ impl IncidentPlan<'_> {
         &self,
         session: &Session,
         writer: &mut Writer,
-        progress: &ProgressBar,
+        progress: &dyn Counter,
     ) -> Result<NewIncidents> {
         let warehouse = session.warehouse().clone();
         let mut new = NewIncidents::default();
@@ -351,7 +351,7 @@ impl IncidentPlan<'_> {
                     let inputs = self.inputs.of_causes(self.settings, &causes_read);
                     let stored = Stored::read(&warehouse, &manifest, date)?;
                     let (kept, to_explain) = stored.causes_of(&incidents, &inputs)?;
-                    let explained = finder.explain(&to_explain, &|| progress.inc(1)).await?;
+                    let explained = finder.explain(&to_explain, &|| progress.advance(1)).await?;
                     let causes = in_order_of(&incidents, &[kept, explained])?;
                     new.count(&incidents, &causes, &stored);
                     let reads = partition_dates(reads);

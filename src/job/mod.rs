@@ -46,7 +46,8 @@ use crate::incidents::step as incidents;
 use crate::incremental::key::Key;
 use crate::incremental::partitions;
 use crate::intake::{self, Index, Scan, coverage};
-use crate::logs::{self, IngestOptions, IngestProgress, IngestSummary};
+use crate::logs::{self, IngestOptions, IngestSummary};
+use crate::progress::Progress;
 use crate::schema::Table;
 use crate::scores::drift::Drift;
 use crate::scores::{profiles, step as scores};
@@ -311,15 +312,10 @@ impl Night<'_> {
             ..self.job.logs[source].options.clone()
         };
         let warehouse = self.job.warehouse.clone();
-        let progress = self.printer.ingest_progress();
+        let progress = self.printer;
         // Parsing is plain blocking work.
         let read = tokio::task::spawn_blocking(move || {
-            logs::ingest_files(
-                &files,
-                &options,
-                &warehouse,
-                &progress as &dyn IngestProgress,
-            )
+            logs::ingest_files(&files, &options, &warehouse, &progress)
         });
         Ok(read
             .await
@@ -352,10 +348,9 @@ impl Night<'_> {
         summary.dates_removed = plan.remove.len();
         summary.dates_left = plan.left;
         if !plan.is_empty() {
-            let progress = self.printer.progress("building traffic_windows", None);
-            plan.carry_out(&session, writer, settings, &progress)
+            let progress = self.printer.begin("building traffic_windows", None);
+            plan.carry_out(&session, writer, settings, &*progress)
                 .await?;
-            progress.finish_and_clear();
         }
         let traffic = std::mem::take(&mut plan.traffic);
         summary.seconds.windows = started.elapsed().as_secs_f64();
@@ -424,13 +419,12 @@ impl Night<'_> {
         summary.warnings.extend(plan.leaks());
         let mut left = plan.left;
         if !plan.is_empty() {
-            let progress = self.printer.progress("scoring windows", None);
+            let progress = self.printer.begin("scoring windows", None);
             let profiles = profiles::load(warehouse);
             session.look_up_profiles(&profiles);
-            let scored = plan.carry_out(session, writer, &progress).await?;
+            let scored = plan.carry_out(session, writer, &*progress).await?;
             summary.scores.add(scored);
             profiles::save(warehouse, &profiles)?;
-            progress.finish_and_clear();
         }
         summary.seconds.scores += started.elapsed().as_secs_f64();
 
@@ -444,10 +438,9 @@ impl Night<'_> {
         summary.dates_removed += plan.files_removed;
         left += plan.left;
         if !plan.is_empty() {
-            let progress = self.printer.progress("explaining incidents", None);
-            let found = plan.carry_out(session, writer, &progress).await?;
+            let progress = self.printer.begin("explaining incidents", None);
+            let found = plan.carry_out(session, writer, &*progress).await?;
             summary.new_incidents.add(found);
-            progress.finish_and_clear();
         }
         summary.seconds.incidents += started.elapsed().as_secs_f64();
         if limits == self.limits {

@@ -20,9 +20,9 @@ use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use datafusion::prelude::DataFrame;
 use futures::StreamExt;
-use indicatif::ProgressBar;
 use serde::{Serialize, Serializer};
 
+use crate::progress::Counter;
 use crate::schema::TRAFFIC_WINDOWS;
 use crate::session::Session;
 use crate::session::queries;
@@ -84,7 +84,7 @@ pub async fn build_all(
     session: &Session,
     settings: &WindowSettings,
     folder: &Path,
-    progress: &ProgressBar,
+    progress: &dyn Counter,
 ) -> Result<Option<(BTreeSet<NaiveDate>, WindowsSummary)>> {
     let context = session.context();
     session
@@ -130,7 +130,7 @@ pub async fn build_dates(
     dates: RangeInclusive<NaiveDate>,
     counts: Counts,
     folder: &Path,
-    progress: &ProgressBar,
+    progress: &dyn Counter,
 ) -> Result<BTreeSet<NaiveDate>> {
     let context = session.context();
     match counts {
@@ -175,7 +175,7 @@ pub fn date_of(slot: i64, step: WindowStep) -> NaiveDate {
 async fn write(
     windows: DataFrame,
     folder: &Path,
-    progress: &ProgressBar,
+    progress: &dyn Counter,
 ) -> Result<(BTreeSet<NaiveDate>, Option<Written>)> {
     let schema = Arc::clone(&TRAFFIC_WINDOWS);
     let mut table = DatedTableWriter::create(folder.to_owned(), schema, WINDOW_START)?;
@@ -184,7 +184,7 @@ async fn write(
     while let Some(batch) = rows.next().await {
         let batch = table.write(&batch?)?;
         Written::count(&mut written, &batch);
-        progress.inc(batch.num_rows() as u64);
+        progress.advance(batch.num_rows() as u64);
     }
     Ok((table.finish()?, written))
 }

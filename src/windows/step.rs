@@ -21,12 +21,12 @@ use datafusion::arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Date32Type, Int64Type};
 use datafusion::datasource::MemTable;
-use indicatif::ProgressBar;
 
 use crate::explain::cannot;
 use crate::incremental::key::Key;
 use crate::incremental::partitions::is_there;
 use crate::incremental::pieces::pieces;
+use crate::progress::Counter;
 use crate::schema::{SERIES_DATES, Table};
 use crate::session::Session;
 use crate::session::queries::{self, Frame, Query};
@@ -172,7 +172,7 @@ impl TrafficPlan {
         session: &Session,
         writer: &mut Writer,
         settings: &WindowSettings,
-        progress: &ProgressBar,
+        progress: &dyn Counter,
     ) -> Result<()> {
         let warehouse = session.warehouse().clone();
         let mut change = writer.change()?;

@@ -28,7 +28,7 @@ use std::time::Instant;
 
 use super::collection::LabelledSeries;
 use super::lessons::overlaps;
-use super::run::{self, Progress, RunError};
+use super::run::{self, RunError};
 use crate::commands::error::Result;
 
 pub use document::Document;
@@ -59,7 +59,7 @@ pub fn run(
     plan: &Plan,
     groups: &[Group],
     lines: &mut StudyLines,
-    progress: &(dyn Fn(Progress<'_>) + Sync),
+    progress: &dyn crate::progress::Counter,
 ) -> Result<()> {
     if !lines.has_series() {
         lines.add(groups.iter().flat_map(facts).collect())?;
@@ -102,11 +102,7 @@ fn facts(group: &Group) -> Vec<Line> {
 }
 
 /// The lines of one unit, but for the last.
-fn judge(
-    group: &Group,
-    unit: &Unit,
-    progress: &(dyn Fn(Progress<'_>) + Sync),
-) -> Result<Vec<Line>> {
+fn judge(group: &Group, unit: &Unit, progress: &dyn crate::progress::Counter) -> Result<Vec<Line>> {
     let judged = run::evaluate::<RunError>(&group.series, &unit.settings, progress, None);
     let evaluation = match judged {
         Ok(evaluation) => evaluation,
