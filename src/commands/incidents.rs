@@ -7,15 +7,15 @@ use std::fmt;
 
 use chrono::{NaiveDate, NaiveTime};
 use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::datatypes::SchemaRef;
 use serde::Serialize;
 
 use super::Settings;
 use super::error::Result;
 use crate::cli::IncidentsArgs;
-use crate::incidents::{Finder, IncidentRules, replace};
+use crate::incidents::{Finder, IncidentRules};
+use crate::incremental::Staged;
 use crate::progress::Progress;
-use crate::schema::{INCIDENTS, Table};
+use crate::schema::Table;
 use crate::units::{time_range, whole_dates};
 use crate::warehouse::commit::{Partition, Retired};
 use crate::warehouse::settings::WindowSettings;
@@ -86,8 +86,7 @@ pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<Found> {
     let finder = Finder::new(&session, &rules, &windows).await?;
     let bar = settings.printer.begin("explaining incidents", None);
     let mut writer = settings.writer("anomalog incidents").await?;
-    let mut change = writer.change()?;
-    let mut manifest = writer.manifest().clone();
+    let mut staged = Staged::begin(&writer)?;
     let mut summary = Found::default();
     let dates = finder.dates().iter().filter(|date| is_asked_for(date));
     let dates: BTreeSet<NaiveDate> = dates.copied().collect();
@@ -100,38 +99,19 @@ pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<Found> {
                 (Table::Incidents, &found.incidents),
                 (Table::IncidentCauses, &causes),
             ] {
-                replace(
-                    &settings.warehouse,
-                    &mut change,
-                    &mut manifest,
-                    table,
-                    date,
-                    rows,
-                    Partition::empty(),
-                )?;
+                staged.put_rows(table, date, rows, Partition::empty())?;
             }
         }
     }
     for table in [Table::Incidents, Table::IncidentCauses] {
-        let stored: Vec<NaiveDate> = manifest.partitions(table).map(|(date, _)| date).collect();
+        let stored = staged.manifest().partitions(table).map(|(date, _)| date);
         let is_gone = |date: &NaiveDate| is_asked_for(date) && !dates.contains(date);
-        for date in stored.into_iter().filter(is_gone) {
-            let nothing = Partition::empty();
-            let rows = RecordBatch::new_empty(SchemaRef::clone(&INCIDENTS));
-            let warehouse = &settings.warehouse;
-            replace(
-                warehouse,
-                &mut change,
-                &mut manifest,
-                table,
-                date,
-                &rows,
-                nothing,
-            )?;
-            manifest.remove(table, date);
+        let gone: Vec<NaiveDate> = stored.filter(is_gone).collect();
+        for date in gone {
+            staged.remove(table, date)?;
         }
     }
-    writer.commit(change, manifest).await?;
+    staged.commit(&mut writer).await?;
     Ok(summary)
 }
 

@@ -1,5 +1,7 @@
 //! `anomalog run`: brings a warehouse up to date, every night.
 
+use std::sync::Arc;
+
 use chrono::Utc;
 
 use super::Settings;
@@ -7,7 +9,7 @@ use super::error::Result;
 use crate::cli::RunArgs;
 use crate::explain::ExitStatus;
 use crate::incidents::SeverityRule;
-use crate::job::{Job, Night};
+use crate::job::{Job, JobRun};
 use crate::units::dates::DateLimits;
 
 /// Runs `anomalog run`. A warehouse that the command line names goes before that of the job file.
@@ -19,7 +21,7 @@ pub async fn run(settings: &Settings, args: &RunArgs, has_warehouse: bool) -> Re
     if has_warehouse {
         job.warehouse = settings.warehouse.clone();
     }
-    let night = Night {
+    let run = JobRun {
         job: &job,
         session: settings.session,
         limits: DateLimits {
@@ -28,10 +30,10 @@ pub async fn run(settings: &Settings, args: &RunArgs, has_warehouse: bool) -> Re
         },
         wait: settings.wait,
         now: Utc::now(),
-        printer: settings.printer,
+        progress: Arc::new(settings.printer),
     };
     if args.check {
-        let checked = night.check().await?;
+        let checked = run.check().await?;
         settings.printer.answer(&checked)?;
         return Ok(if checked.faults.is_empty() {
             ExitStatus::Success
@@ -39,14 +41,14 @@ pub async fn run(settings: &Settings, args: &RunArgs, has_warehouse: bool) -> Re
             ExitStatus::Partial
         });
     }
-    let ended = night.run().await;
-    for fault in night.announce(&ended) {
+    let ended = run.run().await;
+    for fault in run.announce(&ended) {
         settings.printer.warning(fault);
     }
     let summary = ended?;
     settings.printer.summary(&summary)?;
     let fail_on = args.fail_on.map(SeverityRule::from);
-    let status = Night::exit_status(&summary, fail_on);
+    let status = summary.exit_status(fail_on);
     if let (ExitStatus::Incidents, Some(severity)) = (status, fail_on) {
         settings.printer.warning(format_args!(
             "{} new incidents of severity `{severity}` or above",

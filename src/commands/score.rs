@@ -20,6 +20,7 @@ use crate::cli::ScoreArgs;
 use crate::detectors;
 use crate::detectors::select::{Selection, Wanted, select};
 use crate::explain::cannot;
+use crate::incremental::Staged;
 use crate::progress::Progress;
 use crate::schema::Table;
 use crate::scores::{self, WINDOW_START, exported};
@@ -240,19 +241,17 @@ async fn write_table(
     let table = settings.warehouse.table(Table::ScoredWindows);
     let schema = exported(&frame);
     let time_column = schema.index_of(WINDOW_START)?;
-    let mut change = writer.change()?;
-    let folder = change.staging().join("scores");
-    let mut staged = DatedTableWriter::create(folder.clone(), schema, time_column)?;
+    let mut staged = Staged::begin(&writer)?;
+    let folder = staged.folder().join("scores");
+    let mut files = DatedTableWriter::create(folder.clone(), schema, time_column)?;
     let mut rows = frame.execute_stream().await?;
     while let Some(batch) = rows.next().await {
-        count(&staged.write(&batch?)?);
+        count(&files.write(&batch?)?);
     }
-    let mut manifest = writer.manifest().clone();
-    for date in staged.finish()? {
+    for date in files.finish()? {
         let file = partition_file(&folder, date);
-        manifest.set(Table::ScoredWindows, date, Partition::by_hand(&file)?);
-        change.replace(&file, &partition_file(&table, date))?;
+        staged.put(Table::ScoredWindows, date, &file, Partition::empty())?;
     }
-    writer.commit(change, manifest).await?;
+    staged.commit(&mut writer).await?;
     Ok(table)
 }

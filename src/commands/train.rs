@@ -498,7 +498,7 @@ async fn load(settings: &Settings, args: &TrainArgs, labels: Option<&Labels>) ->
     // Of windows from elsewhere the warehouse knows nothing; a classifier learns from anomalies.
     let knows_series = args.input.windows.is_none() && labels.is_none();
     let excluded = if knows_series && !args.include_anomalies {
-        let known = Exclusions::known(session.context()).await?;
+        let known = Exclusions::known(&session).await?;
         known.apply(&mut series)
     } else {
         0

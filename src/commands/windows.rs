@@ -6,6 +6,7 @@
 use super::Settings;
 use super::error::Result;
 use crate::cli::WindowsArgs;
+use crate::incremental::Staged;
 use crate::progress::Counter;
 use crate::progress::Progress;
 use crate::schema::Table;
@@ -46,30 +47,25 @@ pub async fn build(
         step: args.step.unwrap_or(remembered.step),
         series_key: args.series_key.unwrap_or(remembered.series_key),
     };
-    let mut change = writer.change()?;
-    let folder = change.staging().join("windows");
+    let mut staged = Staged::begin(writer)?;
+    let folder = staged.folder().join("windows");
     let built = windows::build_all(session, &settings, &folder, progress).await?;
     let Some((dates, summary)) = built else {
         return Err(windows::Error::NoLogs {
             warehouse: warehouse.root().to_owned(),
-        }
-        .into());
+        });
     };
-    let table = warehouse.table(Table::TrafficWindows);
-    let mut manifest = writer.manifest().clone();
     for date in dates.iter().copied() {
-        let staged = partition_file(&folder, date);
-        change.replace(&staged, &partition_file(&table, date))?;
-        manifest.set(Table::TrafficWindows, date, Partition::by_hand(&staged)?);
+        let file = partition_file(&folder, date);
+        staged.put(Table::TrafficWindows, date, &file, Partition::empty())?;
     }
-    for date in tables::dates(&table)? {
+    for date in tables::dates(&warehouse.table(Table::TrafficWindows))? {
         if !dates.contains(&date) {
-            change.delete(&partition_file(&table, date))?;
-            manifest.remove(Table::TrafficWindows, date);
+            staged.remove(Table::TrafficWindows, date)?;
         }
     }
-    let staged = settings.save(change.staging())?;
-    change.replace(&staged, &WindowSettings::path(warehouse))?;
-    writer.commit(change, manifest).await?;
+    let file = settings.save(staged.folder())?;
+    staged.place(&file, &WindowSettings::path(warehouse))?;
+    staged.commit(writer).await?;
     Ok(summary)
 }

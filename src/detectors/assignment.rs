@@ -1,45 +1,48 @@
 //! Which detectors score which dates: those that the job names, until a challenger has won.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anomalog_udfs::DetectorStore;
 use anomalog_udfs::detector::Manifest;
 use chrono::NaiveDate;
 
 use crate::detectors::champions::Champions;
+use crate::detectors::error::{Error, MetricSetting, Result};
 use crate::detectors::select::{Selection, Wanted, select};
-use crate::detectors::{Error, MetricSetting, Result};
-use crate::incremental::key::Key;
-use crate::job::config::{Job, ScoreSettings};
-use crate::schema::{TRAFFIC_WINDOWS, Table};
+use crate::detectors::settings::ScoreSettings;
+use crate::incremental::key::{Key, Made};
+use crate::schema::TRAFFIC_WINDOWS;
 use crate::units::zones::SeriesTimeZones;
-use crate::warehouse;
-
-/// To be raised whenever the same detectors would give other scores.
-const VERSION: u32 = 1;
 
 /// Detectors that score the dates of a time, and what tells them, their threshold and the zones of series
 /// from others.
 #[derive(Debug, Clone)]
-pub(crate) struct Term {
+pub(crate) struct Assigned {
     pub(crate) selection: Selection,
     pub(crate) digest: String,
 }
 
 /// The detectors of each date.
 #[derive(Debug, Clone)]
-pub(crate) struct Terms {
+pub(crate) struct Assignment {
     /// Until the first challenger won.
-    own: Term,
+    own: Assigned,
     /// From a date on.
-    later: BTreeMap<NaiveDate, Term>,
+    later: BTreeMap<NaiveDate, Assigned>,
     time_zones: SeriesTimeZones,
 }
 
-impl Terms {
-    /// The detectors of a job, and those that have won since.
-    pub(crate) fn of(job: &Job, store: &DetectorStore, champions: &Champions) -> Result<Self> {
-        let settings = &job.scores;
+impl Assignment {
+    /// The detectors of a job, and those that have won since. `retrained` is the name of those that
+    /// are trained anew, if any are; `windows` the table that they read.
+    pub(crate) fn of(
+        settings: &ScoreSettings,
+        retrained: Option<&str>,
+        windows: &Path,
+        store: &DetectorStore,
+        champions: &Champions,
+    ) -> Result<Self> {
         let numbers: BTreeSet<String> = TRAFFIC_WINDOWS
             .fields()
             .iter()
@@ -51,23 +54,22 @@ impl Terms {
             return Err(Error::UnknownMetric {
                 metric: metric.clone(),
                 setting: MetricSetting::Job,
-                path: job.warehouse.table(Table::TrafficWindows),
+                path: windows.to_owned(),
                 found: numbers.into_iter().collect(),
             });
         }
-        let is_retrained = job.retrain.every.is_some();
         let wanted = Wanted {
             columns: &numbers,
             metrics: &settings.metrics,
             chosen: settings.detector.as_deref(),
             // They score from the date on that they were trained for, and no other.
-            without: is_retrained.then(|| job.retrain.name.as_str()),
+            without: retrained,
         };
         let own = select(store, wanted)?.ok_or_else(|| Error::NoDetectors {
             columns: numbers.iter().cloned().collect(),
         })?;
         let mut later = BTreeMap::new();
-        let decisions = champions.decisions().filter(|_| is_retrained);
+        let decisions = champions.decisions().filter(|_| retrained.is_some());
         for (from, decision) in decisions {
             let selection = match &decision.detector {
                 None => own.clone(),
@@ -76,17 +78,17 @@ impl Terms {
                     with_winner(&own, winner.manifest())
                 }
             };
-            later.insert(from, Term::new(selection, settings)?);
+            later.insert(from, Assigned::new(selection, settings)?);
         }
         Ok(Self {
-            own: Term::new(own, settings)?,
+            own: Assigned::new(own, settings)?,
             later,
             time_zones: settings.time_zones.clone(),
         })
     }
 
     /// The detectors of a date, and from when on they are.
-    pub(crate) fn at(&self, date: NaiveDate) -> (Option<NaiveDate>, &Term) {
+    pub(crate) fn at(&self, date: NaiveDate) -> (Option<NaiveDate>, &Assigned) {
         match self.later.range(..=date).next_back() {
             Some((from, term)) => (Some(*from), term),
             None => (None, &self.own),
@@ -94,7 +96,7 @@ impl Terms {
     }
 
     /// The detectors of the latest dates.
-    pub(crate) fn last(&self) -> &Term {
+    pub(crate) fn last(&self) -> &Assigned {
         self.later.values().next_back().unwrap_or(&self.own)
     }
 
@@ -108,7 +110,7 @@ impl Terms {
         if self.later.is_empty() {
             return self.own.digest.clone();
         }
-        let mut key = Key::of("detectors over time", VERSION).text(&self.own.digest);
+        let mut key = Key::of(Made::DetectorsOverTime).text(&self.own.digest);
         for (from, term) in &self.later {
             key.add_text(&from.to_string());
             key.add_text(&term.digest);
@@ -117,21 +119,16 @@ impl Terms {
     }
 }
 
-impl Term {
+impl Assigned {
     fn new(selection: Selection, settings: &ScoreSettings) -> Result<Self> {
-        let mut key = Key::of("detectors", VERSION);
+        let mut key = Key::of(Made::Detectors);
         let by_architecture = selection.by_architecture.iter();
         let manifests = by_architecture.map(|(_, manifest)| manifest);
         for manifest in manifests.chain([&selection.chosen]) {
             // All of it: weights by their digest, and how scores are calibrated.
-            let text =
-                serde_json::to_string(manifest).map_err(|source| warehouse::Error::Settings {
-                    path: manifest.id().into(),
-                    source,
-                })?;
-            key.add_text(&text);
+            key.add_value(manifest);
         }
-        key.add_text(&format!("{:?}", settings.alarms_per_week));
+        key.add_value(&settings.alarms_per_week);
         if let Some(time_zones) = settings.time_zones.identity() {
             key.add_text(&time_zones);
         }

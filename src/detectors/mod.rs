@@ -5,5 +5,6 @@ pub(crate) mod assignment;
 pub mod champions;
 mod error;
 pub mod select;
+pub mod settings;
 
 pub use error::{Error, MetricSetting, Result};

@@ -10,13 +10,13 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::DataFrame;
 
 use super::error::Result;
 use super::runs::date_of;
 use super::{collect, times};
 use crate::schema::INCIDENT_CAUSES;
-use crate::session::queries;
+use crate::session::{Session, queries};
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -61,8 +61,9 @@ fn ranges_of(started_at: i64, ended_at: i64) -> impl Iterator<Item = Range<i64>>
 /// The rows of `incident_causes` of rows of `incidents`, by `incident_id`, then rank. What is held
 /// grows with their number.
 pub(super) async fn explain(
-    context: &SessionContext,
+    session: &Session,
     incidents: &RecordBatch,
+    (scored_windows, series_requests): (DataFrame, DataFrame),
 ) -> Result<RecordBatch> {
     let column = |name: &str| -> &ArrayRef {
         incidents
@@ -107,6 +108,7 @@ pub(super) async fn explain(
             false,
         ),
     ])?;
-    let causes = queries::incident_causes(context, explained).await?;
+    let causes =
+        queries::incident_causes(session, explained, scored_windows, series_requests).await?;
     collect(causes, &INCIDENT_CAUSES).await
 }

@@ -24,11 +24,12 @@
 
 mod causes;
 mod error;
-mod files;
+mod named;
 mod requests;
 mod rules;
 mod runs;
 pub mod step;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -42,13 +43,15 @@ use datafusion::arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use datafusion::prelude::DataFrame;
 
 pub use error::{Error, Result};
-pub use files::replace;
+pub(crate) use named::named;
+pub use named::{NamedCause, NamedIncident};
 pub use rules::{IncidentRules, RulesError, SeverityRule};
 
 use crate::schema::{INCIDENT_CAUSES, INCIDENTS, Table};
 
 use crate::session::Session;
 use crate::session::queries::{self, Query};
+use crate::units::dates::dates_in;
 use crate::units::micros_of;
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::{self, conform, partition_file};
@@ -79,9 +82,6 @@ pub struct Found {
 }
 
 /// Finds incidents in the scored windows of a warehouse, and what explains them.
-///
-/// What one query hands to the next are tables of the session, and so is `scored_windows` while it
-/// reads some dates of it: one call at a time may use a session.
 #[derive(Debug)]
 pub struct Finder<'a> {
     session: &'a Session,
@@ -151,10 +151,10 @@ impl<'a> Finder<'a> {
                 .filter(|date| micros_of(**date).start < to && micros_of(**date).end > from);
             Ok(self
                 .session
-                .register_scored_windows_of(&self.schema, within.copied())?)
+                .scored_windows_of(&self.schema, within.copied())?)
         };
         let windows = Windows {
-            context: self.session.context(),
+            session: self.session,
             step: self.settings.step,
             all,
             open: &open,
@@ -166,13 +166,13 @@ impl<'a> Finder<'a> {
             .map(|start| date_of(*start))
             .collect();
         // By start, so those of one date stand together.
-        let found = dates_of(dates).map(|date| {
+        let found = dates_in(dates).map(|date| {
             let first = starts.partition_point(|start| *start < date);
             let end = starts.partition_point(|start| *start <= date);
             let reads = runs.dates_read(date);
             let found = Found {
                 incidents: incidents.slice(first, end - first),
-                reads: dates_of(&reads).collect(),
+                reads: dates_in(&reads).collect(),
             };
             (date, found)
         });
@@ -193,8 +193,8 @@ impl<'a> Finder<'a> {
             return Ok(RecordBatch::new_empty(SchemaRef::clone(&INCIDENT_CAUSES)));
         }
         let reads = reads_of_causes(incidents);
-        self.session
-            .register_scored_windows_of(&self.schema, self.dates.intersection(&reads).copied())?;
+        let dates = self.dates.intersection(&reads).copied();
+        let scored = self.session.scored_windows_of(&self.schema, dates)?;
         let key = &self.settings.series_key;
         let requests = RequestFiles::new(self.session, key).await?;
         // Those of a site together: they are explained by the same files.
@@ -206,10 +206,9 @@ impl<'a> Finder<'a> {
             let rows = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
             let incidents = take_record_batch(incidents, &rows)?;
             let files = requests.of(self.session.warehouse(), &incidents)?;
-            self.session
-                .register_series_requests_in(key, &files)
-                .await?;
-            causes.push(causes::explain(self.session.context(), &incidents).await?);
+            let requests = self.session.series_requests_in(key, &files).await?;
+            let tables = (scored.clone(), requests);
+            causes.push(causes::explain(self.session, &incidents, tables).await?);
             (0..incidents.num_rows()).for_each(|_| progress());
         }
         in_order_of(incidents, &causes)
@@ -248,13 +247,11 @@ async fn group(
     rules: &IncidentRules,
     started_at: Range<i64>,
 ) -> Result<(RecordBatch, Runs)> {
-    let context = windows.context;
+    let session = windows.session;
     let runs = Runs::around(windows, rules, &started_at).await?;
-    let frame = context.read_batch(runs.batch())?;
-    context.deregister_table(queries::INCIDENT_RUNS)?;
-    context.register_table(queries::INCIDENT_RUNS, frame.into_view())?;
     let incidents = queries::incidents(
-        context,
+        session,
+        runs.batch(),
         &queries::Incidents {
             started_at,
             min_length: rules.min_length.micros(),
@@ -264,9 +261,7 @@ async fn group(
         },
     )
     .await?;
-    let rows = collect(incidents, &INCIDENTS).await;
-    context.deregister_table(queries::INCIDENT_RUNS)?;
-    Ok((rows?, runs))
+    Ok((collect(incidents, &INCIDENTS).await?, runs))
 }
 
 /// A column of text that no row lacks.
@@ -282,14 +277,6 @@ fn times(incidents: &RecordBatch, name: &str) -> Vec<i64> {
     let column = incidents.column_by_name(name);
     let times = column.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
     times.map_or_else(Vec::new, |times| times.values().to_vec())
-}
-
-fn dates_of(range: &RangeInclusive<NaiveDate>) -> impl Iterator<Item = NaiveDate> + use<> {
-    let end = *range.end();
-    range
-        .start()
-        .iter_days()
-        .take_while(move |date| *date <= end)
 }
 
 /// All rows of a query in the exact types of a table.

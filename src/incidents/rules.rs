@@ -97,6 +97,15 @@ impl fmt::Display for SeverityRule {
 }
 
 impl SeverityRule {
+    /// That of a row, whose text is one of the three names.
+    pub(crate) fn of_row(name: &str) -> Self {
+        match name {
+            "high" => Self::High,
+            "medium" => Self::Medium,
+            _ => Self::Low,
+        }
+    }
+
     /// 0, 1 or 2.
     pub(crate) const fn rank(self) -> i64 {
         self as i64

@@ -9,10 +9,11 @@ use chrono::{DateTime, NaiveDate};
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::DataFrame;
 
 use super::IncidentRules;
 use super::error::Result;
+use crate::session::Session;
 use crate::session::queries::{self, IncidentRuns};
 use crate::units::{WindowStep, micros_of};
 
@@ -33,12 +34,12 @@ struct Run {
 /// The scored windows that runs are told from.
 #[derive(Clone, Copy)]
 pub(super) struct Windows<'a> {
-    pub(super) context: &'a SessionContext,
+    pub(super) session: &'a Session,
     pub(super) step: WindowStep,
     /// From the first window to the end of the last, or more.
     pub(super) all: (i64, i64),
-    /// Makes those of a range, at least, the table `scored_windows`.
-    pub(super) open: &'a (dyn Fn(&Range<i64>) -> Result<()> + Send + Sync),
+    /// Returns those of a range, at least.
+    pub(super) open: &'a (dyn Fn(&Range<i64>) -> Result<DataFrame> + Send + Sync),
 }
 
 /// The runs among the windows of a range.
@@ -78,14 +79,14 @@ impl Runs {
 
     async fn read(windows: Windows<'_>, rules: &IncidentRules, read: &Range<i64>) -> Result<Self> {
         let Windows {
-            context,
+            session,
             step,
             all,
             open,
         } = windows;
-        open(read)?;
         let frame = queries::incident_runs(
-            context,
+            session,
+            open(read)?,
             &IncidentRuns {
                 windows: read.clone(),
                 step: step.micros(),

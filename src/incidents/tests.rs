@@ -1,6 +1,7 @@
 //! The queries of incidents against a plain twin: a state machine that reads one window after the
 //! other.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -127,6 +128,7 @@ fn twin_groups(incidents: &[Expected]) -> Vec<usize> {
 /// A session whose `scored_windows` are made up.
 struct World {
     session: Session,
+    windows: RefCell<Option<DataFrame>>,
     _folder: TempDir,
     runtime: tokio::runtime::Runtime,
 }
@@ -145,6 +147,7 @@ impl World {
             .unwrap();
         Self {
             session,
+            windows: RefCell::new(None),
             _folder: folder,
             runtime,
         }
@@ -159,10 +162,8 @@ impl World {
             partitions[number % 2].push(batch.slice(first, cut.min(rows - first)));
         }
         let table = MemTable::try_new(batch.schema(), partitions).unwrap();
-        let context = self.session.context();
-        let name = Table::ScoredWindows.name();
-        context.deregister_table(name).unwrap();
-        context.register_table(name, Arc::new(table)).unwrap();
+        let table = self.session.context().read_table(Arc::new(table));
+        *self.windows.borrow_mut() = Some(table.unwrap());
     }
 
     fn incidents(&self, rules: &IncidentRules, started_at: Range<i64>) -> RecordBatch {
@@ -170,11 +171,12 @@ impl World {
     }
 
     fn group(&self, rules: &IncidentRules, started_at: Range<i64>) -> (RecordBatch, Runs) {
+        let windows = self.windows.borrow().clone().expect("windows were set");
         let windows = Windows {
-            context: self.session.context(),
+            session: &self.session,
             step: STEP.parse().unwrap(),
             all: (START, START + 2_000 * HOUR),
-            open: &|_| Ok(()),
+            open: &|_| Ok(windows.clone()),
         };
         let found = group(windows, rules, started_at);
         self.runtime.block_on(found).unwrap()

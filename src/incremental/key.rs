@@ -1,13 +1,71 @@
-//! Keys: digests of all that something is a function of.
+//! Keys: digests of all that something is a function of, the code that makes it included.
+
+use serde::Serialize;
+
+use super::version;
+
+/// What a key is of. It says which code the thing is made by, so that no key can be without the
+/// version of that code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// The state of all inputs of a run.
+    Inputs,
+    /// A run.
+    Run,
+    /// A Parquet log that is linked in place.
+    Link,
+    /// What the requests of a date amount to.
+    Traffic,
+    /// The same of a date without requests.
+    NoTraffic,
+    /// A date of `traffic_windows`.
+    TrafficWindows,
+    /// Detectors, their threshold and the zones of series.
+    Detectors,
+    /// The same, as they follow each other over time.
+    DetectorsOverTime,
+    /// A date of `scored_windows`.
+    ScoredWindows,
+    /// Rules of incidents.
+    IncidentRules,
+    /// A date of `incidents`.
+    Incidents,
+    /// What a date is to the causes of incidents.
+    CausesOfDate,
+    /// A date of `incident_causes`.
+    IncidentCauses,
+}
+
+impl Made {
+    /// The word that begins the key, and the version of the code.
+    const fn word_and_version(self) -> (&'static str, u32) {
+        match self {
+            Self::Inputs => ("inputs", version::RUN),
+            Self::Run => ("run", version::RUN),
+            Self::Link => ("link", version::WINDOWS),
+            Self::Traffic => ("traffic", version::WINDOWS),
+            Self::NoTraffic => ("no traffic", version::WINDOWS),
+            Self::TrafficWindows => ("traffic_windows", version::WINDOWS),
+            Self::Detectors => ("detectors", version::SCORES),
+            Self::DetectorsOverTime => ("detectors over time", version::SCORES),
+            Self::ScoredWindows => ("scored_windows", version::SCORES),
+            Self::IncidentRules => ("incident rules", version::INCIDENTS),
+            Self::Incidents => ("incidents", version::INCIDENTS),
+            Self::CausesOfDate => ("incident_causes of a date", version::INCIDENTS),
+            Self::IncidentCauses => ("incident_causes", version::INCIDENTS),
+        }
+    }
+}
 
 /// Takes parts, each told apart from the next by its length.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Key(blake3::Hasher);
 
 impl Key {
-    /// A key of a kind of thing, with the version of how it is made.
-    pub(crate) fn of(kind: &str, version: u32) -> Self {
-        Self::default().text(kind).number(i64::from(version))
+    /// Begins the key of something.
+    pub(crate) fn of(made: Made) -> Self {
+        let (word, version) = made.word_and_version();
+        Self::default().text(word).number(i64::from(version))
     }
 
     #[must_use]
@@ -22,6 +80,14 @@ impl Key {
         self
     }
 
+    /// Adds a value as JSON: the identity of a thing is what it would be written as, never how it is
+    /// shown for debugging.
+    #[must_use]
+    pub(crate) fn value(mut self, value: &impl Serialize) -> Self {
+        self.add_value(value);
+        self
+    }
+
     pub(crate) fn add_text(&mut self, text: &str) {
         self.add_number(text.len() as i64);
         self.0.update(text.as_bytes());
@@ -29,6 +95,11 @@ impl Key {
 
     pub(crate) fn add_number(&mut self, number: i64) {
         self.0.update(&number.to_le_bytes());
+    }
+
+    pub(crate) fn add_value(&mut self, value: &impl Serialize) {
+        let text = serde_json::to_string(value);
+        self.add_text(&text.expect("settings have names as keys, which JSON can express"));
     }
 
     /// The first 32 hexadecimal digits: 128 bits.
@@ -43,9 +114,17 @@ mod tests {
 
     #[test]
     fn parts_do_not_run_into_each_other() {
-        let key = |a: &str, b: &str| Key::of("test", 1).text(a).text(b).finish();
+        let key = |a: &str, b: &str| Key::of(Made::Run).text(a).text(b).finish();
         assert_ne!(key("ab", "c"), key("a", "bc"));
         assert_ne!(key("", "abc"), key("abc", ""));
         assert_eq!(key("a", "b"), key("a", "b"));
+        assert_ne!(Key::of(Made::Run).finish(), Key::of(Made::Inputs).finish());
+    }
+
+    #[test]
+    fn values_differ_as_their_json_does() {
+        let key = |value: f64| Key::of(Made::Run).value(&value).finish();
+        assert_eq!(key(4.0), Key::of(Made::Run).text("4.0").finish());
+        assert_ne!(key(4.0), key(4.000_000_000_000_001));
     }
 }

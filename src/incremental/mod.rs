@@ -6,3 +6,9 @@ pub(crate) mod partitions;
 pub(crate) mod pieces;
 pub(crate) mod remembered;
 pub(crate) mod retention;
+mod staged;
+mod step;
+pub mod version;
+
+pub use staged::Staged;
+pub use step::{Plan, Step, carry_out, files_removed, plan};

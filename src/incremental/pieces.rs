@@ -4,18 +4,8 @@ use std::ops::RangeInclusive;
 
 use chrono::NaiveDate;
 
-/// Most dates that are built in one piece: it bounds the files that are written at once.
-const MOST_DATES: usize = 31;
-
-/// Consecutive dates of one kind, of dates in order.
+/// Cuts dates in order into ranges of consecutive dates of one kind, of so many at most.
 pub(crate) fn pieces<K: PartialEq + Copy>(
-    dates: impl IntoIterator<Item = (NaiveDate, K)>,
-) -> Vec<(RangeInclusive<NaiveDate>, K)> {
-    pieces_of(dates, MOST_DATES)
-}
-
-/// The same, of so many dates at most.
-pub(crate) fn pieces_of<K: PartialEq + Copy>(
     dates: impl IntoIterator<Item = (NaiveDate, K)>,
     most: usize,
 ) -> Vec<(RangeInclusive<NaiveDate>, K)> {
@@ -46,7 +36,7 @@ mod tests {
         let date = |day: u64| NaiveDate::default() + chrono::Days::new(day);
         let cut = |dates: &[(u64, char)]| -> Vec<(u64, u64, char)> {
             let days = |date: NaiveDate| (date - NaiveDate::default()).num_days() as u64;
-            pieces(dates.iter().map(|&(day, kind)| (date(day), kind)))
+            pieces(dates.iter().map(|&(day, kind)| (date(day), kind)), 31)
                 .into_iter()
                 .map(|(range, kind)| (days(*range.start()), days(*range.end()), kind))
                 .collect()

@@ -10,16 +10,57 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
 use crate::explain::cannot;
-use crate::job::config::outputs::RetentionSettings;
 use crate::logs;
 use crate::schema::Table;
+use crate::units::Span;
 use crate::warehouse::Result;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::{Retired, Writer};
 use crate::warehouse::tables::{self, date_folder, partition_file};
+
+/// Least days that requests and scores are kept: incidents are compared with the week before, and a
+/// site without logs counts as silent for a week.
+const LEAST_DAYS: i64 = 14;
+
+/// How long rows are kept, counted back from the last date of the windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionSettings {
+    /// Requests; for ever if absent.
+    pub access_logs: Option<Days>,
+    /// Scored windows; for ever if absent.
+    pub scored_windows: Option<Days>,
+}
+
+/// A number of days, at least fourteen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub struct Days(i64);
+
+impl Days {
+    /// How many.
+    #[must_use]
+    pub const fn count(self) -> i64 {
+        self.0
+    }
+}
+
+impl TryFrom<String> for Days {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> std::result::Result<Self, &'static str> {
+        text.parse()
+            .ok()
+            .and_then(Span::whole_days)
+            .filter(|days| *days >= LEAST_DAYS)
+            .map(Self)
+            .ok_or("expected whole days, at least 14, such as `90d`")
+    }
+}
 
 /// Deletes what is older than is to be kept, in one commit; returns how many dates went, by table.
 ///
@@ -41,7 +82,9 @@ pub(crate) async fn retire(
         (Table::ScoredWindows, settings.scored_windows),
     ] {
         let first_kept = days
-            .and_then(|days| last.checked_sub_days(Days::new(days.count().unsigned_abs() - 1)))
+            .and_then(|days| {
+                last.checked_sub_days(chrono::Days::new(days.count().unsigned_abs() - 1))
+            })
             .filter(|first| dates.first().is_some_and(|oldest| oldest < first));
         if let Some(first_kept) = first_kept {
             retired.raise(table, first_kept);

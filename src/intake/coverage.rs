@@ -6,11 +6,29 @@ use std::sync::Arc;
 use datafusion::arrow::array::{AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
 
-use crate::intake::Coverage;
-use crate::intake::Result;
+use serde::{Deserialize, Serialize};
+
+use super::error::Result;
 use crate::schema::{Table, timestamp_type};
 use crate::warehouse::Warehouse;
 use crate::warehouse::rows as stored;
+
+/// The time that a log covers, in microseconds since the Unix epoch, and its sites.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Coverage {
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    pub(crate) sites: Vec<String>,
+}
+
+impl Coverage {
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        self.from <= other.to
+            && other.from <= self.to
+            && self.sites.iter().any(|site| other.sites.contains(site))
+    }
+}
 
 /// Reads what `log_files` says of one log.
 pub(crate) fn read(warehouse: &Warehouse, digest: &str) -> Result<Coverage> {

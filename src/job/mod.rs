@@ -1,4 +1,4 @@
-//! `anomalog run`: one night, or any number of them, as an incremental build.
+//! `anomalog run`: any number of nights as an incremental build.
 //!
 //! ```text
 //! sources ─▶ what is new? ─▶ access_logs ─▶ which dates would come out otherwise? ─▶ build those
@@ -14,9 +14,9 @@
 //!
 //! Steps, each of which leaves all tables in order: `sources` (new logs are read, those that were
 //! replaced go), `traffic`, `scores`, `incidents`, the last two up to each date on which a detector is
-//! [due](retrain); then `retention`. After them come the export and
-//! those who are told (`after`). A step that is to come after them goes into `Night::tables`, with
-//! keys over those of the partitions that it reads.
+//! [due](retrain); then retention. After them come the export and those who are told (`tell`). A
+//! [step](crate::incremental::Step) that is to come after them goes into `JobRun::tables`, with keys
+//! over those of the partitions that it reads.
 
 pub mod config;
 mod error;
@@ -25,48 +25,44 @@ mod summary;
 mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use config::{ConfigError, Job};
 pub use error::{Error, Result};
-pub use summary::{Checked, NightSummary, Outcome};
-pub use tell::after::After;
+pub use summary::{After, Checked, Outcome, RunSummary};
 pub use tell::ledger::{Alert, Alerts};
 
-use crate::calendar;
-use crate::calendar::Calendar;
-use crate::cli::printer::Printer;
-use crate::detectors::assignment::Terms;
+use crate::calendar::{self, Calendar};
+use crate::detectors::assignment::Assignment;
 use crate::detectors::champions::Champions;
-use crate::explain::cannot;
-use crate::incidents::step as incidents;
-use crate::incremental::key::Key;
-use crate::incremental::partitions;
-use crate::intake::{self, Index, Scan, coverage};
-use crate::logs::{self, IngestOptions, IngestSummary};
+use crate::incidents::step::{self as incidents, IncidentStep};
+use crate::incremental::key::{Key, Made};
+use crate::incremental::retention::{self, RetentionSettings};
+use crate::incremental::{self, carry_out, files_removed, partitions};
+use crate::intake::{self, Intake};
+use crate::logs;
 use crate::progress::Progress;
 use crate::schema::Table;
 use crate::scores::drift::Drift;
-use crate::scores::{profiles, step as scores};
+use crate::scores::profiles;
+use crate::scores::step::ScoreStep;
 use crate::session::{Session, SessionOptions, detector_store};
 use crate::units::dates::DateLimits;
 use crate::warehouse::commit::{Manifest, PartitionDate, Wait, Writer};
 use crate::warehouse::tables;
-use crate::windows::step as traffic;
-use config::outputs;
-use retrain::PeriodDays;
+use crate::windows::step::TrafficStep;
+use config::retrain::PeriodDays;
+use tell::after;
 
-/// To be raised whenever a run must look at everything again.
-const VERSION: u32 = 1;
 /// Digits of a run's id.
 const RUN_ID_DIGITS: usize = 16;
 
 /// One run of a job.
-#[derive(Debug, Clone, Copy)]
-pub struct Night<'a> {
+#[derive(Debug, Clone)]
+pub struct JobRun<'a> {
     /// What is to be done.
     pub job: &'a Job,
     /// What queries may use.
@@ -77,24 +73,24 @@ pub struct Night<'a> {
     pub wait: Wait,
     /// When it starts: for the table `runs` alone.
     pub now: DateTime<Utc>,
-    /// Where progress shows.
-    pub printer: Printer,
+    /// Who watches.
+    pub progress: Arc<dyn Progress>,
 }
 
-/// What the logs and the detectors are: a state in which all tables are up to date is known by it.
-struct Inputs {
-    digest: String,
-    /// Digest by name of linked sources.
-    linked: BTreeMap<String, String>,
+/// What incidents are made from besides scores.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    traffic: &'a BTreeMap<NaiveDate, String>,
+    calendar: &'a Calendar,
 }
 
-impl Night<'_> {
+impl JobRun<'_> {
     /// Brings all tables up to date.
     ///
     /// # Errors
     /// When the warehouse is in use or cannot be written, or a step fails. What was committed
     /// before is kept, and the next run goes on from there.
-    pub async fn run(&self) -> Result<NightSummary> {
+    pub async fn run(&self) -> Result<RunSummary> {
         let started = Instant::now();
         let warehouse = &self.job.warehouse;
         let mut writer = Writer::open(warehouse, "anomalog run", self.wait).await?;
@@ -103,34 +99,44 @@ impl Night<'_> {
                 warehouse: warehouse.root().to_owned(),
                 source: Box::new(source),
             })?;
-        let mut summary = NightSummary::new(self.now, writer.recovery(), unfinished);
-        let mut index = Index::load(warehouse);
-        let scan = intake::scan(self.job, &index);
-        summary.logs_found = scan.found.len();
-        summary.logs_vanished = scan.vanished;
-        summary.faults.extend(scan.faults.iter().cloned());
-        summary.faults.extend(index.link(self.job)?);
+        let mut summary = RunSummary::new(self.now, writer.recovery(), unfinished);
+        let (mut intake, faults) = Intake::open(&self.job.logs, warehouse)?;
+        summary.logs_found = intake.found();
+        summary.logs_vanished = intake.vanished();
+        summary.faults.extend(intake.faults().iter().cloned());
+        summary.faults.extend(faults);
         let calendar = self.calendar()?;
-        let inputs = self.inputs(&scan, &mut index, &calendar)?.digest;
-        if is_up_to_date(&writer, &inputs) {
-            self.hand_out(&writer, &mut summary);
+        if is_up_to_date(&writer, &self.digest(&intake, &calendar)?) {
+            after::hand_out(self.job, &writer, &mut summary);
             summary.end(started.elapsed());
             return Ok(summary);
         }
-        self.take_in(&scan, &mut index, &mut writer, &mut summary)
-            .await?;
+        let threads = self.session.threads;
+        let taken = intake.take_in(threads, &mut writer, &self.progress);
+        summary.take(taken.await?);
         self.plan_ahead(&calendar, &mut writer).await?;
         summary.seconds.ingest = started.elapsed().as_secs_f64();
-        self.tables(&scan, &mut index, &calendar, &mut writer, &mut summary)
+        self.tables(&mut intake, &calendar, &mut writer, &mut summary)
             .await?;
-        self.retire(&mut writer, &mut summary).await?;
-        let inputs = self.inputs(&scan, &mut index, &calendar)?.digest;
-        index.save(warehouse)?;
+        // What is left to a later run could not be built any more.
+        if summary.dates_left == 0 {
+            let retention = &self.job.retention;
+            summary.after.retired = retention::retire(retention, &mut writer).await?;
+        }
+        let inputs = self.digest(&intake, &calendar)?;
+        intake.save()?;
         self.conclude(inputs, started, &mut writer, &mut summary)
             .await?;
-        self.hand_out(&writer, &mut summary);
+        after::hand_out(self.job, &writer, &mut summary);
         summary.end(started.elapsed());
         Ok(summary)
+    }
+
+    /// Writes the metrics and starts the hook for a run that has ended in any way; returns what went
+    /// wrong with that, for warnings.
+    #[must_use]
+    pub fn announce(&self, ended: &Result<RunSummary>) -> Vec<String> {
+        after::announce(self.job, self.now, ended)
     }
 
     /// Says what a run would do, and changes nothing.
@@ -140,42 +146,37 @@ impl Night<'_> {
     pub async fn check(&self) -> Result<Checked> {
         let warehouse = &self.job.warehouse;
         let manifest = Manifest::load(warehouse)?;
-        let mut index = Index::load(warehouse);
-        let scan = intake::scan(self.job, &index);
-        let ingested = self.ingested()?;
-        let new = scan.new_logs(&index, &ingested);
+        let mut intake = Intake::look(&self.job.logs, warehouse)?;
         let mut checked = Checked {
             job: self.job.file.clone(),
             warehouse: warehouse.root().to_owned(),
-            logs_found: scan.found.len(),
-            new_logs: (new.values().flatten())
-                .map(|file| file.path().display().to_string())
-                .collect(),
-            faults: scan.faults.clone(),
+            logs_found: intake.found(),
+            new_logs: intake.new_logs(),
+            faults: intake.faults().to_vec(),
             ..Checked::default()
         };
         let session = Session::open(warehouse, &self.options()).await?;
+        let session = session.with_coverage(intake.coverage()?).await?;
         let calendar = self.calendar()?;
-        let Inputs { linked, .. } = self.inputs(&scan, &mut index, &calendar)?;
-        let coverage = index.coverage(warehouse, &ingested)?;
-        session.register_coverage(coverage::rows(coverage)?).await?;
         let settings = &self.job.windows;
-        let linked = linked_dates(&session, &linked).await?;
-        let plan = traffic::plan(&session, &manifest, settings, &linked, self.limits).await?;
+        let linked = linked_dates(&session, intake.linked()).await?;
+        let traffic = TrafficStep::open(&session, &manifest, settings, &linked).await?;
+        let plan = incremental::plan(&traffic, warehouse, &manifest, self.limits)?;
         checked.windows = plan.build.keys().map(ToString::to_string).collect();
         let mut stale: BTreeSet<NaiveDate> = plan.build.keys().copied().collect();
-        let traffic = plan.traffic;
         let champions = Champions::load(warehouse)?;
-        let terms = Terms::of(self.job, session.detectors(), &champions)?;
-        checked.detector = terms.last().selection.chosen.id();
-        let plan = scores::plan(warehouse, &manifest, &terms, settings.step, self.limits)?;
+        let assignment = self.assignment(&session, &champions)?;
+        checked.detector = assignment.last().selection.chosen.id();
+        let scores = ScoreStep::open(&session, &manifest, &assignment, settings.step)?;
+        let plan = incremental::plan(&scores, warehouse, &manifest, self.limits)?;
         // Dates whose windows will change are scored again too.
-        stale.extend(plan.build);
+        stale.extend(plan.build.keys());
         checked.scores = stale.iter().map(ToString::to_string).collect();
-        let inputs = incidents::inputs(warehouse, &manifest, &traffic, &calendar, &stale)?;
-        let rules = &self.job.incidents;
-        let plan = incidents::plan(warehouse, &manifest, rules, settings, inputs, self.limits)?;
-        checked.incidents = plan.build.iter().map(ToString::to_string).collect();
+        let traffic = traffic.traffic();
+        let inputs = incidents::Inputs::new(warehouse, &manifest, traffic, &calendar, &stale)?;
+        let incidents = IncidentStep::open(&session, &self.job.incidents, settings, inputs)?;
+        let plan = incremental::plan(&incidents, warehouse, &manifest, self.limits)?;
+        checked.incidents = plan.build.keys().map(ToString::to_string).collect();
         Ok(checked)
     }
 
@@ -185,12 +186,6 @@ impl Night<'_> {
             step: Some(self.job.windows.step),
             ..self.session
         }
-    }
-
-    fn ingested(&self) -> Result<BTreeSet<String>> {
-        let warehouse = &self.job.warehouse;
-        let table = warehouse.table(Table::LogFiles);
-        Ok(logs::ingested_digests(warehouse).map_err(cannot("read", &table))?)
     }
 
     /// What is planned.
@@ -204,8 +199,29 @@ impl Night<'_> {
         }
     }
 
-    /// What the tables are to be a function of.
-    fn inputs(&self, scan: &Scan, index: &mut Index, calendar: &Calendar) -> Result<Inputs> {
+    /// Which detectors score which dates.
+    fn assignment(&self, session: &Session, champions: &Champions) -> Result<Assignment> {
+        self.assignment_of(session.detectors(), champions)
+    }
+
+    fn assignment_of(
+        &self,
+        store: &anomalog_udfs::DetectorStore,
+        champions: &Champions,
+    ) -> Result<Assignment> {
+        let retrain = &self.job.retrain;
+        Ok(Assignment::of(
+            &self.job.scores,
+            retrain.every.map(|_| retrain.name.as_str()),
+            &self.job.warehouse.table(Table::TrafficWindows),
+            store,
+            champions,
+        )?)
+    }
+
+    /// What tells the state of all inputs from others: one in which all tables are up to date is known
+    /// by it.
+    fn digest(&self, intake: &Intake<'_>, calendar: &Calendar) -> Result<String> {
         let Job {
             warehouse,
             windows,
@@ -216,35 +232,25 @@ impl Night<'_> {
         } = self.job;
         let store = detector_store(warehouse, &self.options())?;
         let champions = Champions::load(warehouse)?;
-        let detectors = Terms::of(self.job, &store, &champions)?.digest();
-        let mut key = Key::of("inputs", VERSION)
-            .text(&scan.digest())
+        let detectors = self.assignment_of(&store, &champions)?.digest();
+        let mut key = Key::of(Made::Inputs)
+            .text(&intake.digest_of_sources())
             .text(&windows.step.to_string())
             .text(windows.series_key.as_sql())
             .text(&detectors)
             .text(&incidents::digest(rules));
-        if *retention != outputs::RetentionSettings::default() {
-            key.add_text(&format!("{retention:?}"));
+        if *retention != RetentionSettings::default() {
+            key.add_value(retention);
         }
         if retrain.every.is_some() {
-            key.add_text(&format!("{retrain:?}"));
+            key.add_value(retrain);
         }
         for (date, planned) in calendar.by_date() {
             key.add_text(&date.to_string());
             key.add_text(&planned);
         }
-        for digest in self.ingested()? {
-            key.add_text(&digest);
-        }
-        let linked = index.linked(warehouse)?;
-        for (name, digest) in &linked {
-            key.add_text(name);
-            key.add_text(digest);
-        }
-        Ok(Inputs {
-            digest: key.finish(),
-            linked,
-        })
+        intake.add_to(&mut key);
+        Ok(key.finish())
     }
 
     /// Brings the table `calendar` up to date.
@@ -257,132 +263,54 @@ impl Night<'_> {
         Ok(())
     }
 
-    /// Reads new logs, and drops what was read of those that were replaced.
-    async fn take_in(
-        &self,
-        scan: &Scan,
-        index: &mut Index,
-        writer: &mut Writer,
-        summary: &mut NightSummary,
-    ) -> Result<()> {
-        let warehouse = &self.job.warehouse;
-        let ingested = self.ingested()?;
-        // Of logs that may have been replaced, the coverage must be known as long as they are there.
-        index.coverage(warehouse, &ingested)?;
-        summary.logs_compressed = scan.pass_over_compressed(index, &ingested).len();
-        let mut failed = BTreeMap::new();
-        for (source, files) in scan.new_logs(index, &ingested) {
-            let read = self.ingest(source, files).await?;
-            for fault in &read.failed {
-                failed.insert(fault.file.clone(), fault.error.to_string());
-            }
-            for skipped in &read.skipped {
-                failed.insert(skipped.file.clone(), skipped.reason.clone());
-            }
-            summary.read(read);
-        }
-        let ingested = self.ingested()?;
-        index.coverage(warehouse, &ingested)?;
-        let replaced = scan.replaced(index, &ingested);
-        if !replaced.is_empty() {
-            let mut change = writer.change()?;
-            for digest in replaced.keys() {
-                let files = logs::publication_of(warehouse, digest);
-                for file in files.map_err(cannot("read", warehouse.root()))? {
-                    change.delete(&file)?;
-                }
-            }
-            let manifest = writer.manifest().clone();
-            writer.commit(change, manifest).await?;
-        }
-        summary.logs_replaced = replaced.len();
-        summary.warnings.extend(
-            replaced
-                .into_values()
-                .map(|fault| format!("`{}` {}", fault.path, fault.message)),
-        );
-        scan.remember(index, &failed);
-        Ok(index.save(warehouse)?)
-    }
-
-    async fn ingest(&self, source: usize, files: Vec<logs::LogFile>) -> Result<IngestSummary> {
-        let threads = self.session.threads;
-        let options = IngestOptions {
-            threads: threads.and_then(|threads| NonZeroUsize::new(threads as usize)),
-            ..self.job.logs[source].options.clone()
-        };
-        let warehouse = self.job.warehouse.clone();
-        let progress = self.printer;
-        // Parsing is plain blocking work.
-        let read = tokio::task::spawn_blocking(move || {
-            logs::ingest_files(&files, &options, &warehouse, &progress)
-        });
-        Ok(read
-            .await
-            .map_err(|error| intake::Error::Threads(error.into()))?
-            .map_err(intake::Error::from)?)
-    }
-
     /// Builds the partitions that are not what they should be, table after table.
     async fn tables(
         &self,
-        scan: &Scan,
-        index: &mut Index,
+        intake: &mut Intake<'_>,
         calendar: &Calendar,
         writer: &mut Writer,
-        summary: &mut NightSummary,
+        summary: &mut RunSummary,
     ) -> Result<()> {
         let warehouse = &self.job.warehouse;
-        let settings = &self.job.windows;
         let started = Instant::now();
         let session = Session::open(warehouse, &self.options()).await?;
-        let ingested = self.ingested()?;
-        let coverage = index.coverage(warehouse, &ingested)?;
-        session.register_coverage(coverage::rows(coverage)?).await?;
-        let Inputs { linked, .. } = self.inputs(scan, index, calendar)?;
-        summary.logs_linked = linked.len();
-        let linked = linked_dates(&session, &linked).await?;
-        let mut plan =
-            traffic::plan(&session, writer.manifest(), settings, &linked, self.limits).await?;
+        let session = session.with_coverage(intake.coverage()?).await?;
+        summary.logs_linked = intake.linked().len();
+        let linked = linked_dates(&session, intake.linked()).await?;
+        let settings = &self.job.windows;
+        let step = TrafficStep::open(&session, writer.manifest(), settings, &linked).await?;
+        let plan = incremental::plan(&step, warehouse, writer.manifest(), self.limits)?;
         summary.windows_built = plan.build.keys().map(ToString::to_string).collect();
-        summary.dates_removed = plan.remove.len();
+        summary.dates_removed = files_removed(&plan, &step, warehouse);
         summary.dates_left = plan.left;
-        if !plan.is_empty() {
-            let progress = self.printer.begin("building traffic_windows", None);
-            plan.carry_out(&session, writer, settings, &*progress)
-                .await?;
+        if !plan.is_empty() || step.has_news() {
+            let progress = self.progress.begin("building traffic_windows", None);
+            carry_out(&step, &plan, writer, &*progress).await?;
         }
-        let traffic = std::mem::take(&mut plan.traffic);
+        let around = Around {
+            traffic: step.traffic(),
+            calendar,
+        };
         summary.seconds.windows = started.elapsed().as_secs_f64();
 
         let mut champions = Champions::load(warehouse)?;
-        let first = tables::dates(&warehouse.table(Table::TrafficWindows));
-        let first = first?.first().copied();
+        let first = tables::dates(&warehouse.table(Table::TrafficWindows))?
+            .first()
+            .copied();
         loop {
-            let terms = Terms::of(self.job, session.detectors(), &champions)?;
-            let manifest = writer.manifest();
-            let plan = scores::plan(warehouse, manifest, &terms, settings.step, self.limits)?;
-            let every = self.job.retrain.every.map(PeriodDays::count);
-            let due = every
-                .zip(first)
-                .and_then(|(every, first)| retrain::due(every, &champions, &plan.build, first));
+            let assignment = self.assignment(&session, &champions)?;
+            let due = self.due(&session, &assignment, &champions, first, writer)?;
             let limits = match due {
                 Some(period) => self.limits.before(period),
                 None => self.limits,
             };
-            let inputs = (&traffic, calendar);
-            self.score_and_find(&session, &terms, inputs, limits, writer, summary)
+            self.score_and_find(&session, &assignment, around, limits, writer, summary)
                 .await?;
             let Some(period) = due else {
                 break;
             };
-            let decided = retrain::decide(
-                self.job,
-                &session,
-                (&champions, &terms),
-                period,
-                self.printer,
-            );
+            let so_far = (&champions, &assignment);
+            let decided = retrain::decide(self.job, &session, so_far, period, &*self.progress);
             let decision = decided.await?;
             champions.decide(period, decision.clone());
             champions.save(warehouse)?;
@@ -398,31 +326,52 @@ impl Night<'_> {
         Ok(())
     }
 
+    /// The first period that something is to be decided for before its dates can be scored.
+    fn due(
+        &self,
+        session: &Session,
+        assignment: &Assignment,
+        champions: &Champions,
+        first: Option<NaiveDate>,
+        writer: &Writer,
+    ) -> Result<Option<NaiveDate>> {
+        let every = self.job.retrain.every.map(PeriodDays::count);
+        let Some((every, first)) = every.zip(first) else {
+            return Ok(None);
+        };
+        let (warehouse, manifest) = (writer.warehouse(), writer.manifest());
+        let step = ScoreStep::open(session, manifest, assignment, self.job.windows.step)?;
+        let plan = incremental::plan(&step, warehouse, manifest, self.limits)?;
+        let dates: Vec<NaiveDate> = plan.build.into_keys().collect();
+        Ok(retrain::due(every, champions, &dates, first))
+    }
+
     /// Scores windows and finds incidents, of some dates.
     async fn score_and_find(
         &self,
         session: &Session,
-        terms: &Terms,
-        (traffic, calendar): (&BTreeMap<NaiveDate, String>, &Calendar),
+        assignment: &Assignment,
+        around: Around<'_>,
         limits: DateLimits,
         writer: &mut Writer,
-        summary: &mut NightSummary,
+        summary: &mut RunSummary,
     ) -> Result<()> {
         let warehouse = &self.job.warehouse;
         let settings = &self.job.windows;
         let started = Instant::now();
-        let plan = scores::plan(warehouse, writer.manifest(), terms, settings.step, limits)?;
-        summary.detector = terms.last().selection.chosen.id();
-        let scored = plan.build.iter().map(ToString::to_string);
+        let profiles = profiles::load(warehouse);
+        let scoring = session.with_profiles(&profiles).in_order_of_files();
+        let step = ScoreStep::open(&scoring, writer.manifest(), assignment, settings.step)?;
+        let plan = incremental::plan(&step, warehouse, writer.manifest(), limits)?;
+        summary.detector = assignment.last().selection.chosen.id();
+        let scored = plan.build.keys().map(ToString::to_string);
         summary.dates_scored.extend(scored);
-        summary.dates_removed += plan.remove.len();
-        summary.warnings.extend(plan.leaks());
+        summary.dates_removed += files_removed(&plan, &step, warehouse);
+        summary.warnings.extend(step.leaks(plan.build.keys()));
         let mut left = plan.left;
         if !plan.is_empty() {
-            let progress = self.printer.begin("scoring windows", None);
-            let profiles = profiles::load(warehouse);
-            session.look_up_profiles(&profiles);
-            let scored = plan.carry_out(session, writer, &*progress).await?;
+            let progress = self.progress.begin("scoring windows", None);
+            let scored = carry_out(&step, &plan, writer, &*progress).await?;
             summary.scores.add(scored);
             profiles::save(warehouse, &profiles)?;
         }
@@ -430,16 +379,18 @@ impl Night<'_> {
 
         let started = Instant::now();
         let manifest = writer.manifest();
-        let inputs = incidents::inputs(warehouse, manifest, traffic, calendar, &BTreeSet::new())?;
-        let rules = &self.job.incidents;
-        let plan = incidents::plan(warehouse, manifest, rules, settings, inputs, limits)?;
-        let built = plan.build.iter().map(ToString::to_string);
+        let (traffic, calendar) = (around.traffic, around.calendar);
+        let inputs =
+            incidents::Inputs::new(warehouse, manifest, traffic, calendar, &BTreeSet::new())?;
+        let step = IncidentStep::open(session, &self.job.incidents, settings, inputs)?;
+        let plan = incremental::plan(&step, warehouse, manifest, limits)?;
+        let built = plan.build.keys().map(ToString::to_string);
         summary.incidents_built.extend(built);
-        summary.dates_removed += plan.files_removed;
+        summary.dates_removed += files_removed(&plan, &step, warehouse);
         left += plan.left;
         if !plan.is_empty() {
-            let progress = self.printer.begin("explaining incidents", None);
-            let found = plan.carry_out(session, writer, &*progress).await?;
+            let progress = self.progress.begin("explaining incidents", None);
+            let found = carry_out(&step, &plan, writer, &*progress).await?;
             summary.new_incidents.add(found);
         }
         summary.seconds.incidents += started.elapsed().as_secs_f64();
@@ -455,10 +406,10 @@ impl Night<'_> {
         inputs: String,
         started: Instant,
         writer: &mut Writer,
-        summary: &mut NightSummary,
+        summary: &mut RunSummary,
     ) -> Result<()> {
         let mut manifest = writer.manifest().clone();
-        let mut id = Key::of("run", VERSION)
+        let mut id = Key::of(Made::Run)
             .text(manifest.last_run.as_deref().unwrap_or_default())
             .text(&inputs);
         let built = summary.windows_built.iter().chain(&summary.dates_scored);

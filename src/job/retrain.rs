@@ -16,18 +16,14 @@ use std::sync::Arc;
 
 use anomalog_udfs::DetectorStore;
 use anomalog_udfs::detector::{
-    ArchitectureFilter, Detector, DetectorRef, Manifest, MetricArgument, ThresholdPolicy,
-    is_valid_name, shipped,
+    ArchitectureFilter, Detector, DetectorRef, Manifest, MetricArgument, ThresholdPolicy, shipped,
 };
 use chrono::{Days, NaiveDate};
-use serde::Deserialize;
 
 use super::config::Job;
-use crate::cli::printer::Printer;
-use crate::detectors::assignment::Terms;
+use super::error::Result;
+use crate::detectors::assignment::Assignment;
 use crate::detectors::champions::{Backtest, Champions, Decision, DecisionOutcome};
-use crate::job::Result;
-use crate::job::config::outputs::whole_days;
 use crate::progress::Progress;
 use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::scores::{SERIES, WINDOW_START};
@@ -38,82 +34,6 @@ use crate::training::{self, Dataset, TrainingError, TrainingSettings};
 use crate::units::dates::dates_in;
 use crate::units::micros_of;
 use crate::warehouse::tables::partition_file;
-
-/// When detectors are trained anew.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RetrainSettings {
-    /// How often a challenger is trained; never if absent.
-    pub every: Option<PeriodDays>,
-    /// Days before that it learns from.
-    pub history: PeriodDays,
-    /// Its name.
-    pub name: DetectorName,
-}
-
-impl Default for RetrainSettings {
-    fn default() -> Self {
-        Self {
-            every: None,
-            history: PeriodDays(28),
-            name: DetectorName("nightly".to_owned()),
-        }
-    }
-}
-
-/// A number of days, at least one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct PeriodDays(i64);
-
-impl PeriodDays {
-    /// How many.
-    #[must_use]
-    pub const fn count(self) -> i64 {
-        self.0
-    }
-}
-
-impl TryFrom<String> for PeriodDays {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        whole_days(&text)
-            .filter(|days| *days > 0)
-            .map(Self)
-            .ok_or("expected whole days, such as `7d`")
-    }
-}
-
-/// The name of a detector that is trained.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct DetectorName(String);
-
-impl DetectorName {
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for DetectorName {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        if shipped::is_shipped(&text) {
-            Err("expected a name that no shipped detector has, such as `nightly`")
-        } else if is_valid_name(&text) {
-            Ok(Self(text))
-        } else {
-            Err("expected ASCII letters, digits, `_`, `-` and `.`, such as `nightly`")
-        }
-    }
-}
-
-/// The windows that a challenger learns from.
-const WINDOWS: &str = "windows_to_learn_from";
 
 /// Least days of windows before a period that there is a challenger for.
 const LEAST_HISTORY: u64 = 7;
@@ -148,11 +68,11 @@ pub(super) fn due(
 pub(super) async fn decide(
     job: &Job,
     session: &Session,
-    (champions, terms): (&Champions, &Terms),
+    (champions, assignment): (&Champions, &Assignment),
     period: NaiveDate,
-    printer: Printer,
+    progress: &dyn Progress,
 ) -> Result<Decision> {
-    let champion = &terms
+    let champion = &assignment
         .at(period.pred_opt().unwrap_or(period))
         .1
         .selection
@@ -171,7 +91,7 @@ pub(super) async fn decide(
         Ok(dataset) => dataset,
         Err(error) => return Ok(kept(DecisionOutcome::NotTrained(error.to_string()), None)),
     };
-    let fought = tokio::task::block_in_place(|| fight(job, session, champion, &dataset, printer));
+    let fought = tokio::task::block_in_place(|| fight(job, session, champion, &dataset, progress));
     let (challenger, backtest) = match fought {
         Ok(fought) => fought,
         Err(Defeat::Untrained(error)) => {
@@ -196,7 +116,7 @@ pub(super) async fn decide(
 /// Why there is no challenger.
 enum Defeat {
     Untrained(Box<TrainingError>),
-    Failed(Box<crate::job::Error>),
+    Failed(Box<super::error::Error>),
 }
 
 impl From<TrainingError> for Defeat {
@@ -217,7 +137,7 @@ fn fight(
     session: &Session,
     champion: &Manifest,
     dataset: &Dataset,
-    printer: Printer,
+    progress: &dyn Progress,
 ) -> std::result::Result<(Detector, Backtest), Defeat> {
     let champion = bound(session, champion)?;
     // Of several metrics it forecasts each by itself, as the shipped detector does.
@@ -234,9 +154,9 @@ fn fight(
             false_alarms_per_week: job.scores.alarms_per_week,
         },
     };
-    let bar = printer.begin("training a challenger", Some(FINE_TUNE_STEPS as u64));
-    let mut progress = |report: training::StepReport| bar.reach(report.step as u64);
-    let challenger = training::train(&settings, dataset, Some(&source), &mut progress)?;
+    let bar = progress.begin("training a challenger", Some(FINE_TUNE_STEPS as u64));
+    let mut report = |report: training::StepReport| bar.reach(report.step as u64);
+    let challenger = training::train(&settings, dataset, Some(&source), &mut report)?;
     let error = |detector: &Detector| -> std::result::Result<(f64, usize), TrainingError> {
         Ok(training::backtest(detector, dataset)?.unwrap_or((f64::INFINITY, 0)))
     };
@@ -294,8 +214,7 @@ async fn lessons(
     let dates: BTreeSet<NaiveDate> = dates_in(&(from..=period.pred_opt().unwrap_or(period)))
         .filter(|date| partition_file(&table, *date).exists())
         .collect();
-    session.register_dates(WINDOWS, Table::TrafficWindows, dates)?;
-    let frame = session.context().table(WINDOWS).await?;
+    let frame = session.dates_of(Table::TrafficWindows, dates)?;
     let key = Key {
         series: SERIES,
         window_start: WINDOW_START,
@@ -306,8 +225,7 @@ async fn lessons(
     };
     let metrics = &champion.metrics;
     let (mut series, _) = loader::load(frame, key, metrics, sampling).await?;
-    session.context().deregister_table(WINDOWS)?;
-    let known = Exclusions::known(session.context()).await?;
+    let known = Exclusions::known(session).await?;
     known.before(until).apply(&mut series);
     for series in &mut series {
         series.time_zone = job.scores.time_zones.of(&series.key);

@@ -16,9 +16,6 @@ use crate::session::queries;
 use crate::warehouse::commit::PartitionDate;
 use crate::warehouse::tables::partition_file;
 
-/// The windows of a week before.
-const EARLIER: &str = "windows_a_week_before";
-
 /// More windows than this with a score of at least 0.9, of which there should be a tenth, and the
 /// detector no longer knows what is usual.
 const MOST_UNUSUAL: f64 = 0.2;
@@ -46,20 +43,18 @@ pub struct Drift {
 
 impl Drift {
     /// Looks at a date of `scored_windows`; `None` if it has no rows.
-    ///
-    /// What it reads are tables of the session: one call at a time may use a session.
     pub(crate) async fn of(session: &Session, date: NaiveDate) -> Result<Option<Self>> {
         let file = |table, date| partition_file(&session.warehouse().table(table), date);
         if !file(Table::ScoredWindows, date).exists() {
             return Ok(None);
         }
         let schema = session.scored_windows_schema(date).await?;
-        session.register_scored_windows_of(&schema, [date])?;
+        let scored = session.scored_windows_of(&schema, [date])?;
         let earlier = date.checked_sub_days(Days::new(7));
         let earlier = earlier.filter(|date| file(Table::TrafficWindows, *date).exists());
-        session.register_dates(EARLIER, Table::TrafficWindows, earlier)?;
+        let earlier = session.dates_of(Table::TrafficWindows, earlier)?;
         let day = crate::units::micros_of(date);
-        let rows = queries::drift(session.context(), &day).await?;
+        let rows = queries::drift(session, scored, earlier, &day).await?;
         let schema = Arc::new(rows.schema().as_arrow().clone());
         let row = concat_batches(&schema, &rows.collect().await?)?;
         let number = |name: &str| -> Result<Option<f64>> {

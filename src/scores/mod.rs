@@ -40,7 +40,6 @@ pub async fn scored(
     range: std::ops::Range<i64>,
     run_id: &str,
 ) -> Result<DataFrame> {
-    let context = session.context();
     let scores_of = |OneZone { zone, is_there }: OneZone| {
         let windows = match is_there {
             Some(condition) => windows.clone().filter(condition)?,
@@ -52,8 +51,6 @@ pub async fn scored(
     for elsewhere in time_zones.elsewhere(SERIES) {
         scores = scores.union(scores_of(elsewhere)?)?;
     }
-    context.deregister_table(queries::WINDOW_SCORES)?;
-    context.register_table(queries::WINDOW_SCORES, scores.into_view())?;
     let parameters = ScoredWindows {
         since: range.start,
         until: range.end,
@@ -61,7 +58,7 @@ pub async fn scored(
         detector_version: selection.chosen.version,
         run_id,
     };
-    Ok(queries::scored_windows(context, parameters).await?)
+    Ok(queries::scored_windows(session, scores, parameters).await?)
 }
 
 /// The windows with one score column per architecture and the chosen detector's verdict.

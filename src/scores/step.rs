@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use anomalog_udfs::detector::{Manifest as DetectorManifest, shipped};
 use anomalog_udfs::layout::BlockLayout;
+use async_trait::async_trait;
 use chrono::NaiveDate;
 use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
@@ -18,46 +19,40 @@ use datafusion::prelude::{DataFrame, ident, lit};
 use futures::StreamExt;
 use serde::Serialize;
 
-use crate::detectors::assignment::Terms;
+use crate::detectors::assignment::Assignment;
 use crate::detectors::select::Selection;
-use crate::incremental::key::Key;
-use crate::incremental::partitions::{is_there, made_from};
-use crate::incremental::pieces::pieces;
+use crate::incremental::key::{Key, Made};
+use crate::incremental::partitions::made_from;
+use crate::incremental::{Staged, Step};
 use crate::progress::Counter;
 use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::scores::{self, SERIES, WINDOW_START, exported};
 use crate::session::Result;
-use crate::session::Session;
 use crate::session::queries::Query;
-use crate::units::dates::{DateLimits, dates_in};
+use crate::session::{self, Session};
+use crate::units::dates::dates_in;
 use crate::units::zones::SeriesTimeZones;
 use crate::units::{WindowStep, micros_of, rfc_3339};
-use crate::warehouse::Warehouse;
-use crate::warehouse::commit::{Manifest, Partition, Retired, Writer};
-use crate::warehouse::tables::{self, DatedTableWriter, partition_file};
+use crate::warehouse::commit::{Manifest, Partition, Retired};
+use crate::warehouse::tables::{DatedTableWriter, partition_file};
 use crate::windows::{date_of, slots_of};
 
-/// To be raised whenever the same windows and detectors would give other rows.
-const VERSION: u32 = 1;
-
-/// The windows that a piece of work scores, and those before them.
-const SCORED_WINDOWS: &str = "windows_to_score";
-const EARLIER_WINDOWS: &str = "windows_before";
+/// Most dates that are scored in one piece: it bounds the files that are written at once.
+const MOST_DATES: usize = 31;
 
 /// Digits of a key that a row names as its run.
 const RUN_ID_DIGITS: usize = 16;
 
-/// What is to be done for `scored_windows`.
+/// The step that makes `scored_windows`.
 #[derive(Debug)]
-pub(crate) struct ScorePlan<'a> {
-    terms: &'a Terms,
-    /// Dates to be scored, in order.
-    pub(crate) build: Vec<NaiveDate>,
-    /// Dates that have no windows any more.
-    pub(crate) remove: Vec<NaiveDate>,
-    /// Dates that would be scored, but that the run is limited to others.
-    pub(crate) left: usize,
+pub struct ScoreStep<'a> {
+    session: &'a Session,
+    assignment: &'a Assignment,
+    retired: Retired,
+    /// What each date should be made from.
     keys: BTreeMap<NaiveDate, String>,
+    /// Dates that have windows.
+    windows: BTreeSet<NaiveDate>,
     step: WindowStep,
 }
 
@@ -115,70 +110,49 @@ fn manifests(selection: &Selection) -> impl Iterator<Item = &DetectorManifest> {
         .chain([&selection.chosen])
 }
 
-/// Finds out which dates are to be scored.
-pub(crate) fn plan<'a>(
-    warehouse: &Warehouse,
-    manifest: &Manifest,
-    terms: &'a Terms,
-    step: WindowStep,
-    limits: DateLimits,
-) -> Result<ScorePlan<'a>> {
-    let windows = made_from(warehouse, manifest, Table::TrafficWindows)?;
-    let retired = Retired::load(warehouse)?;
-    let mut keys = BTreeMap::new();
-    let (mut build, mut left) = (Vec::new(), 0);
-    let kept = windows.keys();
-    for date in kept.filter(|date| !retired.covers(Table::ScoredWindows, **date)) {
-        let (_, term) = terms.at(*date);
-        let reach = Reach::of(&term.selection, step, terms.time_zones());
-        let mut key = Key::of("scored_windows", VERSION)
-            .text(Query::ScoredWindows.text())
-            .text(&term.digest);
-        for (date, windows) in windows.range(reach.first_date(*date)..=*date) {
-            key.add_text(&date.to_string());
-            key.add_text(windows);
-        }
-        let key = key.finish();
-        let found = manifest.partition(Table::ScoredWindows, *date);
-        let is_done = found.is_some_and(|found| {
-            found.key.as_ref() == Some(&key)
-                && is_there(warehouse, Table::ScoredWindows, *date, found)
-        });
-        if !is_done {
-            if limits.contains(*date) {
-                build.push(*date);
-            } else {
-                left += 1;
+impl<'a> ScoreStep<'a> {
+    /// Finds out what each date should be made from.
+    ///
+    /// # Errors
+    /// When the windows cannot be listed.
+    pub(crate) fn open(
+        session: &'a Session,
+        manifest: &Manifest,
+        assignment: &'a Assignment,
+        step: WindowStep,
+    ) -> Result<Self> {
+        let warehouse = session.warehouse();
+        let windows = made_from(warehouse, manifest, Table::TrafficWindows)?;
+        let retired = Retired::load(warehouse)?;
+        let kept = windows.keys();
+        let kept = kept.filter(|date| !retired.covers(Table::ScoredWindows, **date));
+        let keys = kept.map(|date| {
+            let (_, assigned) = assignment.at(*date);
+            let reach = Reach::of(&assigned.selection, step, assignment.time_zones());
+            let mut key = Key::of(Made::ScoredWindows)
+                .text(Query::ScoredWindows.text())
+                .text(&assigned.digest);
+            for (date, windows) in windows.range(reach.first_date(*date)..=*date) {
+                key.add_text(&date.to_string());
+                key.add_text(windows);
             }
-        }
-        keys.insert(*date, key);
-    }
-    let table = warehouse.table(Table::ScoredWindows);
-    let there = tables::dates(&table)?;
-    Ok(ScorePlan {
-        terms,
-        build,
-        remove: there
-            .into_iter()
-            .filter(|date| !windows.contains_key(date))
-            .collect(),
-        left,
-        keys,
-        step,
-    })
-}
-
-impl ScorePlan<'_> {
-    /// Whether there is nothing to be done.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.build.is_empty() && self.remove.is_empty()
+            (*date, key.finish())
+        });
+        Ok(Self {
+            keys: keys.collect(),
+            windows: windows.keys().copied().collect(),
+            session,
+            assignment,
+            retired,
+            step,
+        })
     }
 
     /// Which dates are scored by a detector that learned from them, in words.
-    pub(crate) fn leaks(&self) -> Vec<String> {
+    pub(crate) fn leaks<'d>(&self, dates: impl Iterator<Item = &'d NaiveDate>) -> Vec<String> {
         let mut leaks: BTreeMap<String, (i64, usize)> = BTreeMap::new();
-        for date in &self.build {
-            let chosen = &self.terms.at(*date).1.selection.chosen;
+        for date in dates {
+            let chosen = &self.assignment.at(*date).1.selection.chosen;
             let until = chosen.training.until_micros;
             if !shipped::is_shipped(&chosen.name) && micros_of(*date).start < until {
                 leaks.entry(chosen.id()).or_insert((until, 0)).1 += 1;
@@ -196,89 +170,26 @@ impl ScorePlan<'_> {
             .collect()
     }
 
-    /// Scores what is to be scored, and commits it piece by piece.
-    pub(crate) async fn carry_out(
-        &self,
-        session: &Session,
-        writer: &mut Writer,
-        progress: &dyn Counter,
-    ) -> Result<ScoredDates> {
-        let mut scored = ScoredDates::default();
-        let warehouse = session.warehouse().clone();
-        let table = warehouse.table(Table::ScoredWindows);
-        session.prefer_order_of_files();
-        let by_term = self
-            .build
-            .iter()
-            .map(|date| (*date, self.terms.at(*date).0));
-        for (dates, _) in pieces(by_term) {
-            let selection = &self.terms.at(*dates.start()).1.selection;
-            let windows = self.windows(session, selection, &dates).await?;
-            let micros = |slot: i64| slot * self.step.micros();
-            let since = micros(*slots_of(*dates.start(), self.step).start());
-            let until = micros(slots_of(*dates.end(), self.step).end() + 1);
-            let zones = self.terms.time_zones();
-            let frame =
-                scores::scored(session, &windows, selection, zones, since..until, "").await?;
-            let mut change = writer.change()?;
-            let mut manifest = writer.manifest().clone();
-            let folder = change.staging().join("scores");
-            let schema = exported(&frame);
-            let time_column = schema.index_of(WINDOW_START)?;
-            let mut staged = DatedTableWriter::create(folder.clone(), schema, time_column)?;
-            let mut rows = frame.execute_stream().await?;
-            while let Some(batch) = rows.next().await {
-                let batch = self.with_run_ids(&batch?)?;
-                let batch = staged.write(&batch)?;
-                scored.count(&batch);
-                progress.advance(batch.num_rows() as u64);
-            }
-            for date in staged.finish()? {
-                let file = partition_file(&folder, date);
-                let partition = Partition {
-                    key: self.keys.get(&date).cloned(),
-                    ..Partition::by_hand(&file)?
-                };
-                manifest.set(Table::ScoredWindows, date, partition);
-                change.replace(&file, &partition_file(&table, date))?;
-            }
-            writer.commit(change, manifest).await?;
-        }
-        if !self.remove.is_empty() {
-            let mut change = writer.change()?;
-            let mut manifest = writer.manifest().clone();
-            for date in &self.remove {
-                change.delete(&partition_file(&table, *date))?;
-                manifest.remove(Table::ScoredWindows, *date);
-            }
-            writer.commit(change, manifest).await?;
-        }
-        Ok(scored)
-    }
-
     /// The windows of some dates, and those before them that their scores depend on. Of the latter,
     /// of which there may be weeks, only the columns that are scored are read.
-    async fn windows(
+    fn windows_of(
         &self,
-        session: &Session,
         selection: &Selection,
         dates: &RangeInclusive<NaiveDate>,
     ) -> Result<DataFrame> {
+        let session = self.session;
         let table = session.warehouse().table(Table::TrafficWindows);
-        let first =
-            Reach::of(selection, self.step, self.terms.time_zones()).first_date(*dates.start());
+        let first = Reach::of(selection, self.step, self.assignment.time_zones())
+            .first_date(*dates.start());
         let there: BTreeSet<NaiveDate> = dates_in(&(first..=*dates.end()))
             .filter(|date| partition_file(&table, *date).exists())
             .collect();
         let (earlier, scored): (Vec<_>, Vec<_>) =
             there.into_iter().partition(|date| date < dates.start());
-        let context = session.context();
-        session.register_dates(SCORED_WINDOWS, Table::TrafficWindows, scored)?;
-        let scored = context.table(SCORED_WINDOWS).await?;
+        let scored = session.dates_of(Table::TrafficWindows, scored)?;
         if earlier.is_empty() {
             return Ok(scored);
         }
-        session.register_dates(EARLIER_WINDOWS, Table::TrafficWindows, earlier)?;
         let is_read = |name: &str| {
             let mut metrics = manifests(selection).flat_map(|manifest| &manifest.metrics);
             name == SERIES || name == WINDOW_START || metrics.any(|metric| metric == name)
@@ -296,7 +207,7 @@ impl ScorePlan<'_> {
             };
             Ok(lit(nothing).alias(name))
         });
-        let earlier = context.table(EARLIER_WINDOWS).await?;
+        let earlier = session.dates_of(Table::TrafficWindows, earlier)?;
         let earlier = earlier.select(columns.collect::<datafusion::error::Result<Vec<_>>>()?)?;
         Ok(earlier.union(scored)?)
     }
@@ -326,6 +237,76 @@ impl ScorePlan<'_> {
         let mut columns = batch.columns().to_vec();
         columns[place] = Arc::clone(&ids);
         Ok(RecordBatch::try_new(schema, columns)?)
+    }
+}
+
+#[async_trait]
+impl Step for ScoreStep<'_> {
+    const TABLES: &'static [Table] = &[Table::ScoredWindows];
+    const MOST_DATES: usize = MOST_DATES;
+    const TOGETHER: bool = false;
+    /// From when on the detectors are those of the date.
+    type Kind = Option<NaiveDate>;
+    type Report = ScoredDates;
+    type Error = session::Error;
+
+    fn wanted(&self) -> BTreeMap<NaiveDate, Self::Kind> {
+        let dates = self.keys.keys();
+        dates
+            .map(|date| (*date, self.assignment.at(*date).0))
+            .collect()
+    }
+
+    fn is_current(&self, date: NaiveDate, stored: &[&Partition]) -> bool {
+        stored
+            .iter()
+            .all(|found| found.key.as_ref() == self.keys.get(&date))
+    }
+
+    fn is_kept(&self, date: NaiveDate) -> bool {
+        self.retired.covers(Table::ScoredWindows, date) && self.windows.contains(&date)
+    }
+
+    async fn build(
+        &self,
+        dates: RangeInclusive<NaiveDate>,
+        _from: Self::Kind,
+        staged: &mut Staged,
+        scored: &mut ScoredDates,
+        progress: &dyn Counter,
+    ) -> Result<()> {
+        let selection = &self.assignment.at(*dates.start()).1.selection;
+        let windows = self.windows_of(selection, &dates)?;
+        let micros = |slot: i64| slot * self.step.micros();
+        let since = micros(*slots_of(*dates.start(), self.step).start());
+        let until = micros(slots_of(*dates.end(), self.step).end() + 1);
+        let zones = self.assignment.time_zones();
+        let (session, range) = (self.session, since..until);
+        let frame = scores::scored(session, &windows, selection, zones, range, "").await?;
+        let folder = staged.folder().join("scores");
+        let schema = exported(&frame);
+        let time_column = schema.index_of(WINDOW_START)?;
+        let mut table = DatedTableWriter::create(folder.clone(), schema, time_column)?;
+        let mut rows = frame.execute_stream().await?;
+        while let Some(batch) = rows.next().await {
+            let batch = self.with_run_ids(&batch?)?;
+            let batch = table.write(&batch)?;
+            scored.count(&batch);
+            progress.advance(batch.num_rows() as u64);
+        }
+        for date in table.finish()? {
+            let made = Partition {
+                key: self.keys.get(&date).cloned(),
+                ..Partition::empty()
+            };
+            staged.put(
+                Table::ScoredWindows,
+                date,
+                &partition_file(&folder, date),
+                made,
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -7,25 +7,31 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::datasource::MemTable;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::{DataFrame, SessionContext};
 
+use super::Session;
+use crate::schema::Table;
 use crate::units::WindowStep;
 
-/// The view that [`scored_windows`] reads: windows, score columns, `verdict`.
-pub const WINDOW_SCORES: &str = "window_scores";
-
-/// From when to when each series has requests.
-pub const SERIES_RANGE: &str = "series_range";
-/// What [`traffic_windows`] reads besides requests; each is queried once.
+/// Names of tables that are arguments of a query. The headings of the files say what each holds.
+const SERIES_REQUESTS: &str = "series_requests";
+const SERIES_RANGE: &str = "series_range";
 const SERIES_FRAME: &str = "series_frame";
 const OBSERVED_RANGE: &str = "observed_range";
-/// What requests amount to.
 const TRAFFIC: &str = "traffic";
-/// The windows that [`Query::CountedTraffic`] reads.
-pub const COUNTED_WINDOWS: &str = "counted_windows";
+const COUNTED_WINDOWS: &str = "counted_windows";
+const WINDOW_SCORES: &str = "window_scores";
+const INCIDENT_RUNS: &str = "incident_runs";
+const EXPLAINED_INCIDENTS: &str = "explained_incidents";
+const INCIDENT_RANGES: &str = "incident_ranges";
+const INCIDENT_FACETS: &str = "incident_facets";
+const INCIDENT_BUCKETS: &str = "incident_buckets";
+const A_WEEK_BEFORE: &str = "windows_a_week_before";
 
 /// A file of `queries/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,114 +134,152 @@ impl Query {
 /// Every request: ingested and linked.
 ///
 /// # Errors
-/// When a table that the query reads is not registered.
-pub async fn access_logs(context: &SessionContext) -> Result<DataFrame> {
+/// When a table that the query reads is not there.
+pub(super) async fn access_logs(context: &SessionContext) -> Result<DataFrame> {
     context.sql(Query::AccessLogs.text()).await
 }
 
 /// For which time there are logs of which site.
 ///
 /// # Errors
-/// When a table that the query reads is not registered.
-pub async fn log_coverage(context: &SessionContext) -> Result<DataFrame> {
+/// When a table that the query reads is not there.
+pub(super) async fn log_coverage(context: &SessionContext) -> Result<DataFrame> {
     context.sql(Query::LogCoverage.text()).await
 }
 
-/// A query with the length of a window as its only parameter.
-async fn with_step(context: &SessionContext, query: Query, step: WindowStep) -> Result<DataFrame> {
+/// A query over some tables, with the length of a window as its only parameter.
+async fn with_step(
+    session: &Session,
+    tables: Vec<(&str, Arc<dyn TableProvider>)>,
+    query: Query,
+    step: WindowStep,
+) -> Result<DataFrame> {
     let step = ScalarValue::Int64(Some(step.micros()));
-    let frame = context.sql(query.text()).await?;
+    let frame = session.reading(tables)?.sql(query.text()).await?;
     frame.with_param_values(vec![("step", step)])
 }
 
-/// Gives a name to a frame, in the place of what has it.
-fn register(context: &SessionContext, name: &str, frame: DataFrame) -> Result<()> {
-    context.deregister_table(name)?;
-    context.register_table(name, frame.into_view())?;
-    Ok(())
-}
-
-/// From when to when each series has requests in each date, of the requests registered.
+/// From when to when each series has requests in each date.
 ///
 /// # Errors
-/// When a table that the query reads is not registered.
-pub async fn series_dates(context: &SessionContext, step: WindowStep) -> Result<DataFrame> {
-    with_step(context, Query::SeriesDates, step).await
+/// When the requests cannot be read.
+pub async fn series_dates(
+    session: &Session,
+    series_requests: DataFrame,
+    step: WindowStep,
+) -> Result<DataFrame> {
+    let tables = vec![(SERIES_REQUESTS, series_requests.into_view())];
+    with_step(session, tables, Query::SeriesDates, step).await
 }
 
-/// Registers from when to when each series has requests, by reading all of them.
+/// From when to when each series has requests, by reading all of them.
 ///
 /// # Errors
-/// When a table that the query reads is not registered.
-pub async fn register_series_range(context: &SessionContext, step: WindowStep) -> Result<()> {
-    let range = with_step(context, Query::SeriesRange, step).await?;
-    register(context, SERIES_RANGE, range.cache().await?)
+/// When the requests cannot be read.
+pub async fn series_range(
+    session: &Session,
+    series_requests: DataFrame,
+    step: WindowStep,
+) -> Result<DataFrame> {
+    let tables = vec![(SERIES_REQUESTS, series_requests.into_view())];
+    let range = with_step(session, tables, Query::SeriesRange, step).await?;
+    range.cache().await
 }
 
 /// Which windows each series has, and which of them are observed: the rows of the queries
 /// `series_frame` and `observed_range`.
 #[derive(Debug, Clone)]
-pub struct Frame {
+pub struct Extent {
     /// Series, first and last slot.
     pub series: Vec<RecordBatch>,
     /// Series, first and last slot of ranges.
     pub observed: Vec<RecordBatch>,
+    schemas: [SchemaRef; 2],
 }
 
-/// Finds out which windows each series has, and registers it for [`traffic_windows`].
-///
-/// # Errors
-/// When [`SERIES_RANGE`] is not registered.
-pub async fn register_frame(context: &SessionContext, step: WindowStep) -> Result<Frame> {
-    let tables = [
-        (SERIES_FRAME, Query::SeriesFrame),
-        (OBSERVED_RANGE, Query::ObservedRange),
-    ];
-    let mut collected = Vec::new();
-    for (name, query) in tables {
-        let frame = with_step(context, query, step).await?;
-        let schema = Arc::clone(frame.schema().inner());
-        let rows = frame.collect().await?;
-        let table = MemTable::try_new(schema, vec![rows.clone()])?;
-        context.deregister_table(name)?;
-        context.register_table(name, Arc::new(table))?;
-        collected.push(rows);
+impl Extent {
+    fn tables(&self) -> Result<Vec<(&'static str, Arc<dyn TableProvider>)>> {
+        let rows = [
+            (SERIES_FRAME, &self.series),
+            (OBSERVED_RANGE, &self.observed),
+        ];
+        let mut tables: Vec<(&str, Arc<dyn TableProvider>)> = Vec::new();
+        for ((name, rows), schema) in rows.into_iter().zip(&self.schemas) {
+            let table = MemTable::try_new(Arc::clone(schema), vec![rows.clone()])?;
+            tables.push((name, Arc::new(table)));
+        }
+        Ok(tables)
     }
-    let observed = collected.pop().unwrap_or_default();
-    let series = collected.pop().unwrap_or_default();
-    Ok(Frame { series, observed })
 }
 
-/// Registers what the requests registered amount to.
+/// Finds out which windows each series has, of the range of its requests.
 ///
 /// # Errors
-/// When a table that the query reads is not registered.
-pub async fn register_traffic(context: &SessionContext, step: WindowStep) -> Result<()> {
-    let traffic = with_step(context, Query::Traffic, step).await?;
-    register(context, TRAFFIC, traffic)
+/// When the coverage of logs cannot be read.
+pub async fn extent(
+    session: &Session,
+    series_range: DataFrame,
+    step: WindowStep,
+) -> Result<Extent> {
+    let range = series_range.into_view();
+    let rows = async |query| {
+        let tables = vec![(SERIES_RANGE, Arc::clone(&range))];
+        let frame = with_step(session, tables, query, step).await?;
+        let schema = Arc::clone(frame.schema().inner());
+        Ok::<_, DataFusionError>((frame.collect().await?, schema))
+    };
+    let (series, of_series) = rows(Query::SeriesFrame).await?;
+    let (observed, of_observed) = rows(Query::ObservedRange).await?;
+    Ok(Extent {
+        series,
+        observed,
+        schemas: [of_series, of_observed],
+    })
 }
 
-/// Registers the same from the windows that are registered as [`COUNTED_WINDOWS`].
+/// What requests amount to in each window.
 ///
 /// # Errors
-/// When those are not registered.
-pub async fn register_counted_traffic(context: &SessionContext, step: WindowStep) -> Result<()> {
-    let traffic = with_step(context, Query::CountedTraffic, step).await?;
-    register(context, TRAFFIC, traffic)
+/// When the requests cannot be read.
+pub async fn traffic(
+    session: &Session,
+    series_requests: DataFrame,
+    step: WindowStep,
+) -> Result<DataFrame> {
+    let tables = vec![(SERIES_REQUESTS, series_requests.into_view())];
+    with_step(session, tables, Query::Traffic, step).await
+}
+
+/// The same from windows that were counted before.
+///
+/// # Errors
+/// When the windows cannot be read.
+pub async fn counted_traffic(
+    session: &Session,
+    counted_windows: DataFrame,
+    step: WindowStep,
+) -> Result<DataFrame> {
+    let tables = vec![(COUNTED_WINDOWS, counted_windows.into_view())];
+    with_step(session, tables, Query::CountedTraffic, step).await
 }
 
 /// Windows of a length, from one to another, both counted from the Unix epoch; ordered by site,
-/// then window. Frame and traffic must be registered.
+/// then window.
 ///
 /// # Errors
-/// When a table that the query reads is not registered.
+/// When the traffic cannot be read.
 pub async fn traffic_windows(
-    context: &SessionContext,
+    session: &Session,
+    extent: &Extent,
+    traffic: DataFrame,
     step: WindowStep,
     slots: RangeInclusive<i64>,
 ) -> Result<DataFrame> {
     let number = |value| ScalarValue::Int64(Some(value));
-    context
+    let mut tables = extent.tables()?;
+    tables.push((TRAFFIC, traffic.into_view()));
+    session
+        .reading(tables)?
         .sql(Query::TrafficWindows.text())
         .await?
         .with_param_values(vec![
@@ -260,16 +304,18 @@ pub struct ScoredWindows<'a> {
     pub run_id: &'a str,
 }
 
-/// Windows with scores, ordered by site, then window.
+/// Windows with scores, ordered by site, then window, of windows with score columns and `verdict`.
 ///
 /// # Errors
-/// When [`WINDOW_SCORES`] is not registered or lacks a column.
+/// When `window_scores` lacks a column.
 pub async fn scored_windows(
-    context: &SessionContext,
+    session: &Session,
+    window_scores: DataFrame,
     parameters: ScoredWindows<'_>,
 ) -> Result<DataFrame> {
     let version = i32::try_from(parameters.detector_version).ok();
-    context
+    session
+        .reading(vec![(WINDOW_SCORES, window_scores.into_view())])?
         .sql(Query::ScoredWindows.text())
         .await?
         .with_param_values(vec![
@@ -280,9 +326,6 @@ pub async fn scored_windows(
             ("run_id", ScalarValue::from(parameters.run_id)),
         ])
 }
-
-/// The table that [`incidents`] reads: what [`incident_runs`] gives.
-pub const INCIDENT_RUNS: &str = "incident_runs";
 
 /// Parameters of [`incident_runs`]; times in microseconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -302,12 +345,17 @@ pub struct IncidentRuns {
 /// Runs of unusual windows of each series, ordered by site, then time.
 ///
 /// # Errors
-/// When there are no scored windows.
+/// When the windows cannot be read.
 pub async fn incident_runs(
-    context: &SessionContext,
+    session: &Session,
+    scored_windows: DataFrame,
     parameters: &IncidentRuns,
 ) -> Result<DataFrame> {
-    context
+    session
+        .reading(vec![(
+            Table::ScoredWindows.name(),
+            scored_windows.into_view(),
+        )])?
         .sql(Query::IncidentRuns.text())
         .await?
         .with_param_values(vec![
@@ -338,12 +386,18 @@ pub struct Incidents {
     pub high_impact: i64,
 }
 
-/// Incidents that start in a range, ordered by start, then site.
+/// Incidents that start in a range, ordered by start, then site, of the rows of [`incident_runs`].
 ///
 /// # Errors
-/// When [`INCIDENT_RUNS`] is not registered.
-pub async fn incidents(context: &SessionContext, parameters: &Incidents) -> Result<DataFrame> {
-    context
+/// When the rows are not those of runs.
+pub async fn incidents(
+    session: &Session,
+    incident_runs: RecordBatch,
+    parameters: &Incidents,
+) -> Result<DataFrame> {
+    let runs = session.context().read_batch(incident_runs)?;
+    session
+        .reading(vec![(INCIDENT_RUNS, runs.into_view())])?
         .sql(Query::Incidents.text())
         .await?
         .with_param_values(vec![
@@ -356,56 +410,63 @@ pub async fn incidents(context: &SessionContext, parameters: &Incidents) -> Resu
         ])
 }
 
-/// What [`incident_causes`] reads; what it reads more than once is queried once.
-const EXPLAINED_INCIDENTS: &str = "explained_incidents";
-const INCIDENT_RANGES: &str = "incident_ranges";
-const INCIDENT_FACETS: &str = "incident_facets";
-const INCIDENT_BUCKETS: &str = "incident_buckets";
-
 /// What explains incidents, by `incident_id`, then rank: `incidents` has the columns that
 /// `explained_incidents` is to have.
 ///
 /// # Errors
-/// When `series_requests` is not registered, or there are no scored windows.
+/// When a table cannot be read.
 pub async fn incident_causes(
-    context: &SessionContext,
+    session: &Session,
     incidents: RecordBatch,
+    scored_windows: DataFrame,
+    series_requests: DataFrame,
 ) -> Result<DataFrame> {
-    register(context, EXPLAINED_INCIDENTS, context.read_batch(incidents)?)?;
-    let ranges = context.sql(Query::IncidentRanges.text()).await?;
-    register(context, INCIDENT_RANGES, ranges.cache().await?)?;
-    let facets = context.sql(Query::IncidentFacets.text()).await?;
-    register(context, INCIDENT_FACETS, facets)?;
-    let buckets = context.sql(Query::IncidentBuckets.text()).await?;
-    register(context, INCIDENT_BUCKETS, buckets.cache().await?)?;
-    let causes = context.sql(Query::IncidentCauses.text()).await;
-    // The plan has what it reads.
-    for table in [
-        EXPLAINED_INCIDENTS,
-        INCIDENT_RANGES,
-        INCIDENT_FACETS,
-        INCIDENT_BUCKETS,
-    ] {
-        context.deregister_table(table)?;
-    }
-    causes
+    // What is read more than once is queried once.
+    let mut tables = vec![
+        (Table::ScoredWindows.name(), scored_windows.into_view()),
+        (SERIES_REQUESTS, series_requests.into_view()),
+        (
+            EXPLAINED_INCIDENTS,
+            session.context().read_batch(incidents)?.into_view(),
+        ),
+    ];
+    let ranges = session.reading(tables.clone())?;
+    let ranges = ranges.sql(Query::IncidentRanges.text()).await?;
+    tables.push((INCIDENT_RANGES, ranges.cache().await?.into_view()));
+    let facets = session.reading(tables.clone())?;
+    let facets = facets.sql(Query::IncidentFacets.text()).await?;
+    tables.push((INCIDENT_FACETS, facets.into_view()));
+    let buckets = session.reading(tables.clone())?;
+    let buckets = buckets.sql(Query::IncidentBuckets.text()).await?;
+    tables.push((INCIDENT_BUCKETS, buckets.cache().await?.into_view()));
+    let causes = session.reading(tables)?;
+    causes.sql(Query::IncidentCauses.text()).await
 }
 
 /// When a series is known not to have been as usual: `site`, `start`, `end`.
 ///
 /// # Errors
-/// When a table that the query reads is not registered.
-pub async fn known_anomalies(context: &SessionContext) -> Result<DataFrame> {
-    context.sql(Query::KnownAnomalies.text()).await
+/// When a table that the query reads is not there.
+pub async fn known_anomalies(session: &Session) -> Result<DataFrame> {
+    session.context().sql(Query::KnownAnomalies.text()).await
 }
 
 /// How the windows of a range, in microseconds since the epoch, compare with those of a week before,
 /// and their scores with what was calibrated.
 ///
 /// # Errors
-/// When a table that the query reads is not registered.
-pub async fn drift(context: &SessionContext, windows: &Range<i64>) -> Result<DataFrame> {
-    context
+/// When the windows cannot be read.
+pub async fn drift(
+    session: &Session,
+    scored_windows: DataFrame,
+    windows_a_week_before: DataFrame,
+    windows: &Range<i64>,
+) -> Result<DataFrame> {
+    session
+        .reading(vec![
+            (Table::ScoredWindows.name(), scored_windows.into_view()),
+            (A_WEEK_BEFORE, windows_a_week_before.into_view()),
+        ])?
         .sql(Query::Drift.text())
         .await?
         .with_param_values(vec![

@@ -4,13 +4,12 @@ use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, TimestampMicrosecondType};
 use datafusion::error::Result;
-use datafusion::prelude::SessionContext;
 
 use super::dataset::{Series, step_of};
 use crate::calendar::EVERY_SITE;
 use crate::calendar::labels::{self, Label, UNKNOWN_KIND};
 use crate::schema::timestamp_type;
-use crate::session::queries;
+use crate::session::{Session, queries};
 
 /// Times at which series are known not to have been as usual.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,8 +22,8 @@ impl Exclusions {
     ///
     /// # Errors
     /// When a table cannot be read.
-    pub async fn known(context: &SessionContext) -> Result<Self> {
-        let rows = queries::known_anomalies(context).await?;
+    pub async fn known(session: &Session) -> Result<Self> {
+        let rows = queries::known_anomalies(session).await?;
         let mut ranges = Vec::new();
         for batch in rows.collect().await? {
             let sites = cast(batch.column(0), &DataType::Utf8)?;

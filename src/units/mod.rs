@@ -145,6 +145,16 @@ pub struct Span {
 }
 
 impl Span {
+    /// How many days it is, if it is whole ones.
+    #[must_use]
+    pub const fn whole_days(self) -> Option<i64> {
+        if self.seconds % SECONDS_PER_DAY == 0 {
+            Some((self.seconds / SECONDS_PER_DAY) as i64)
+        } else {
+            None
+        }
+    }
+
     /// A day.
     pub const DAY: Self = Self {
         seconds: SECONDS_PER_DAY,

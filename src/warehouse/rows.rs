@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::path::Path;
 
-use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::datatypes::{Float64Type, TimestampMicrosecondType};
+use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::error::{Error, Result};
 use crate::explain::cannot;
-use crate::units::rfc_3339;
 
 /// All rows of a Parquet file.
 ///
@@ -36,26 +35,25 @@ pub fn read_if_there(path: &Path) -> Result<Vec<RecordBatch>> {
     }
 }
 
-/// The text of a column in a row; empty where there is no such column.
+/// A column that rows of the table have.
+///
+/// # Panics
+/// When they do not have it: rows are read with the schema of their table.
 #[must_use]
-pub fn text(rows: &RecordBatch, name: &str, row: usize) -> String {
-    let column = rows.column_by_name(name);
-    let column = column.and_then(|column| column.as_string_opt::<i32>());
-    column.map_or_else(String::new, |column| column.value(row).to_owned())
+pub fn column<'a>(rows: &'a RecordBatch, name: &str) -> &'a ArrayRef {
+    rows.column_by_name(name)
+        .expect("rows have the columns of their table")
 }
 
-/// The number of a column in a row; NaN where there is no such column.
+/// The text of a column in a row.
 #[must_use]
-pub fn number(rows: &RecordBatch, name: &str, row: usize) -> f64 {
-    let column = rows.column_by_name(name);
-    let column = column.and_then(|column| column.as_primitive_opt::<Float64Type>());
-    column.map_or(f64::NAN, |column| column.value(row))
+pub fn str_of<'a>(rows: &'a RecordBatch, name: &str, row: usize) -> &'a str {
+    column(rows, name).as_string::<i32>().value(row)
 }
 
-/// The time of a column in a row, as RFC 3339; empty where there is no such column.
+/// The time of a column in a row, in microseconds since the epoch.
 #[must_use]
-pub fn time(rows: &RecordBatch, name: &str, row: usize) -> String {
-    let column = rows.column_by_name(name);
-    let column = column.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
-    column.map_or_else(String::new, |column| rfc_3339(column.value(row)))
+pub fn micros(rows: &RecordBatch, name: &str, row: usize) -> i64 {
+    let times = column(rows, name).as_primitive::<TimestampMicrosecondType>();
+    times.value(row)
 }

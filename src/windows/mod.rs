@@ -2,7 +2,7 @@
 //!
 //! Which windows a series has, and which of them are observed, depends on all logs; what they
 //! count, on the requests of their own date. So a date can be built without reading another one,
-//! once it is known [from when to when](crate::session::queries::register_frame) each series has windows.
+//! once it is known [from when to when](crate::session::queries::extent) each series has windows.
 
 mod error;
 pub mod step;
@@ -23,10 +23,11 @@ use futures::StreamExt;
 use serde::{Serialize, Serializer};
 
 use crate::progress::Counter;
-use crate::schema::TRAFFIC_WINDOWS;
+use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::session::Session;
-use crate::session::queries;
+use crate::session::queries::{self, Extent};
 use crate::units::WindowStep;
+use crate::units::dates::dates_in;
 use crate::warehouse::settings::SeriesKey;
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::DatedTableWriter;
@@ -86,15 +87,13 @@ pub async fn build_all(
     folder: &Path,
     progress: &dyn Counter,
 ) -> Result<Option<(BTreeSet<NaiveDate>, WindowsSummary)>> {
-    let context = session.context();
-    session
-        .register_series_requests(&settings.series_key, None)
-        .await?;
-    queries::register_series_range(context, settings.step).await?;
-    queries::register_frame(context, settings.step).await?;
-    queries::register_traffic(context, settings.step).await?;
+    let (key, step) = (&settings.series_key, settings.step);
+    let requests = session.series_requests(key, None).await?;
+    let range = queries::series_range(session, requests.clone(), step).await?;
+    let extent = queries::extent(session, range, step).await?;
+    let traffic = queries::traffic(session, requests, step).await?;
     let slots = i64::MIN..=i64::MAX;
-    let windows = queries::traffic_windows(context, settings.step, slots).await?;
+    let windows = queries::traffic_windows(session, &extent, traffic, step, slots).await?;
     let (dates, counts) = write(windows, folder, progress).await?;
     let Some(counts) = counts else {
         return Ok(None);
@@ -120,41 +119,33 @@ pub enum Counts {
     Windows,
 }
 
-/// Builds the windows of some dates into a folder. The frame must be registered.
+/// Builds the windows of some dates into a folder.
 ///
 /// # Errors
 /// As [`build_all`].
 pub async fn build_dates(
     session: &Session,
     settings: &WindowSettings,
+    (extent, counts): (&Extent, Counts),
     dates: RangeInclusive<NaiveDate>,
-    counts: Counts,
     folder: &Path,
     progress: &dyn Counter,
 ) -> Result<BTreeSet<NaiveDate>> {
-    let context = session.context();
-    match counts {
+    let step = settings.step;
+    let traffic = match counts {
         Counts::Requests => {
-            session
-                .register_series_requests(&settings.series_key, Some(&dates))
-                .await?;
-            queries::register_traffic(context, settings.step).await?;
+            let key = &settings.series_key;
+            let requests = session.series_requests(key, Some(&dates)).await?;
+            queries::traffic(session, requests, step).await?
         }
         Counts::Windows => {
-            session.register_dates(
-                queries::COUNTED_WINDOWS,
-                crate::schema::Table::TrafficWindows,
-                dates
-                    .start()
-                    .iter_days()
-                    .take_while(|date| date <= dates.end()),
-            )?;
-            queries::register_counted_traffic(context, settings.step).await?;
+            let counted = session.dates_of(Table::TrafficWindows, dates_in(&dates))?;
+            queries::counted_traffic(session, counted, step).await?
         }
-    }
-    let first = *slots_of(*dates.start(), settings.step).start();
-    let last = *slots_of(*dates.end(), settings.step).end();
-    let windows = queries::traffic_windows(context, settings.step, first..=last).await?;
+    };
+    let first = *slots_of(*dates.start(), step).start();
+    let last = *slots_of(*dates.end(), step).end();
+    let windows = queries::traffic_windows(session, extent, traffic, step, first..=last).await?;
     Ok(write(windows, folder, progress).await?.0)
 }
 

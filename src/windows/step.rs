@@ -5,7 +5,7 @@
 //!   and linked files that touch it; with step and series key. Their digest is the date's
 //!   *traffic*;
 //! - which windows each series has there and which of them are observed, which depends on all
-//!   logs: the date's part of the [frame](crate::session::queries::Frame).
+//!   logs: the date's part of the [frame](crate::session::queries::Extent).
 //!
 //! Where only the frame differs, as when the log of the next day shows that a site was silent and
 //! not without a log in the last minutes of this one, the counts are taken from the old windows.
@@ -13,53 +13,53 @@
 //! Dates whose requests are no longer kept (`crate::incremental::retention`) stay as they are, and count with the
 //! part of `series_dates` that was made of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use chrono::NaiveDate;
 use datafusion::arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Date32Type, Int64Type};
-use datafusion::datasource::MemTable;
 
 use crate::explain::cannot;
-use crate::incremental::key::Key;
+use crate::incremental::key::{Key, Made};
 use crate::incremental::partitions::is_there;
 use crate::incremental::pieces::pieces;
+use crate::incremental::{Staged, Step};
 use crate::progress::Counter;
 use crate::schema::{SERIES_DATES, Table};
 use crate::session::Session;
-use crate::session::queries::{self, Frame, Query};
+use crate::session::queries::{self, Extent, Query};
 use crate::units::WindowStep;
-use crate::units::dates::{DateLimits, dates_in};
+use crate::units::dates::dates_in;
 use crate::warehouse::Warehouse;
-use crate::warehouse::commit::{Change, Manifest, Partition, Retired, Writer};
+use crate::warehouse::commit::{Manifest, Partition, Retired};
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::{self, TableFileWriter, date_folder, partition_file};
 use crate::windows::{self, Counts, date_of, slots_of};
 use crate::windows::{Error, Result};
 
-/// To be raised whenever the same logs and settings would give other windows.
-const VERSION: u32 = 1;
+/// Most dates that are counted in one piece: it bounds the files that are written at once.
+const MOST_DATES: usize = 31;
 
 /// What is hashed before the ranges that logs cover.
 const OBSERVED: &str = "observed";
-/// The stored part of `series_dates` while it is read.
-const STORED_SERIES: &str = "stored_series_dates";
 
-/// What is to be done for `traffic_windows`.
-#[derive(Debug, Default)]
-pub(crate) struct TrafficPlan {
-    /// Per date to be built, where its counts come from.
-    pub(crate) build: BTreeMap<NaiveDate, Counts>,
-    /// Dates that no series reaches any more.
-    pub(crate) remove: Vec<NaiveDate>,
-    /// Dates that would be built, but that the run is limited to others.
-    pub(crate) left: usize,
-    /// Per date with requests, the digest of what tells them from others.
-    pub(crate) traffic: BTreeMap<NaiveDate, String>,
+/// The step that makes `traffic_windows`, and the part of `series_dates` that goes with it.
+#[derive(Debug)]
+pub struct TrafficStep<'a> {
+    session: &'a Session,
+    settings: &'a WindowSettings,
+    retired: Retired,
+    extent: Extent,
     /// What each date should be made from.
     keys: BTreeMap<NaiveDate, DateKey>,
+    /// Per date with requests, the digest of what tells them from others.
+    traffic: BTreeMap<NaiveDate, String>,
+    /// Dates whose windows were counted from the same requests.
+    counted: BTreeSet<NaiveDate>,
     /// New parts of `series_dates`.
     series: BTreeMap<NaiveDate, SeriesOfDate>,
     /// Dates whose part of `series_dates` goes.
@@ -83,158 +83,177 @@ type SeriesSite = (String, String);
 /// First and last window, counted from the Unix epoch.
 type Slots = (i64, i64);
 
-/// Finds out which dates are to be built. Afterwards the frame is registered in the session.
-pub(crate) async fn plan(
-    session: &Session,
-    manifest: &Manifest,
-    settings: &WindowSettings,
-    linked: &BTreeMap<NaiveDate, Vec<String>>,
-    limits: DateLimits,
-) -> Result<TrafficPlan> {
-    let warehouse = session.warehouse();
-    let mut plan = TrafficPlan::default();
-    let retired = Retired::load(warehouse)?;
-    let is_final = |date: NaiveDate| retired.covers(Table::AccessLogs, date);
-    if let Some(before) = retired.first_kept(Table::AccessLogs)
-        && WindowSettings::load(warehouse)? != *settings
-    {
-        return Err(Error::RequestsRetired { before });
-    }
-    let traffic = traffic_of_dates(warehouse, manifest, settings, linked, &retired)?;
-    let mut ranges: BTreeMap<SeriesSite, Slots> = BTreeMap::new();
-    let mut include = |(series, (first, last)): (SeriesSite, Slots)| {
-        let range = ranges.entry(series).or_insert((first, last));
-        *range = (range.0.min(first), range.1.max(last));
-    };
-    let stored = stored_series(warehouse, manifest, &traffic, &retired);
-    for row in read_series(session, &stored).await? {
-        include(row);
-    }
-    let missing = traffic.iter().filter(|(date, _)| !stored.contains(date));
-    for (piece, ()) in pieces(missing.map(|(date, _)| (*date, ()))) {
-        let found = count_series(session, settings, &piece).await?;
-        for (date, rows) in found {
-            rows.iter().cloned().for_each(&mut include);
-            let Some(traffic) = traffic.get(&date).cloned() else {
-                continue;
-            };
-            plan.series.insert(date, SeriesOfDate { traffic, rows });
+impl<'a> TrafficStep<'a> {
+    /// Finds out what each date should be made from: reads the requests of dates whose series are
+    /// not known yet.
+    ///
+    /// # Errors
+    /// When requests cannot be read, or windows of dates whose requests are no longer kept would
+    /// have to be cut anew.
+    pub async fn open(
+        session: &'a Session,
+        manifest: &Manifest,
+        settings: &'a WindowSettings,
+        linked: &BTreeMap<NaiveDate, Vec<String>>,
+    ) -> Result<Self> {
+        let warehouse = session.warehouse();
+        let retired = Retired::load(warehouse)?;
+        if let Some(before) = retired.first_kept(Table::AccessLogs)
+            && WindowSettings::load(warehouse)? != *settings
+        {
+            return Err(Error::RequestsRetired { before });
         }
-    }
-    plan.forgotten = manifest
-        .partitions(Table::SeriesDates)
-        .map(|(date, _)| date)
-        .filter(|date| !traffic.contains_key(date))
-        .collect();
-    register_ranges(session, ranges)?;
-    let frame = queries::register_frame(session.context(), settings.step).await?;
-    plan.keys = keys(&frame, settings, &traffic)?;
-    for (date, wanted) in plan.keys.iter().filter(|(date, _)| !is_final(**date)) {
-        let found = manifest.partition(Table::TrafficWindows, *date);
-        let found = found.filter(|found| is_there(warehouse, Table::TrafficWindows, *date, found));
-        if found.is_some_and(|found| found.key.as_ref() == Some(&wanted.key)) {
-            continue;
-        }
-        if !limits.contains(*date) {
-            plan.left += 1;
-            continue;
-        }
-        let has_counts = found.is_some_and(|found| found.traffic.as_ref() == Some(&wanted.traffic));
-        let counts = if has_counts {
-            Counts::Windows
-        } else {
-            Counts::Requests
+        let traffic = traffic_of_dates(warehouse, manifest, settings, linked, &retired)?;
+        let mut ranges: BTreeMap<SeriesSite, Slots> = BTreeMap::new();
+        let mut include = |(series, (first, last)): (SeriesSite, Slots)| {
+            let range = ranges.entry(series).or_insert((first, last));
+            *range = (range.0.min(first), range.1.max(last));
         };
-        plan.build.insert(*date, counts);
-    }
-    let table = warehouse.table(Table::TrafficWindows);
-    let there = tables::dates(&table)?;
-    plan.remove = there
-        .into_iter()
-        .filter(|date| !plan.keys.contains_key(date) && !is_final(*date))
-        .collect();
-    plan.traffic = traffic;
-    Ok(plan)
-}
-
-impl TrafficPlan {
-    /// Whether there is nothing to be done.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.build.is_empty()
-            && self.remove.is_empty()
-            && self.series.is_empty()
-            && self.forgotten.is_empty()
-    }
-
-    /// Builds what is to be built, and commits it.
-    pub(crate) async fn carry_out(
-        &self,
-        session: &Session,
-        writer: &mut Writer,
-        settings: &WindowSettings,
-        progress: &dyn Counter,
-    ) -> Result<()> {
-        let warehouse = session.warehouse().clone();
-        let mut change = writer.change()?;
-        let mut manifest = writer.manifest().clone();
-        let folder = change.staging().join("windows");
-        let table = warehouse.table(Table::TrafficWindows);
-        let build = self.build.iter().map(|(date, counts)| (*date, *counts));
-        for (dates, counts) in pieces(build) {
-            let built =
-                windows::build_dates(session, settings, dates, counts, &folder, progress).await?;
-            for date in built {
-                let Some(DateKey { traffic, key }) = self.keys.get(&date).cloned() else {
-                    continue;
-                };
-                let staged = partition_file(&folder, date);
-                let partition = Partition {
-                    key: Some(key),
-                    traffic: Some(traffic),
-                    ..Partition::by_hand(&staged)?
-                };
-                manifest.set(Table::TrafficWindows, date, partition);
-                change.replace(&staged, &partition_file(&table, date))?;
+        let stored = stored_series(warehouse, manifest, &traffic, &retired);
+        for row in read_series(session, &stored).await? {
+            include(row);
+        }
+        let mut series = BTreeMap::new();
+        let missing = traffic.iter().filter(|(date, _)| !stored.contains(date));
+        for (piece, ()) in pieces(missing.map(|(date, _)| (*date, ())), MOST_DATES) {
+            let found = count_series(session, settings, &piece).await?;
+            for (date, rows) in found {
+                rows.iter().cloned().for_each(&mut include);
+                if let Some(traffic) = traffic.get(&date).cloned() {
+                    series.insert(date, SeriesOfDate { traffic, rows });
+                }
             }
         }
-        for date in &self.remove {
-            change.delete(&partition_file(&table, *date))?;
-            manifest.remove(Table::TrafficWindows, *date);
-        }
-        self.store_series(&warehouse, &mut change, &mut manifest)?;
-        let staged = settings.save(change.staging())?;
-        change.replace(&staged, &WindowSettings::path(&warehouse))?;
-        Ok(writer.commit(change, manifest).await?)
+        let forgotten = manifest
+            .partitions(Table::SeriesDates)
+            .map(|(date, _)| date)
+            .filter(|date| !traffic.contains_key(date))
+            .collect();
+        let rows: Vec<_> = ranges.into_iter().collect();
+        let range = session.context().read_batch(series_batch(&rows)?)?;
+        let extent = queries::extent(session, range, settings.step).await?;
+        let keys = keys(&extent, settings, &traffic)?;
+        let has_counts = |(date, wanted): &(&NaiveDate, &DateKey)| {
+            let found = manifest.partition(Table::TrafficWindows, **date);
+            found.is_some_and(|found| {
+                found.traffic.as_ref() == Some(&wanted.traffic)
+                    && is_there(warehouse, Table::TrafficWindows, **date, found)
+            })
+        };
+        Ok(Self {
+            session,
+            settings,
+            counted: keys
+                .iter()
+                .filter(has_counts)
+                .map(|(date, _)| *date)
+                .collect(),
+            retired,
+            extent,
+            keys,
+            traffic,
+            series,
+            forgotten,
+        })
     }
 
-    fn store_series(
+    /// What tells the requests of each date from others.
+    #[must_use]
+    pub const fn traffic(&self) -> &BTreeMap<NaiveDate, String> {
+        &self.traffic
+    }
+
+    /// Whether something changes beside the dates.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.series.is_empty() || !self.forgotten.is_empty()
+    }
+}
+
+#[async_trait]
+impl Step for TrafficStep<'_> {
+    const TABLES: &'static [Table] = &[Table::TrafficWindows];
+    const MOST_DATES: usize = MOST_DATES;
+    /// The windows of all dates are cut alike.
+    const TOGETHER: bool = true;
+    type Kind = Counts;
+    type Report = ();
+    type Error = Error;
+
+    fn wanted(&self) -> BTreeMap<NaiveDate, Counts> {
+        let dates = self.keys.keys().filter(|date| !self.is_kept(**date));
+        dates
+            .map(|date| {
+                let counts = if self.counted.contains(date) {
+                    Counts::Windows
+                } else {
+                    Counts::Requests
+                };
+                (*date, counts)
+            })
+            .collect()
+    }
+
+    fn is_current(&self, date: NaiveDate, stored: &[&Partition]) -> bool {
+        let wanted = self.keys.get(&date).map(|wanted| &wanted.key);
+        stored.iter().all(|found| found.key.as_ref() == wanted)
+    }
+
+    /// Windows whose requests are gone stay as they are.
+    fn is_kept(&self, date: NaiveDate) -> bool {
+        self.retired.covers(Table::AccessLogs, date)
+    }
+
+    async fn build(
         &self,
-        warehouse: &Warehouse,
-        change: &mut Change,
-        manifest: &mut Manifest,
+        dates: RangeInclusive<NaiveDate>,
+        counts: Counts,
+        staged: &mut Staged,
+        (): &mut (),
+        progress: &dyn Counter,
     ) -> Result<()> {
-        for (date, SeriesOfDate { traffic, rows }) in &self.series {
-            let staged = change.staging().join(format!("series-{date}.parquet"));
-            let mut file = TableFileWriter::create(&staged, Arc::clone(&SERIES_DATES))?;
-            file.write(&series_batch(rows)?)?;
-            file.finish()?;
-            let partition = Partition {
-                key: Some(traffic.clone()),
-                ..Partition::by_hand(&staged)?
+        let folder = staged.folder().join("windows");
+        let (session, settings) = (self.session, self.settings);
+        let source = (&self.extent, counts);
+        let built =
+            windows::build_dates(session, settings, source, dates, &folder, progress).await?;
+        for date in built {
+            let Some(DateKey { traffic, key }) = self.keys.get(&date).cloned() else {
+                continue;
             };
-            manifest.set(Table::SeriesDates, *date, partition);
-            change.replace(&staged, &series_file(warehouse, *date))?;
-        }
-        for date in &self.forgotten {
-            change.delete(&series_file(warehouse, *date))?;
-            manifest.remove(Table::SeriesDates, *date);
+            let made = Partition {
+                key: Some(key),
+                traffic: Some(traffic),
+                ..Partition::empty()
+            };
+            staged.put(
+                Table::TrafficWindows,
+                date,
+                &partition_file(&folder, date),
+                made,
+            )?;
         }
         Ok(())
     }
-}
 
-fn series_file(warehouse: &Warehouse, date: NaiveDate) -> std::path::PathBuf {
-    partition_file(&warehouse.table(Table::SeriesDates), date)
+    fn conclude(&self, staged: &mut Staged) -> Result<()> {
+        for (date, SeriesOfDate { traffic, rows }) in &self.series {
+            let file = staged.folder().join(format!("series-{date}.parquet"));
+            let mut table = TableFileWriter::create(&file, Arc::clone(&SERIES_DATES))?;
+            table.write(&series_batch(rows)?)?;
+            table.finish()?;
+            let made = Partition {
+                key: Some(traffic.clone()),
+                ..Partition::empty()
+            };
+            staged.put(Table::SeriesDates, *date, &file, made)?;
+        }
+        for date in &self.forgotten {
+            staged.remove(Table::SeriesDates, *date)?;
+        }
+        let file = self.settings.save(staged.folder())?;
+        Ok(staged.place(&file, &WindowSettings::path(self.session.warehouse()))?)
+    }
 }
 
 /// Per date with requests, what its counts are a function of.
@@ -245,7 +264,7 @@ fn traffic_of_dates(
     linked: &BTreeMap<NaiveDate, Vec<String>>,
     retired: &Retired,
 ) -> Result<BTreeMap<NaiveDate, String>> {
-    let base = Key::of("traffic", VERSION)
+    let base = Key::of(Made::Traffic)
         .text(Query::Traffic.text())
         .text(&settings.step.to_string())
         .text(settings.series_key.as_sql());
@@ -315,13 +334,8 @@ fn stored_series(
 }
 
 async fn read_series(session: &Session, dates: &[NaiveDate]) -> Result<Vec<(SeriesSite, Slots)>> {
-    session.register_dates(STORED_SERIES, Table::SeriesDates, dates.iter().copied())?;
-    let rows = session
-        .context()
-        .table(STORED_SERIES)
-        .await?
-        .collect()
-        .await?;
+    let rows = session.dates_of(Table::SeriesDates, dates.iter().copied())?;
+    let rows = rows.collect().await?;
     let mut found = Vec::new();
     for batch in &rows {
         let batch = tables::conform(batch, &SERIES_DATES)?;
@@ -336,10 +350,10 @@ async fn count_series(
     settings: &WindowSettings,
     dates: &std::ops::RangeInclusive<NaiveDate>,
 ) -> Result<BTreeMap<NaiveDate, Vec<(SeriesSite, Slots)>>> {
-    session
-        .register_series_requests(&settings.series_key, Some(dates))
+    let requests = session
+        .series_requests(&settings.series_key, Some(dates))
         .await?;
-    let frame = queries::series_dates(session.context(), settings.step).await?;
+    let frame = queries::series_dates(session, requests, settings.step).await?;
     let mut found: BTreeMap<_, Vec<_>> = dates_in(dates).map(|date| (date, Vec::new())).collect();
     for batch in frame.collect().await? {
         let days = batch.column(0).as_primitive::<Date32Type>().clone();
@@ -389,28 +403,16 @@ fn series_batch(rows: &[(SeriesSite, Slots)]) -> Result<RecordBatch> {
     )?)
 }
 
-/// Registers `series_range`.
-fn register_ranges(session: &Session, ranges: BTreeMap<SeriesSite, Slots>) -> Result<()> {
-    let rows: Vec<_> = ranges.into_iter().collect();
-    let batch = series_batch(&rows)?;
-    let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
-    session.context().deregister_table(queries::SERIES_RANGE)?;
-    session
-        .context()
-        .register_table(queries::SERIES_RANGE, Arc::new(table))?;
-    Ok(())
-}
-
 /// What each date that a series reaches should be made from.
 fn keys(
-    frame: &Frame,
+    extent: &Extent,
     settings: &WindowSettings,
     traffic: &BTreeMap<NaiveDate, String>,
 ) -> Result<BTreeMap<NaiveDate, DateKey>> {
     let step = settings.step;
     let mut frames: BTreeMap<NaiveDate, Key> = BTreeMap::new();
     // In the order of their names, and ranges in the order of time, however they were found.
-    for (kind, batches) in [("series", &frame.series), (OBSERVED, &frame.observed)] {
+    for (kind, batches) in [("series", &extent.series), (OBSERVED, &extent.observed)] {
         let mut rows = Vec::new();
         for batch in batches {
             rows.extend(frame_rows(batch)?);
@@ -430,12 +432,12 @@ fn keys(
             }
         }
     }
-    let none = Key::of("no traffic", VERSION).finish();
+    let none = Key::of(Made::NoTraffic).finish();
     Ok(frames
         .into_iter()
         .map(|(date, frame)| {
             let traffic = traffic.get(&date).unwrap_or(&none).clone();
-            let key = Key::of("traffic_windows", VERSION)
+            let key = Key::of(Made::TrafficWindows)
                 .text(Query::TrafficWindows.text())
                 .text(&traffic)
                 .text(&frame.finish())

@@ -9,6 +9,7 @@
 //! [`crate::job::config::template`], which a test compares with the defaults.
 
 pub mod outputs;
+pub mod retrain;
 pub mod template;
 
 use std::borrow::Cow;
@@ -19,16 +20,19 @@ use anomalog_udfs::TimeZone;
 use chrono::{NaiveDate, NaiveTime};
 use serde::Deserialize;
 
-use super::retrain::RetrainSettings;
+use crate::detectors::settings::ScoreSettings;
 use crate::explain::Explain;
 use crate::incidents::{IncidentRules, RulesError};
+use crate::incremental::retention::RetentionSettings;
+use crate::intake::LogSource;
 use crate::logs::{FieldMap, Format, IngestOptions, TimeLimits};
 use crate::units::zones::{SeriesTimeZones, parse_time_zone};
 use crate::units::{Span, WindowStep};
 use crate::warehouse::Warehouse;
 use crate::warehouse::settings::SeriesKey;
 use crate::warehouse::settings::WindowSettings;
-use outputs::{ExportSettings, HookSettings, MetricsSettings, RetentionSettings};
+use outputs::{ExportSettings, HookSettings, MetricsSettings};
+use retrain::RetrainSettings;
 
 /// Why a job file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -128,31 +132,6 @@ pub struct Job {
     pub hooks: HookSettings,
     /// What is kept for how long.
     pub retention: RetentionSettings,
-}
-
-/// Some logs that are written alike.
-#[derive(Debug, Clone)]
-pub struct LogSource {
-    /// Files, folders and patterns of them.
-    pub paths: Vec<PathBuf>,
-    /// How they are read.
-    pub options: IngestOptions,
-    /// Whether they are Parquet, to be linked in place.
-    pub is_parquet: bool,
-}
-
-/// What scores windows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScoreSettings {
-    /// The detector that decides; the best there is if absent.
-    pub detector: Option<String>,
-    /// Columns that shipped detectors score, where none was trained.
-    pub metrics: Vec<String>,
-    /// Windows per series and week that may be anomalous by chance, whatever detectors were trained
-    /// with. An incident takes more than one, so there may be more of them than false incidents.
-    pub alarms_per_week: f64,
-    /// Where it is what time of day.
-    pub time_zones: SeriesTimeZones,
 }
 
 /// What is planned.

@@ -10,10 +10,6 @@ use crate::export::ExportFormat;
 use crate::incidents::SeverityRule;
 use crate::units::Span;
 
-/// Least days that requests and scores are kept: incidents are compared with the week before, and
-/// a site without logs counts as silent for a week.
-const LEAST_DAYS: i64 = 14;
-
 /// An export that follows the warehouse.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -71,16 +67,6 @@ impl Default for HookSettings {
             webhook_timeout: Span::minutes(1),
         }
     }
-}
-
-/// How long rows are kept, counted back from the last date of the windows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RetentionSettings {
-    /// Requests; for ever if absent.
-    pub access_logs: Option<Days>,
-    /// Scored windows; for ever if absent.
-    pub scored_windows: Option<Days>,
 }
 
 /// A program and its arguments.
@@ -151,40 +137,6 @@ impl TryFrom<String> for WebhookUrl {
             _ => Err(EXPECTED),
         }
     }
-}
-
-/// A number of days, at least fourteen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Days(i64);
-
-impl Days {
-    /// How many.
-    #[must_use]
-    pub const fn count(self) -> i64 {
-        self.0
-    }
-}
-
-impl TryFrom<String> for Days {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        whole_days(&text)
-            .filter(|days| *days >= LEAST_DAYS)
-            .map(Self)
-            .ok_or("expected whole days, at least 14, such as `90d`")
-    }
-}
-
-/// The days of a text such as `7d`, if it means whole ones.
-pub(crate) fn whole_days(text: &str) -> Option<i64> {
-    let span: Span = text.parse().ok()?;
-    let (days, rest) = (
-        span.micros() / Span::DAY.micros(),
-        span.micros() % Span::DAY.micros(),
-    );
-    (rest == 0).then_some(days)
 }
 
 /// A length of time as the standard library has it.

@@ -1,5 +1,7 @@
 //! What a run did: on the terminal, beside the tables, and as a row of the table `runs`.
 
+mod after;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
@@ -15,11 +17,13 @@ use serde::Serialize;
 use super::config::Job;
 use crate::detectors::champions::Decision;
 use crate::explain::cannot;
-use crate::explain::chain;
+use crate::explain::{ExitStatus, chain};
+use crate::incidents::SeverityRule;
 use crate::incidents::step::NewIncidents;
-use crate::intake::SourceFault;
-use crate::job::Result;
-use crate::job::tell::after::After;
+use crate::intake::{SourceFault, TakenIn};
+use crate::job::error::Result;
+pub use after::After;
+
 use crate::logs::{IngestSummary, Totals};
 use crate::schema::{RUNS, Table};
 use crate::scores::drift::Drift;
@@ -69,7 +73,7 @@ pub struct StepSeconds {
 
 /// What a run did.
 #[derive(Debug, Clone, Serialize)]
-pub struct NightSummary {
+pub struct RunSummary {
     /// Digest of what went before and what was built; `None` if nothing was.
     pub run_id: Option<String>,
     /// When it started, RFC 3339.
@@ -130,7 +134,31 @@ pub struct NightSummary {
     pub outcome: Outcome,
 }
 
-impl NightSummary {
+impl RunSummary {
+    /// Notes what was taken in.
+    pub(crate) fn take(&mut self, taken: TakenIn) {
+        self.logs_compressed = taken.compressed;
+        taken.read.into_iter().for_each(|read| self.read(read));
+        self.logs_replaced = taken.replaced.len();
+        self.warnings.extend(
+            taken
+                .replaced
+                .into_iter()
+                .map(|fault| format!("`{}` {}", fault.path, fault.message)),
+        );
+    }
+
+    /// How a run ends that has done what it could.
+    #[must_use]
+    pub fn exit_status(&self, fail_on: Option<SeverityRule>) -> ExitStatus {
+        let incidents = fail_on.map_or(0, |severity| self.after.alerts.at_least(severity));
+        match self.outcome {
+            _ if incidents > 0 => ExitStatus::Incidents,
+            Outcome::Success => ExitStatus::Success,
+            Outcome::Partial => ExitStatus::Partial,
+        }
+    }
+
     pub(crate) fn new(started: DateTime<Utc>, recovery: Recovery, unfinished_log: bool) -> Self {
         let mut warnings = Vec::new();
         if recovery.completed_commit || recovery.removed_leftovers || unfinished_log {
@@ -287,7 +315,7 @@ impl NightSummary {
                 number(self.scores.windows),
                 number(self.scores.anomalies),
                 number(self.new_incidents.total()),
-                number(self.new_incidents.of("high")),
+                number(self.new_incidents.count(SeverityRule::High)),
                 text(&self.detector),
                 seconds(self.seconds.ingest),
                 seconds(self.seconds.windows),
@@ -334,7 +362,7 @@ impl NightSummary {
             text.push_str("|---|---|---|---|---|---|\n");
             for incident in &self.new_incidents.worst {
                 let cells = [
-                    incident.severity.clone(),
+                    incident.severity.to_string(),
                     incident.site.clone(),
                     incident.started_at.clone(),
                     incident.ended_at.clone(),
@@ -414,7 +442,7 @@ fn span(dates: &BTreeSet<String>) -> String {
     }
 }
 
-impl fmt::Display for NightSummary {
+impl fmt::Display for RunSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.run_id {
             None => write!(

@@ -8,18 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::Int32Type;
 use serde::{Deserialize, Serialize};
 
 use crate::export::partition_identity;
-use crate::incidents::SeverityRule;
+use crate::incidents::{NamedIncident, SeverityRule, named};
 use crate::incremental::remembered;
-use crate::job::Result;
+use crate::job::error::Result;
 use crate::schema::Table;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::{Manifest, PartitionDate};
-use crate::warehouse::rows::{number, read_if_there, text, time};
+use crate::warehouse::rows;
 use crate::warehouse::tables::{self, partition_file};
 
 /// Most incidents that are kept for a webhook that does not take them, and that one message names.
@@ -35,32 +33,8 @@ pub struct Alerts {
     pub(crate) worst: Vec<Alert>,
 }
 
-/// One incident, as others are told of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Alert {
-    /// Its key.
-    pub incident_id: String,
-    /// Its series.
-    pub site: String,
-    /// When it starts, RFC 3339.
-    pub started_at: String,
-    /// When it ends, RFC 3339.
-    pub ended_at: String,
-    /// How severe it is.
-    pub severity: SeverityRule,
-    /// `spike` or `dip`.
-    pub direction: String,
-    /// The metric that shows it.
-    pub top_metric: String,
-    /// What was expected of it in total.
-    pub expected_total: f64,
-    /// What there was.
-    pub actual_total: f64,
-    /// Minutes of usual traffic that were lost or came on top.
-    pub impact_minutes: f64,
-    /// The value that explains it best, such as `client_ip 192.0.2.1`, if any does.
-    pub cause: Option<String>,
-}
+/// One incident, as others are told of it: with the value that explains it best as text.
+pub type Alert = NamedIncident<String>;
 
 impl Alerts {
     /// How many there are of a severity or above.
@@ -81,12 +55,7 @@ impl Alerts {
 
 /// Worst first, and no more than are named.
 pub(crate) fn sort(alerts: &mut Vec<Alert>) {
-    alerts.sort_by(|one, other| {
-        (other.severity.cmp(&one.severity))
-            .then(other.impact_minutes.total_cmp(&one.impact_minutes))
-            .then_with(|| one.started_at.cmp(&other.started_at))
-            .then_with(|| one.incident_id.cmp(&other.incident_id))
-    });
+    alerts.sort_by(Alert::worst_first);
     alerts.truncate(MOST_NAMED);
 }
 
@@ -158,47 +127,12 @@ impl Ledger {
 
 /// The incidents of a date with their first causes.
 fn incidents_of(warehouse: &Warehouse, date: NaiveDate) -> Result<Vec<Alert>> {
-    let file = |table| partition_file(&warehouse.table(table), date);
-    let mut causes = BTreeMap::new();
-    for rows in read_if_there(&file(Table::IncidentCauses))? {
-        let Some(ranks) = rows.column_by_name("rank") else {
-            continue;
-        };
-        let ranks = ranks.as_primitive::<Int32Type>();
-        for row in (0..rows.num_rows()).filter(|row| ranks.value(*row) == 1) {
-            let (dimension, value) = (text(&rows, "dimension", row), text(&rows, "value", row));
-            causes.insert(
-                text(&rows, "incident_id", row),
-                format!("{dimension} {value}"),
-            );
-        }
-    }
+    let rows = |table| rows::read_if_there(&partition_file(&warehouse.table(table), date));
+    let causes = rows(Table::IncidentCauses)?;
     let mut alerts = Vec::new();
-    for rows in read_if_there(&file(Table::Incidents))? {
-        for row in 0..rows.num_rows() {
-            let incident_id = text(&rows, "incident_id", row);
-            alerts.push(Alert {
-                site: text(&rows, "site", row),
-                started_at: time(&rows, "started_at", row),
-                ended_at: time(&rows, "ended_at", row),
-                severity: severity(&text(&rows, "severity", row)),
-                direction: text(&rows, "direction", row),
-                top_metric: text(&rows, "top_metric", row),
-                expected_total: number(&rows, "expected_total", row),
-                actual_total: number(&rows, "actual_total", row),
-                impact_minutes: number(&rows, "impact_minutes", row),
-                cause: causes.get(&incident_id).cloned(),
-                incident_id,
-            });
-        }
+    for incidents in rows(Table::Incidents)? {
+        let of_file = named(&incidents, &causes);
+        alerts.extend(of_file.map(|incident| incident.map_cause(|cause| cause.text())));
     }
     Ok(alerts)
-}
-
-fn severity(name: &str) -> SeverityRule {
-    match name {
-        "high" => SeverityRule::High,
-        "medium" => SeverityRule::Medium,
-        _ => SeverityRule::Low,
-    }
 }

@@ -14,7 +14,7 @@ use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMi
 use super::ledger::Alerts;
 use crate::export::{StarTable, description};
 use crate::incidents::SeverityRule;
-use crate::job::Result;
+use crate::job::error::Result;
 use crate::warehouse::publish;
 
 /// The ways in which a run can end.

@@ -1,0 +1,197 @@
+//! The tables of a warehouse as queries read them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::MemTable;
+use datafusion::datasource::listing::{ListingTable, ListingTableConfig};
+use datafusion::error::Result as QueryResult;
+use datafusion::prelude::{DataFrame, ident};
+
+use super::files::{folder_url, listing_options, parquet_url};
+use super::{Error, INGESTED_LOGS, LOG_COVERAGE, Result, Session, queries};
+use crate::explain::cannot;
+use crate::schema::{self, ACCESS_LOGS_READ, DATE_PARTITION, Table};
+use crate::warehouse::tables::date_folder;
+
+impl Session {
+    /// Opens a Parquet file of the user's, or a folder of them.
+    ///
+    /// # Errors
+    /// When it does not exist or is not Parquet.
+    pub async fn parquet(&self, path: &Path) -> Result<DataFrame> {
+        let (url, extension) = parquet_url(path)?;
+        let options = listing_options().with_file_extension(extension);
+        let table = async {
+            let config = ListingTableConfig::new(url)
+                .with_listing_options(options)
+                .infer_schema(&self.context.state())
+                .await?;
+            self.context
+                .read_table(Arc::new(ListingTable::try_new(config)?))
+        };
+        // The file's own name says more than the store's.
+        std::fs::metadata(path).map_err(cannot("read", path))?;
+        table.await.map_err(|source| Error::NotParquet {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Returns some dates of a table of windows: only their files are listed and read, and they are
+    /// known to be in order.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn dates_of(
+        &self,
+        table: Table,
+        dates: impl IntoIterator<Item = NaiveDate>,
+    ) -> QueryResult<DataFrame> {
+        let schema = match table {
+            Table::SeriesDates => &*schema::SERIES_DATES,
+            _ => &*schema::TRAFFIC_WINDOWS,
+        };
+        self.context
+            .read_table(self.dates_with(table, schema, dates)?)
+    }
+
+    /// The columns of one date of `scored_windows`, which depend on the detectors that wrote it.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub async fn scored_windows_schema(&self, date: NaiveDate) -> QueryResult<SchemaRef> {
+        let folder = self.warehouse.table(Table::ScoredWindows);
+        let url = folder_url(&date_folder(&folder, date))?;
+        listing_options()
+            .infer_schema(&self.context.state(), &url)
+            .await
+    }
+
+    /// Returns some dates of `scored_windows`, with these columns: what a query reads does not grow
+    /// with the number of dates that there are.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn scored_windows_of(
+        &self,
+        schema: &SchemaRef,
+        dates: impl IntoIterator<Item = NaiveDate>,
+    ) -> QueryResult<DataFrame> {
+        let table = self.dates_with(Table::ScoredWindows, schema, dates)?;
+        self.context.read_table(table)
+    }
+
+    fn dates_with(
+        &self,
+        table: Table,
+        schema: &SchemaRef,
+        dates: impl IntoIterator<Item = NaiveDate>,
+    ) -> QueryResult<Arc<dyn TableProvider>> {
+        let folder = self.warehouse.table(table);
+        let urls = dates
+            .into_iter()
+            .map(|date| folder_url(&date_folder(&folder, date)))
+            .collect::<QueryResult<Vec<_>>>()?;
+        Ok(if urls.is_empty() {
+            Arc::new(MemTable::try_new(Arc::clone(schema), vec![Vec::new()])?)
+        } else {
+            // Every file is in the order in which windows are scored.
+            let order = schema.fields().iter().take(2);
+            let order = order.map(|field| ident(field.name()).sort(true, false));
+            let config = ListingTableConfig::new_with_multi_paths(urls)
+                .with_listing_options(listing_options().with_file_sort_order(vec![order.collect()]))
+                .with_schema(Arc::clone(schema));
+            Arc::new(ListingTable::try_new(config)?)
+        })
+    }
+
+    /// Returns a session in which logs cover the time that is given here instead of the time that
+    /// `log_files` has, and linked ones theirs.
+    ///
+    /// # Errors
+    /// When the rows are not those of a coverage.
+    pub async fn with_coverage(&self, log_files: RecordBatch) -> QueryResult<Self> {
+        let log_files = self.context.read_batch(log_files)?.into_view();
+        let with_logs = self.reading(vec![(Table::LogFiles.name(), log_files.clone())])?;
+        let coverage = queries::log_coverage(&with_logs).await?.into_view();
+        Ok(Self {
+            context: self.reading(vec![
+                (Table::LogFiles.name(), log_files),
+                (LOG_COVERAGE, coverage),
+            ])?,
+            warehouse: self.warehouse.clone(),
+            detectors: Arc::clone(&self.detectors),
+        })
+    }
+
+    pub(super) async fn register_tables(&self) -> Result<()> {
+        for table in Table::ALL {
+            let (name, schema) = match table {
+                Table::AccessLogs => (INGESTED_LOGS, &*ACCESS_LOGS_READ),
+                Table::LogFiles => (table.name(), &*schema::LOG_FILES),
+                Table::Quarantine => (table.name(), &*schema::QUARANTINE),
+                Table::TrafficWindows => (table.name(), &*schema::TRAFFIC_WINDOWS),
+                Table::Incidents => (table.name(), &*schema::INCIDENTS),
+                Table::IncidentCauses => (table.name(), &*schema::INCIDENT_CAUSES),
+                Table::Labels => (table.name(), &*schema::LABELS),
+                Table::Calendar => (table.name(), &*schema::CALENDAR),
+                Table::Runs => (table.name(), &*schema::RUNS),
+                // Not for queries.
+                Table::SeriesDates => continue,
+                // Its columns depend on the detectors that wrote it.
+                Table::ScoredWindows => {
+                    self.register_scored_windows().await?;
+                    continue;
+                }
+            };
+            self.register_folder(name, &self.warehouse.table(table), Arc::clone(schema))?;
+        }
+        self.register_linked_logs().await?;
+        let logs = queries::access_logs(&self.context).await?;
+        self.context
+            .register_table(Table::AccessLogs.name(), logs.into_view())?;
+        let coverage = queries::log_coverage(&self.context).await?;
+        self.context
+            .register_table(LOG_COVERAGE, coverage.into_view())?;
+        Ok(())
+    }
+
+    /// Registers a folder of Parquet files. One that does not exist has no files.
+    fn register_folder(&self, name: &str, folder: &Path, schema: SchemaRef) -> QueryResult<()> {
+        let mut options = listing_options();
+        if name == INGESTED_LOGS {
+            options = options
+                .with_table_partition_cols(vec![(DATE_PARTITION.to_owned(), DataType::Date32)]);
+        }
+        let config = ListingTableConfig::new(folder_url(folder)?)
+            .with_listing_options(options)
+            .with_schema(schema);
+        self.context
+            .register_table(name, Arc::new(ListingTable::try_new(config)?))?;
+        Ok(())
+    }
+
+    async fn register_scored_windows(&self) -> Result<()> {
+        let folder = self.warehouse.table(Table::ScoredWindows);
+        // An empty folder has no columns.
+        let is_empty =
+            crate::logs::linked::parquet_files(&folder).is_ok_and(|files| files.is_empty());
+        if !folder.is_dir() || is_empty {
+            return Ok(());
+        }
+        let config = ListingTableConfig::new(folder_url(&folder)?)
+            .with_listing_options(listing_options())
+            .infer_schema(&self.context.state())
+            .await?;
+        self.context.register_table(
+            Table::ScoredWindows.name(),
+            Arc::new(ListingTable::try_new(config)?),
+        )?;
+        Ok(())
+    }
+}
