@@ -77,7 +77,119 @@ impl Table {
             Self::SeriesDates => "series_dates",
         }
     }
+
+    /// What one row stands for.
+    #[must_use]
+    pub const fn row(self) -> &'static str {
+        match self {
+            Self::AccessLogs => "request",
+            Self::LogFiles => "ingested file and site: what was read, and which time it covers",
+            Self::Quarantine => "line that could not be read as a request",
+            Self::TrafficWindows => "series and window, gaps filled",
+            Self::ScoredWindows => "series and window, with anomaly scores",
+            Self::Incidents => "incident",
+            Self::IncidentCauses => "incident and value that explains a part of it",
+            Self::Labels => "known anomaly",
+            Self::Calendar => "time at which something was planned",
+            Self::Runs => "run of `anomalog run` that changed something",
+            Self::SeriesDates => "date, series and site: first and last window with a request",
+        }
+    }
+
+    /// What a column means, of the tables that are not exported: `export::description` knows the
+    /// columns of those that are.
+    #[must_use]
+    pub fn meaning(self, column: &str) -> Option<&'static str> {
+        let columns = match self {
+            Self::AccessLogs => REQUEST_MEANINGS,
+            Self::LogFiles => LOG_FILE_MEANINGS,
+            Self::Quarantine => QUARANTINE_MEANINGS,
+            Self::Labels => LABEL_MEANINGS,
+            Self::Calendar => CALENDAR_MEANINGS,
+            _ => &[],
+        };
+        let mut columns = columns.iter();
+        columns
+            .find(|(name, _)| *name == column)
+            .map(|(_, text)| *text)
+    }
 }
+
+/// Columns and what they mean.
+type Meanings = &'static [(&'static str, &'static str)];
+
+const REQUEST_MEANINGS: Meanings = &[
+    ("timestamp", "When the server logged the request, UTC"),
+    (
+        "site",
+        "The site, as the log, its folder or the command line names it",
+    ),
+    (
+        "client_ip",
+        "The client's address or name, as the log has it",
+    ),
+    ("method", "Such as GET; empty where the log has none"),
+    ("path", "Path without query; empty where the log has none"),
+    ("query", "What follows the question mark; empty without one"),
+    ("protocol", "Such as HTTP/1.1; empty where the log has none"),
+    ("status", "HTTP status of the answer"),
+    ("bytes", "Bytes sent; NULL where the log does not say"),
+    (
+        "latency_ms",
+        "Time to answer, milliseconds; NULL where the log does not say",
+    ),
+    ("referer", "The header of that name; NULL without one"),
+    ("user_agent", "The header of that name; NULL without one"),
+    (
+        DATE_PARTITION,
+        "UTC date of timestamp; a folder, so that a filter on it leaves files out",
+    ),
+];
+
+const LOG_FILE_MEANINGS: Meanings = &[
+    ("file", "The file, as it was named when it was ingested"),
+    ("blake3", "Digest of its bytes"),
+    ("format", "The log format that it was read as"),
+    ("site", "A site that it has requests of"),
+    ("lines", "Lines of the whole file"),
+    (
+        "rejected",
+        "Lines of the whole file that went to the quarantine",
+    ),
+    ("rows", "Requests of the site"),
+    ("covered_from", "First timestamp of the whole file, UTC"),
+    ("covered_to", "Last timestamp of the whole file, UTC"),
+];
+
+const QUARANTINE_MEANINGS: Meanings = &[
+    ("file", "The file, as in log_files"),
+    ("line_number", "From 1"),
+    ("reason", "Why it is no request"),
+    ("raw", "Its bytes, without the line end"),
+];
+
+const LABEL_MEANINGS: Meanings = &[
+    ("site", "Series, as in traffic_windows"),
+    ("start", "First instant of the anomaly, UTC"),
+    ("end", "First instant after it, UTC"),
+    ("kind", "What happened, such as outage or flood"),
+    ("metric", "The column of traffic_windows that shows it best"),
+    (
+        "culprit",
+        "The client, network or path that causes it; NULL without one",
+    ),
+];
+
+const CALENDAR_MEANINGS: Meanings = &[
+    ("site", "The site, * for every one"),
+    ("start", "First instant of what was planned, UTC"),
+    ("end", "First instant after it, UTC"),
+    (
+        "kind",
+        "maintenance: no window is an incident; event: none with more than expected; holiday: none with \
+         less than expected",
+    ),
+];
 
 /// `access_logs` as stored in a file; [`DATE_PARTITION`] is a folder, not a column of the file.
 ///

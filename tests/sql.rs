@@ -14,6 +14,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a broken fixture may end the test run")]
 
+// In a folder, so that it is no test binary of its own.
+#[path = "sql/docs.rs"]
+mod docs;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,16 +1,13 @@
 //! The measures as SQL aggregates, one series a group.
 //!
-//! | function | result |
-//! |---|---|
-//! | `auc_pr(window_start, label, score)`, `auc_roc(…)` | DOUBLE in [0, 1] |
-//! | `vus_pr(window_start, label, score, sliding_window)`, `vus_roc(…)` | DOUBLE in [0, 1] |
-//! | `event_recall(window_start, label, is_anomaly)` | DOUBLE in [0, 1] |
-//! | `false_alarms(window_start, label, is_anomaly)` | BIGINT |
+//! What they take and return is said by their `Documentation`, from which `docs/sql.md` is made.
 //!
 //! One row per window. Rows are put in the order of `window_start` here, so that results do not
 //! depend on the plan. A NULL or NaN score is no score, a NULL `is_anomaly` no alarm; rows whose
 //! time or label is NULL are left out. A group that [cannot be judged](EvaluationError),
 //! for want of a labelled window, say, has NULL.
+
+mod documentation;
 
 use std::sync::Arc;
 
@@ -27,7 +24,7 @@ use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Signature, Volatility,
 };
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::scalar::ScalarValue;
@@ -141,6 +138,10 @@ impl AggregateUDFImpl for MeasureOf {
 
     fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        documentation::of(self.name())
     }
 
     fn coerce_types(&self, found: &[DataType]) -> Result<Vec<DataType>> {

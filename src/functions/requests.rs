@@ -1,17 +1,12 @@
 //! What the queries of incidents need beside SQL.
 //!
-//! | function | result |
-//! |---|---|
-//! | `incident_id(series, started_at)` | STRING: names an incident, the same in every run |
-//! | `client_network(client_ip)` | STRING: the /24 of an IPv4, the /48 of an IPv6 address; NULL for what is no address |
-//! | `path_folder(path)` | STRING: the path up to its last slash; empty for one without |
-//! | `value_bucket(value)` | INT in [0, 4096): where a value is counted while there may be too many values |
+//! What they take and return is said by their [`Documentation`], from which `docs/sql.md` is made.
 //!
 //! NULL in gives NULL out. Values come from whoever sends requests: they are hashed or parsed as an
 //! address, and never interpreted otherwise.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Int32Array, StringViewArray, StringViewBuilder,
@@ -21,7 +16,8 @@ use datafusion::common::plan_err;
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, DocSection, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility,
 };
 use twox_hash::XxHash64;
 
@@ -87,6 +83,133 @@ pub fn value_bucket(value: &str) -> i32 {
     (XxHash64::oneshot(0, value.as_bytes()) >> (u64::BITS - BUCKET_BITS)) as i32
 }
 
+const INCIDENTS: DocSection = DocSection {
+    include: true,
+    label: "Incidents",
+    description: Some(
+        "Scalar functions that the tables of incidents are made with, of use where requests are grouped. \
+         NULL gives NULL. Texts come from whoever sends requests: they are hashed or parsed as an \
+         address, and never interpreted otherwise.",
+    ),
+};
+
+static INCIDENT_ID: LazyLock<Documentation> = LazyLock::new(|| {
+    Documentation::builder(
+        INCIDENTS,
+        "Names the incident of a series that starts at a time: the `incident_id` of `incidents`. The \
+         result is a STRING of 16 hexadecimal digits, a BLAKE3 digest of both, and so the same in every \
+         run and version.",
+        "incident_id(series, started_at)",
+    )
+    .with_argument(
+        "series",
+        "STRING: the series, which is `site` in `incidents`.",
+    )
+    .with_argument(
+        "started_at",
+        "TIMESTAMP: the start of its first window, read in microseconds. One without a zone is UTC.",
+    )
+    .with_sql_example(
+        "\
+```sql
+SELECT incident_id('shop', TIMESTAMP '2026-02-25T06:13:20Z') AS incident_id
+```
+
+```text
++------------------+
+| incident_id      |
++------------------+
+| 1edd7265fe434ffd |
++------------------+
+```",
+    )
+    .build()
+});
+
+static CLIENT_NETWORK: LazyLock<Documentation> = LazyLock::new(|| {
+    Documentation::builder(
+        INCIDENTS,
+        "Finds the network of a client: the /24 of an IPv4 address, also where it is written as IPv6, and \
+         the /48 of an IPv6 address. The result is a STRING, NULL for what is no address.",
+        "client_network(client_ip)",
+    )
+    .with_argument("client_ip", "STRING: an address without a port.")
+    .with_sql_example(
+        "\
+```sql
+SELECT client_ip, client_network(client_ip) AS network
+FROM   (VALUES ('203.0.113.77'), ('2001:db8:7:1::9'), ('localhost')) AS t(client_ip)
+ORDER  BY client_ip
+```
+
+```text
++-----------------+-----------------+
+| client_ip       | network         |
++-----------------+-----------------+
+| 2001:db8:7:1::9 | 2001:db8:7::/48 |
+| 203.0.113.77    | 203.0.113.0/24  |
+| localhost       |                 |
++-----------------+-----------------+
+```",
+    )
+    .build()
+});
+
+static PATH_FOLDER: LazyLock<Documentation> = LazyLock::new(|| {
+    Documentation::builder(
+        INCIDENTS,
+        "Cuts a path after its last slash: what `/orders/1` and `/orders/2` have in common. The result is \
+         a STRING, empty for a path without a slash.",
+        "path_folder(path)",
+    )
+    .with_argument("path", "STRING: the path of a request, without its query.")
+    .with_sql_example(
+        "\
+```sql
+SELECT path, path_folder(path) AS folder
+FROM   (VALUES ('/v1/orders/17'), ('/'), ('*')) AS t(path)
+ORDER  BY path
+```
+
+```text
++---------------+-------------+
+| path          | folder      |
++---------------+-------------+
+| *             |             |
+| /             | /           |
+| /v1/orders/17 | /v1/orders/ |
++---------------+-------------+
+```",
+    )
+    .build()
+});
+
+static VALUE_BUCKET: LazyLock<Documentation> = LazyLock::new(|| {
+    Documentation::builder(
+        INCIDENTS,
+        "Puts a text into one of 4096 buckets by its hash (XXH64), the same in every run and version. The \
+         result is an INT in [0, 4096). The search for causes counts buckets first where there may be too \
+         many values to count each.",
+        "value_bucket(value)",
+    )
+    .with_argument("value", "STRING: any text.")
+    .with_sql_example(
+        "\
+```sql
+SELECT value_bucket('/v1/orders/17') AS bucket
+```
+
+```text
++--------+
+| bucket |
++--------+
+| 2497   |
++--------+
+```",
+    )
+    .build()
+});
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Function {
     IncidentId,
@@ -109,6 +232,15 @@ impl Function {
             Self::ClientNetwork => "client_network",
             Self::PathFolder => "path_folder",
             Self::ValueBucket => "value_bucket",
+        }
+    }
+
+    fn documentation(self) -> &'static Documentation {
+        match self {
+            Self::IncidentId => &INCIDENT_ID,
+            Self::ClientNetwork => &CLIENT_NETWORK,
+            Self::PathFolder => &PATH_FOLDER,
+            Self::ValueBucket => &VALUE_BUCKET,
         }
     }
 
@@ -173,6 +305,10 @@ impl ScalarUDFImpl for IncidentFunction {
 
     fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        Some(self.function.documentation())
     }
 
     fn coerce_types(&self, found: &[DataType]) -> Result<Vec<DataType>> {

@@ -12,6 +12,7 @@
 //! Beside them stand two aggregates for windows of traffic, `unique_count` and `quantiles`.
 
 mod call;
+mod documentation;
 mod planning;
 mod result;
 mod scalar;

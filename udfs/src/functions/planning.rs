@@ -19,9 +19,11 @@ use datafusion::logical_expr::planner::{
     ExprPlanner, PlannerResult, RawAggregateExpr, RawWindowExpr,
 };
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, ScalarUDF, Signature, Volatility,
-    WindowFunctionDefinition, WindowUDF,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Expr, ScalarUDF, Signature,
+    Volatility, WindowFunctionDefinition, WindowUDF,
 };
+
+use super::documentation;
 
 /// The functions behind each name.
 #[derive(Debug, Default)]
@@ -107,6 +109,10 @@ impl AggregateUDFImpl for CallMarker {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         Ok(types.to_vec())
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        documentation::of_anomaly_function(self.name())
     }
 
     fn return_type(&self, _types: &[DataType]) -> Result<DataType> {

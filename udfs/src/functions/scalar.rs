@@ -8,13 +8,14 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{exec_err, internal_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
+    Volatility,
 };
 use datafusion::scalar::ScalarValue;
 
-use super::AnomalyFunction;
 use super::call::{Shape, element, execution_error};
 use super::window::{metric_values, micros};
+use super::{AnomalyFunction, documentation};
 use crate::detector::{Detector, MetricArgument};
 use crate::forecasting::Status;
 use crate::layout::BlockLayout;
@@ -88,6 +89,10 @@ impl ScalarUDFImpl for ListFunction {
             self.function.output.data_type(),
             is_nullable,
         )))
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        documentation::of_anomaly_function(self.name())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

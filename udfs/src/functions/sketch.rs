@@ -1,13 +1,8 @@
 //! Aggregates over sketches: `unique_count(value)` and `quantiles(value, p, …)`.
 //!
-//! | function | result |
-//! |---|---|
-//! | `unique_count(value)` | BIGINT: how many distinct values; NULL is none |
-//! | `quantiles(value, p, …)` | LIST of DOUBLE: the quantile at each probability; NULL without values |
-//!
-//! `unique_count` takes text, binary or whole numbers and `quantiles` any numbers, of which NULL
-//! and NaN are left out. How exact they are say [`UniqueSketch`] and [`QuantileSketch`]. Results
-//! do not depend on the order of rows, batches, partitions or spilling, to the last bit.
+//! What they take and return is said by their [`documentation`](super::documentation), and how exact
+//! they are by [`UniqueSketch`] and [`QuantileSketch`]. Results do not depend on the order of rows,
+//! batches, partitions or spilling, to the last bit.
 
 use std::fmt;
 use std::hash::Hash;
@@ -25,7 +20,8 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator,
+    Signature, Volatility,
 };
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::scalar::ScalarValue;
@@ -269,6 +265,10 @@ impl<S: Summary> AggregateUDFImpl for Aggregate<S> {
 
     fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        super::documentation::of_sketch(self.name())
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {

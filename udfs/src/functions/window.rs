@@ -23,7 +23,7 @@ use datafusion::physical_expr::expressions::Literal;
 use datafusion::physical_plan::windows::{StandardWindowExpr, WindowExpr, WindowUDFExpr};
 
 use super::call::{Shape, execution_error};
-use super::{AnomalyFunction, Output};
+use super::{AnomalyFunction, Output, documentation};
 use crate::detector::{Detector, DetectorRef, MetricArgument};
 use crate::forecasting::{ForecastError, Status};
 use crate::scoring::WindowScore;
@@ -213,7 +213,7 @@ impl WindowUDFImpl for WindowFunction {
     }
 
     fn documentation(&self) -> Option<&Documentation> {
-        None
+        documentation::of_anomaly_function(self.name())
     }
 }
 
