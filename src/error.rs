@@ -16,14 +16,12 @@ use crate::calendar::labels::LabelsError;
 use crate::evaluation::collection::CollectionError;
 use crate::evaluation::report::PageError;
 use crate::evaluation::run::RunError;
-use crate::evaluation::study::LinesError;
 use crate::evaluation::warehouse::WarehouseError;
 use crate::export::ExportError;
 use crate::incidents::RulesError;
 use crate::job::ConfigError;
 use crate::logs::linked::SourceError;
 use crate::logs::{IngestError, WriteError};
-use crate::pretraining::PretrainingError;
 use crate::schema::Table;
 use crate::session::TABLES;
 use crate::simulation::SimulationError;
@@ -229,9 +227,6 @@ pub enum Error {
     /// An evaluation that would leak, or that can judge nothing.
     #[error(transparent)]
     Evaluation(Box<RunError>),
-    /// Results of a study that cannot be gone on with.
-    #[error(transparent)]
-    Study(#[from] LinesError),
     /// The page of an evaluation.
     #[error(transparent)]
     Page(#[from] PageError),
@@ -367,9 +362,6 @@ pub enum Error {
         /// End of the last window.
         until: String,
     },
-    /// What shipped detectors are made from is missing.
-    #[error(transparent)]
-    Pretraining(#[from] PretrainingError),
     /// Windows of the user's were scored without a place for the result.
     #[error("scores of `--windows` need a file to go to")]
     NoScoreOutput,
@@ -466,7 +458,6 @@ impl Error {
             Self::Detector(error) => error.hint(),
             Self::Training(error) => error.hint(),
             Self::Collection(error) => error.hint().map(str::to_owned),
-            Self::Study(error) => error.hint().map(str::to_owned),
             Self::Labels(error) => error.hint().map(str::to_owned),
             Self::Labelled(error) => error.hint().map(str::to_owned),
             Self::Evaluation(error) => error.hint(),
@@ -490,7 +481,6 @@ impl Error {
             }),
             Self::UnknownSeries { .. } => Some("labels name series as the column `site` of the windows does".to_owned()),
             Self::NoLabels { .. } => Some("move `--until`, or label anomalies before it".to_owned()),
-            Self::Pretraining(error) => error.hint(),
             Self::NoScoreOutput => Some("name one with `--out FILE`".to_owned()),
             Self::Delimiter { .. }
             | Self::Unpublished { .. }

@@ -18,22 +18,24 @@ use anomalog_udfs::models::Architecture;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use crate::evaluation::collection::{self, CollectionError, LabelledSeries};
-use crate::simulation::{COUNTED, Simulation, SimulationError, count};
-use crate::training::dataset::Series;
-use crate::training::{self, Dataset, SkippedSeries, StepReport, TrainingError, TrainingSettings};
-use crate::warehouse::publish;
+use anomalog::evaluation::collection::{self, CollectionError, LabelledSeries};
+use anomalog::simulation::{COUNTED, Simulation, SimulationError, count};
+use anomalog::training::dataset::Series;
+use anomalog::training::{
+    self, Dataset, SkippedSeries, StepReport, TrainingError, TrainingSettings,
+};
+use anomalog::warehouse::publish;
 
 /// The name of the only metric, which stands for any.
 const METRIC: &str = "value";
 /// KPI series that are not learned from at all: parts of the files WSD 139 (c69a50cf), WSD 043 and
 /// WSD 117 (ffb82d38) of TSB-AD are the same values.
-pub const LEFT_OUT: [&str; 2] = ["c69a50cf", "ffb82d38"];
+pub(crate) const LEFT_OUT: [&str; 2] = ["c69a50cf", "ffb82d38"];
 /// Datasets without a licence that would let anyone ship what was learned from them.
 const UNLICENSED: [&str; 3] = ["WSD", "IOPS", "TODS"];
 /// Share of each series of NAB that is learned from; NAB has no training range of its own. An
 /// evaluation on NAB judges what comes after.
-pub const NAB_SHARE: f64 = 0.4;
+pub(crate) const NAB_SHARE: f64 = 0.4;
 /// Folders of NAB whose series are drawn by formulas: they teach square waves.
 const NAB_ARTIFICIAL: &str = "artificial";
 /// Seed of the simulated worlds, that no example and no test uses.
@@ -45,35 +47,35 @@ const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 1, 5).expect("a date"
 
 /// What to learn from.
 #[derive(Debug, Clone)]
-pub struct Sources {
+pub(crate) struct Sources {
     /// Lists of labelled series.
-    pub lists: Vec<PathBuf>,
+    pub(crate) lists: Vec<PathBuf>,
     /// Folder of NAB.
-    pub nab: Option<PathBuf>,
+    pub(crate) nab: Option<PathBuf>,
     /// Simulated sites.
-    pub sites: u32,
+    pub(crate) sites: u32,
     /// Days of each.
-    pub days: u32,
+    pub(crate) days: u32,
     /// Seed of the simulated worlds, added to their own.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// How to learn.
 #[derive(Debug, Clone, Copy)]
-pub struct Pretraining {
+pub(crate) struct Pretraining {
     /// Optimiser steps at most.
-    pub steps: usize,
+    pub(crate) steps: usize,
     /// Width of the recurrent state.
-    pub hidden_size: usize,
+    pub(crate) hidden_size: usize,
     /// Seed of weights and batches.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Version of the detectors.
-    pub release: u32,
+    pub(crate) release: u32,
 }
 
 /// Why nothing can be learned.
 #[derive(Debug, thiserror::Error)]
-pub enum PretrainingError {
+pub(crate) enum PretrainingError {
     /// A list or a series cannot be read.
     #[error(transparent)]
     Collection(#[from] CollectionError),
@@ -96,7 +98,7 @@ pub enum PretrainingError {
 impl PretrainingError {
     /// What the user can do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Collection(error) => error.hint().map(str::to_owned),
             Self::Unlicensed { .. } => Some("leave its list out".to_owned()),
@@ -108,12 +110,12 @@ impl PretrainingError {
 
 /// Series to learn from.
 #[derive(Debug, Default)]
-pub struct Lessons {
+pub(crate) struct Lessons {
     datasets: Vec<Dataset>,
     /// The labelled series among them, and how much of each.
-    pub seen: Vec<SeenSeries>,
+    pub(crate) seen: Vec<SeenSeries>,
     /// What is not learned from, and why.
-    pub skipped: Vec<SkippedSeries>,
+    pub(crate) skipped: Vec<SkippedSeries>,
 }
 
 impl Lessons {
@@ -121,7 +123,7 @@ impl Lessons {
     ///
     /// # Errors
     /// When a series cannot be read, must not be learned from, or nothing is left.
-    pub fn gather(sources: &Sources) -> Result<Self, PretrainingError> {
+    pub(crate) fn gather(sources: &Sources) -> Result<Self, PretrainingError> {
         let mut lessons = Self::default();
         for list in &sources.lists {
             for series in collection::read(list)? {
@@ -228,14 +230,14 @@ impl Lessons {
 
     /// Series that take part.
     #[must_use]
-    pub fn series(&self) -> usize {
+    pub(crate) fn series(&self) -> usize {
         let datasets = self.datasets.iter();
         datasets.map(|dataset| dataset.series().len()).sum()
     }
 
     /// Windows that take part.
     #[must_use]
-    pub fn windows(&self) -> usize {
+    pub(crate) fn windows(&self) -> usize {
         self.datasets.iter().map(Dataset::rows).sum()
     }
 
@@ -243,7 +245,7 @@ impl Lessons {
     ///
     /// # Errors
     /// As training.
-    pub fn train(
+    pub(crate) fn train(
         &self,
         pretraining: Pretraining,
         architecture: Architecture,
@@ -268,7 +270,7 @@ impl Lessons {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write_seen(&self, folder: &Path) -> crate::error::Result<()> {
+    pub(crate) fn write_seen(&self, folder: &Path) -> anomalog::error::Result<()> {
         #[derive(Serialize)]
         #[serde(transparent)]
         struct Seen<'a>(&'a [SeenSeries]);

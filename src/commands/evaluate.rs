@@ -91,7 +91,7 @@ fn judge(
 }
 
 /// Shows on a bar how far an evaluation is.
-pub(super) fn show(bar: &ProgressBar) -> impl Fn(Progress<'_>) + Sync {
+pub fn show(bar: &ProgressBar) -> impl Fn(Progress<'_>) + Sync {
     move |progress| match progress {
         Progress::Planned(steps) => {
             bar.set_position(0);
@@ -126,7 +126,7 @@ async fn label(
 }
 
 /// All windows of a frame, by site.
-pub(super) async fn windows(frame: DataFrame, metrics: &[String]) -> Result<Vec<Series>> {
+pub async fn windows(frame: DataFrame, metrics: &[String]) -> Result<Vec<Series>> {
     let key = Key {
         series: SERIES,
         window_start: WINDOW_START,

@@ -1,16 +1,16 @@
-//! `anomalog pretrain`: makes the detectors that are compiled into the program.
+//! `anomalog-lab pretrain`: makes the detectors that are compiled into the program.
 
 use std::fmt;
 use std::path::PathBuf;
 
+use anomalog::cli::printer::Printer;
 use anomalog_udfs::models::Architecture;
 use serde::Serialize;
 
-use super::Settings;
 use crate::cli::PretrainArgs;
 use crate::error::Result;
 use crate::pretraining::{Lessons, Pretraining, Sources};
-use crate::training::SkippedSeries;
+use anomalog::training::SkippedSeries;
 
 /// What was made.
 #[derive(Debug, Serialize)]
@@ -61,11 +61,11 @@ impl fmt::Display for Pretrained {
     }
 }
 
-/// Runs `anomalog pretrain`.
+/// Runs `anomalog-lab pretrain`.
 ///
 /// # Errors
 /// When a series cannot be read or must not be learned from, or the folder cannot be written.
-pub fn run(settings: &Settings, args: PretrainArgs) -> Result<()> {
+pub(crate) fn run(printer: Printer, args: PretrainArgs) -> Result<()> {
     let sources = Sources {
         lists: args.series,
         nab: args.nab,
@@ -84,7 +84,7 @@ pub fn run(settings: &Settings, args: PretrainArgs) -> Result<()> {
     let mut detectors = Vec::new();
     for architecture in args.arch.into_iter().map(Architecture::from) {
         let steps = u64::from(args.steps);
-        let bar = settings.printer.progress("training", Some(steps));
+        let bar = printer.progress("training", Some(steps));
         let started = std::time::Instant::now();
         let detector = tokio::task::block_in_place(|| {
             lessons.train(pretraining, architecture, &mut |report| {
@@ -108,11 +108,11 @@ pub fn run(settings: &Settings, args: PretrainArgs) -> Result<()> {
         }
     }
     lessons.write_seen(&args.out)?;
-    settings.printer.summary(&Pretrained {
+    Ok(printer.summary(&Pretrained {
         out: args.out,
         series: lessons.series(),
         windows: lessons.windows(),
         skipped: lessons.skipped,
         detectors,
-    })
+    })?)
 }

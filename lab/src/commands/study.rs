@@ -1,27 +1,32 @@
-//! `anomalog study`: all architectures and floors on labelled data, as a document.
+//! `anomalog-lab study`: all architectures and floors on labelled data, as tables and plots.
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anomalog::calendar::labels;
+use anomalog::cli::printer::Printer;
+use anomalog::cli::{IngestArgs, LogFormatArg, WindowsArgs};
+use anomalog::commands::Settings;
+use anomalog::commands::evaluate::{show, windows};
+use anomalog::commands::ingest;
+use anomalog::error::Error as ProgramError;
+use anomalog::evaluation::warehouse;
+use anomalog::schema::Table;
+use anomalog::session::SessionOptions;
+use anomalog::simulation::{self, Simulation, simulate};
+use anomalog::warehouse::Warehouse;
+use anomalog::warehouse::commit::Wait;
+use anomalog::warehouse::publish;
 use chrono::{Duration, NaiveDate, NaiveTime};
 use serde::Serialize;
 
-use super::Settings;
-use super::evaluate::{show, windows};
-use super::ingest;
-use super::windows_input;
-use crate::calendar::labels;
-use crate::cli::printer::Printer;
-use crate::cli::{IngestArgs, LogFormatArg, StudyArgs, WindowsArgs, WindowsInputArgs};
-use crate::error::{Error, Result};
-use crate::evaluation::study::{self, ATTACKS, Group, Plan, StudyLines, data};
-use crate::evaluation::warehouse;
-use crate::scores::SERIES;
-use crate::simulation::{self, Simulation, simulate};
-use crate::warehouse::Warehouse;
-use crate::warehouse::publish;
+use crate::cli::StudyArgs;
+use crate::error::Result;
+use crate::study::{self, ATTACKS, Group, Plan, StudyLines, data};
 
+/// The file of all tables.
+const TABLES: &str = "tables.md";
 /// What simulated attacks show in.
 const METRICS: [&str; 5] = [
     "requests",
@@ -42,52 +47,51 @@ struct Studied {
 
 impl fmt::Display for Studied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "wrote `{}` and {} plots", self.out.display(), self.plots)
+        write!(
+            f,
+            "wrote tables and {} plots to `{}`",
+            self.plots,
+            self.out.display()
+        )
     }
 }
 
-/// Runs `anomalog study`.
+/// Runs `anomalog-lab study`.
 ///
 /// # Errors
 /// When data cannot be read, results are of another study, or a file cannot be written.
-pub async fn run(settings: &Settings, args: StudyArgs) -> Result<()> {
+pub(crate) async fn run(printer: Printer, args: StudyArgs) -> Result<()> {
     let plan = if args.quick {
         Plan::quick()
     } else {
         Plan::full()
     };
-    publish::resolve(&args.out)?;
     let mut lines = StudyLines::open(args.results.as_deref(), &plan)?;
     if !lines.is_complete() {
-        let (groups, absent) = gather(settings, &plan, &args.data).await?;
+        let (groups, absent) = gather(printer, &plan, &args.data).await?;
         lines.begin(&plan, &absent)?;
-        let bar = settings.printer.progress("studying", Some(0));
+        let bar = printer.progress("studying", Some(0));
         // Plain computing: other tasks of the runtime may go on meanwhile.
         let judged =
             tokio::task::block_in_place(|| study::run(&plan, &groups, &mut lines, &show(&bar)));
         bar.finish_and_clear();
         judged?;
     }
-    let document = study::document(&lines, &args.plots)?;
-    let folder = args.out.parent().unwrap_or(Path::new("")).join(&args.plots);
-    fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
-    for (name, svg) in &document.plots {
-        publish::write(&folder.join(name), svg)?;
+    let tables = study::make_tables(&lines)?;
+    fs::create_dir_all(&args.out).map_err(ProgramError::io("write", &args.out))?;
+    for (name, svg) in &tables.plots {
+        publish::write(&args.out.join(name), svg)?;
     }
-    publish::write(&args.out, &document.markdown)?;
-    settings.printer.summary(&Studied {
+    publish::write(&args.out.join(TABLES), &tables.markdown)?;
+    Ok(printer.summary(&Studied {
         out: args.out,
-        plots: document.plots.len(),
-    })
+        plots: tables.plots.len(),
+    })?)
 }
 
 /// All series, and what is not there.
-async fn gather(
-    settings: &Settings,
-    plan: &Plan,
-    folder: &Path,
-) -> Result<(Vec<Group>, Vec<String>)> {
-    fs::metadata(folder).map_err(Error::io("read", folder))?;
+async fn gather(printer: Printer, plan: &Plan, folder: &Path) -> Result<(Vec<Group>, Vec<String>)> {
+    fs::metadata(folder).map_err(ProgramError::io("read", folder))?;
     let found = data::read(folder)?;
     let mut groups = Vec::new();
     if !found.series.is_empty() {
@@ -96,13 +100,14 @@ async fn gather(
             series: found.series,
         });
     }
-    groups.push(simulated(settings, plan).await?);
+    groups.push(simulated(printer, plan).await?);
     Ok((groups, found.absent))
 }
 
 /// Simulates logs, ingests them into a warehouse of their own, and labels its windows.
-async fn simulated(settings: &Settings, plan: &Plan) -> Result<Group> {
-    let temporary = tempfile::tempdir().map_err(Error::io("write", &std::env::temp_dir()))?;
+async fn simulated(printer: Printer, plan: &Plan) -> Result<Group> {
+    let temporary =
+        tempfile::tempdir().map_err(ProgramError::io("write", &std::env::temp_dir()))?;
     let sample = temporary.path().join("sample");
     let simulation = Simulation {
         days: plan.simulated_days,
@@ -111,28 +116,23 @@ async fn simulated(settings: &Settings, plan: &Plan) -> Result<Group> {
         start: START,
         scale: plan.simulated_scale,
     };
-    let bar = settings
-        .printer
-        .progress("simulating days", Some(plan.simulated_days.into()));
+    let bar = printer.progress("simulating days", Some(plan.simulated_days.into()));
     simulate(&simulation, &sample, &mut |day, _| {
         bar.set_position(day.into());
     })?;
     bar.finish_and_clear();
     let own = Settings {
         warehouse: Warehouse::new(temporary.path().join("warehouse")),
-        session: settings.session,
-        wait: settings.wait,
+        session: SessionOptions::default(),
+        wait: Wait::No,
         printer: Printer::new(false, true),
     };
     ingest::ingest(&own, ingest_arguments(&sample)).await?;
     let session = own.open().await?;
-    let input = WindowsInputArgs {
-        windows: None,
-        series_column: SERIES.to_owned(),
-    };
-    let input = windows_input::open(&session, &input).await?;
+    let table = session.context().table(Table::TrafficWindows.name());
+    let frame = table.await?;
     let metrics = METRICS.map(str::to_owned);
-    let windows = windows(input.frame, &metrics).await?;
+    let windows = windows(frame, &metrics).await?;
     let labels = labels::read(&sample.join(simulation::LABELS))?;
     let since = START + Duration::days(plan.simulated_training_days.into());
     let since = since.and_time(NaiveTime::MIN).and_utc().timestamp_micros();

@@ -2,9 +2,9 @@
 
 use super::figures::{Figures, average, interval};
 use super::views::View;
-use crate::evaluation::bootstrap::Interval;
-use crate::evaluation::budgets::{ASKED, Budget, BudgetOutcome, ThresholdSource};
-use crate::evaluation::run::SeriesResult;
+use anomalog::evaluation::bootstrap::Interval;
+use anomalog::evaluation::budgets::{ASKED, Budget, BudgetOutcome, ThresholdSource};
+use anomalog::evaluation::run::SeriesResult;
 
 /// What came of each budget for some candidates on some series.
 #[derive(Debug)]
@@ -83,9 +83,9 @@ fn kept(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::run::FLOOR;
-    use crate::evaluation::study::lines::StudyLines;
-    use crate::evaluation::study::views;
+    use crate::study::lines::StudyLines;
+    use crate::study::views;
+    use anomalog::evaluation::run::FLOOR;
 
     #[test]
     fn alarms_are_in_the_period_that_one_is_asked_for() {

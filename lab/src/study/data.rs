@@ -4,16 +4,16 @@ use std::path::Path;
 
 use anomalog_udfs::detector::shipped::{self, SeenSeries};
 
-use crate::evaluation::collection::{self, CollectionError, LabelledSeries};
 use crate::pretraining::NAB_SHARE;
+use anomalog::evaluation::collection::{self, CollectionError, LabelledSeries};
 
 /// Widest border of events of its volumes, as a share of the series: half the width of the windows
 /// that it labels, 10 % of a series shared by all its anomalies.
 const NAB_BORDER_SHARE: f64 = 0.01;
 /// Dataset of it.
-pub const NAB: &str = "NAB";
+pub(crate) const NAB: &str = "NAB";
 /// Dataset of the outage.
-pub const OUTAGE: &str = "outage 1995";
+pub(crate) const OUTAGE: &str = "outage 1995";
 /// Midnight before the first day that is judged of the outage: 24 July 1995, UTC.
 const OUTAGE_SINCE: i64 = 806_544_000;
 /// Files of the lists that are read as they are.
@@ -21,18 +21,18 @@ const LISTS: [&str; 2] = ["kpi/series.csv", "tsbad/series.csv"];
 
 /// What was found of the data.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// The series.
-    pub series: Vec<LabelledSeries>,
+    pub(crate) series: Vec<LabelledSeries>,
     /// What is not there.
-    pub absent: Vec<String>,
+    pub(crate) absent: Vec<String>,
 }
 
 /// Reads all series of one metric below a folder.
 ///
 /// # Errors
 /// When one cannot be read.
-pub fn read(folder: &Path) -> Result<Found, CollectionError> {
+pub(crate) fn read(folder: &Path) -> Result<Found, CollectionError> {
     let mut found = Found::default();
     for list in LISTS {
         let path = folder.join(list);

@@ -1,9 +1,8 @@
 //! One figure per series, and what two candidates differ by.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use crate::evaluation::bootstrap::{Interval, mean_interval};
+use anomalog::evaluation::bootstrap::{Interval, mean_interval};
 
 /// By series, a figure of one candidate: the mean over seeds.
 pub(super) type Figures = BTreeMap<String, f64>;
@@ -31,32 +30,18 @@ pub(super) fn average(all: impl Iterator<Item = Figures>) -> Figures {
     sums.into_iter().map(mean).collect()
 }
 
-/// Compares candidates, and counts how often that was done.
-#[derive(Debug, Default)]
-pub(super) struct Comparisons {
-    count: Cell<usize>,
-}
-
-impl Comparisons {
-    /// Mean difference over the series that both have; `None` where there are none.
-    pub(super) fn paired(&self, one: &Figures, other: &Figures) -> Option<Interval> {
-        let differences: Vec<f64> = one
-            .iter()
-            .filter_map(|(series, figure)| Some(figure - other.get(series)?))
-            .collect();
-        self.count.set(self.count.get() + 1);
-        mean_interval(&differences)
-    }
-
-    /// How many there were.
-    pub(super) fn count(&self) -> usize {
-        self.count.get()
-    }
+/// Mean difference over the series that both have; `None` where there are none.
+pub(super) fn paired(one: &Figures, other: &Figures) -> Option<Interval> {
+    let differences: Vec<f64> = one
+        .iter()
+        .filter_map(|(series, figure)| Some(figure - other.get(series)?))
+        .collect();
+    mean_interval(&differences)
 }
 
 /// Series that a difference needs, to be one. With fewer, all have the same sign by chance more
 /// often than once in ten: 2 · 2⁻ⁿ.
-pub(super) const FEWEST_SERIES: usize = 5;
+const FEWEST_SERIES: usize = 5;
 
 /// Whether a difference is one: its interval excludes 0, and is over enough series.
 pub(super) fn is_beyond_noise(difference: &Interval) -> bool {
@@ -72,16 +57,15 @@ pub(super) fn difference(difference: &Interval) -> String {
     }
 }
 
-/// A difference with its interval and what it says.
-pub(super) fn verdict(of: &Interval) -> String {
-    let noise = if of.series < FEWEST_SERIES {
+/// What a difference says.
+pub(super) fn noise(of: &Interval) -> &'static str {
+    if of.series < FEWEST_SERIES {
         "too few to tell"
     } else if is_beyond_noise(of) {
-        "beyond noise"
+        "beyond"
     } else {
-        "within noise"
-    };
-    format!("{} over {} series, {noise}", difference(of), of.series)
+        "within"
+    }
 }
 
 #[cfg(test)]
@@ -95,16 +79,14 @@ mod tests {
 
     #[test]
     fn only_series_of_both_are_compared() {
-        let comparisons = Comparisons::default();
         let one = figures(&[("a", 0.5), ("b", 0.75), ("c", 1.0)]);
         let other = figures(&[("a", 0.25), ("b", 0.5), ("d", 0.0)]);
-        let found = comparisons.paired(&one, &other).unwrap();
+        let found = paired(&one, &other).unwrap();
         assert_eq!(
-            verdict(&found),
-            "+0.250 [+0.250, +0.250] over 2 series, too few to tell"
+            (difference(&found).as_str(), found.series, noise(&found)),
+            ("+0.250 [+0.250, +0.250]", 2, "too few to tell")
         );
-        let none = comparisons.paired(&one, &figures(&[("d", 0.0)]));
-        assert_eq!((none, comparisons.count()), (None, 2));
+        assert_eq!(paired(&one, &figures(&[("d", 0.0)])), None);
     }
 
     #[test]
@@ -114,14 +96,10 @@ mod tests {
                 .map(|series| (series.to_string(), figure))
                 .collect()
         };
-        let found = |count| {
-            let comparisons = Comparisons::default();
-            comparisons
-                .paired(&of(count, 1.0), &of(count, 0.5))
-                .unwrap()
-        };
-        assert!(is_beyond_noise(&found(5)) && !is_beyond_noise(&found(4)));
-        assert_eq!(verdict(&found(1)), "+0.500 over 1 series, too few to tell");
+        let found = |count, figure| paired(&of(count, figure), &of(count, 0.5)).unwrap();
+        assert!(is_beyond_noise(&found(5, 1.0)) && !is_beyond_noise(&found(4, 1.0)));
+        assert_eq!(noise(&found(5, 0.5)), "within");
+        assert_eq!(difference(&found(1, 1.0)), "+0.500");
     }
 
     #[test]

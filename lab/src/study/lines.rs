@@ -12,7 +12,7 @@ const FORMAT: u32 = 2;
 
 /// Why lines cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum LinesError {
+pub(crate) enum LinesError {
     /// The file cannot be read or written.
     #[error("cannot {action} `{}`", .path.display())]
     Io {
@@ -46,7 +46,7 @@ pub enum LinesError {
 impl LinesError {
     /// What the user can do about it.
     #[must_use]
-    pub const fn hint(&self) -> Option<&'static str> {
+    pub(crate) const fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Io { .. } => None,
             Self::Damaged { .. } => Some("remove the line and those after it, or the file"),
@@ -57,7 +57,7 @@ impl LinesError {
 
 /// The lines of a study, in memory and, if there is one, in a file.
 #[derive(Debug)]
-pub struct StudyLines {
+pub(crate) struct StudyLines {
     lines: Vec<Line>,
     path: Option<PathBuf>,
 }
@@ -67,7 +67,7 @@ impl StudyLines {
     ///
     /// # Errors
     /// When the file cannot be read, or holds results of another plan or version.
-    pub fn open(path: Option<&Path>, plan: &Plan) -> Result<Self, LinesError> {
+    pub(crate) fn open(path: Option<&Path>, plan: &Plan) -> Result<Self, LinesError> {
         let mut opened = Self {
             lines: Vec::new(),
             path: path.map(Path::to_owned),
@@ -140,7 +140,7 @@ impl StudyLines {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn begin(&mut self, plan: &Plan, absent: &[String]) -> Result<(), LinesError> {
+    pub(crate) fn begin(&mut self, plan: &Plan, absent: &[String]) -> Result<(), LinesError> {
         if !self.lines.is_empty() {
             return Ok(());
         }
@@ -155,7 +155,7 @@ impl StudyLines {
 
     /// Whether all is done.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         matches!(self.lines.last(), Some(Line::Complete))
     }
 
@@ -186,7 +186,7 @@ impl StudyLines {
         })
     }
 
-    pub(super) fn complete(&mut self) -> crate::error::Result<()> {
+    pub(super) fn complete(&mut self) -> Result<(), LinesError> {
         if !self.is_complete() {
             self.add(vec![Line::Complete])?;
         }
@@ -248,7 +248,7 @@ fn machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::study::made_up;
+    use crate::study::made_up;
 
     fn done(unit: &str) -> Line {
         Line::Done {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::lines::StudyLines;
 use super::records::{Line, Record, SeriesFacts, Use};
-use crate::evaluation::budgets::{ASKED, BudgetOutcome, ThresholdSource};
-use crate::evaluation::judge::{AlarmMeasures, Measures, OracleF1};
-use crate::evaluation::run::SeriesResult;
+use anomalog::evaluation::budgets::{ASKED, BudgetOutcome, ThresholdSource};
+use anomalog::evaluation::judge::{AlarmMeasures, Measures, OracleF1};
+use anomalog::evaluation::run::SeriesResult;
 
 /// A series of a dataset.
 pub(super) fn series(file: &str, dataset: &str) -> Line {

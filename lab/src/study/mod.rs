@@ -2,18 +2,18 @@
 //!
 //! ```text
 //! data ─▶ groups of labelled series ┐
-//! plan ─▶ units of work ────────────┴─run─▶ lines (JSON, resumable) ─views─▶ findings ─▶ document, plots
+//! plan ─▶ units of work ────────────┴─run─▶ lines (JSON, resumable) ─views─▶ tables, plots
 //! ```
 //!
-//! Everything in the document but its fixed text is computed from the lines, so it can be made anew
-//! without judging anything again. Series are judged by [`super::run`], as `anomalog evaluate` does.
+//! All tables are computed from the lines, so they can be made anew without judging anything again.
+//! What follows from them is for people to write. Series are judged by
+//! [`anomalog::evaluation::run`], as by `anomalog evaluate`.
 
-mod advice;
 mod calibration;
-pub mod data;
-mod document;
+mod charts;
+pub(crate) mod data;
+mod differences;
 mod figures;
-mod findings;
 mod lines;
 #[cfg(test)]
 mod made_up;
@@ -21,31 +21,32 @@ mod outage;
 mod plan;
 mod plots;
 mod records;
+mod tables;
 mod views;
 
-use std::path::Path;
 use std::time::Instant;
 
-use super::collection::LabelledSeries;
-use super::lessons::overlaps;
-use super::run::{self, Progress, RunError};
-use crate::error::{Error, Result};
+use anomalog::evaluation::collection::LabelledSeries;
+use anomalog::evaluation::lessons::overlaps;
+use anomalog::evaluation::run::{self, Progress, RunError};
 
-pub use document::Document;
-pub use lines::{LinesError, StudyLines};
-pub use plan::Plan;
-pub use views::ATTACKS;
+use crate::error::Result;
+
+pub(crate) use lines::{LinesError, StudyLines};
+pub(crate) use plan::Plan;
+pub(crate) use tables::make_tables;
+pub(crate) use views::ATTACKS;
 
 use plan::Unit;
 use records::{Line, Record, SeriesFacts, Use};
 
 /// Series that are judged together: weights are transferred within a group.
 #[derive(Debug, Clone)]
-pub struct Group {
+pub(crate) struct Group {
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Its series, all with the same metrics.
-    pub series: Vec<LabelledSeries>,
+    pub(crate) series: Vec<LabelledSeries>,
 }
 
 /// Judges what the lines do not have yet, and adds it to them.
@@ -55,7 +56,7 @@ pub struct Group {
 /// # Errors
 /// When the lines cannot be written, or nothing of a unit can be judged for another reason than the
 /// series themselves.
-pub fn run(
+pub(crate) fn run(
     plan: &Plan,
     groups: &[Group],
     lines: &mut StudyLines,
@@ -78,7 +79,7 @@ pub fn run(
             }
         }
     }
-    lines.complete()
+    Ok(lines.complete()?)
 }
 
 /// What is said of the series of a group.
@@ -107,18 +108,15 @@ fn judge(
     unit: &Unit,
     progress: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Result<Vec<Line>> {
-    let judged = run::evaluate::<Error>(&group.series, &unit.settings, progress, None);
+    let judged = run::evaluate::<RunError>(&group.series, &unit.settings, progress, None);
     let evaluation = match judged {
         Ok(evaluation) => evaluation,
-        // A group may hold nothing that an architecture can learn from: the document says so.
-        Err(Error::Evaluation(error)) => match *error {
-            RunError::Nothing(skipped) => run::Evaluation {
-                skipped,
-                ..run::Evaluation::default()
-            },
-            other @ RunError::Protocol(_) => return Err(other.into()),
+        // A group may hold nothing that an architecture can learn from: the tables say so.
+        Err(RunError::Nothing(skipped)) => run::Evaluation {
+            skipped,
+            ..run::Evaluation::default()
         },
-        Err(other) => return Err(other),
+        Err(other @ RunError::Protocol(_)) => return Err(other.into()),
     };
     let mut lines = Vec::new();
     for result in evaluation.results {
@@ -135,20 +133,10 @@ fn judge(
     Ok(lines)
 }
 
-/// Makes the document of complete lines.
-///
-/// `plots` is the folder that the document finds its plots in.
-///
-/// # Errors
-/// When a plot cannot be drawn.
-pub fn document(lines: &StudyLines, plots: &Path) -> Result<Document> {
-    document::make(lines, plots)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::floors::random;
+    use anomalog::evaluation::floors::random;
 
     #[test]
     fn a_series_with_values_of_development_is_not_untouched() {

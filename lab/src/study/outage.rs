@@ -2,7 +2,7 @@
 
 use super::figures::mean;
 use super::views::{View, measure, name};
-use crate::units::rfc_3339;
+use anomalog::units::rfc_3339;
 
 /// What one candidate makes of it; means over seeds.
 #[derive(Debug)]
@@ -27,18 +27,13 @@ pub(super) struct FirstAlarm {
     pub(super) share: f64,
 }
 
-/// When the outage began, RFC 3339.
-pub(super) fn began(view: &View<'_>) -> Option<String> {
-    view.series.first()?.first_event_micros.map(rfc_3339)
-}
-
 /// What all candidates make of the outage, which is the only event of its only series.
 pub(super) fn found(view: &View<'_>) -> Vec<Found> {
     let Some(facts) = view.series.first() else {
         return Vec::new();
     };
     let of_candidate = |candidate: (&str, &str)| {
-        let figure = |of: fn(&crate::evaluation::run::SeriesResult) -> Option<f64>| {
+        let figure = |of: fn(&anomalog::evaluation::run::SeriesResult) -> Option<f64>| {
             mean(&view.figures("", candidate, of))
         };
         let recall = figure(measure("event_recall").of);

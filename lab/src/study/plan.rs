@@ -4,12 +4,12 @@ use anomalog_udfs::models::Architecture;
 use serde::{Deserialize, Serialize};
 
 use super::Group;
-use crate::evaluation::alarms::AlarmRules;
-use crate::evaluation::candidate::Candidate;
-use crate::evaluation::floors::Floor;
-use crate::evaluation::judge::JudgingRules;
-use crate::evaluation::protocol::{Learning, Protocol};
-use crate::evaluation::run::EvaluationSettings;
+use anomalog::evaluation::alarms::AlarmRules;
+use anomalog::evaluation::candidate::Candidate;
+use anomalog::evaluation::floors::Floor;
+use anomalog::evaluation::judge::JudgingRules;
+use anomalog::evaluation::protocol::{Learning, Protocol};
+use anomalog::evaluation::run::EvaluationSettings;
 
 /// How architectures learn with each seed: one line each.
 const PROTOCOLS: &[Protocol] = &[
@@ -29,42 +29,37 @@ pub(super) const VARIANT_ONE_HORIZON: &str = "one horizon";
 /// Half-life of held peaks, in windows: what published results are commonly post-processed with.
 pub(super) const HOLD: f64 = 10.0;
 
-/// Variants of scores and calibration that were tried on the development series before this: the
-/// logs of development hold one line each. The first were judged on KPI, WSD and IOPS, the second
-/// on simulated logs of seeds 11 to 16.
-pub(super) const VARIANTS_TRIED: (usize, usize) = (305, 228);
-
 /// How much is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Seeds of weights, batches and the random floor.
-    pub seeds: Vec<u64>,
+    pub(crate) seeds: Vec<u64>,
     /// Optimiser steps of weights, at most.
-    pub steps: usize,
+    pub(crate) steps: usize,
     /// Optimiser steps of fine-tuning, at most.
-    pub fine_tune_steps: usize,
+    pub(crate) fine_tune_steps: usize,
     /// Optimiser steps of classifiers, at most.
-    pub classifier_steps: usize,
+    pub(crate) classifier_steps: usize,
     /// Width of the recurrent state; that of classifiers is twice it.
-    pub hidden_size: usize,
+    pub(crate) hidden_size: usize,
     /// False-alarm events a week that thresholds are for.
-    pub alarms_per_week: f64,
+    pub(crate) alarms_per_week: f64,
     /// Simulated logs: days, …
-    pub simulated_days: u32,
+    pub(crate) simulated_days: u32,
     /// … sites, …
-    pub simulated_sites: u32,
+    pub(crate) simulated_sites: u32,
     /// … traffic in proportion to the default, …
-    pub simulated_scale: f64,
+    pub(crate) simulated_scale: f64,
     /// … seed, …
-    pub simulated_seed: u64,
+    pub(crate) simulated_seed: u64,
     /// … and days before the first that is judged.
-    pub simulated_training_days: u32,
+    pub(crate) simulated_training_days: u32,
 }
 
 impl Plan {
     /// The study.
     #[must_use]
-    pub fn full() -> Self {
+    pub(crate) fn full() -> Self {
         Self {
             seeds: vec![1, 2, 3],
             steps: 60,
@@ -83,7 +78,7 @@ impl Plan {
 
     /// The same machinery in seconds: its figures mean nothing.
     #[must_use]
-    pub fn quick() -> Self {
+    pub(crate) fn quick() -> Self {
         Self {
             seeds: vec![1, 2],
             steps: 4,

@@ -1,14 +1,13 @@
 //! Plots of a view, as SVG.
 
 use super::calibration::Kept;
+use super::charts::{Mark, asked_and_got, intervals};
 use super::views::{View, name};
-use crate::evaluation::budgets::ASKED;
-use crate::evaluation::curves::BUDGETS;
-use crate::evaluation::report::charts::{
-    ChartError, Line, Mark, asked_and_got, intervals, recall_by_alarms,
-};
-use crate::evaluation::run::FLOOR;
-use crate::evaluation::summary::{Summary, distinct};
+use anomalog::evaluation::budgets::ASKED;
+use anomalog::evaluation::curves::BUDGETS;
+use anomalog::evaluation::report::charts::{ChartError, Line, recall_by_alarms};
+use anomalog::evaluation::run::FLOOR;
+use anomalog::evaluation::summary::{Summary, distinct};
 
 /// Floors in a plot of lines, at most: more are no longer told apart.
 const SHOWN_FLOORS: usize = 3;

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
-use crate::evaluation::collection::LabelledSeries;
-use crate::evaluation::lessons::Copied;
-use crate::evaluation::run::{SeriesResult, SkippedResult};
+use anomalog::evaluation::collection::LabelledSeries;
+use anomalog::evaluation::lessons::Copied;
+use anomalog::evaluation::run::{SeriesResult, SkippedResult};
 
 /// One line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -126,7 +126,7 @@ pub(super) struct Record {
     #[serde(flatten)]
     pub(super) result: SeriesResult,
     /// Share of events found within each budget of
-    /// [`BUDGETS`](crate::evaluation::curves::BUDGETS).
+    /// [`BUDGETS`](anomalog::evaluation::curves::BUDGETS).
     pub(super) recalls: Vec<Option<f64>>,
 }
 

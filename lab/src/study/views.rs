@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::data::{NAB, OUTAGE};
+use super::data::OUTAGE;
 use super::figures::{Figures, average};
 use super::lines::StudyLines;
 use super::records::{Record, SeriesFacts, Use};
-use crate::evaluation::run::{FLOOR, SeriesResult};
-use crate::evaluation::summary::{MEASURES, Measure, Summary, distinct, summarise};
+use anomalog::evaluation::run::{FLOOR, SeriesResult};
+use anomalog::evaluation::summary::{MEASURES, Measure, Summary, distinct, summarise};
 
 /// Dataset of simulated logs.
-pub const ATTACKS: &str = "simulated attacks";
+pub(crate) const ATTACKS: &str = "simulated attacks";
 /// Monitors of web services: the datasets that are pooled for what they have in common.
 const WEB_SERVICES: [&str; 3] = ["KPI", "WSD", "IOPS"];
 /// A single outage, and labels that a random score does well on.
@@ -124,11 +124,6 @@ impl<'a> View<'a> {
     /// Whether anything general follows from it.
     pub(super) fn is_evidence(&self) -> bool {
         !SAYS_LITTLE.iter().any(|dataset| self.is(dataset))
-    }
-
-    /// Whether events of it are wide windows around an anomaly, not the anomaly itself.
-    pub(super) fn has_wide_labels(&self) -> bool {
-        self.is(NAB)
     }
 
     /// The results of a variant of the recipe; of the recipe itself for an empty name.

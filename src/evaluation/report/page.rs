@@ -18,12 +18,6 @@ svg{max-width:100%;height:auto}figure{margin:1rem 0}figcaption{font-size:13px;co
 #[error("cannot draw a chart: {0}")]
 pub struct PageError(String);
 
-impl PageError {
-    pub(in crate::evaluation) fn new(reason: impl std::fmt::Display) -> Self {
-        Self(reason.to_string())
-    }
-}
-
 /// The whole page.
 ///
 /// Charts need results with curves, and are left out without.

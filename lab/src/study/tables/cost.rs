@@ -2,14 +2,10 @@
 
 use super::Study;
 use super::markdown::{header, mean_of, row};
-use crate::evaluation::study::views::{ATTACKS, Scope, View, measure, name};
+use crate::study::views::{ATTACKS, Scope, View, measure, name};
 
 pub(super) fn section(study: &Study<'_>) -> String {
-    let mut text = "## What it costs\n\nMeans over series. Training is that for one series; of \
-         `zero-shot` it is its calibration, of `shipped` its loading. Memory is the peak of the whole \
-         process, which holds all series of the study, while it trained or scored: what a detector \
-         needs by itself is less. Scoring is by one thread.\n\n"
-        .to_owned();
+    let mut text = "## Cost\n\n".to_owned();
     text.push_str(&header(&[
         "series",
         "detector",

@@ -1,7 +1,7 @@
 //! Parts of a Markdown document.
 
-use crate::evaluation::bootstrap::Interval;
-use crate::evaluation::study::figures::{Figures, interval, mean};
+use crate::study::figures::{Figures, interval, mean};
+use anomalog::evaluation::bootstrap::Interval;
 
 /// What there is no figure of.
 const NOTHING: &str = "–";
@@ -19,18 +19,6 @@ pub(super) fn row(cells: impl IntoIterator<Item = String>) -> String {
 pub(super) fn header(names: &[&str]) -> String {
     let rule = "---|".repeat(names.len());
     row(names.iter().map(|name| (*name).to_owned())) + &format!("|{rule}\n")
-}
-
-/// A list, or what is said where there is nothing to list.
-pub(super) fn list(items: &[String], otherwise: &str) -> String {
-    let mut text = String::new();
-    for item in items {
-        text.push_str(&format!("- {item}\n"));
-    }
-    if items.is_empty() {
-        text.push_str(&format!("- {otherwise}\n"));
-    }
-    text + "\n"
 }
 
 /// A mean with its interval.
@@ -69,15 +57,6 @@ pub(super) fn mean_of(figures: &Figures, digits: usize) -> String {
     number(mean(figures), digits)
 }
 
-/// Words in a row: `a, b and c`.
-pub(super) fn words(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
 /// A title as a file name.
 pub(super) fn slug(title: &str) -> String {
     let plain = |c: char| {
@@ -110,14 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_file_names_are_plain() {
-        let items = ["a", "b", "c"].map(str::to_owned);
-        assert_eq!(words(&items), "a, b and c");
-        assert_eq!(
-            (words(&items[..1]), words(&[])),
-            ("a".to_owned(), String::new())
-        );
+    fn file_names_are_plain() {
         assert_eq!(slug("web services, pooled"), "web-services-pooled");
-        assert_eq!(list(&[], "Nothing."), "- Nothing.\n\n");
     }
 }

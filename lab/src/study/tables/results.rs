@@ -1,17 +1,15 @@
 //! Tables and plots of each view.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::markdown::{cell, cell_of, header, number, row, slug};
 use crate::error::{Error, Result};
-use crate::evaluation::report::PageError;
-use crate::evaluation::study::data::OUTAGE;
-use crate::evaluation::study::outage;
-use crate::evaluation::study::plan::HOLD;
-use crate::evaluation::study::plots;
-use crate::evaluation::study::views::{View, name};
-use crate::evaluation::summary::Summary;
+use crate::study::data::OUTAGE;
+use crate::study::outage;
+use crate::study::plan::HOLD;
+use crate::study::plots;
+use crate::study::views::{View, name};
+use anomalog::evaluation::summary::Summary;
 
 /// Columns of the table of results: its heading and the measure; footnotes last.
 const COLUMNS: [(&str, &str); 9] = [
@@ -27,11 +25,7 @@ const COLUMNS: [(&str, &str); 9] = [
 ];
 
 /// The part on one view; adds its plots to those drawn.
-pub(super) fn part(
-    view: &View<'_>,
-    folder: &Path,
-    drawn: &mut Vec<(String, String)>,
-) -> Result<String> {
+pub(super) fn part(view: &View<'_>, drawn: &mut Vec<(String, String)>) -> Result<String> {
     let mut text = format!("### {}\n\n", view.title);
     let held = format!("† VUS-PR, peaks held {HOLD:.0}");
     let mut names = vec!["detector", "series"];
@@ -52,34 +46,18 @@ pub(super) fn part(
         ));
         text.push_str(&row(cells));
     }
-    text.push_str(
-        "\n† *oracle*: at a threshold chosen in sight of the labels, an upper bound that nobody gets; \
-         random scores do well once points are adjusted. *Peaks held*: after post-processing that moves \
-         volumes more than models do, for comparison with published results.\n\n",
-    );
+    text.push('\n');
     text.push_str(&kinds(&summaries));
     if view.is(OUTAGE) {
         text.push_str(&of_outage(view));
-    }
-    if view.has_wide_labels() {
-        text.push_str(
-            "Its labels are wide windows around an anomaly, so that recall of events means more here \
-             than volumes.\n\n",
-        );
-    }
-    if !view.is_evidence() {
-        text.push_str(
-            "Too few events, or labels that random scores do well on: nothing follows from it alone.\n\n",
-        );
     }
     for (kind, svg) in [
         ("volumes", plots::volumes(view)),
         ("recalls", plots::recalls(view)),
     ] {
-        let svg = svg.map_err(|error| Error::from(PageError::new(error)))?;
+        let svg = svg.map_err(Error::Chart)?;
         let file = format!("{}-{kind}.svg", slug(&view.title));
-        let path = folder.join(&file);
-        text.push_str(&format!("![{}: {kind}]({})\n", view.title, path.display()));
+        text.push_str(&format!("![{}: {kind}]({file})\n", view.title));
         drawn.push((file, svg));
     }
     text.push('\n');
@@ -129,9 +107,5 @@ fn of_outage(view: &View<'_>) -> String {
             number(found.false_alarms_per_week, 2),
         ]));
     }
-    let began = outage::began(view).unwrap_or_default();
-    text + &format!(
-        "\nThe outage began at {began}, as documented. Rank 1: nothing else that was judged is as \
-         unusual. Means over seeds that found it; an alarm just before counts as none after.\n\n"
-    )
+    text + "\n"
 }
