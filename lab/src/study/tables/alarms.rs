@@ -76,16 +76,19 @@ fn by_threshold(view: &View<'_>) -> String {
 
 /// All detectors at their own thresholds, on each dataset that nothing was chosen on.
 fn by_dataset(study: &Study<'_>, untouched: &View<'_>) -> String {
+    let periods = ASKED.map(|budget| format!("a {}", budget.period));
+    let mut names = vec!["untouched series of", "series"];
+    names.extend(periods.iter().map(String::as_str));
     let mut text =
         "### Untouched series by dataset, all detectors at own thresholds\n\n".to_owned();
-    text.push_str(&heading("untouched series of"));
+    text.push_str(&header(&names));
     let is_untouched =
         |view: &&View<'_>| view.scope == Scope::Untouched || view.is(NAB) || view.is(ATTACKS);
     let own = study.views.iter().filter(is_untouched);
     for view in own.chain([untouched]) {
-        if let Some(mut kept) = of_detectors(view, ThresholdSource::Own) {
-            kept.name.clone_from(&view.title);
-            text.push_str(&line(&kept));
+        if let Some(kept) = of_detectors(view, ThresholdSource::Own) {
+            let first = [view.title.clone(), kept.series.to_string()];
+            text.push_str(&row(first.into_iter().chain(kept.alarms.iter().map(rate))));
         }
     }
     text + "\n"
