@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anomalog::cli::Cli;
 use anomalog::cli::printer::Printer;
 use anomalog::commands;
-use anomalog::error::ExitStatus;
+use anomalog::explain::ExitStatus;
 use anomalog::process;
 use clap::Parser;
 
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         Ok(status) => status.into(),
         Err(error) if error.is_broken_pipe() => ExitStatus::Success.into(),
         Err(error) => {
-            printer.error(&error);
+            printer.error(error.explain());
             error.exit_status().into()
         }
     }

@@ -19,9 +19,10 @@ use std::sync::Arc;
 
 use anomalog::cli::printer::Printer;
 use anomalog::cli::{Cli, Command, IncidentsArgs, WindowsArgs};
+use anomalog::commands::error::CommandError as Error;
 use anomalog::commands::{Settings, incidents, train, windows};
-use anomalog::error::Error;
 use anomalog::logs::linked::{ColumnMapping, Source};
+use anomalog::progress::Unwatched;
 use anomalog::schema::{ACCESS_LOGS, DATE_PARTITION, LABELS, LOG_FILES, TRAFFIC_WINDOWS, Table};
 use anomalog::session::{Session, SessionOptions};
 use anomalog::warehouse::Warehouse;
@@ -34,7 +35,6 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::prelude::{DataFrame, Expr, cast, ident, lit};
-use indicatif::ProgressBar;
 use sqllogictest::{DB, DBOutput, DefaultColumnType, Runner};
 use tempfile::TempDir;
 
@@ -86,7 +86,7 @@ impl Database {
     }
 
     async fn open(&self) -> Result<Session, Error> {
-        Session::open(&self.warehouse, &self.options).await
+        Ok(Session::open(&self.warehouse, &self.options).await?)
     }
 
     async fn query(&self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Error> {
@@ -143,7 +143,7 @@ impl Database {
                 for batch in windows.collect().await? {
                     table.write(&batch)?;
                 }
-                table.finish().map(drop)
+                Ok(table.finish().map(drop)?)
             }
             other => panic!("the harness does not write `{other}`"),
         }
@@ -188,9 +188,9 @@ impl Database {
         };
         let mut writer = Writer::open(&self.warehouse, "tests", Wait::No).await?;
         let session = self.open().await?;
-        windows::build(&session, &mut writer, args, &ProgressBar::hidden())
+        Ok(windows::build(&session, &mut writer, args, &Unwatched)
             .await
-            .map(drop)
+            .map(drop)?)
     }
 
     async fn build_incidents(&self) -> Result<(), Error> {
@@ -267,7 +267,7 @@ struct Failure(Error);
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.chain())
+        f.write_str(&anomalog::explain::chain(self.0.explain()))
     }
 }
 

@@ -8,13 +8,12 @@
 
 mod cli;
 mod commands;
-mod error;
 mod pretraining;
 mod study;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anomalog::cli::printer::Printer;
 use anomalog::process;
 use clap::Parser;
 use cli::Cli;
@@ -29,12 +28,14 @@ fn main() -> ExitCode {
         // The study says how fast detectors are: they run as in the program.
         process::prepare();
     }
-    match commands::run_to_end(Cli::parse()) {
+    let cli = Cli::parse();
+    let printer = Printer::new(cli.json, cli.quiet);
+    match commands::run_to_end(cli.command, printer) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            // There is nowhere to report a failure of that.
-            let _ = writeln!(io::stderr().lock(), "{}", error.report());
-            ExitCode::FAILURE
+            printer.error(error.explain());
+            error.exit_status().into()
         }
     }
 }

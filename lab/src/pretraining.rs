@@ -10,6 +10,7 @@
 //! used. What is judged elsewhere is left out: the rows from `train_points` on, the later part of
 //! NAB, and [`LEFT_OUT`].
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anomalog_udfs::detector::shipped::{self, SeenSeries};
@@ -19,6 +20,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use anomalog::evaluation::collection::{self, CollectionError, LabelledSeries};
+use anomalog::explain::Explain;
 use anomalog::simulation::{COUNTED, Simulation, SimulationError, count};
 use anomalog::training::dataset::Series;
 use anomalog::training::{
@@ -95,15 +97,20 @@ pub(crate) enum PretrainingError {
     Nothing,
 }
 
-impl PretrainingError {
-    /// What the user can do about it.
-    #[must_use]
-    pub(crate) fn hint(&self) -> Option<String> {
+impl Explain for PretrainingError {
+    fn inner(&self) -> Option<&dyn Explain> {
         match self {
-            Self::Collection(error) => error.hint().map(str::to_owned),
-            Self::Unlicensed { .. } => Some("leave its list out".to_owned()),
-            Self::Simulation(error) => error.hint(),
-            Self::Nothing => Some("name series with `--series`, or set `--sites`".to_owned()),
+            Self::Collection(error) => Some(error),
+            Self::Simulation(error) => Some(error),
+            Self::Unlicensed { .. } | Self::Nothing => None,
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Unlicensed { .. } => Some("leave its list out".into()),
+            Self::Nothing => Some("name series with `--series`, or set `--sites`".into()),
+            Self::Collection(_) | Self::Simulation(_) => self.inner().and_then(Explain::hint),
         }
     }
 }
@@ -270,7 +277,7 @@ impl Lessons {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(crate) fn write_seen(&self, folder: &Path) -> anomalog::error::Result<()> {
+    pub(crate) fn write_seen(&self, folder: &Path) -> Result<(), anomalog::warehouse::Error> {
         #[derive(Serialize)]
         #[serde(transparent)]
         struct Seen<'a>(&'a [SeenSeries]);

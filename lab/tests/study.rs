@@ -15,6 +15,7 @@ use anomalog::evaluation::judge::JudgingRules;
 use anomalog::evaluation::protocol::{Learning, Protocol};
 use anomalog::evaluation::report::Report;
 use anomalog::evaluation::run::{self, EvaluationSettings, RunError};
+use anomalog::progress::Unwatched;
 use anomalog_udfs::models::Architecture;
 use clap::Parser;
 use serde_json::Value;
@@ -117,7 +118,7 @@ fn evaluate(list: &Path) -> Value {
         },
     };
     let series = collection::read(list).unwrap();
-    let evaluation = run::evaluate::<RunError>(&series, &settings, &|_| (), None).unwrap();
+    let evaluation = run::evaluate::<RunError>(&series, &settings, &Unwatched, None).unwrap();
     serde_json::to_value(Report::new(evaluation, &settings)).unwrap()
 }
 

@@ -6,6 +6,7 @@
 //! kinds are known, `kind`, as `anomalog simulate` writes it; others are ignored. In CSV times are
 //! dates or RFC 3339.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::errors::ParquetError;
 
+use crate::explain::{Explain, FileError, MissingColumn, cannot};
 use crate::units::{parse_instant, parse_local, rfc_3339};
 
 /// Kind of an anomaly whose label names none.
@@ -36,18 +38,15 @@ pub struct Label {
     pub kind: String,
 }
 
+const COLUMNS_OF_LABELS: &str = "labels have the columns site, start (inclusive) and end (exclusive), \
+    and kind if kinds are known";
+
 /// Why labels cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelsError {
     /// The file cannot be opened.
-    #[error("cannot read `{}`", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// It is not CSV.
     #[error("`{}` is no CSV file", .path.display())]
     Csv {
@@ -67,15 +66,8 @@ pub enum LabelsError {
         source: ParquetError,
     },
     /// A column is missing.
-    #[error("`{}` has no column `{column}`, found {}", .path.display(), quoted(.found))]
-    NoColumn {
-        /// The file.
-        path: PathBuf,
-        /// The column.
-        column: &'static str,
-        /// The columns that there are.
-        found: Vec<String>,
-    },
+    #[error(transparent)]
+    MissingColumn(#[from] MissingColumn),
     /// A column has another type.
     #[error("column `{column}` of `{}` is {found}, expected {expected}", .path.display())]
     Type {
@@ -120,25 +112,15 @@ pub enum LabelsError {
     },
 }
 
-impl LabelsError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+impl Explain for LabelsError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::NoColumn { .. } | Self::Type { .. } => Some(
-                "labels have the columns site, start (inclusive) and end (exclusive), and kind if \
-                 kinds are known",
-            ),
-            Self::Duplicate { .. } => Some("remove one: each would count as an anomaly"),
-            Self::Empty { .. } => Some("name a file of labels with `--labels FILE`"),
+            Self::MissingColumn(_) | Self::Type { .. } => Some(COLUMNS_OF_LABELS.into()),
+            Self::Duplicate { .. } => Some("remove one: each would count as an anomaly".into()),
+            Self::Empty { .. } => Some("name a file of labels with `--labels FILE`".into()),
             _ => None,
         }
     }
-}
-
-fn quoted(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(", ")
 }
 
 /// Reads labels: CSV where the name ends in `.csv`, else Parquet.
@@ -228,10 +210,7 @@ pub fn covered(labels: &[Label], site: &str, window_start: &[i64], step: i64) ->
 }
 
 fn open(path: &Path) -> Result<File, LabelsError> {
-    File::open(path).map_err(|source| LabelsError::Io {
-        path: path.to_owned(),
-        source,
-    })
+    Ok(File::open(path).map_err(cannot("read", path))?)
 }
 
 fn csv(path: &Path) -> Result<Vec<RecordBatch>, LabelsError> {
@@ -348,11 +327,7 @@ impl Reader<'_> {
         batch.column_by_name(name).ok_or_else(|| {
             let schema = batch.schema();
             let found = schema.fields().iter().map(|field| field.name().clone());
-            LabelsError::NoColumn {
-                path: self.path.to_owned(),
-                column: name,
-                found: found.collect(),
-            }
+            LabelsError::from(MissingColumn::of(self.path, name).with_found("found", found))
         })
     }
 

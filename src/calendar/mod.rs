@@ -16,7 +16,10 @@
 //! Planned windows are scored all the same. They begin no incident and are no part of one, and no
 //! detector learns from them.
 
+mod error;
 pub mod labels;
+
+pub use error::{Error, Result};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,7 +29,6 @@ use chrono::NaiveDate;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 
 use crate::calendar::labels::{Label, LabelsError};
-use crate::error::Result;
 use crate::schema::{CALENDAR, Table};
 use crate::units::zones::SeriesTimeZones;
 use crate::warehouse::Warehouse;

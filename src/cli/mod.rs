@@ -12,15 +12,15 @@ use anomalog_udfs::models::Architecture;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::cli::printer::LogFormat;
+use crate::cli::printer::MessageFormat;
 use crate::evaluation::candidate::{Candidate, UnknownCandidate};
 use crate::evaluation::protocol::Protocol;
 use crate::export::ExportFormat;
 use crate::incidents::SeverityRule;
 use crate::logs::FieldMap;
-use crate::session::SeriesKey;
 use crate::units::zones::parse_time_zone;
 use crate::units::{ByteSize, WindowStep, parse_instant};
+use crate::warehouse::settings::SeriesKey;
 
 /// Finds anomalies in web traffic: access logs in, anomaly scores as SQL columns out.
 #[derive(Debug, Parser)]
@@ -88,7 +88,7 @@ pub struct GlobalArgs {
         env = "ANOMALOG_LOG_FORMAT",
         hide_env_values = true
     )]
-    pub log_format: LogFormat,
+    pub log_format: MessageFormat,
 
     /// Memory that queries may use before they spill to disk, such as `1GB` [default: no limit].
     #[arg(long, global = true, value_name = "SIZE")]

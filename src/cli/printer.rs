@@ -6,7 +6,7 @@
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, StdoutLock, Write};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{SecondsFormat, Utc};
@@ -20,12 +20,35 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::error::{Error, Result};
-use crate::logs::IngestProgress;
+use crate::explain::{Explain, chain};
+use crate::progress::{Counter, Progress};
+
+/// Why a result cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// Standard output takes no more.
+    #[error("cannot write to standard output")]
+    Closed(#[source] io::Error),
+    /// A value cannot be written out.
+    #[error(transparent)]
+    Value(#[from] ArrowError),
+}
+
+impl Explain for OutputError {}
+
+impl OutputError {
+    /// Whether the reader of standard output went away, as `head` does: no failure.
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Closed(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+type Result<T, E = OutputError> = std::result::Result<T, E>;
 
 /// How standard error is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum LogFormat {
+pub enum MessageFormat {
     /// Lines for people, with bars on a terminal.
     #[default]
     Text,
@@ -43,7 +66,7 @@ const PROGRESS_CHECK: Duration = Duration::from_millis(100);
 pub struct Printer {
     json: bool,
     quiet: bool,
-    log: LogFormat,
+    log: MessageFormat,
 }
 
 impl Printer {
@@ -51,13 +74,13 @@ impl Printer {
     /// written.
     #[must_use]
     pub const fn new(json: bool, quiet: bool) -> Self {
-        let log = LogFormat::Text;
+        let log = MessageFormat::Text;
         Self { json, quiet, log }
     }
 
     /// The same with another form of standard error.
     #[must_use]
-    pub const fn with_log(self, log: LogFormat) -> Self {
+    pub const fn with_log(self, log: MessageFormat) -> Self {
         Self { log, ..self }
     }
 
@@ -81,13 +104,13 @@ impl Printer {
         if self.json {
             let mut output = self.data();
             serde_json::to_writer(&mut output, summary)
-                .map_err(|error| Error::Output(error.into()))?;
-            return writeln!(output).map_err(Error::Output);
+                .map_err(|error| OutputError::Closed(error.into()))?;
+            return writeln!(output).map_err(OutputError::Closed);
         }
         match self.log {
-            LogFormat::Text => self.note(summary),
-            LogFormat::Json if self.quiet => {}
-            LogFormat::Json => log_line(
+            MessageFormat::Text => self.note(summary),
+            MessageFormat::Json if self.quiet => {}
+            MessageFormat::Json => log_line(
                 "info",
                 json!({ "message": summary.to_string(), "summary": summary }),
             ),
@@ -104,7 +127,7 @@ impl Printer {
         if self.json {
             return self.summary(answer);
         }
-        writeln!(self.data(), "{}", escape_lines(&answer.to_string())).map_err(Error::Output)
+        writeln!(self.data(), "{}", escape_lines(&answer.to_string())).map_err(OutputError::Closed)
     }
 
     /// Writes rows as a table for people.
@@ -112,7 +135,7 @@ impl Printer {
     /// # Errors
     /// When a value cannot be formatted or standard output not be written.
     pub fn table(self, batches: &[RecordBatch]) -> Result<()> {
-        writeln!(self.data(), "{}", format_table(batches)?).map_err(Error::Output)
+        writeln!(self.data(), "{}", format_table(batches)?).map_err(OutputError::Closed)
     }
 
     /// Writes a line of text for people on standard output: the answer of a command that has no
@@ -121,7 +144,7 @@ impl Printer {
     /// # Errors
     /// When standard output cannot be written.
     pub fn line(self, text: impl Display) -> Result<()> {
-        writeln!(self.data(), "{}", escape_controls(&text.to_string())).map_err(Error::Output)
+        writeln!(self.data(), "{}", escape_controls(&text.to_string())).map_err(OutputError::Closed)
     }
 
     /// Writes lines of text on standard output.
@@ -129,7 +152,7 @@ impl Printer {
     /// # Errors
     /// When standard output cannot be written.
     pub fn text(self, text: &str) -> Result<()> {
-        writeln!(self.data(), "{}", escape_lines(text.trim_end())).map_err(Error::Output)
+        writeln!(self.data(), "{}", escape_lines(text.trim_end())).map_err(OutputError::Closed)
     }
 
     /// Tells something that is neither data nor a fault.
@@ -147,15 +170,15 @@ impl Printer {
     }
 
     /// Tells why a command failed, and what to do about it.
-    pub fn error(self, error: &Error) {
-        if self.log == LogFormat::Json {
+    pub fn error(self, error: &dyn Explain) {
+        if self.log == MessageFormat::Json {
             log_line(
                 "error",
-                json!({ "message": error.chain(), "hint": error.hint() }),
+                json!({ "message": chain(error), "hint": error.hint() }),
             );
             return;
         }
-        report(&format!("error: {}", error.chain()));
+        report(&format!("error: {}", chain(error)));
         if let Some(hint) = error.hint() {
             report(&format!("hint: {hint}"));
         }
@@ -163,25 +186,14 @@ impl Printer {
 
     fn report(self, level: &str, prefix: &str, text: impl Display) {
         match self.log {
-            LogFormat::Text => report(&format!("{prefix}{text}")),
-            LogFormat::Json => log_line(level, json!({ "message": text.to_string() })),
+            MessageFormat::Text => report(&format!("{prefix}{text}")),
+            MessageFormat::Json => log_line(level, json!({ "message": text.to_string() })),
         }
     }
 
-    /// Shows how far reading logs has come.
-    #[must_use]
-    pub const fn ingest_progress(self) -> IngestBar {
-        IngestBar {
-            printer: self,
-            bar: OnceLock::new(),
-        }
-    }
-
-    /// Shows that work is under way: as a bar on a terminal, as lines where the log is JSON; `total`
-    /// is the amount of work, if known.
-    #[must_use]
-    pub fn progress(self, message: &'static str, total: Option<u64>) -> ProgressBar {
-        if self.log == LogFormat::Json && !self.quiet {
+    /// A bar on a terminal, lines where the log is JSON, else one that nobody sees.
+    fn bar(self, message: &'static str, total: Option<u64>) -> ProgressBar {
+        if self.log == MessageFormat::Json && !self.quiet {
             return progress_lines(message, total);
         }
         if self.quiet || self.json || !io::stderr().is_terminal() {
@@ -206,29 +218,37 @@ impl Printer {
     }
 }
 
-/// One bar for all logs that are read at once.
-#[derive(Debug)]
-pub struct IngestBar {
-    printer: Printer,
-    bar: OnceLock<ProgressBar>,
+impl Progress for Printer {
+    fn begin(&self, step: &'static str, total: Option<u64>) -> Box<dyn Counter> {
+        Box::new(Bar(self.bar(step, total)))
+    }
 }
 
-impl IngestProgress for IngestBar {
-    fn start(&self, bytes: Option<u64>) {
-        self.bar
-            .get_or_init(|| self.printer.progress("reading log bytes", bytes));
+/// A step under way, which is no longer shown once it has ended.
+struct Bar(ProgressBar);
+
+impl Counter for Bar {
+    fn advance(&self, amount: u64) {
+        self.0.inc(amount);
     }
 
-    fn advance(&self, bytes: u64) {
-        if let Some(bar) = self.bar.get() {
-            bar.inc(bytes);
-        }
+    fn reach(&self, amount: u64) {
+        self.0.set_position(amount);
     }
 
-    fn finish(&self) {
-        if let Some(bar) = self.bar.get() {
-            bar.finish_and_clear();
-        }
+    fn expect(&self, total: u64) {
+        self.0.set_position(0);
+        self.0.set_length(total);
+    }
+
+    fn say(&self, message: String) {
+        self.0.set_message(message);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use anomalog_udfs::TimeZone;
 use chrono::{DateTime, Utc};
 
+use super::error::Result;
 use super::{Settings, ingest, score, train};
 use crate::cli::{
     ArchitectureArg, IngestArgs, LogFormatArg, ObjectiveArg, ScoreArgs, TrainArgs, WindowsArgs,
     WindowsInputArgs,
 };
-use crate::error::{Error, Result};
+use crate::explain::cannot;
 use crate::schema::Table;
 use crate::session::queries::Query;
 use crate::simulation::{self, Simulation, simulate};
@@ -48,11 +49,11 @@ pub async fn run(settings: &Settings) -> Result<()> {
     printer.note(&scored);
 
     if printer.is_json() {
-        return printer.answer(&Demonstration {
+        return Ok(printer.answer(&Demonstration {
             ingested,
             trained,
             scored,
-        });
+        })?);
     }
     let session = settings.open().await?;
     for (title, query) in [
@@ -113,9 +114,9 @@ fn sample(settings: &Settings) -> Result<PathBuf> {
 fn copy_labels(settings: &Settings, sample: &Path) -> Result<()> {
     let folder = settings.warehouse.table(Table::Labels);
     let destination = folder.join(simulation::LABELS);
-    std::fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
+    std::fs::create_dir_all(&folder).map_err(cannot("write", &folder))?;
     std::fs::copy(sample.join(simulation::LABELS), &destination)
-        .map_err(Error::io("write", &destination))?;
+        .map_err(cannot("write", &destination))?;
     Ok(())
 }
 

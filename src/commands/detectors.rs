@@ -11,9 +11,10 @@ use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, 
 use serde::Serialize;
 
 use super::Settings;
+use super::error::{Fault, Result};
 use crate::cli::{DetectorsArgs, DetectorsCommand};
 use crate::detectors::champions::{Champions, Decision};
-use crate::error::{Error, Result};
+use crate::explain::chain;
 
 /// Runs `anomalog detectors`.
 ///
@@ -39,7 +40,7 @@ pub async fn run(settings: &Settings, args: DetectorsArgs) -> Result<()> {
         DetectorsCommand::Show { detector } => {
             // Loading verifies digest and shapes.
             let detector = store.get(&detector.parse()?)?;
-            settings.printer.answer(&Shown(detector.manifest()))
+            Ok(settings.printer.answer(&Shown(detector.manifest()))?)
         }
     }
 }
@@ -85,12 +86,12 @@ fn tell_choice(settings: &Settings, (manifest, before): (Manifest, Option<u32>))
     if from.is_some() {
         champions.save(&settings.warehouse)?;
     }
-    settings.printer.answer(&Chosen {
+    Ok(settings.printer.answer(&Chosen {
         before,
         version: manifest.version,
         scores_from: from.map(|date| date.to_string()),
         name: manifest.name,
-    })
+    })?)
 }
 
 /// What became of each version that was looked at.
@@ -149,13 +150,13 @@ fn verify(settings: &Settings, store: &DetectorStore, asked: &[String]) -> Resul
             metrics: None,
         };
         let fault = match &entry.manifest {
-            Err(error) => Some(Error::chain_of(error)),
+            Err(error) => Some(chain(error)),
             // Loading verifies digest and shapes.
             Ok(_) => store
                 .get(&reference)
                 .err()
                 .as_ref()
-                .map(|error| Error::chain_of(error)),
+                .map(|error| chain(error)),
         };
         VerifiedVersion {
             detector: reference.to_string(),
@@ -169,10 +170,11 @@ fn verify(settings: &Settings, store: &DetectorStore, asked: &[String]) -> Resul
     let damaged = verified.detectors.iter().filter(|one| one.fault.is_some());
     match damaged.count() {
         0 => Ok(()),
-        damaged => Err(Error::DamagedDetectors {
+        damaged => Err(Fault::DamagedDetectors {
             damaged,
             of: verified.detectors.len(),
-        }),
+        }
+        .into()),
     }
 }
 
@@ -212,18 +214,18 @@ fn history(settings: &Settings) -> Result<()> {
         from: from.to_string(),
         decision: decision.clone(),
     });
-    settings.printer.answer(&History {
+    Ok(settings.printer.answer(&History {
         decisions: decisions.collect(),
-    })
+    })?)
 }
 
 fn list(settings: &Settings, store: &DetectorStore) -> Result<()> {
     let entries = store.list()?;
     if settings.printer.is_json() {
         let listed = entries.iter().map(Listed::of).collect();
-        return settings.printer.answer(&Listing { detectors: listed });
+        return Ok(settings.printer.answer(&Listing { detectors: listed })?);
     }
-    settings.printer.table(&[table(&entries)?])
+    Ok(settings.printer.table(&[table(&entries)?])?)
 }
 
 #[derive(Serialize)]

@@ -6,26 +6,26 @@ use std::sync::Arc;
 use anomalog_udfs::DetectorStore;
 use anomalog_udfs::detector::Detector;
 use datafusion::prelude::DataFrame;
-use indicatif::ProgressBar;
 
 use super::Settings;
+use super::error::Result;
 use super::train::{
     DEFAULT_CLASSIFIER_HIDDEN, DEFAULT_FINE_TUNE_STEPS, DEFAULT_HIDDEN, DEFAULT_STEPS,
 };
 use super::windows_input::{self, check_metrics};
 use crate::calendar::labels;
 use crate::cli::{Candidates, EvaluateArgs};
-use crate::error::Result;
 use crate::evaluation::alarms::AlarmRules;
 use crate::evaluation::candidate::Candidate;
 use crate::evaluation::collection::{self, LabelledSeries};
 use crate::evaluation::judge::JudgingRules;
 use crate::evaluation::protocol::Learning;
 use crate::evaluation::report::{Report, html_page};
-use crate::evaluation::run::{self, Evaluation, EvaluationSettings, Progress, Scored};
+use crate::evaluation::run::{self, Evaluation, EvaluationSettings, Scored};
 use crate::evaluation::scores::ScoreFile;
 use crate::evaluation::summary::distinct;
 use crate::evaluation::warehouse;
+use crate::progress::Progress;
 use crate::scores::{SERIES, WINDOW_START};
 use crate::training::dataset::Series;
 use crate::training::loader::{self, Key, Sampling};
@@ -58,9 +58,9 @@ pub async fn run(settings: &Settings, args: EvaluateArgs) -> Result<()> {
         publish::write(&path, html_page(&report)?)?;
     }
     if markdown {
-        return settings.printer.text(&report.markdown());
+        return Ok(settings.printer.text(&report.markdown())?);
     }
-    settings.printer.answer(&report)
+    Ok(settings.printer.answer(&report)?)
 }
 
 /// Judges with a bar, and writes scores if there is a file for them.
@@ -70,36 +70,20 @@ fn judge(
     evaluation: &EvaluationSettings,
     mut scores: Option<ScoreFile>,
 ) -> Result<Evaluation> {
-    let bar = settings.printer.progress("evaluating", Some(0));
+    let bar = settings.printer.begin("evaluating", Some(0));
     // Plain computing: other tasks of the runtime may go on meanwhile.
-    let judged: Result<Evaluation> = tokio::task::block_in_place(|| {
-        let progress = show(&bar);
-        match &mut scores {
-            None => run::evaluate(series, evaluation, &progress, None),
-            Some(file) => {
-                let mut write = |scored: Scored<'_>| file.write(scored);
-                run::evaluate(series, evaluation, &progress, Some(&mut write))
-            }
+    let judged: Result<Evaluation> = tokio::task::block_in_place(|| match &mut scores {
+        None => run::evaluate(series, evaluation, &*bar, None),
+        Some(file) => {
+            let mut write = |scored: Scored<'_>| Ok(file.write(scored)?);
+            run::evaluate(series, evaluation, &*bar, Some(&mut write))
         }
     });
-    bar.finish_and_clear();
     let judged = judged?;
     if let Some(file) = scores {
         file.finish()?;
     }
     Ok(judged)
-}
-
-/// Shows on a bar how far an evaluation is.
-pub fn show(bar: &ProgressBar) -> impl Fn(Progress<'_>) + Sync {
-    move |progress| match progress {
-        Progress::Planned(steps) => {
-            bar.set_position(0);
-            bar.set_length(steps);
-        }
-        Progress::Stage(stage) => bar.set_message(stage.to_owned()),
-        Progress::Done(steps) => bar.inc(steps),
-    }
 }
 
 /// The windows as labelled series.

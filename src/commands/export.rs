@@ -1,9 +1,9 @@
 //! `anomalog export`: writes the tables for BI tools to one folder.
 
 use super::Settings;
+use super::error::Result;
 use crate::cli::ExportArgs;
-use crate::error::Result;
-use crate::export::{Export, ExportError, write_folder};
+use crate::export::{self, Export, write_folder};
 use crate::units::dates::DateLimits;
 
 /// Runs `anomalog export`.
@@ -13,7 +13,7 @@ use crate::units::dates::DateLimits;
 pub async fn run(settings: &Settings, args: &ExportArgs) -> Result<()> {
     if !settings.warehouse.root().is_dir() {
         let warehouse = settings.warehouse.root().to_owned();
-        return Err(ExportError::NoWarehouse { warehouse }.into());
+        return Err(export::Error::NoWarehouse { warehouse }.into());
     }
     // Nobody may change the tables meanwhile: they go together.
     let writer = settings.writer("anomalog export").await?;
@@ -27,5 +27,5 @@ pub async fn run(settings: &Settings, args: &ExportArgs) -> Result<()> {
         },
         overwrite: args.overwrite,
     })?;
-    settings.printer.summary(&exported)
+    Ok(settings.printer.summary(&exported)?)
 }

@@ -11,9 +11,10 @@ use datafusion::arrow::datatypes::SchemaRef;
 use serde::Serialize;
 
 use super::Settings;
+use super::error::Result;
 use crate::cli::IncidentsArgs;
-use crate::error::Result;
 use crate::incidents::{Finder, IncidentRules, replace};
+use crate::progress::Progress;
 use crate::schema::{INCIDENTS, Table};
 use crate::units::{time_range, whole_dates};
 use crate::warehouse::commit::{Partition, Retired};
@@ -59,7 +60,7 @@ impl fmt::Display for Found {
 /// When there are no scored windows, or a table cannot be read or written.
 pub async fn run(settings: &Settings, args: IncidentsArgs) -> Result<()> {
     let found = build(settings, args).await?;
-    settings.printer.summary(&found)
+    Ok(settings.printer.summary(&found)?)
 }
 
 /// Builds both tables for the dates asked for.
@@ -83,7 +84,7 @@ pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<Found> {
     let rules = IncidentRules::default();
     let windows = WindowSettings::load(&settings.warehouse)?;
     let finder = Finder::new(&session, &rules, &windows).await?;
-    let bar = settings.printer.progress("explaining incidents", None);
+    let bar = settings.printer.begin("explaining incidents", None);
     let mut writer = settings.writer("anomalog incidents").await?;
     let mut change = writer.change()?;
     let mut manifest = writer.manifest().clone();
@@ -93,7 +94,7 @@ pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<Found> {
     if let (Some(first), Some(last)) = (dates.first(), dates.last()) {
         let found = finder.find(&(*first..=*last)).await?;
         for (date, found) in found.into_iter().filter(|(date, _)| dates.contains(date)) {
-            let causes = finder.explain(&found.incidents, &|| bar.inc(1)).await?;
+            let causes = finder.explain(&found.incidents, &|| bar.advance(1)).await?;
             summary.count(&found.incidents, &causes);
             for (table, rows) in [
                 (Table::Incidents, &found.incidents),
@@ -131,7 +132,6 @@ pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<Found> {
         }
     }
     writer.commit(change, manifest).await?;
-    bar.finish_and_clear();
     Ok(summary)
 }
 

@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Settings;
+use super::error::{Fault, Result};
 use super::windows;
 use crate::cli::{IngestArgs, LogFormatArg};
-use crate::error::{Error, Result};
+use crate::intake;
 use crate::logs::linked::{ColumnMapping, Source};
 use crate::logs::{self, FileStatus, Format, IngestOptions, IngestSummary};
+use crate::progress::Progress;
+use crate::session;
 use crate::windows::WindowsSummary;
 use crate::windows::step::refuse_if_retired;
 
@@ -78,7 +81,7 @@ impl fmt::Display for Ingested {
 /// When an input cannot be read or linked, or the warehouse cannot be written.
 pub async fn run(settings: &Settings, args: IngestArgs) -> Result<()> {
     let ingested = ingest(settings, args).await?;
-    settings.printer.summary(&ingested)
+    Ok(settings.printer.summary(&ingested)?)
 }
 
 /// Reads all inputs, then rebuilds the traffic windows unless told not to.
@@ -97,7 +100,7 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
     }
     let linked = link(&args, &parquet)?;
     let mut writer = settings.writer("anomalog ingest").await?;
-    logs::remove_unpublished(writer.warehouse()).map_err(|source| Error::Unpublished {
+    logs::remove_unpublished(writer.warehouse()).map_err(|source| intake::Error::Unpublished {
         warehouse: settings.warehouse.root().to_owned(),
         source: Box::new(source),
     })?;
@@ -109,29 +112,31 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
     } else {
         let options = options(settings, &args)?;
         let warehouse = settings.warehouse.clone();
-        let progress = settings.printer.ingest_progress();
+        let progress = settings.printer;
         // Parsing is plain blocking work.
         tokio::task::spawn_blocking(move || logs::ingest(&raw, &options, &warehouse, &progress))
             .await
-            .map_err(|error| Error::Runtime(error.into()))??
+            .map_err(|error| Fault::Runtime(error.into()))??
     };
     let windows = if args.no_windows {
         None
     } else {
         let session = settings.open().await?;
-        let progress = settings.printer.progress("building traffic_windows", None);
-        let built = windows::build(&session, &mut writer, args.windows, &progress).await;
-        progress.finish_and_clear();
+        let progress = settings.printer.begin("building traffic_windows", None);
+        let built = windows::build(&session, &mut writer, args.windows, &*progress).await;
         match built {
             // Values of linked logs are first read here: what cannot be read is not linked.
-            Err(Error::Query(source)) if !linked.is_empty() => {
+            Err(crate::windows::Error::Session(session::Error::Query(error)))
+                if !linked.is_empty() =>
+            {
                 for source in &linked {
                     source.forget(&settings.warehouse)?;
                 }
-                return Err(Error::LinkedValues {
+                return Err(session::Error::LinkedValues {
                     paths: parquet,
-                    source,
-                });
+                    source: error.into_source(),
+                }
+                .into());
             }
             built => Some(built?),
         }
@@ -179,7 +184,7 @@ fn options(settings: &Settings, args: &IngestArgs) -> Result<IngestOptions> {
         Some(given) => u8::try_from(given)
             .ok()
             .filter(u8::is_ascii)
-            .ok_or(Error::Delimiter { found: given }),
+            .ok_or(Fault::Delimiter { found: given }),
     };
     let format = match args.format {
         LogFormatArg::Auto if args.delimiter.is_some() => Some(Format::Delimited {

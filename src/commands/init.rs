@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Settings;
+use super::error::{Fault, Result};
 use crate::cli::InitArgs;
-use crate::error::{Error, Result};
+use crate::explain::cannot;
 use crate::job::config::template::job_file;
 use crate::warehouse::publish::file_beside;
 
@@ -34,18 +35,19 @@ impl fmt::Display for Written {
 /// When there is such a file already, or it cannot be written.
 pub fn run(settings: &Settings, args: &InitArgs, has_warehouse: bool) -> Result<()> {
     if args.job.exists() {
-        return Err(Error::JobExists {
+        return Err(Fault::JobExists {
             path: args.job.clone(),
-        });
+        }
+        .into());
     }
     // Paths in the file are from its own folder.
     let folder = args.job.parent().filter(|folder| *folder != Path::new(""));
     let from_file = |path: &Path| match folder {
-        Some(_) => std::path::absolute(path).map_err(Error::io("read", path)),
+        Some(_) => std::path::absolute(path).map_err(cannot("read", path)),
         None => Ok(path.to_owned()),
     };
     let logs = args.logs.iter().map(|path| from_file(path));
-    let logs: Vec<PathBuf> = logs.collect::<Result<_>>()?;
+    let logs: Vec<PathBuf> = logs.collect::<Result<_, _>>()?;
     let logs: Vec<&Path> = logs.iter().map(PathBuf::as_path).collect();
     let warehouse = if has_warehouse {
         from_file(settings.warehouse.root())?
@@ -53,12 +55,12 @@ pub fn run(settings: &Settings, args: &InitArgs, has_warehouse: bool) -> Result<
         PathBuf::from("warehouse")
     };
     let text = job_file(&logs, &warehouse);
-    let failed = || Error::io("write", &args.job);
+    let failed = || cannot("write", &args.job);
     let mut file = file_beside(&args.job)?;
     file.write_all(text.as_bytes()).map_err(failed())?;
     let kept = file.persist_noclobber(&args.job);
     kept.map_err(|error| failed()(error.error))?;
-    settings.printer.summary(&Written {
+    Ok(settings.printer.summary(&Written {
         job: args.job.clone(),
-    })
+    })?)
 }

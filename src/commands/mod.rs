@@ -3,6 +3,7 @@
 
 pub mod demo;
 pub mod detectors;
+pub mod error;
 pub mod evaluate;
 pub mod export;
 pub mod incidents;
@@ -20,10 +21,11 @@ use std::path::PathBuf;
 
 use crate::cli::printer::Printer;
 use crate::cli::{Cli, Command, GlobalArgs};
-use crate::error::{Error, ExitStatus, Result};
+use crate::explain::ExitStatus;
 use crate::session::{Session, SessionOptions};
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::{Wait, Writer};
+use error::{Fault, Result};
 
 /// The global options, resolved.
 #[derive(Debug)]
@@ -68,7 +70,7 @@ impl Settings {
     /// # Errors
     /// When a linked source cannot be read.
     pub async fn open(&self) -> Result<Session> {
-        Session::open(&self.warehouse, &self.session).await
+        Ok(Session::open(&self.warehouse, &self.session).await?)
     }
 }
 
@@ -92,7 +94,7 @@ pub fn run_to_end(cli: Cli) -> Result<ExitStatus> {
     if let Some(threads) = cli.global.threads {
         runtime.worker_threads(threads as usize);
     }
-    runtime.build().map_err(Error::Runtime)?.block_on(run(cli))
+    runtime.build().map_err(Fault::Runtime)?.block_on(run(cli))
 }
 
 /// Runs the command that was asked for.

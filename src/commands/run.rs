@@ -3,8 +3,9 @@
 use chrono::Utc;
 
 use super::Settings;
+use super::error::Result;
 use crate::cli::RunArgs;
-use crate::error::{ExitStatus, Result};
+use crate::explain::ExitStatus;
 use crate::incidents::SeverityRule;
 use crate::job::{Job, Night};
 use crate::units::dates::DateLimits;

@@ -14,10 +14,13 @@ use futures::StreamExt;
 use serde::Serialize;
 
 use super::Settings;
+use super::error::{Fault, Result};
 use super::windows_input::{self, WindowsInput, check_metrics};
 use crate::cli::ScoreArgs;
+use crate::detectors;
 use crate::detectors::select::{Selection, Wanted, select};
-use crate::error::{Error, Result};
+use crate::explain::cannot;
+use crate::progress::Progress;
 use crate::schema::Table;
 use crate::scores::{self, WINDOW_START, exported};
 use crate::units::zones::SeriesTimeZones;
@@ -85,7 +88,7 @@ impl fmt::Display for Scored {
 /// When there are no windows or no detectors, or the output cannot be written.
 pub async fn run(settings: &Settings, args: ScoreArgs) -> Result<()> {
     let scored = score(settings, args).await?;
-    settings.printer.summary(&scored)
+    Ok(settings.printer.summary(&scored)?)
 }
 
 /// Scores windows with one detector per architecture.
@@ -94,7 +97,7 @@ pub async fn run(settings: &Settings, args: ScoreArgs) -> Result<()> {
 /// As [`run`].
 pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
     if args.input.windows.is_some() && args.out.is_none() {
-        return Err(Error::NoScoreOutput);
+        return Err(Fault::NoScoreOutput.into());
     }
     let session = settings.open().await?;
     let input = windows_input::open(&session, &args.input).await?;
@@ -105,9 +108,10 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
         chosen: args.detector.as_deref(),
         without: None,
     };
-    let selection = select(session.detectors(), wanted)?.ok_or_else(|| Error::NoDetectors {
-        columns: input.numbers.iter().cloned().collect(),
-    })?;
+    let selection =
+        select(session.detectors(), wanted)?.ok_or_else(|| detectors::Error::NoDetectors {
+            columns: input.numbers.iter().cloned().collect(),
+        })?;
     let time_zones = SeriesTimeZones::all_in(args.time_zone);
     let run_id = run_id(&input, &selection, &time_zones)?;
     let mut range = time_range(args.since, args.until);
@@ -138,16 +142,15 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
         ..Scored::default()
     };
     let until = trained_until.unwrap_or(i64::MIN);
-    let progress = settings.printer.progress("scoring windows", None);
+    let progress = settings.printer.begin("scoring windows", None);
     let mut count = |batch: &RecordBatch| {
-        progress.inc(batch.num_rows() as u64);
+        progress.advance(batch.num_rows() as u64);
         scored.count(batch, until);
     };
     scored.out = match &args.out {
         Some(path) => write_file(frame, path, &mut count).await?,
         None => write_table(settings, frame, &mut count).await?,
     };
-    progress.finish_and_clear();
     Ok(scored)
 }
 
@@ -186,7 +189,7 @@ fn run_id(
     }
     text.extend(time_zones.identity());
     for file in parquet_files(&input.path)? {
-        let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
+        let bytes = std::fs::read(&file).map_err(cannot("read", &file))?;
         text.push_str(&hex_sha256(&bytes));
     }
     Ok(hex_sha256(text.as_bytes())[..16].to_owned())
@@ -198,9 +201,9 @@ fn parquet_files(path: &Path) -> Result<Vec<PathBuf>> {
         return Ok(vec![path.to_owned()]);
     }
     let mut files = Vec::new();
-    let entries = std::fs::read_dir(path).map_err(Error::io("read", path))?;
+    let entries = std::fs::read_dir(path).map_err(cannot("read", path))?;
     for entry in entries {
-        let entry = entry.map_err(Error::io("read", path))?.path();
+        let entry = entry.map_err(cannot("read", path))?.path();
         if entry.is_dir() {
             files.extend(parquet_files(&entry)?);
         } else if entry

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Settings;
+use super::error::Result;
 use crate::cli::SimulateArgs;
-use crate::error::Result;
+use crate::progress::Progress;
 use crate::simulation::{Simulation, SimulationSummary, simulate};
 
 /// What was simulated, and where it lies.
@@ -51,13 +52,12 @@ pub fn run(settings: &Settings, args: SimulateArgs) -> Result<()> {
     };
     let progress = settings
         .printer
-        .progress("simulating days", Some(args.days.into()));
+        .begin("simulating days", Some(args.days.into()));
     let summary = simulate(&simulation, &args.out, &mut |day, _| {
-        progress.set_position(day.into());
+        progress.reach(day.into());
     })?;
-    progress.finish_and_clear();
-    settings.printer.summary(&Simulated {
+    Ok(settings.printer.summary(&Simulated {
         out: args.out,
         summary,
-    })
+    })?)
 }

@@ -19,10 +19,13 @@ use futures::StreamExt;
 use serde::Serialize;
 
 use super::Settings;
+use super::error::{Fault, Result};
+use crate::cli::printer::OutputError;
 use crate::cli::printer::{Printer, format_table};
 use crate::cli::{ResultFormat, SqlArgs};
-use crate::error::{Error, Result};
+use crate::explain::cannot;
 use crate::session::results::Encoder;
+use crate::warehouse;
 use crate::warehouse::publish::{file_beside, persist};
 
 /// Rows that a table for people shows. Its widths are known only once all its rows are.
@@ -58,23 +61,24 @@ pub async fn run(settings: &Settings, args: SqlArgs) -> Result<()> {
         return Ok(());
     }
     let (Some(result), true) = (results.pop(), results.is_empty()) else {
-        return Err(Error::ManyResults {
+        return Err(Fault::ManyResults {
             statements: results.len() + 1,
-        });
+        }
+        .into());
     };
     match args.out {
         Some(path) => {
             let rows = write_file(result, format, &path).await?;
-            printer.summary(&Exported {
+            Ok(printer.summary(&Exported {
                 file: path.display().to_string(),
                 rows,
-            })
+            })?)
         }
         None => {
             let mut output = printer.data();
-            let sink = |bytes: &[u8]| output.write_all(bytes).map_err(Error::Output);
+            let sink = |bytes: &[u8]| Ok(output.write_all(bytes).map_err(OutputError::Closed)?);
             encode(result, format, sink).await?;
-            output.flush().map_err(Error::Output)
+            Ok(output.flush().map_err(OutputError::Closed)?)
         }
     }
 }
@@ -98,7 +102,7 @@ fn resolve_format(args: &SqlArgs, json: bool) -> Result<ResultFormat> {
     };
     let format = args.format.or_else(by_ending).unwrap_or(fallback);
     if format == ResultFormat::Parquet && args.out.is_none() {
-        return Err(Error::ParquetToTerminal);
+        return Err(Fault::ParquetToTerminal.into());
     }
     Ok(format)
 }
@@ -110,11 +114,11 @@ fn query_text(query: Option<String>, file: Option<&Path>) -> Result<String> {
             let mut text = String::new();
             io::stdin()
                 .read_to_string(&mut text)
-                .map_err(Error::io("read", path))?;
+                .map_err(cannot("read", path))?;
             Ok(text)
         }
-        (None, Some(path)) => std::fs::read_to_string(path).map_err(Error::io("read", path)),
-        (None, None) => Err(Error::EmptyQuery),
+        (None, Some(path)) => Ok(std::fs::read_to_string(path).map_err(cannot("read", path))?),
+        (None, None) => Err(Fault::EmptyQuery.into()),
     }
 }
 
@@ -127,7 +131,7 @@ async fn plan(context: &SessionContext, text: &str) -> Result<Vec<DataFrame>> {
     for statement in DFParser::parse_sql(text)? {
         let written = statement.to_string();
         let plan = context.state().statement_to_plan(statement).await?;
-        reads.verify_plan(&plan).map_err(|_| Error::ReadOnly {
+        reads.verify_plan(&plan).map_err(|_| Fault::ReadOnly {
             statement: shorten(&written),
         })?;
         let has_result = !matches!(plan, LogicalPlan::Statement(_));
@@ -137,7 +141,7 @@ async fn plan(context: &SessionContext, text: &str) -> Result<Vec<DataFrame>> {
         }
     }
     if results.is_empty() {
-        return Err(Error::EmptyQuery);
+        return Err(Fault::EmptyQuery.into());
     }
     Ok(results)
 }
@@ -182,13 +186,13 @@ async fn collect(result: DataFrame, limit: usize) -> Result<(Vec<RecordBatch>, b
 
 /// Writes a result to a file, which appears complete or not at all, and returns its rows.
 async fn write_file(result: DataFrame, format: ResultFormat, path: &Path) -> Result<usize> {
-    let write_error = || Error::io("write", path);
+    let write_error = || cannot("write", path);
     let mut file = file_beside(path)?;
     let rows = if format == ResultFormat::Parquet {
         write_parquet(result, path, file.as_file_mut()).await?
     } else {
         encode(result, format, |bytes| {
-            file.write_all(bytes).map_err(write_error())
+            Ok(file.write_all(bytes).map_err(write_error())?)
         })
         .await?
     };
@@ -197,23 +201,20 @@ async fn write_file(result: DataFrame, format: ResultFormat, path: &Path) -> Res
 }
 
 async fn write_parquet(result: DataFrame, path: &Path, file: &mut std::fs::File) -> Result<usize> {
-    let parquet_error = |source| Error::Parquet {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = || warehouse::Error::parquet("write", path);
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .build();
     let mut stream = result.execute_stream().await?;
     let mut writer =
-        ArrowWriter::try_new(file, stream.schema(), Some(properties)).map_err(parquet_error)?;
+        ArrowWriter::try_new(file, stream.schema(), Some(properties)).map_err(failed())?;
     let mut rows = 0;
     while let Some(batch) = stream.next().await {
         let batch = batch?;
-        writer.write(&batch).map_err(parquet_error)?;
+        writer.write(&batch).map_err(failed())?;
         rows += batch.num_rows();
     }
-    writer.close().map_err(parquet_error)?;
+    writer.close().map_err(failed())?;
     Ok(rows)
 }
 

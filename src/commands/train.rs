@@ -19,10 +19,11 @@ use datafusion::prelude::{cast, ident, lit};
 use serde::Serialize;
 
 use super::Settings;
+use super::error::{Result, TrainFault};
 use super::windows_input::{self, WindowsInput, check_metrics};
 use crate::calendar::labels::{self, Label};
 use crate::cli::{ObjectiveArg, TrainArgs};
-use crate::error::{Error, Result};
+use crate::progress::Progress;
 use crate::schema::{Table, timestamp_type};
 use crate::scores::{SERIES, WINDOW_START};
 use crate::training::exclusions::Exclusions;
@@ -194,7 +195,7 @@ impl fmt::Display for Trained {
 /// When the windows cannot be read, are too few, or a detector cannot be written.
 pub async fn run(settings: &Settings, args: TrainArgs) -> Result<()> {
     let trained = train(settings, args).await?;
-    settings.printer.summary(&trained)
+    Ok(settings.printer.summary(&trained)?)
 }
 
 /// Trains one detector per architecture on the same rows.
@@ -205,10 +206,10 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
     let objective = args.objective;
     match objective {
         ObjectiveArg::Classify if args.from.is_some() => {
-            return Err(mismatch_of("--from", objective));
+            return Err(mismatch_of("--from", objective).into());
         }
         ObjectiveArg::Forecast if args.labels.is_some() => {
-            return Err(mismatch_of("--labels", objective));
+            return Err(mismatch_of("--labels", objective).into());
         }
         _ => {}
     }
@@ -253,13 +254,13 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
             },
         };
         let steps = training.steps as u64;
-        let bar = settings.printer.progress("training", Some(steps));
+        let bar = settings.printer.begin("training", Some(steps));
         // The optimiser is plain computing: other tasks of the runtime may go on meanwhile.
         let detector = tokio::task::block_in_place(|| {
             let mut progress = |report: StepReport| {
                 let loss = report.stop_loss.unwrap_or(report.loss);
-                bar.set_message(format!("training {} loss {loss:.3}", training.name));
-                bar.set_position(report.step as u64);
+                bar.say(format!("training {} loss {loss:.3}", training.name));
+                bar.reach(report.step as u64);
             };
             match &lessons {
                 Lessons::Unlabelled(dataset) => {
@@ -271,7 +272,6 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
                 }
             }
         })?;
-        bar.finish_and_clear();
         let _writer = settings.writer("anomalog train").await?;
         let manifest = DetectorStore::save(&folder, &detector)?;
         detectors.push(TrainedDetector::of(manifest));
@@ -290,8 +290,8 @@ enum Lessons {
     Labelled(LabelledDataset),
 }
 
-fn mismatch_of(option: &'static str, objective: ObjectiveArg) -> Error {
-    Error::ObjectiveMismatch {
+fn mismatch_of(option: &'static str, objective: ObjectiveArg) -> TrainFault {
+    TrainFault::ObjectiveMismatch {
         option,
         objective: match objective {
             ObjectiveArg::Forecast => "forecast",
@@ -333,11 +333,12 @@ impl Labels {
         }
         match self.all.iter().find(|label| !found.contains(&label.site)) {
             None => Ok(()),
-            Some(label) => Err(Error::UnknownSeries {
+            Some(label) => Err(TrainFault::UnknownSeries {
                 labels: self.path.clone(),
                 series: label.site.clone(),
                 found: found.into_iter().collect(),
-            }),
+            }
+            .into()),
         }
     }
 
@@ -350,12 +351,13 @@ impl Labels {
         if labelled.series().any(|(_, labels)| labels.contains(&true)) {
             return Ok(labelled);
         }
-        Err(Error::NoLabels {
+        Err(TrainFault::NoLabels {
             labels: self.path.clone(),
             count: self.all.len(),
             from: rfc_3339(split.from),
             until: rfc_3339(split.until),
-        })
+        }
+        .into())
     }
 }
 
@@ -376,7 +378,7 @@ fn beginnings(args: &TrainArgs, store: &DetectorStore) -> Result<Vec<Beginning>>
             let architecture = source.manifest().architecture;
             if let Some(other) = asked().find(|asked| *asked != architecture) {
                 let expected = format!("has the architecture {architecture}");
-                return Err(mismatch(&source, expected, format!("--arch {other}")));
+                return Err(mismatch(&source, expected, format!("--arch {other}")).into());
             }
             beginnings.push(Beginning {
                 architecture,
@@ -400,32 +402,28 @@ fn beginnings(args: &TrainArgs, store: &DetectorStore) -> Result<Vec<Beginning>>
         let manifest = source.manifest();
         if let Objective::Classify(_) = manifest.objective {
             let expected = "is a classifier".to_owned();
-            return Err(mismatch(
-                source,
-                expected,
-                "--objective forecast".to_owned(),
-            ));
+            return Err(mismatch(source, expected, "--objective forecast".to_owned()).into());
         }
         if let Some(hidden) = args
             .hidden
             .filter(|hidden| *hidden as usize != manifest.hidden_size)
         {
             let expected = format!("has a state of width {}", manifest.hidden_size);
-            return Err(mismatch(source, expected, format!("--hidden {hidden}")));
+            return Err(mismatch(source, expected, format!("--hidden {hidden}")).into());
         }
         // What learned one metric goes on with each of several by itself.
         let learned = manifest.learned_metrics();
         if learned > 1 && args.metrics.len() != learned {
             let expected = format!("learned {learned} metrics");
             let found = format!("--metrics {}", args.metrics.join(","));
-            return Err(mismatch(source, expected, found));
+            return Err(mismatch(source, expected, found).into());
         }
     }
     Ok(beginnings)
 }
 
-fn mismatch(source: &Detector, expected: String, found: String) -> Error {
-    Error::BeginningMismatch {
+fn mismatch(source: &Detector, expected: String, found: String) -> TrainFault {
+    TrainFault::BeginningMismatch {
         detector: source.manifest().id(),
         expected,
         found,
@@ -436,9 +434,10 @@ fn mismatch(source: &Detector, expected: String, found: String) -> Error {
 /// given.
 fn names(args: &TrainArgs, beginnings: &[Beginning]) -> Result<Vec<String>> {
     if let Some(name) = args.name.as_ref().filter(|name| !is_valid_name(name)) {
-        return Err(Error::DetectorName {
+        return Err(TrainFault::DetectorName {
             found: name.clone(),
-        });
+        }
+        .into());
     }
     let name = |beginning: &Beginning| {
         let architecture = beginning.architecture.to_string();
@@ -458,9 +457,10 @@ fn names(args: &TrainArgs, beginnings: &[Beginning]) -> Result<Vec<String>> {
     };
     let names: Vec<String> = beginnings.iter().map(name).collect();
     match names.iter().find(|name| shipped::is_shipped(name)) {
-        Some(name) => Err(Error::ShippedName {
+        Some(name) => Err(TrainFault::ShippedName {
             found: name.clone(),
-        }),
+        }
+        .into()),
         None => Ok(names),
     }
 }

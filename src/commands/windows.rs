@@ -3,16 +3,16 @@
 //! The table is written beside the old one, one file per UTC date, which then take their names
 //! together. Rows stream from the query to the files.
 
-use chrono::NaiveDate;
-use indicatif::ProgressBar;
-
 use super::Settings;
+use super::error::Result;
 use crate::cli::WindowsArgs;
-use crate::error::{Error, Result};
+use crate::progress::Counter;
+use crate::progress::Progress;
 use crate::schema::Table;
 use crate::session::Session;
 use crate::warehouse::commit::{Partition, Writer};
 use crate::warehouse::settings::WindowSettings;
+use crate::warehouse::tables;
 use crate::warehouse::tables::partition_file;
 use crate::windows::step::refuse_if_retired;
 use crate::windows::{self, WindowsSummary};
@@ -23,11 +23,10 @@ use crate::windows::{self, WindowsSummary};
 /// As [`build`].
 pub async fn run(settings: &Settings, args: WindowsArgs) -> Result<()> {
     let session = settings.open().await?;
-    let progress = settings.printer.progress("building traffic_windows", None);
+    let progress = settings.printer.begin("building traffic_windows", None);
     let mut writer = settings.writer("anomalog windows").await?;
-    let summary = build(&session, &mut writer, args, &progress).await?;
-    progress.finish_and_clear();
-    settings.printer.summary(&summary)
+    let summary = build(&session, &mut writer, args, &*progress).await?;
+    Ok(settings.printer.summary(&summary)?)
 }
 
 /// Builds `traffic_windows`, with the settings of the last build where `args` leaves them open.
@@ -38,8 +37,8 @@ pub async fn build(
     session: &Session,
     writer: &mut Writer,
     args: WindowsArgs,
-    progress: &ProgressBar,
-) -> Result<WindowsSummary> {
+    progress: &dyn Counter,
+) -> windows::Result<WindowsSummary> {
     let warehouse = session.warehouse();
     refuse_if_retired(warehouse)?;
     let remembered = WindowSettings::load(warehouse)?;
@@ -51,9 +50,10 @@ pub async fn build(
     let folder = change.staging().join("windows");
     let built = windows::build_all(session, &settings, &folder, progress).await?;
     let Some((dates, summary)) = built else {
-        return Err(Error::NoLogs {
+        return Err(windows::Error::NoLogs {
             warehouse: warehouse.root().to_owned(),
-        });
+        }
+        .into());
     };
     let table = warehouse.table(Table::TrafficWindows);
     let mut manifest = writer.manifest().clone();
@@ -62,7 +62,7 @@ pub async fn build(
         change.replace(&staged, &partition_file(&table, date))?;
         manifest.set(Table::TrafficWindows, date, Partition::by_hand(&staged)?);
     }
-    for date in dates_of(&table)? {
+    for date in tables::dates(&table)? {
         if !dates.contains(&date) {
             change.delete(&partition_file(&table, date))?;
             manifest.remove(Table::TrafficWindows, date);
@@ -72,9 +72,4 @@ pub async fn build(
     change.replace(&staged, &WindowSettings::path(warehouse))?;
     writer.commit(change, manifest).await?;
     Ok(summary)
-}
-
-/// The dates that a table has files of.
-fn dates_of(table: &std::path::Path) -> Result<Vec<NaiveDate>> {
-    crate::warehouse::tables::dates(table).map_err(Error::io("read", table))
 }

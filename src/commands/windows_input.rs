@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::prelude::{DataFrame, Expr, ident};
 
+use super::error::{Fault, Result};
 use crate::cli::WindowsInputArgs;
-use crate::error::{Error, MetricSetting, Result};
+use crate::detectors;
+use crate::detectors::MetricSetting;
+use crate::explain::MissingColumn;
 use crate::schema::Table;
 use crate::scores::{SERIES, WINDOW_START};
 use crate::session::Session;
@@ -31,9 +34,10 @@ pub(super) async fn open(session: &Session, args: &WindowsInputArgs) -> Result<W
         None => {
             let path = session.warehouse().table(Table::TrafficWindows);
             if !path.is_dir() {
-                return Err(Error::NoLogs {
+                return Err(crate::windows::Error::NoLogs {
                     warehouse: session.warehouse().root().to_owned(),
-                });
+                }
+                .into());
             }
             (
                 session
@@ -72,11 +76,13 @@ fn renamed(frame: DataFrame, path: &Path, series_column: &str) -> Result<DataFra
         .collect();
     for needed in [series_column, WINDOW_START] {
         if !columns.iter().any(|column| column == needed) {
-            return Err(Error::MissingColumn {
-                path: path.to_owned(),
-                column: needed.to_owned(),
-                found: columns,
-            });
+            return Err(MissingColumn::of(path, needed)
+                .with_found("only", columns)
+                .with_hint(
+                    "name the column of the series key with `--series-column`; the time must be \
+                     `window_start`",
+                )
+                .into());
         }
     }
     let time = frame
@@ -86,12 +92,13 @@ fn renamed(frame: DataFrame, path: &Path, series_column: &str) -> Result<DataFra
         .data_type()
         .clone();
     if !matches!(time, DataType::Timestamp(..)) {
-        return Err(Error::ColumnType {
+        return Err(Fault::ColumnType {
             path: path.to_owned(),
             column: WINDOW_START.to_owned(),
             expected: "a timestamp",
             found: time.to_string(),
-        });
+        }
+        .into());
     }
     let others = columns
         .iter()
@@ -115,11 +122,12 @@ pub(super) fn check_metrics(input: &WindowsInput, metrics: &[String]) -> Result<
         .find(|metric| !input.numbers.contains(*metric))
     {
         None => Ok(()),
-        Some(metric) => Err(Error::UnknownMetric {
+        Some(metric) => Err(detectors::Error::UnknownMetric {
             setting: MetricSetting::Option,
             metric: metric.clone(),
             path: input.path.clone(),
             found: input.numbers.iter().cloned().collect(),
-        }),
+        }
+        .into()),
     }
 }

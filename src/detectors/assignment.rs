@@ -8,11 +8,12 @@ use chrono::NaiveDate;
 
 use crate::detectors::champions::Champions;
 use crate::detectors::select::{Selection, Wanted, select};
-use crate::error::{Error, MetricSetting, Result};
+use crate::detectors::{Error, MetricSetting, Result};
 use crate::incremental::key::Key;
 use crate::job::config::{Job, ScoreSettings};
 use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::units::zones::SeriesTimeZones;
+use crate::warehouse;
 
 /// To be raised whenever the same detectors would give other scores.
 const VERSION: u32 = 1;
@@ -123,10 +124,11 @@ impl Term {
         let manifests = by_architecture.map(|(_, manifest)| manifest);
         for manifest in manifests.chain([&selection.chosen]) {
             // All of it: weights by their digest, and how scores are calibrated.
-            let text = serde_json::to_string(manifest).map_err(|source| Error::Settings {
-                path: manifest.id().into(),
-                source,
-            })?;
+            let text =
+                serde_json::to_string(manifest).map_err(|source| warehouse::Error::Settings {
+                    path: manifest.id().into(),
+                    source,
+                })?;
             key.add_text(&text);
         }
         key.add_text(&format!("{:?}", settings.alarms_per_week));

@@ -12,10 +12,11 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::detectors::Result;
+use crate::explain::cannot;
 use crate::units::rfc_3339;
 use crate::warehouse::Warehouse;
-use crate::warehouse::commit::{PartitionDate, StorageError};
+use crate::warehouse::commit::{CommitError, PartitionDate};
 
 /// How a period began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,9 +122,9 @@ impl Champions {
         let path = Self::path(warehouse);
         match fs::read(&path) {
             Ok(text) => Ok(serde_json::from_slice(&text)
-                .map_err(|source| StorageError::Damaged { path, source })?),
+                .map_err(|source| CommitError::Damaged { path, source })?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(Error::io("read", &path)(error)),
+            Err(error) => Err(cannot("read", &path)(error).into()),
         }
     }
 
@@ -133,10 +134,10 @@ impl Champions {
     /// When it cannot be written.
     pub fn save(&self, warehouse: &Warehouse) -> Result<()> {
         let path = Self::path(warehouse);
-        let failed = || Error::io("write", &path);
+        let failed = || cannot("write", &path);
         let mut text = serde_json::to_vec_pretty(self).map_err(|error| failed()(error.into()))?;
         text.push(b'\n');
-        warehouse.publish_bytes(&text, &path).map_err(failed())
+        Ok(warehouse.publish_bytes(&text, &path).map_err(failed())?)
     }
 
     /// The decisions by their first date, in order.

@@ -3,4 +3,7 @@
 
 pub(crate) mod assignment;
 pub mod champions;
+mod error;
 pub mod select;
+
+pub use error::{Error, MetricSetting, Result};

@@ -29,6 +29,8 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::errors::ParquetError;
 
+use crate::explain::{Explain, FileError, MissingColumn, cannot};
+
 /// The list of a collection.
 pub const LIST: &str = "series.csv";
 
@@ -101,14 +103,8 @@ impl LabelledSeries {
 #[derive(Debug, thiserror::Error)]
 pub enum CollectionError {
     /// A file cannot be opened.
-    #[error("cannot read `{}`", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The list is not CSV.
     #[error("`{}` is no CSV file", .path.display())]
     List {
@@ -128,15 +124,8 @@ pub enum CollectionError {
         source: ParquetError,
     },
     /// A column is missing.
-    #[error("`{}` has no column `{column}`, found {}", .path.display(), quoted(found))]
-    NoColumn {
-        /// The file.
-        path: PathBuf,
-        /// The column.
-        column: &'static str,
-        /// The columns that there are.
-        found: Vec<String>,
-    },
+    #[error(transparent)]
+    MissingColumn(#[from] MissingColumn),
     /// A column has another type.
     #[error("column `{column}` of `{}` is {found}, expected {expected}", .path.display())]
     Type {
@@ -171,30 +160,24 @@ pub enum CollectionError {
     },
 }
 
-impl CollectionError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+impl Explain for CollectionError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Io { .. } => {
-                Some("`--series` is the `series.csv` of a folder of labelled series")
+            Self::File(_) => {
+                Some("`--series` is the `series.csv` of a folder of labelled series".into())
             }
-            Self::NoColumn { .. } | Self::Type { .. } | Self::Empty { .. } => Some(
+            Self::MissingColumn(_) | Self::Type { .. } | Self::Empty { .. } => Some(
                 "`series.csv` has the columns file, dataset, train_points, vus_window and \
-                 step_seconds; each file has timestamp, value and label",
+                 step_seconds; each file has timestamp, value and label"
+                    .into(),
             ),
             Self::Entry {
                 column: "timestamp",
                 ..
-            } => Some("sort the file by `timestamp`, with one row per window"),
+            } => Some("sort the file by `timestamp`, with one row per window".into()),
             Self::List { .. } | Self::Parquet { .. } | Self::Entry { .. } => None,
         }
     }
-}
-
-fn quoted(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(", ")
 }
 
 /// Reads all series that a `series.csv` lists, in its order.
@@ -251,13 +234,10 @@ pub fn read_unlisted(path: &Path, train_share: f64) -> Result<LabelledSeries, Co
 /// # Errors
 /// When a folder cannot be read.
 pub fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>, CollectionError> {
-    let io = |source| CollectionError::Io {
-        path: folder.to_owned(),
-        source,
-    };
+    let io = || cannot("read", folder);
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let path = entry.map_err(io)?.path();
+    for entry in std::fs::read_dir(folder).map_err(io())? {
+        let path = entry.map_err(io())?.path();
         if path.is_dir() {
             files.extend(parquet_files(&path)?);
         } else if path
@@ -342,10 +322,7 @@ pub fn read_counts(
     dataset: &str,
     since: i64,
 ) -> Result<LabelledSeries, CollectionError> {
-    let text = std::fs::read_to_string(path).map_err(|source| CollectionError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(path).map_err(cannot("read", path))?;
     let mut rows: Vec<[i64; 3]> = Vec::new();
     for (number, line) in text.lines().skip(1).enumerate() {
         let fields = line.split(',').flat_map(|field| field.trim().parse());
@@ -413,21 +390,14 @@ fn read_list(path: &Path) -> Result<Vec<HashMap<&'static str, String>>, Collecti
         path: path.to_owned(),
         source,
     };
-    let open = || {
-        File::open(path).map_err(|source| CollectionError::Io {
-            path: path.to_owned(),
-            source,
-        })
-    };
+    let open = || File::open(path).map_err(cannot("read", path));
     let format = arrow::csv::reader::Format::default().with_header(true);
     let (found, _) = format.infer_schema(open()?, Some(0)).map_err(not_csv)?;
     let found: Vec<String> = found.fields().iter().map(|f| f.name().clone()).collect();
     if let Some(column) = COLUMNS.into_iter().find(|c| !found.iter().any(|f| f == c)) {
-        return Err(CollectionError::NoColumn {
-            path: path.to_owned(),
-            column,
-            found,
-        });
+        return Err(MissingColumn::of(path, column)
+            .with_found("found", found)
+            .into());
     }
     let texts: Vec<Field> = found
         .iter()
@@ -520,10 +490,7 @@ struct Rows {
 
 impl Rows {
     fn read(path: &Path) -> Result<Self, CollectionError> {
-        let file = File::open(path).map_err(|source| CollectionError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        let file = File::open(path).map_err(cannot("read", path))?;
         let not_parquet = |source| CollectionError::Parquet {
             path: path.to_owned(),
             source,
@@ -648,11 +615,9 @@ fn column(
     let Some(column) = batch.column_by_name(name) else {
         let schema = batch.schema();
         let found = schema.fields().iter().map(|f| f.name().clone());
-        return Err(CollectionError::NoColumn {
-            path: path.to_owned(),
-            column: name,
-            found: found.collect(),
-        });
+        return Err(MissingColumn::of(path, name)
+            .with_found("found", found)
+            .into());
     };
     let found = column.data_type();
     let fits = match to {

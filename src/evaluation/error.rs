@@ -1,5 +1,9 @@
 //! Why a detector cannot be judged on a series.
 
+use std::borrow::Cow;
+
+use crate::explain::Explain;
+
 /// Why a detector cannot be judged on a series.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum EvaluationError {
@@ -42,20 +46,18 @@ pub enum EvaluationError {
     },
 }
 
-impl EvaluationError {
-    /// What the user can do about it.
-    #[must_use]
-    pub const fn hint(&self) -> Option<&'static str> {
+impl Explain for EvaluationError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Empty | Self::NoPositive { .. } => {
-                Some("recall has no meaning without a labelled anomaly; judge a longer range")
-            }
-            Self::AllPositive { .. } => {
-                Some("false alarms have no meaning without a normal window; check the labels")
-            }
-            Self::NoScore { .. } => {
-                Some("a detector scores nothing until its warm-up is over; judge a later range")
-            }
+            Self::Empty | Self::NoPositive { .. } => Some(
+                "recall has no meaning without a labelled anomaly; judge a longer range".into(),
+            ),
+            Self::AllPositive { .. } => Some(
+                "false alarms have no meaning without a normal window; check the labels".into(),
+            ),
+            Self::NoScore { .. } => Some(
+                "a detector scores nothing until its warm-up is over; judge a later range".into(),
+            ),
             Self::LengthsDiffer { .. } | Self::Infinite { .. } => None,
         }
     }

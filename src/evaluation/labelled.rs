@@ -90,6 +90,7 @@ fn runs(flags: &[bool]) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explain::Explain;
 
     const NAN: f64 = f64::NAN;
 

@@ -23,7 +23,6 @@
 
 mod adjusted_f1;
 mod affiliation;
-pub mod aggregates;
 pub mod alarms;
 pub mod bootstrap;
 pub mod budgets;

@@ -1,5 +1,6 @@
 //! All candidates on all series.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,13 +26,15 @@ use super::protocol::{
     Calibrated, Learning, Prepared, Protocol, ProtocolError, Report, Subject, Transfer,
     classifiable, folds, others, shipped, stored,
 };
+use crate::explain::Explain;
+use crate::progress::Counter;
 
 /// The protocol of candidates that learn nothing.
 pub const FLOOR: &str = "floor";
 /// The protocol of detectors that learned before.
 pub const STORED: &str = "stored";
 
-/// What judging one series counts as in [`Progress`], in optimiser steps.
+/// What judging one series counts as in a [`Counter`], in optimiser steps.
 const JUDGING: u64 = 10;
 
 /// What to judge, and how.
@@ -136,17 +139,6 @@ pub struct Evaluation {
     pub left_out: Vec<Copied>,
 }
 
-/// How far an evaluation is. Its unit is one optimiser step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress<'a> {
-    /// All there is to do.
-    Planned(u64),
-    /// What is being done.
-    Stage(&'a str),
-    /// More that is done.
-    Done(u64),
-}
-
 /// The scores of one candidate on one series.
 #[derive(Debug, Clone, Copy)]
 pub struct Scored<'a> {
@@ -172,28 +164,23 @@ pub enum RunError {
     Nothing(Vec<SkippedResult>),
 }
 
-impl RunError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for RunError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Protocol(ProtocolError::Leak(leak)) => Some(leak.hint().to_owned()),
+            Self::Protocol(ProtocolError::Leak(leak)) => Some(leak.hint().into()),
             Self::Protocol(ProtocolError::TooFewSeries { .. }) => {
-                Some("list more series with `--series`, or use `--protocol per-series`".to_owned())
+                Some("list more series with `--series`, or use `--protocol per-series`".into())
             }
             Self::Protocol(ProtocolError::SeenByShipped { .. }) => {
-                Some("raise its `train_points` in the list".to_owned())
+                Some("raise its `train_points` in the list".into())
             }
             Self::Protocol(ProtocolError::Unfit { .. }) => {
-                Some("name the metrics it reads with `--metrics`; `anomalog detectors show` tells them and its step".to_owned())
+                Some("name the metrics it reads with `--metrics`; `anomalog detectors show` tells them and its step".into())
             }
             Self::Protocol(ProtocolError::Training(error)) => error.hint(),
-            Self::Protocol(ProtocolError::Detector(error)) => error.hint(),
-            Self::Nothing(_) => Some(
-                "each series needs anomalies, windows that are none, and values that vary; \
-                 detectors need some 1000 windows before the first that is judged"
-                    .to_owned(),
-            ),
+            Self::Protocol(ProtocolError::Detector(error)) => error.hint().map(Cow::Owned),
+            Self::Nothing(_) => Some("each series needs anomalies, windows that are none, and values that vary; \
+                 detectors need some 1000 windows before the first that is judged".into()),
         }
     }
 }
@@ -239,7 +226,7 @@ impl Trial {
 pub fn evaluate<E: From<RunError>>(
     series: &[LabelledSeries],
     settings: &EvaluationSettings,
-    progress: &(dyn Fn(Progress<'_>) + Sync),
+    progress: &dyn Counter,
     mut sink: Option<ScoreSink<'_, E>>,
 ) -> Result<Evaluation, E> {
     let run = Run {
@@ -255,7 +242,7 @@ pub fn evaluate<E: From<RunError>>(
         .check_transfer(&mut evaluation.left_out)
         .map_err(RunError::from)?;
     let ready = run.check_stored(&usable).map_err(RunError::from)?;
-    progress(Progress::Planned(run.planned(usable.len())));
+    progress.expect(run.planned(usable.len()));
     for (floor, seed) in floors(settings) {
         evaluation.take(run.floor(floor, seed, &usable), series, &mut sink)?;
     }
@@ -351,7 +338,7 @@ struct Ready {
 struct Run<'a> {
     series: &'a [LabelledSeries],
     settings: &'a EvaluationSettings,
-    progress: &'a (dyn Fn(Progress<'_>) + Sync),
+    progress: &'a dyn Counter,
     keeps_scores: bool,
 }
 
@@ -458,14 +445,14 @@ impl Run<'_> {
 
     /// Trains, and tells how far it is.
     fn trained<T>(&self, stage: &str, steps: usize, train: impl FnOnce(Report<'_>) -> T) -> T {
-        (self.progress)(Progress::Stage(stage));
+        self.progress.say(stage.to_owned());
         let mut done = 0;
         let trained = train(&mut |report| {
             done = report.step;
-            (self.progress)(Progress::Done(1));
+            self.progress.advance(1);
         });
         // Where training ended early, the rest is done too.
-        (self.progress)(Progress::Done(steps.saturating_sub(done) as u64));
+        self.progress.advance(steps.saturating_sub(done) as u64);
         trained
     }
 
@@ -476,7 +463,7 @@ impl Run<'_> {
             protocol: FLOOR,
             seed,
         };
-        (self.progress)(Progress::Stage(&format!("judging {}", trial.detector)));
+        self.progress.say(format!("judging {}", trial.detector));
         memory::reset_peak();
         let of_series = |&number: &usize| {
             let series = &self.series[number];
@@ -500,7 +487,7 @@ impl Run<'_> {
             protocol: STORED,
             seed: None,
         };
-        (self.progress)(Progress::Stage(&format!("judging {}", trial.detector)));
+        self.progress.say(format!("judging {}", trial.detector));
         self.score(&trial, ready, None)
     }
 
@@ -515,7 +502,7 @@ impl Run<'_> {
             protocol: Protocol::Shipped.name(),
             seed: None,
         };
-        (self.progress)(Progress::Stage(&format!("judging shipped {architecture}")));
+        self.progress.say(format!("judging shipped {architecture}"));
         let of_series = |&number: &usize| {
             let prepared = Ok(shipped(architecture, &self.series[number])?);
             let peak = None;
@@ -678,7 +665,7 @@ impl Run<'_> {
         pretrain_s: Option<f64>,
     ) -> Judged {
         let failed = |reason: &dyn ToString| {
-            (self.progress)(Progress::Done(JUDGING));
+            self.progress.advance(JUDGING);
             Err(Box::new(trial.skip(series, &reason.to_string())))
         };
         let prepared = match ready.prepared {
@@ -734,7 +721,7 @@ impl Run<'_> {
         seconds: f64,
     ) -> Judged {
         let judged = judge(series, &scores, self.settings.rules);
-        (self.progress)(Progress::Done(JUDGING));
+        self.progress.advance(JUDGING);
         let judged = judged.map_err(|error| Box::new(trial.skip(series, &error)))?;
         let result = SeriesResult {
             file: series.file.clone(),

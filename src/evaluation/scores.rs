@@ -23,8 +23,8 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::run::Scored;
-use crate::error::Result;
 use crate::schema::timestamp_type;
+use crate::warehouse::Result;
 use crate::warehouse::tables::TableFileWriter;
 
 /// Rows written at once.

@@ -3,10 +3,12 @@
 //! A window is an anomaly if a label covers a part of it. Windows before `since` are the training
 //! range, the same for all sites; the rest is judged.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::collection::{KnownAnomaly, LabelledSeries};
 use crate::calendar::labels::Label;
+use crate::explain::{Explain, first_backticked};
 use crate::training::dataset::{self, Series};
 use crate::units::rfc_3339;
 
@@ -21,7 +23,7 @@ pub enum WarehouseError {
     #[error("there are no windows to judge")]
     NoWindows,
     /// A site of a label has no windows.
-    #[error("label {row} is about the site `{site}`, which has no windows, only {}", some(.found))]
+    #[error("label {row} is about the site `{site}`, which has no windows, only {}", first_backticked(.found))]
     UnknownSite {
         /// The label, from 1.
         row: usize,
@@ -64,33 +66,21 @@ pub enum WarehouseError {
     },
 }
 
-impl WarehouseError {
-    /// What the user can do about it.
-    #[must_use]
-    pub const fn hint(&self) -> Option<&'static str> {
+impl Explain for WarehouseError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::NoWindows => Some("build some with `anomalog windows`"),
+            Self::NoWindows => Some("build some with `anomalog windows`".into()),
             Self::UnknownSite { .. } => {
-                Some("labels name sites as `SELECT DISTINCT site FROM traffic_windows` does")
+                Some("labels name sites as `SELECT DISTINCT site FROM traffic_windows` does".into())
             }
             Self::OtherStep { .. } => {
-                Some("all series of one evaluation have windows of one length")
+                Some("all series of one evaluation have windows of one length".into())
             }
-            Self::NoRange { .. } | Self::NoLabels { .. } => {
-                Some("`--since` parts the windows that detectors learn from and those judged")
-            }
+            Self::NoRange { .. } | Self::NoLabels { .. } => Some(
+                "`--since` parts the windows that detectors learn from and those judged".into(),
+            ),
         }
     }
-}
-
-fn some(names: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown = names.iter().take(SHOWN).map(|name| format!("`{name}`"));
-    let mut shown: Vec<String> = shown.collect();
-    if names.len() > SHOWN {
-        shown.push(format!("{} more", names.len() - SHOWN));
-    }
-    shown.join(", ")
 }
 
 /// Series of a dataset, from windows by site, labels, and the time from which on is judged, in

@@ -9,8 +9,8 @@ use datafusion::arrow::array::{
     TimestampMicrosecondArray,
 };
 
+use super::error::Result;
 use super::star::DETECTORS;
-use crate::error::Result;
 use crate::warehouse::Warehouse;
 
 /// Every detector of a warehouse, in the order in which `anomalog detectors list` has them.

@@ -1,12 +1,22 @@
 //! Why an export cannot be written.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
+use anomalog_udfs::DetectorError;
 use chrono::NaiveDate;
+use datafusion::arrow::error::ArrowError;
+
+use crate::explain::{Explain, FileError, MissingColumn, through};
+use crate::warehouse::commit::CommitError;
+use crate::{session, warehouse};
+
+/// The result of what exports.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an export cannot be written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExportError {
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
     /// There is nothing to export from.
     #[error("there is no warehouse `{}`", .warehouse.display())]
     NoWarehouse {
@@ -34,25 +44,33 @@ pub enum ExportError {
         folder: PathBuf,
     },
     /// A stored table lacks a column that has no default.
-    #[error("`{}` has no column `{column}`", .file.display())]
-    MissingColumn {
-        /// A file of the table.
-        file: PathBuf,
-        /// The column.
-        column: String,
-    },
+    #[error(transparent)]
+    MissingColumn(#[from] MissingColumn),
+    /// A table cannot be read, or a file not be written.
+    #[error(transparent)]
+    Session(#[from] session::Error),
 }
 
-impl ExportError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+through!(Error, session::Error: warehouse::Error, FileError, CommitError, ArrowError, DetectorError);
+
+impl Explain for Error {
+    fn inner(&self) -> Option<&dyn Explain> {
         match self {
-            Self::NoWarehouse { .. } => Some("name one with `--warehouse PATH`"),
-            Self::EmptyRange { .. } => Some("`--from` must not be after `--to`"),
-            Self::Exists { .. } => Some("replace it with `--overwrite`, or name another folder"),
-            Self::NotAnExport { .. } => Some("name a folder that is not there yet"),
-            Self::MissingColumn { .. } => Some("build the table again"),
+            Self::MissingColumn(error) => Some(error),
+            Self::Session(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::NoWarehouse { .. } => Some("name one with `--warehouse PATH`".into()),
+            Self::EmptyRange { .. } => Some("`--from` must not be after `--to`".into()),
+            Self::Exists { .. } => {
+                Some("replace it with `--overwrite`, or name another folder".into())
+            }
+            Self::NotAnExport { .. } => Some("name a folder that is not there yet".into()),
+            Self::MissingColumn(_) | Self::Session(_) => self.inner()?.hint(),
         }
     }
 }

@@ -13,12 +13,12 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::documents::Layout;
-use super::error::ExportError;
+use super::error::{Error, Result};
 use super::format::ExportFormat;
 use super::star::{Rows, StarTable, run_files};
 use super::state::{State, Written};
 use super::{STAGING, beside, write_table, write_text};
-use crate::error::{Error, Result};
+use crate::explain::cannot;
 use crate::schema::Table;
 use crate::session::results::Encoder;
 use crate::units::dates::DateLimits;
@@ -83,7 +83,7 @@ pub fn follow(
         state.files.insert(name.clone(), Written::default());
     }
     state.save(folder)?;
-    let failed = || Error::io("write", folder);
+    let failed = || cannot("write", folder);
     let mut staging = tempfile::Builder::new();
     let staging = staging
         .prefix(STAGING)
@@ -101,9 +101,9 @@ pub fn follow(
         }
         let bytes = fs::metadata(&staged).map_err(failed())?.len();
         if let Some(parent) = destination.parent() {
-            fs::create_dir_all(parent).map_err(Error::io("write", parent))?;
+            fs::create_dir_all(parent).map_err(cannot("write", parent))?;
         }
-        fs::rename(&staged, &destination).map_err(Error::io("write", &destination))?;
+        fs::rename(&staged, &destination).map_err(cannot("write", &destination))?;
         let key = key.clone();
         state.files.insert(name.clone(), Written { key, bytes });
     }
@@ -111,7 +111,7 @@ pub fn follow(
         let path = folder.join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &path)(error));
+                return Err(cannot("remove", &path)(error).into());
             }
             _ => state.files.remove(name),
         };
@@ -122,21 +122,21 @@ pub fn follow(
 
 /// The state of a folder, which becomes an export if there is nothing in it.
 fn open(folder: &Path) -> Result<State> {
-    fs::create_dir_all(folder).map_err(Error::io("write", folder))?;
+    fs::create_dir_all(folder).map_err(cannot("write", folder))?;
     if State::is_in(folder) {
-        for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
-            let path = entry.map_err(Error::io("read", folder))?.path();
+        for entry in fs::read_dir(folder).map_err(cannot("read", folder))? {
+            let path = entry.map_err(cannot("read", folder))?.path();
             let name = path.file_name().map(std::ffi::OsStr::as_encoded_bytes);
             if name.is_some_and(|name| name.starts_with(STAGING.as_bytes())) && path.is_dir() {
-                fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+                fs::remove_dir_all(&path).map_err(cannot("remove", &path))?;
             }
         }
-        return State::load(folder).map_err(Error::io("read", folder));
+        return Ok(State::load(folder).map_err(cannot("read", folder))?);
     }
-    let mut entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    let mut entries = fs::read_dir(folder).map_err(cannot("read", folder))?;
     if entries.next().is_some() {
         let folder = folder.to_owned();
-        return Err(ExportError::NotAnExport { folder }.into());
+        return Err(Error::NotAnExport { folder });
     }
     Ok(State::default())
 }
@@ -212,14 +212,14 @@ pub(crate) fn partition_identity(
     date: NaiveDate,
 ) -> Result<String> {
     let file = partition_file(&warehouse.table(table), date);
-    let found = fs::metadata(&file).map_err(Error::io("read", &file))?;
+    let found = fs::metadata(&file).map_err(cannot("read", &file))?;
     let known = manifest.partition(table, date);
     let key = known
         .filter(|partition| partition.bytes == found.len())
         .and_then(|partition| partition.key.clone());
     match key {
         Some(key) => Ok(key),
-        None => crate::logs::digest(&file).map_err(Error::io("read", &file)),
+        None => Ok(crate::logs::digest(&file).map_err(cannot("read", &file))?),
     }
 }
 

@@ -8,9 +8,11 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+use super::error::Error;
+use super::error::Result;
 use super::sqlite::SqliteWriter;
 use super::star::StarTable;
-use crate::error::{Error, Result};
+use crate::explain::cannot;
 use crate::session::results::Encoder;
 use crate::warehouse::tables::TableFileWriter;
 
@@ -86,7 +88,7 @@ impl FormatWriter {
         schema: &SchemaRef,
     ) -> Result<Self> {
         let text = |encoder| {
-            let file = File::create(path).map_err(Error::io("write", path))?;
+            let file = File::create(path).map_err(cannot("write", path))?;
             Ok::<_, Error>(Sink::Text(encoder, BufWriter::new(file)))
         };
         let sink = match format {
@@ -114,11 +116,12 @@ impl FormatWriter {
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.rows += batch.num_rows();
         match &mut self.sink {
-            Sink::Parquet(file) => file.write(batch).map(|_| ()),
+            Sink::Parquet(file) => Ok(file.write(batch).map(|_| ())?),
             Sink::Text(encoder, file) => {
                 let bytes = encoder.encode(batch)?;
-                file.write_all(&bytes)
-                    .map_err(Error::io("write", &self.path))
+                Ok(file
+                    .write_all(&bytes)
+                    .map_err(cannot("write", &self.path))?)
             }
             Sink::Sqlite(table) => table.write(batch),
         }
@@ -133,7 +136,7 @@ impl FormatWriter {
                 file.write_all(&bytes)
                     .and_then(|()| file.flush())
                     .and_then(|()| file.get_ref().sync_all())
-                    .map_err(Error::io("write", &self.path))?;
+                    .map_err(cannot("write", &self.path))?;
             }
             Sink::Sqlite(table) => table.finish(self.table)?,
         }

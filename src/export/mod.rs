@@ -30,13 +30,13 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 pub use columns::description;
-pub use error::ExportError;
+pub use error::{Error, Result};
 pub(crate) use follow::partition_identity;
 pub use follow::{Followed, follow};
 pub use format::ExportFormat;
 pub use star::{DETECTORS, SCORED_WINDOWS, StarTable};
 
-use crate::error::{Error, Result};
+use crate::explain::cannot;
 use crate::units::dates::DateLimits;
 use crate::warehouse::Warehouse;
 use documents::Layout;
@@ -130,14 +130,14 @@ pub fn write_folder(export: &Export<'_>) -> Result<Exported> {
     if let (Some(from), Some(to)) = (limits.from, limits.to)
         && from > to
     {
-        return Err(ExportError::EmptyRange { from, to }.into());
+        return Err(Error::EmptyRange { from, to });
     }
     check_destination(folder, overwrite)?;
     let parent = match folder.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    let failed = || Error::io("write", folder);
+    let failed = || cannot("write", folder);
     fs::create_dir_all(parent).map_err(failed())?;
     let mut staging = tempfile::Builder::new();
     let staging = staging
@@ -188,8 +188,8 @@ fn check_destination(folder: &Path, overwrite: bool) -> Result<()> {
     }
     Err(match (State::is_in(&folder()), overwrite) {
         (true, true) => return Ok(()),
-        (true, false) => ExportError::Exists { folder: folder() },
-        (false, _) => ExportError::NotAnExport { folder: folder() },
+        (true, false) => Error::Exists { folder: folder() },
+        (false, _) => Error::NotAnExport { folder: folder() },
     }
     .into())
 }
@@ -247,5 +247,5 @@ fn write_text(path: &Path, text: &str) -> Result<()> {
         fs::write(path, text)?;
         File::open(path)?.sync_all()
     };
-    write().map_err(Error::io("write", path))
+    Ok(write().map_err(cannot("write", path))?)
 }

@@ -17,8 +17,9 @@ use datafusion::arrow::datatypes::{
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
+use super::error::{Error, Result};
 use super::star::StarTable;
-use crate::error::{Error, Result};
+use crate::explain::cannot;
 
 /// One table of a database being written.
 #[derive(Debug)]
@@ -82,14 +83,14 @@ impl SqliteWriter {
             .execute_batch(&format!("{indexes} COMMIT;"))
             .map_err(|error| failed(path, error))?;
         drop(self.database);
-        File::open(path)
+        Ok(File::open(path)
             .and_then(|file| file.sync_all())
-            .map_err(Error::io("write", path))
+            .map_err(cannot("write", path))?)
     }
 }
 
 fn failed(path: &Path, error: rusqlite::Error) -> Error {
-    Error::io("write", path)(std::io::Error::other(error))
+    cannot("write", path)(std::io::Error::other(error)).into()
 }
 
 /// The columns that other tables name a row by, or look for rows with.

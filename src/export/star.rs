@@ -23,10 +23,12 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::columns;
 use super::detectors;
-use super::error::ExportError;
-use crate::error::{Error, Result};
+use super::error::Result;
+use crate::explain::MissingColumn;
+use crate::explain::cannot;
 use crate::schema::{INCIDENT_CAUSES, INCIDENTS, RUNS, TRAFFIC_WINDOWS, Table, timestamp_type};
 use crate::units::dates::DateLimits;
+use crate::warehouse;
 use crate::warehouse::Warehouse;
 use crate::warehouse::tables::{self, partition_file};
 
@@ -208,7 +210,7 @@ impl StarTable {
             return Ok(Vec::new());
         };
         let folder = warehouse.table(table);
-        let mut dates = tables::dates(&folder).map_err(Error::io("read", &folder))?;
+        let mut dates = tables::dates(&folder)?;
         dates.retain(|date| limits.contains(*date) && partition_file(&folder, *date).exists());
         Ok(dates)
     }
@@ -239,11 +241,11 @@ pub(crate) fn run_files(warehouse: &Warehouse) -> Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(&folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("read", &folder)(error)),
+        Err(error) => return Err(cannot("read", &folder)(error).into()),
     };
     let mut files = Vec::new();
     for entry in entries {
-        let path = entry.map_err(Error::io("read", &folder))?.path();
+        let path = entry.map_err(cannot("read", &folder))?.path();
         if path
             .extension()
             .is_some_and(|extension| extension == "parquet")
@@ -301,14 +303,10 @@ fn each_of_file(
     schema: &SchemaRef,
     mut take: impl FnMut(&RecordBatch) -> Result<()>,
 ) -> Result<()> {
-    let unreadable = |source| Error::ParquetInput {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(Error::io("read", path))?;
+    let file = File::open(path).map_err(cannot("read", path))?;
     let batches = ParquetRecordBatchReaderBuilder::try_new(file)
         .and_then(|builder| builder.with_batch_size(8_192).build())
-        .map_err(unreadable)?;
+        .map_err(warehouse::Error::parquet("read", path))?;
     for batch in batches {
         take(&by_name(&batch?, schema, path)?)?;
     }
@@ -321,11 +319,9 @@ fn by_name(batch: &RecordBatch, schema: &SchemaRef, path: &Path) -> Result<Recor
         match batch.column_by_name(field.name()) {
             Some(column) => Ok(cast(column, field.data_type())?),
             None if field.is_nullable() => Ok(new_null_array(field.data_type(), batch.num_rows())),
-            None => Err(ExportError::MissingColumn {
-                file: path.to_owned(),
-                column: field.name().clone(),
-            }
-            .into()),
+            None => Err(MissingColumn::of(path, field.name())
+                .with_hint("build the table again")
+                .into()),
         }
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use super::error::Result;
+use crate::explain::cannot;
 
 /// Its file.
 const NAME: &str = ".anomalog-export.json";
@@ -52,6 +53,6 @@ impl State {
             File::open(&aside)?.sync_all()?;
             fs::rename(&aside, &path)
         };
-        write().map_err(Error::io("write", &path))
+        Ok(write().map_err(cannot("write", &path))?)
     }
 }

@@ -12,9 +12,9 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::prelude::SessionContext;
 
+use super::error::Result;
 use super::runs::date_of;
 use super::{collect, times};
-use crate::error::Result;
 use crate::schema::INCIDENT_CAUSES;
 use crate::session::queries;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use datafusion::arrow::array::RecordBatch;
 
-use crate::error::{Error, Result};
+use super::error::Result;
+use crate::explain::cannot;
 use crate::schema::Table;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::{Change, Manifest, Partition};
@@ -35,7 +36,7 @@ pub fn replace(
     }
     let folder = change.staging().join(table.name());
     let staged_folder = date_folder(&folder, date);
-    std::fs::create_dir_all(&staged_folder).map_err(Error::io("write", &staged_folder))?;
+    std::fs::create_dir_all(&staged_folder).map_err(cannot("write", &staged_folder))?;
     let staged = partition_file(&folder, date);
     let mut file = TableFileWriter::create(&staged, Arc::clone(rows.schema_ref()))?;
     file.write(rows)?;

@@ -23,8 +23,8 @@
 //! threads, batches or the ranges asked for. Sums are over whole numbers for that reason.
 
 mod causes;
+mod error;
 mod files;
-pub mod functions;
 mod requests;
 mod rules;
 mod runs;
@@ -41,11 +41,12 @@ use datafusion::arrow::compute::{concat_batches, take_record_batch};
 use datafusion::arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use datafusion::prelude::DataFrame;
 
+pub use error::{Error, Result};
 pub use files::replace;
 pub use rules::{IncidentRules, RulesError, SeverityRule};
 
-use crate::error::{Error, Result};
 use crate::schema::{INCIDENT_CAUSES, INCIDENTS, Table};
+
 use crate::session::Session;
 use crate::session::queries::{self, Query};
 use crate::units::micros_of;
@@ -103,7 +104,7 @@ impl<'a> Finder<'a> {
     ) -> Result<Self> {
         rules.validate()?;
         let table = session.warehouse().table(Table::ScoredWindows);
-        let dates = tables::dates(&table).map_err(Error::io("read", &table))?;
+        let dates = tables::dates(&table)?;
         let dates: BTreeSet<NaiveDate> = dates
             .into_iter()
             .filter(|date| partition_file(&table, *date).exists())
@@ -295,5 +296,6 @@ fn dates_of(range: &RangeInclusive<NaiveDate>) -> impl Iterator<Item = NaiveDate
 async fn collect(frame: DataFrame, schema: &SchemaRef) -> Result<RecordBatch> {
     let batches = frame.collect().await?;
     let rows = batches.iter().map(|batch| conform(batch, schema));
-    Ok(concat_batches(schema, &rows.collect::<Result<Vec<_>>>()?)?)
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    Ok(concat_batches(schema, &rows)?)
 }

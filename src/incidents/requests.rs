@@ -11,12 +11,14 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 
 use super::causes::dates_read;
+use super::error::Result;
 use super::{text, times};
-use crate::error::{Error, Result};
+use crate::explain::cannot;
 use crate::logs;
 use crate::schema::Table;
-use crate::session::{SeriesKey, Session};
+use crate::session::Session;
 use crate::warehouse::Warehouse;
+use crate::warehouse::settings::SeriesKey;
 
 /// Finds files of `access_logs`.
 #[derive(Debug)]
@@ -85,7 +87,7 @@ impl RequestFiles {
                     logs.is_none_or(|logs| logs.may_have(site, log))
                 });
                 let table = warehouse.table(Table::AccessLogs);
-                files.extend(of_date.map_err(Error::io("read", &table))?);
+                files.extend(of_date.map_err(cannot("read", &table))?);
             }
         }
         Ok(files)

@@ -12,7 +12,7 @@ use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use datafusion::prelude::SessionContext;
 
 use super::IncidentRules;
-use crate::error::Result;
+use super::error::Result;
 use crate::session::queries::{self, IncidentRuns};
 use crate::units::{WindowStep, micros_of};
 

@@ -7,19 +7,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::File;
-use std::path::Path;
 
 use chrono::NaiveDate;
 use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::{concat_batches, filter_record_batch, not};
 use datafusion::arrow::datatypes::{Float64Type, Int32Type, TimestampMicrosecondType};
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use indicatif::ProgressBar;
 use serde::Serialize;
 
+use super::error::Result;
 use crate::calendar::Calendar;
-use crate::error::{Error, Result};
 use crate::incidents::{
     CAUSE_QUERIES, Finder, Found, INCIDENT_QUERIES, IncidentRules, in_order_of, reads_of_causes,
     replace,
@@ -27,12 +23,14 @@ use crate::incidents::{
 use crate::incremental::key::Key;
 use crate::incremental::partitions::{is_there, made_from};
 use crate::incremental::pieces::pieces_of;
+use crate::progress::Counter;
 use crate::schema::{INCIDENT_CAUSES, Table};
 use crate::session::Session;
 use crate::units::dates::DateLimits;
 use crate::units::rfc_3339;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::{Manifest, Partition, PartitionDate, Retired, Writer};
+use crate::warehouse::rows;
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::{self, partition_file};
 
@@ -304,7 +302,7 @@ pub(crate) fn plan<'a>(
     let mut remove = BTreeSet::new();
     for table in [Table::Incidents, Table::IncidentCauses] {
         let folder = warehouse.table(table);
-        remove.extend(tables::dates(&folder).map_err(Error::io("read", &folder))?);
+        remove.extend(tables::dates(&folder)?);
         remove.extend(manifest.partitions(table).map(|(date, _)| date));
     }
     remove.retain(|date| {
@@ -337,7 +335,7 @@ impl IncidentPlan<'_> {
         &self,
         session: &Session,
         writer: &mut Writer,
-        progress: &ProgressBar,
+        progress: &dyn Counter,
     ) -> Result<NewIncidents> {
         let warehouse = session.warehouse().clone();
         let mut new = NewIncidents::default();
@@ -353,7 +351,7 @@ impl IncidentPlan<'_> {
                     let inputs = self.inputs.of_causes(self.settings, &causes_read);
                     let stored = Stored::read(&warehouse, &manifest, date)?;
                     let (kept, to_explain) = stored.causes_of(&incidents, &inputs)?;
-                    let explained = finder.explain(&to_explain, &|| progress.inc(1)).await?;
+                    let explained = finder.explain(&to_explain, &|| progress.advance(1)).await?;
                     let causes = in_order_of(&incidents, &[kept, explained])?;
                     new.count(&incidents, &causes, &stored);
                     let reads = partition_dates(reads);
@@ -451,7 +449,7 @@ impl Stored {
         let rows = |table| {
             let path = partition_file(&warehouse.table(table), date);
             if path.exists() {
-                rows_of(&path)
+                rows::read(&path)
             } else {
                 Ok(Vec::new())
             }
@@ -513,18 +511,6 @@ impl Stored {
         let causes = filter_record_batch(&stored, &is_kept)?;
         Ok((causes, filter_record_batch(incidents, &not(&held)?)?))
     }
-}
-
-fn rows_of(path: &Path) -> Result<Vec<RecordBatch>> {
-    let unreadable = |source| Error::ParquetInput {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    let rows = ParquetRecordBatchReaderBuilder::try_new(file)
-        .and_then(ParquetRecordBatchReaderBuilder::build)
-        .map_err(unreadable)?;
-    Ok(rows.collect::<std::result::Result<_, _>>()?)
 }
 
 impl NewIncidents {

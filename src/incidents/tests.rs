@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::functions::requests::incident_id;
 use crate::session::SessionOptions;
 use crate::units::Span;
 use crate::warehouse::Warehouse;
@@ -329,7 +330,7 @@ fn incidents_are_those_of_the_twin_and_groups_their_overlaps() {
             let counts = counts.as_primitive::<datafusion::arrow::datatypes::Int64Type>();
             prop_assert_eq!(counts.value(row), *windows);
             let id = |row: usize| {
-                functions::incident_id(&name(expected[row].0), time(expected[row].1))
+                incident_id(&name(expected[row].0), time(expected[row].1))
             };
             prop_assert_eq!(text("incident_id", row), id(row));
             prop_assert_eq!(text("group_id", row), id(groups[row]));

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use crate::error::{Error, Result};
+use crate::explain::cannot;
 use crate::schema::Table;
+use crate::warehouse::Result;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::{Manifest, Partition};
 use crate::warehouse::tables::{self, partition_file};
@@ -33,7 +34,7 @@ pub(crate) fn made_from(
 ) -> Result<BTreeMap<NaiveDate, String>> {
     let folder = warehouse.table(table);
     let mut keys = BTreeMap::new();
-    for date in tables::dates(&folder).map_err(Error::io("read", &folder))? {
+    for date in tables::dates(&folder)? {
         let made_from = manifest
             .partition(table, date)
             .filter(|found| is_there(warehouse, table, date, found))
@@ -45,7 +46,7 @@ pub(crate) fn made_from(
                 if !file.exists() {
                     continue;
                 }
-                crate::logs::digest(&file).map_err(Error::io("read", &file))?
+                crate::logs::digest(&file).map_err(cannot("read", &file))?
             }
         };
         keys.insert(date, key);

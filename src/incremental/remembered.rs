@@ -6,7 +6,8 @@ use std::fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Result};
+use crate::explain::cannot;
+use crate::warehouse::Result;
 use crate::warehouse::Warehouse;
 
 /// What a file of the warehouse has; nothing if there is none that can be read.
@@ -18,7 +19,7 @@ pub(crate) fn load<T: DeserializeOwned + Default>(warehouse: &Warehouse, name: &
 /// Keeps it.
 pub(crate) fn save(warehouse: &Warehouse, name: &str, value: &impl Serialize) -> Result<()> {
     let path = warehouse.root().join(name);
-    let failed = || Error::io("write", &path);
+    let failed = || cannot("write", &path);
     let text = serde_json::to_vec(value).map_err(|error| failed()(error.into()))?;
-    warehouse.publish_bytes(&text, &path).map_err(failed())
+    Ok(warehouse.publish_bytes(&text, &path).map_err(failed())?)
 }

@@ -12,10 +12,11 @@ use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate};
 
-use crate::error::{Error, Result};
+use crate::explain::cannot;
 use crate::job::config::outputs::RetentionSettings;
 use crate::logs;
 use crate::schema::Table;
+use crate::warehouse::Result;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::{Retired, Writer};
 use crate::warehouse::tables::{self, date_folder, partition_file};
@@ -30,7 +31,7 @@ pub(crate) async fn retire(
     let warehouse = writer.warehouse().clone();
     let before = Retired::load(&warehouse)?;
     let windows = warehouse.table(Table::TrafficWindows);
-    let dates = tables::dates(&windows).map_err(Error::io("read", &windows))?;
+    let dates = tables::dates(&windows)?;
     let Some(last) = dates.last() else {
         return Ok(BTreeMap::new());
     };
@@ -50,12 +51,12 @@ pub(crate) async fn retire(
     let mut manifest = writer.manifest().clone();
     let mut gone = BTreeMap::new();
     let ingested = logs::ingested_digests(&warehouse);
-    let ingested = ingested.map_err(Error::io("read", &warehouse.table(Table::LogFiles)))?;
+    let ingested = ingested.map_err(cannot("read", &warehouse.table(Table::LogFiles)))?;
     for date in old_dates(&warehouse, &retired, Table::AccessLogs)? {
         let folder = date_folder(&warehouse.table(Table::AccessLogs), date);
         let mut files = Vec::new();
-        for entry in std::fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
-            let path = entry.map_err(Error::io("read", &folder))?.path();
+        for entry in std::fs::read_dir(&folder).map_err(cannot("read", &folder))? {
+            let path = entry.map_err(cannot("read", &folder))?.path();
             let digest = path
                 .file_name()
                 .and_then(|name| name.to_str()?.split('-').next());
@@ -90,7 +91,7 @@ pub(crate) async fn retire(
 /// The dates with a folder that are no longer kept.
 fn old_dates(warehouse: &Warehouse, retired: &Retired, table: Table) -> Result<Vec<NaiveDate>> {
     let folder = warehouse.table(table);
-    let mut dates = tables::dates(&folder).map_err(Error::io("read", &folder))?;
+    let mut dates = tables::dates(&folder)?;
     dates.retain(|date| retired.covers(table, *date));
     Ok(dates)
 }

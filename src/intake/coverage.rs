@@ -1,38 +1,28 @@
 //! Which time the ingested logs cover, as the queries read it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::error::{Error, Result};
 use crate::intake::Coverage;
+use crate::intake::Result;
 use crate::schema::{Table, timestamp_type};
 use crate::warehouse::Warehouse;
+use crate::warehouse::rows as stored;
 
 /// Reads what `log_files` says of one log.
 pub(crate) fn read(warehouse: &Warehouse, digest: &str) -> Result<Coverage> {
     let path = warehouse
         .table(Table::LogFiles)
         .join(format!("{digest}.parquet"));
-    let unreadable = |source| Error::ParquetInput {
-        path: path.clone(),
-        source,
-    };
-    let file = File::open(&path).map_err(Error::io("read", &path))?;
-    let rows = ParquetRecordBatchReaderBuilder::try_new(file)
-        .and_then(ParquetRecordBatchReaderBuilder::build)
-        .map_err(unreadable)?;
     let mut covered = Coverage {
         from: i64::MAX,
         to: i64::MIN,
         sites: Vec::new(),
     };
-    for batch in rows {
-        let batch = batch?;
+    for batch in stored::read(&path)? {
         let times = |name: &str| {
             let column = batch.column_by_name(name);
             column.map(|column| column.as_primitive::<TimestampMicrosecondType>().clone())

@@ -11,6 +11,9 @@
 //! writing changed. It is no table: without it everything is found out anew.
 
 pub(crate) mod coverage;
+mod error;
+
+pub use error::{Error, Result};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,7 +22,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::explain::{cannot, chain};
 use crate::incremental::key::Key;
 use crate::incremental::remembered;
 use crate::job::config::{Job, LogSource};
@@ -82,7 +85,7 @@ impl Index {
     }
 
     pub(crate) fn save(&self, warehouse: &Warehouse) -> Result<()> {
-        remembered::save(warehouse, Self::FILE, self)
+        Ok(remembered::save(warehouse, Self::FILE, self)?)
     }
 
     /// The digest of each linked source, by its name.
@@ -95,7 +98,7 @@ impl Index {
             for file in parquet_files(&source.path)? {
                 let path = file.display().to_string();
                 let seen = see(&file, self.linked_files.get(&path));
-                if let Some(seen) = seen.map_err(Error::io("read", &file))? {
+                if let Some(seen) = seen.map_err(cannot("read", &file))? {
                     key.add_text(&seen.digest);
                     files.insert(path, seen);
                 }
@@ -135,7 +138,7 @@ impl Index {
                         }
                         Err(error) => faults.push(SourceFault {
                             path: file.display().to_string(),
-                            message: Error::from(error).chain(),
+                            message: chain(&error),
                         }),
                     }
                 }
@@ -248,7 +251,7 @@ fn files_of(source: &LogSource, job: &Job, faults: &mut Vec<SourceFault>) -> Vec
             Ok(found) => files.extend(found),
             Err(error) => faults.push(SourceFault {
                 path: path.display().to_string(),
-                message: Error::from(error).chain(),
+                message: chain(&error),
             }),
         }
     }

@@ -19,6 +19,7 @@
 //! keys over those of the partitions that it reads.
 
 pub mod config;
+mod error;
 pub mod retrain;
 mod summary;
 mod tell;
@@ -30,20 +31,23 @@ use std::time::Instant;
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use config::{ConfigError, Job};
+pub use error::{Error, Result};
 pub use summary::{Checked, NightSummary, Outcome};
 pub use tell::after::After;
 pub use tell::ledger::{Alert, Alerts};
 
+use crate::calendar;
 use crate::calendar::Calendar;
 use crate::cli::printer::Printer;
 use crate::detectors::assignment::Terms;
 use crate::detectors::champions::Champions;
-use crate::error::{Error, Result};
+use crate::explain::cannot;
 use crate::incidents::step as incidents;
 use crate::incremental::key::Key;
 use crate::incremental::partitions;
 use crate::intake::{self, Index, Scan, coverage};
-use crate::logs::{self, IngestOptions, IngestProgress, IngestSummary};
+use crate::logs::{self, IngestOptions, IngestSummary};
+use crate::progress::Progress;
 use crate::schema::Table;
 use crate::scores::drift::Drift;
 use crate::scores::{profiles, step as scores};
@@ -95,7 +99,7 @@ impl Night<'_> {
         let warehouse = &self.job.warehouse;
         let mut writer = Writer::open(warehouse, "anomalog run", self.wait).await?;
         let unfinished =
-            logs::remove_unpublished(warehouse).map_err(|source| Error::Unpublished {
+            logs::remove_unpublished(warehouse).map_err(|source| intake::Error::Unpublished {
                 warehouse: warehouse.root().to_owned(),
                 source: Box::new(source),
             })?;
@@ -186,13 +190,16 @@ impl Night<'_> {
     fn ingested(&self) -> Result<BTreeSet<String>> {
         let warehouse = &self.job.warehouse;
         let table = warehouse.table(Table::LogFiles);
-        logs::ingested_digests(warehouse).map_err(Error::io("read", &table))
+        Ok(logs::ingested_digests(warehouse).map_err(cannot("read", &table))?)
     }
 
     /// What is planned.
     fn calendar(&self) -> Result<Calendar> {
         match &self.job.calendar.file {
-            Some(file) => Ok(Calendar::read(file, &self.job.scores.time_zones)?),
+            Some(file) => {
+                Ok(Calendar::read(file, &self.job.scores.time_zones)
+                    .map_err(calendar::Error::from)?)
+            }
             None => Ok(Calendar::default()),
         }
     }
@@ -281,7 +288,7 @@ impl Night<'_> {
             let mut change = writer.change()?;
             for digest in replaced.keys() {
                 let files = logs::publication_of(warehouse, digest);
-                for file in files.map_err(Error::io("read", warehouse.root()))? {
+                for file in files.map_err(cannot("read", warehouse.root()))? {
                     change.delete(&file)?;
                 }
             }
@@ -295,7 +302,7 @@ impl Night<'_> {
                 .map(|fault| format!("`{}` {}", fault.path, fault.message)),
         );
         scan.remember(index, &failed);
-        index.save(warehouse)
+        Ok(index.save(warehouse)?)
     }
 
     async fn ingest(&self, source: usize, files: Vec<logs::LogFile>) -> Result<IngestSummary> {
@@ -305,17 +312,15 @@ impl Night<'_> {
             ..self.job.logs[source].options.clone()
         };
         let warehouse = self.job.warehouse.clone();
-        let progress = self.printer.ingest_progress();
+        let progress = self.printer;
         // Parsing is plain blocking work.
         let read = tokio::task::spawn_blocking(move || {
-            logs::ingest_files(
-                &files,
-                &options,
-                &warehouse,
-                &progress as &dyn IngestProgress,
-            )
+            logs::ingest_files(&files, &options, &warehouse, &progress)
         });
-        Ok(read.await.map_err(|error| Error::Runtime(error.into()))??)
+        Ok(read
+            .await
+            .map_err(|error| intake::Error::Threads(error.into()))?
+            .map_err(intake::Error::from)?)
     }
 
     /// Builds the partitions that are not what they should be, table after table.
@@ -343,20 +348,16 @@ impl Night<'_> {
         summary.dates_removed = plan.remove.len();
         summary.dates_left = plan.left;
         if !plan.is_empty() {
-            let progress = self.printer.progress("building traffic_windows", None);
-            plan.carry_out(&session, writer, settings, &progress)
+            let progress = self.printer.begin("building traffic_windows", None);
+            plan.carry_out(&session, writer, settings, &*progress)
                 .await?;
-            progress.finish_and_clear();
         }
         let traffic = std::mem::take(&mut plan.traffic);
         summary.seconds.windows = started.elapsed().as_secs_f64();
 
         let mut champions = Champions::load(warehouse)?;
         let first = tables::dates(&warehouse.table(Table::TrafficWindows));
-        let first = first
-            .map_err(Error::io("read", warehouse.root()))?
-            .first()
-            .copied();
+        let first = first?.first().copied();
         loop {
             let terms = Terms::of(self.job, session.detectors(), &champions)?;
             let manifest = writer.manifest();
@@ -418,13 +419,12 @@ impl Night<'_> {
         summary.warnings.extend(plan.leaks());
         let mut left = plan.left;
         if !plan.is_empty() {
-            let progress = self.printer.progress("scoring windows", None);
+            let progress = self.printer.begin("scoring windows", None);
             let profiles = profiles::load(warehouse);
             session.look_up_profiles(&profiles);
-            let scored = plan.carry_out(session, writer, &progress).await?;
+            let scored = plan.carry_out(session, writer, &*progress).await?;
             summary.scores.add(scored);
             profiles::save(warehouse, &profiles)?;
-            progress.finish_and_clear();
         }
         summary.seconds.scores += started.elapsed().as_secs_f64();
 
@@ -438,10 +438,9 @@ impl Night<'_> {
         summary.dates_removed += plan.files_removed;
         left += plan.left;
         if !plan.is_empty() {
-            let progress = self.printer.progress("explaining incidents", None);
-            let found = plan.carry_out(session, writer, &progress).await?;
+            let progress = self.printer.begin("explaining incidents", None);
+            let found = plan.carry_out(session, writer, &*progress).await?;
             summary.new_incidents.add(found);
-            progress.finish_and_clear();
         }
         summary.seconds.incidents += started.elapsed().as_secs_f64();
         if limits == self.limits {

@@ -26,8 +26,9 @@ use super::config::Job;
 use crate::cli::printer::Printer;
 use crate::detectors::assignment::Terms;
 use crate::detectors::champions::{Backtest, Champions, Decision, DecisionOutcome};
-use crate::error::Result;
+use crate::job::Result;
 use crate::job::config::outputs::whole_days;
+use crate::progress::Progress;
 use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::scores::{SERIES, WINDOW_START};
 use crate::session::Session;
@@ -195,7 +196,7 @@ pub(super) async fn decide(
 /// Why there is no challenger.
 enum Defeat {
     Untrained(Box<TrainingError>),
-    Failed(Box<crate::error::Error>),
+    Failed(Box<crate::job::Error>),
 }
 
 impl From<TrainingError> for Defeat {
@@ -233,10 +234,9 @@ fn fight(
             false_alarms_per_week: job.scores.alarms_per_week,
         },
     };
-    let bar = printer.progress("training a challenger", Some(FINE_TUNE_STEPS as u64));
-    let mut progress = |report: training::StepReport| bar.set_position(report.step as u64);
+    let bar = printer.begin("training a challenger", Some(FINE_TUNE_STEPS as u64));
+    let mut progress = |report: training::StepReport| bar.reach(report.step as u64);
     let challenger = training::train(&settings, dataset, Some(&source), &mut progress)?;
-    bar.finish_and_clear();
     let error = |detector: &Detector| -> std::result::Result<(f64, usize), TrainingError> {
         Ok(training::backtest(detector, dataset)?.unwrap_or((f64::INFINITY, 0)))
     };

@@ -1,10 +1,13 @@
 //! Why ingesting stops.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::errors::ParquetError;
+
+use crate::explain::Explain;
 
 /// Why ingesting stops. The file that it names, and those after it, have left nothing in the
 /// warehouse; those before it are complete.
@@ -149,50 +152,50 @@ impl IngestError {
             Self::Write { .. } | Self::NoInput | Self::NoLogs { .. }
         )
     }
+}
 
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for IngestError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         Some(match self {
-            Self::NoInput => "name log files or folders, or `-` for the standard input".to_owned(),
+            Self::NoInput => "name log files or folders, or `-` for the standard input".into(),
             Self::Open { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "check the path".to_owned()
+                "check the path".into()
             }
             Self::Open { .. } => return None,
             Self::NoLogs { skipped: 0, .. } => {
-                "name a folder that holds log files, or the files themselves".to_owned()
+                "name a folder that holds log files, or the files themselves".into()
             }
             Self::NoLogs { skipped, .. } => {
                 format!("all {skipped} files there were passed over; name one itself to see why")
+                    .into()
             }
             Self::Empty { .. } => "leave the file out, or name its folder: empty logs in a folder \
                 are passed over"
-                .to_owned(),
+                .into(),
             Self::Unsupported {
                 kind: "Parquet", ..
-            } => "Parquet logs need no ingest: name them in the job, with a column map".to_owned(),
+            } => "Parquet logs need no ingest: name them in the job, with a column map".into(),
             Self::Unsupported { .. } => {
-                "unpack it and pipe it in, as in `xz -dc access.log.xz | anomalog ingest -`"
-                    .to_owned()
+                "unpack it and pipe it in, as in `xz -dc access.log.xz | anomalog ingest -`".into()
             }
             Self::Truncated { .. } => "fetch the file again; nothing of it was written, so \
                 ingesting it again is safe"
-                .to_owned(),
+                .into(),
             Self::Read { .. } => {
-                "check the file, as with `gzip -t` or `zstd -t`; nothing of it was written"
-                    .to_owned()
+                "check the file, as with `gzip -t` or `zstd -t`; nothing of it was written".into()
             }
             Self::UnknownFormat { .. } => "say it with `--format common|combined|json|tsv|csv`; \
                 JSON must be one object per line"
-                .to_owned(),
+                .into(),
             Self::MissingColumns { missing, .. } => format!(
                 "say which field it is, as in `--columns {}=FIELD`",
                 missing.first().map_or("timestamp", String::as_str)
-            ),
+            )
+            .into(),
             Self::UnmatchedColumn { .. } => "correct the name in `--columns`; keys of nested JSON \
                 objects are joined by dots"
-                .to_owned(),
-            Self::Write { .. } => "check that the folder can be written and has space".to_owned(),
+                .into(),
+            Self::Write { .. } => "check that the folder can be written and has space".into(),
         })
     }
 }

@@ -13,6 +13,7 @@ use super::request::{
     split_target, status,
 };
 use super::timestamp;
+use crate::explain::{Explain, backticked};
 
 /// A part of a request that a named field can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -359,19 +360,20 @@ pub enum FieldMapError {
     },
 }
 
-impl FieldMapError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for FieldMapError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Entry { .. } => {
-                Some("write it as `--columns timestamp=time,client_ip=host`".to_owned())
+                Some("write it as `--columns timestamp=time,client_ip=host`".into())
             }
-            Self::Column { .. } => Some(format!(
-                "the columns are {}",
-                Part::NAMES.map(|(_, name)| format!("`{name}`")).join(", ")
-            )),
-            Self::Twice { .. } => Some("name each column once".to_owned()),
+            Self::Column { .. } => Some(
+                format!(
+                    "the columns are {}",
+                    backticked(Part::NAMES.map(|(_, name)| name))
+                )
+                .into(),
+            ),
+            Self::Twice { .. } => Some("name each column once".into()),
         }
     }
 }
@@ -700,7 +702,8 @@ mod tests {
             message("path=a,path=b"),
             "column `path` occurs twice in the column map"
         );
-        let hint = "tiem=a".parse::<FieldMap>().unwrap_err().hint().unwrap();
+        let error = "tiem=a".parse::<FieldMap>().unwrap_err();
+        let hint = error.hint().unwrap();
         assert!(hint.contains("`latency_s`"), "{hint}");
     }
 

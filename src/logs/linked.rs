@@ -4,6 +4,7 @@
 //! linking the same path again replaces the link. What a link promises (the file is Parquet, the
 //! columns are there and convert) is checked when it is made and whenever a session opens it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::errors::ParquetError;
 use serde::{Deserialize, Serialize};
 
+use crate::explain::{Explain, FileError, MissingColumn, backticked, cannot};
 use crate::warehouse::Warehouse;
 
 /// A column of `access_logs`, as the target of a mapping.
@@ -167,20 +169,14 @@ pub enum SourceError {
     #[error("expected `ours=theirs`, such as `timestamp=ts`")]
     NotAMapping,
     /// A mapping to a column that `access_logs` does not have.
-    #[error("no column `{name}` in access logs; they have {}", names(LogColumn::ALL.iter().map(|c| c.name())))]
+    #[error("no column `{name}` in access logs; they have {}", backticked(LogColumn::ALL.iter().map(|c| c.name())))]
     UnknownTarget {
         /// What was written.
         name: String,
     },
     /// A file or folder that cannot be read.
-    #[error("cannot read `{}`", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A folder without Parquet files.
     #[error("no file ending in `.parquet` in `{}`", .path.display())]
     EmptyFolder {
@@ -197,17 +193,8 @@ pub enum SourceError {
         source: ParquetError,
     },
     /// A required or mapped column that the file does not have.
-    #[error("`{}` has no column `{theirs}` to read `{}` from", .path.display(), .ours.name())]
-    MissingColumn {
-        /// The file.
-        path: PathBuf,
-        /// The column wanted.
-        ours: LogColumn,
-        /// The column looked for.
-        theirs: String,
-        /// The columns there are.
-        found: Vec<String>,
-    },
+    #[error(transparent)]
+    MissingColumn(#[from] MissingColumn),
     /// A column whose type does not convert.
     #[error(
         "column `{theirs}` of `{}` holds {found}; `{}` needs {}",
@@ -243,33 +230,19 @@ pub enum SourceError {
     },
 }
 
-impl SourceError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for SourceError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::MissingColumn { ours, found, .. } => Some(format!(
-                "the file has {}; name one with `--columns {}=…`",
-                names(found.iter().map(String::as_str)),
-                ours.name()
-            )),
-            Self::BadLink { path, .. } => Some(format!(
-                "remove `{}` and ingest the source again",
-                path.display()
-            )),
+            Self::MissingColumn(error) => error.hint(),
+            Self::BadLink { path, .. } => {
+                Some(format!("remove `{}` and ingest the source again", path.display()).into())
+            }
             Self::NotParquet { .. } => {
-                Some("was it still being written, or only partly copied?".to_owned())
+                Some("was it still being written, or only partly copied?".into())
             }
             _ => None,
         }
     }
-}
-
-fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 /// A Parquet file, or a folder of them, that is read as access logs.
@@ -297,11 +270,7 @@ impl Source {
         mappings: &[ColumnMapping],
         site: Option<&str>,
     ) -> Result<Self, SourceError> {
-        let read_error = |source| SourceError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let absolute = path.canonicalize().map_err(read_error)?;
+        let absolute = path.canonicalize().map_err(cannot("read", path))?;
         let mut files = parquet_files(&absolute)?.into_iter();
         let first = files.next().ok_or_else(|| SourceError::EmptyFolder {
             path: path.to_owned(),
@@ -399,10 +368,7 @@ impl Source {
     }
 
     fn load(link: &Path) -> Result<Self, SourceError> {
-        let text = std::fs::read(link).map_err(|source| SourceError::Read {
-            path: link.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read(link).map_err(cannot("read", link))?;
         let source: Self =
             serde_json::from_slice(&text).map_err(|source| SourceError::BadLink {
                 path: link.to_owned(),
@@ -438,16 +404,14 @@ impl Source {
     fn check(&self, file: &Path, schema: &Schema) -> Result<(), SourceError> {
         for (&ours, theirs) in &self.columns {
             let Some((_, field)) = schema.column_with_name(theirs) else {
-                return Err(SourceError::MissingColumn {
-                    path: file.to_owned(),
-                    ours,
-                    theirs: theirs.clone(),
-                    found: schema
-                        .fields()
-                        .iter()
-                        .map(|field| field.name().clone())
-                        .collect(),
-                });
+                return Err(MissingColumn::of(file, theirs)
+                    .to_read(ours.name())
+                    .with_hint(format!(
+                        "the file has {}; name one with `--columns {}=…`",
+                        backticked(schema.fields().iter().map(|field| field.name())),
+                        ours.name()
+                    ))
+                    .into());
             };
             if !ours.accepts(field.data_type()) {
                 return Err(SourceError::ColumnType {
@@ -494,28 +458,22 @@ pub fn parquet_files(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
 
 /// What lies in a folder, sorted; nothing if there is no such folder.
 fn list(folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
-    let read_error = |source| SourceError::Read {
-        path: folder.to_owned(),
-        source,
-    };
+    let read_error = || cannot("read", folder);
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(read_error(error)),
+        Err(error) => return Err(read_error()(error).into()),
     };
     let mut paths = entries
         .map(|entry| Ok(entry?.path()))
         .collect::<std::io::Result<Vec<_>>>()
-        .map_err(read_error)?;
+        .map_err(read_error())?;
     paths.sort();
     Ok(paths)
 }
 
 fn read_schema(file: &Path) -> Result<Schema, SourceError> {
-    let opened = File::open(file).map_err(|source| SourceError::Read {
-        path: file.to_owned(),
-        source,
-    })?;
+    let opened = File::open(file).map_err(cannot("read", file))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|source| {
         SourceError::NotParquet {
             path: file.to_owned(),
@@ -597,7 +555,7 @@ mod tests {
         std::fs::remove_file(&log).unwrap();
         assert!(matches!(
             Source::load_all(&warehouse),
-            Err(SourceError::Read { .. })
+            Err(SourceError::File(_))
         ));
     }
 

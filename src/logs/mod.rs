@@ -59,11 +59,10 @@ pub use publish::{
     ingested_digests, publication_of, remove_unpublished, request_files, short_digest,
 };
 pub use source::{TextDigests, text_digests};
-pub use summary::{
-    Failed, FileStatus, FileSummary, IngestProgress, IngestSummary, NoProgress, Skipped, Totals,
-};
+pub use summary::{Failed, FileStatus, FileSummary, IngestSummary, Skipped, Totals};
 pub use timestamp::Timestamp;
 
+use crate::progress::Progress;
 use crate::warehouse::Warehouse;
 
 /// How logs are read.
@@ -152,7 +151,7 @@ pub fn ingest_files(
     files: &[LogFile],
     options: &IngestOptions,
     warehouse: &Warehouse,
-    progress: &dyn IngestProgress,
+    progress: &dyn Progress,
 ) -> Result<IngestSummary, IngestError> {
     let inputs: Vec<Input> = files.iter().map(|file| file.input.clone()).collect();
     run(&inputs, options, warehouse, progress, Cut::default())
@@ -182,7 +181,7 @@ pub fn ingest(
     inputs: &[PathBuf],
     options: &IngestOptions,
     warehouse: &Warehouse,
-    progress: &dyn IngestProgress,
+    progress: &dyn Progress,
 ) -> Result<IngestSummary, IngestError> {
     ingest_cut(inputs, options, warehouse, progress, Cut::default())
 }
@@ -192,7 +191,7 @@ fn ingest_cut(
     inputs: &[PathBuf],
     options: &IngestOptions,
     warehouse: &Warehouse,
-    progress: &dyn IngestProgress,
+    progress: &dyn Progress,
     cut: Cut,
 ) -> Result<IngestSummary, IngestError> {
     if inputs.is_empty() {
@@ -216,23 +215,21 @@ fn run(
     inputs: &[Input],
     options: &IngestOptions,
     warehouse: &Warehouse,
-    progress: &dyn IngestProgress,
+    progress: &dyn Progress,
     cut: Cut,
 ) -> Result<IngestSummary, IngestError> {
+    let threads = options
+        .threads
+        .or_else(|| thread::available_parallelism().ok());
+    let size = inputs.iter().map(Input::size).sum();
     let pipeline = Pipeline {
         inputs,
         options,
         warehouse,
-        progress,
+        progress: &*progress.begin("reading log bytes", size),
         cut,
     };
-    let threads = options
-        .threads
-        .or_else(|| thread::available_parallelism().ok());
-    progress.start(inputs.iter().map(Input::size).sum());
-    let outcome = pipeline.run(threads.map_or(1, NonZeroUsize::get));
-    progress.finish();
-    outcome
+    pipeline.run(threads.map_or(1, NonZeroUsize::get))
 }
 
 #[cfg(test)]

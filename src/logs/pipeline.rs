@@ -35,8 +35,9 @@ use super::lines::BLOCK;
 use super::publish::{Staged, is_published};
 use super::reader::{Parsed, Piece, Reader};
 use super::source;
-use super::summary::{Failed, FileSummary, IngestProgress, IngestSummary, Skipped};
+use super::summary::{Failed, FileSummary, IngestSummary, Skipped};
 use super::writer::{self, Part};
+use crate::progress::Counter;
 use crate::schema::Table;
 use crate::warehouse::Warehouse;
 
@@ -62,7 +63,7 @@ pub(super) struct Pipeline<'a> {
     pub(super) inputs: &'a [Input],
     pub(super) options: &'a IngestOptions,
     pub(super) warehouse: &'a Warehouse,
-    pub(super) progress: &'a dyn IngestProgress,
+    pub(super) progress: &'a dyn Counter,
     pub(super) cut: Cut,
 }
 

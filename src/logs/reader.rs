@@ -12,7 +12,7 @@ use super::error::IngestError;
 use super::inputs::{Input, Place};
 use super::lines::{Block, Blocks, lines};
 use super::source::{self, OpenError, Source, Tally};
-use super::summary::IngestProgress;
+use crate::progress::Counter;
 
 /// A piece of a log; pieces can be parsed in any order.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
         input: &'a Input,
         options: &'a IngestOptions,
         block_size: usize,
-        progress: &'a dyn IngestProgress,
+        progress: &'a dyn Counter,
     ) -> Result<Self, IngestError> {
         let failed = |source| IngestError::Open {
             path: PathBuf::from(input.name()),

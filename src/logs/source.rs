@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use blake3::Hasher;
 use flate2::bufread::MultiGzDecoder;
 
-use super::summary::IngestProgress;
+use crate::progress::{Counter, Unwatched};
 
 /// Bytes of compressed input read at once.
 const BUFFER: usize = 256 << 10;
@@ -60,7 +60,7 @@ pub(super) enum OpenError {
 /// Starts reading a log.
 pub(super) fn open<'p>(
     raw: impl Read + Send + 'p,
-    progress: &'p dyn IngestProgress,
+    progress: &'p dyn Counter,
 ) -> Result<Source<'p>, OpenError> {
     let tally = Arc::new(Mutex::new(Tally::default()));
     let mut raw = Counted {
@@ -107,7 +107,7 @@ pub struct TextDigests {
 /// # Errors
 /// When the log cannot be read or unpacked.
 pub fn text_digests(path: &Path, lengths: &BTreeSet<u64>) -> io::Result<TextDigests> {
-    let opened = open(File::open(path)?, &super::NoProgress);
+    let opened = open(File::open(path)?, &Unwatched);
     let mut text = match opened {
         Ok(source) => source.reader,
         Err(OpenError::Io(error)) => return Err(error),
@@ -170,7 +170,7 @@ impl Compression {
 struct Counted<'p, R> {
     raw: R,
     tally: Arc<Mutex<Tally>>,
-    progress: &'p dyn IngestProgress,
+    progress: &'p dyn Counter,
 }
 
 impl<R: Read> Read for Counted<'_, R> {

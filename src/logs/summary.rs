@@ -1,4 +1,4 @@
-//! What ingesting did, for people and for programs, and how it tells of its progress.
+//! What ingesting did, for people and for programs.
 
 use std::collections::BTreeMap;
 
@@ -137,24 +137,4 @@ impl IngestSummary {
         totals.header += file.header;
         self.files.push(file);
     }
-}
-
-/// Is told how far reading has come, by several threads at once.
-pub trait IngestProgress: Sync {
-    /// Reading begins; `bytes` is the stored size of all logs, if it is known of each.
-    fn start(&self, bytes: Option<u64>);
-    /// So many stored bytes more have been read.
-    fn advance(&self, bytes: u64);
-    /// All logs are done, or one has failed.
-    fn finish(&self);
-}
-
-/// Tells no one.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoProgress;
-
-impl IngestProgress for NoProgress {
-    fn start(&self, _bytes: Option<u64>) {}
-    fn advance(&self, _bytes: u64) {}
-    fn finish(&self) {}
 }

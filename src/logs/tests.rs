@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
@@ -16,6 +16,8 @@ use tempfile::TempDir;
 use super::chunk::ChunkLimits;
 use super::lines::BLOCK;
 use super::*;
+use crate::explain::{Explain, chain};
+use crate::progress::{Counter, Progress, Unwatched};
 use crate::schema::{ACCESS_LOGS, LOG_FILES, QUARANTINE, Table};
 
 /// A folder with logs and a warehouse.
@@ -47,19 +49,14 @@ impl Place {
         path: &Path,
         options: &IngestOptions,
     ) -> Result<IngestSummary, IngestError> {
-        ingest(&[path.to_owned()], options, &self.warehouse, &NoProgress)
+        ingest(&[path.to_owned()], options, &self.warehouse, &Unwatched)
     }
 
     /// The error of ingesting, with its causes and hint, and without this folder's name.
     fn error(&self, path: &Path, options: &IngestOptions) -> String {
         let error = self.ingest_with(path, options).unwrap_err();
         let folder = format!("{}/logs/", self.folder.path().display());
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            text.push_str(&format!(": {cause}"));
-            source = cause.source();
-        }
+        let mut text = chain(&error);
         if let Some(hint) = error.hint() {
             text.push_str(&format!("\nhint: {hint}"));
         }
@@ -136,7 +133,7 @@ fn ingest_anew(paths: &[PathBuf], threads: usize, cut: Cut) -> (Files, String) {
         threads: NonZeroUsize::new(threads),
         ..IngestOptions::default()
     };
-    let outcome = ingest_cut(paths, &options, &warehouse, &NoProgress, cut);
+    let outcome = ingest_cut(paths, &options, &warehouse, &Unwatched, cut);
     let said = match outcome {
         Ok(summary) => {
             assert_counts_add_up(&summary);
@@ -571,13 +568,20 @@ fn the_first_log_that_fails_is_reported_whatever_fails_sooner() {
 
 #[test]
 fn no_more_threads_work_than_asked_for() {
-    struct Readers(Mutex<HashSet<ThreadId>>);
-    impl IngestProgress for Readers {
-        fn start(&self, _bytes: Option<u64>) {}
-        fn advance(&self, _bytes: u64) {
+    #[derive(Debug, Clone, Default)]
+    struct Readers(Arc<Mutex<HashSet<ThreadId>>>);
+    impl Progress for Readers {
+        fn begin(&self, _step: &'static str, _total: Option<u64>) -> Box<dyn Counter> {
+            Box::new(self.clone())
+        }
+    }
+    impl Counter for Readers {
+        fn advance(&self, _amount: u64) {
             self.0.lock().unwrap().insert(thread::current().id());
         }
-        fn finish(&self) {}
+        fn reach(&self, _amount: u64) {}
+        fn expect(&self, _total: u64) {}
+        fn say(&self, _message: String) {}
     }
     for threads in [1, 2, 3] {
         let place = Place::new();
@@ -589,10 +593,10 @@ fn no_more_threads_work_than_asked_for() {
             threads: NonZeroUsize::new(threads),
             ..IngestOptions::default()
         };
-        let readers = Readers(Mutex::new(HashSet::new()));
+        let readers = Readers::default();
         let summary = ingest(&logs, &options, &place.warehouse, &readers).unwrap();
         assert_eq!(summary.totals.ingested, 20);
-        let readers = readers.0.into_inner().unwrap();
+        let readers = readers.0.lock().unwrap();
         assert!(readers.len() <= threads, "{readers:?}");
         assert!(threads > 1 || readers.contains(&thread::current().id()));
     }

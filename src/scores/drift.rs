@@ -9,8 +9,8 @@ use datafusion::arrow::compute::{cast, concat_batches};
 use datafusion::arrow::datatypes::{DataType, Float64Type};
 use serde::Serialize;
 
-use crate::error::Result;
 use crate::schema::Table;
+use crate::session::Result;
 use crate::session::Session;
 use crate::session::queries;
 use crate::warehouse::commit::PartitionDate;

@@ -16,8 +16,8 @@ use datafusion::logical_expr::ExprFunctionExt;
 use datafusion::prelude::{DataFrame, Expr, ident, lit};
 
 use crate::detectors::select::Selection;
-use crate::error::Result;
 use crate::schema::timestamp_type;
+use crate::session::Result;
 use crate::session::Session;
 use crate::session::queries::{self, ScoredWindows};
 use crate::units::zones::{OneZone, SeriesTimeZones, in_zone};

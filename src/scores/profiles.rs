@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use anomalog_udfs::profile::ProfileMemo;
 
-use crate::error::{Error, Result};
+use crate::explain::cannot;
+use crate::session::Result;
 use crate::warehouse::Warehouse;
 
 fn path(warehouse: &Warehouse) -> PathBuf {
@@ -27,5 +28,5 @@ pub(crate) fn save(warehouse: &Warehouse, profiles: &ProfileMemo) -> Result<()> 
     }
     let path = path(warehouse);
     let kept = warehouse.publish_bytes(&profiles.to_bytes(), &path);
-    kept.map_err(Error::io("write", &path))
+    Ok(kept.map_err(cannot("write", &path))?)
 }

@@ -16,17 +16,17 @@ use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::ScalarValue;
 use datafusion::prelude::{DataFrame, ident, lit};
 use futures::StreamExt;
-use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::detectors::assignment::Terms;
 use crate::detectors::select::Selection;
-use crate::error::{Error, Result};
 use crate::incremental::key::Key;
 use crate::incremental::partitions::{is_there, made_from};
 use crate::incremental::pieces::pieces;
+use crate::progress::Counter;
 use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::scores::{self, SERIES, WINDOW_START, exported};
+use crate::session::Result;
 use crate::session::Session;
 use crate::session::queries::Query;
 use crate::units::dates::{DateLimits, dates_in};
@@ -154,7 +154,7 @@ pub(crate) fn plan<'a>(
         keys.insert(*date, key);
     }
     let table = warehouse.table(Table::ScoredWindows);
-    let there = tables::dates(&table).map_err(Error::io("read", &table))?;
+    let there = tables::dates(&table)?;
     Ok(ScorePlan {
         terms,
         build,
@@ -201,7 +201,7 @@ impl ScorePlan<'_> {
         &self,
         session: &Session,
         writer: &mut Writer,
-        progress: &ProgressBar,
+        progress: &dyn Counter,
     ) -> Result<ScoredDates> {
         let mut scored = ScoredDates::default();
         let warehouse = session.warehouse().clone();
@@ -231,7 +231,7 @@ impl ScorePlan<'_> {
                 let batch = self.with_run_ids(&batch?)?;
                 let batch = staged.write(&batch)?;
                 scored.count(&batch);
-                progress.inc(batch.num_rows() as u64);
+                progress.advance(batch.num_rows() as u64);
             }
             for date in staged.finish()? {
                 let file = partition_file(&folder, date);

@@ -5,6 +5,8 @@
 //! a query is planned, so a session sees what its own command has written. Linked sources and
 //! `scored_windows`, whose columns are read from files, are as they were when it was opened.
 
+mod error;
+mod message;
 pub mod queries;
 pub mod results;
 
@@ -12,7 +14,6 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use anomalog_udfs::DetectorStore;
@@ -29,7 +30,7 @@ use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{
     ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
 };
-use datafusion::error::Result;
+use datafusion::error::Result as QueryResult;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::functions::core::expr_fn::coalesce;
@@ -37,14 +38,17 @@ use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::prelude::{
     DataFrame, Expr, SessionConfig, SessionContext, cast, col, ident, lit, when,
 };
-use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+pub use error::{Error, Result};
+pub use message::QueryError;
+
+use crate::explain::cannot;
+use crate::functions;
 use crate::logs::linked::{LogColumn, Source};
 use crate::schema::{self, ACCESS_LOGS, ACCESS_LOGS_READ, DATE_PARTITION, Table};
 use crate::units::{ByteSize, WindowStep};
 use crate::warehouse::Warehouse;
-use crate::warehouse::settings::WindowSettings;
+use crate::warehouse::settings::{SeriesKey, WindowSettings};
 use crate::warehouse::tables::date_folder;
 
 /// Requests written by `anomalog ingest`.
@@ -85,46 +89,6 @@ pub struct SessionOptions {
     pub step: Option<WindowStep>,
 }
 
-/// The expression that names the series of a request, as SQL over `access_logs`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SeriesKey(String);
-
-impl SeriesKey {
-    /// The SQL text.
-    #[must_use]
-    pub fn as_sql(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether a series is a site, no more and no less.
-    #[must_use]
-    pub fn is_site(&self) -> bool {
-        self.0.trim().eq_ignore_ascii_case("site")
-    }
-}
-
-impl Default for SeriesKey {
-    /// One series per site.
-    fn default() -> Self {
-        Self("site".to_owned())
-    }
-}
-
-impl fmt::Display for SeriesKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for SeriesKey {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
 /// A context with the tables of one warehouse.
 pub struct Session {
     context: SessionContext,
@@ -146,15 +110,11 @@ impl Session {
     /// # Errors
     /// When a linked source is gone, or no longer what it was when it was linked, or the settings of
     /// the windows are damaged.
-    pub async fn open(
-        warehouse: &Warehouse,
-        options: &SessionOptions,
-    ) -> std::result::Result<Self, Error> {
+    pub async fn open(warehouse: &Warehouse, options: &SessionOptions) -> Result<Self> {
         let mut context = context(options)?;
         let detectors = Arc::new(detector_store(warehouse, options)?);
         anomalog_udfs::register_all(&mut context, &detectors)?;
-        crate::evaluation::aggregates::register(&mut context)?;
-        crate::incidents::functions::register(&mut context)?;
+        functions::register_all(&mut context)?;
         let session = Self {
             context,
             warehouse: warehouse.clone(),
@@ -186,7 +146,7 @@ impl Session {
     ///
     /// # Errors
     /// When it does not exist or is not Parquet.
-    pub async fn parquet(&self, path: &Path) -> std::result::Result<DataFrame, Error> {
+    pub async fn parquet(&self, path: &Path) -> Result<DataFrame> {
         let (url, extension) = parquet_url(path)?;
         let options = listing_options().with_file_extension(extension);
         let table = async {
@@ -198,7 +158,7 @@ impl Session {
                 .read_table(Arc::new(ListingTable::try_new(config)?))
         };
         // The file's own name says more than the store's.
-        std::fs::metadata(path).map_err(Error::io("read", path))?;
+        std::fs::metadata(path).map_err(cannot("read", path))?;
         table.await.map_err(|source| Error::NotParquet {
             path: path.to_owned(),
             source: Box::new(source),
@@ -214,7 +174,7 @@ impl Session {
         &self,
         key: &SeriesKey,
         dates: Option<&RangeInclusive<NaiveDate>>,
-    ) -> std::result::Result<(), Error> {
+    ) -> Result<()> {
         let mut requests = self.context.table(Table::AccessLogs.name()).await?;
         if let Some(dates) = dates {
             let days = |date: &NaiveDate| {
@@ -236,7 +196,7 @@ impl Session {
         &self,
         key: &SeriesKey,
         files: &BTreeSet<PathBuf>,
-    ) -> std::result::Result<(), Error> {
+    ) -> Result<()> {
         let linked = self.context.table(LINKED_LOGS).await?;
         let columns = ACCESS_LOGS.fields().iter();
         let columns = columns.map(|field| field.name().as_str());
@@ -245,7 +205,7 @@ impl Session {
         if !files.is_empty() {
             let url =
                 |file: &PathBuf| ListingTableUrl::parse(file_url(&std::path::absolute(file)?));
-            let urls = files.iter().map(url).collect::<Result<_>>()?;
+            let urls = files.iter().map(url).collect::<QueryResult<_>>()?;
             let config = ListingTableConfig::new_with_multi_paths(urls)
                 .with_listing_options(listing_options())
                 .with_schema(Arc::clone(&ACCESS_LOGS_READ));
@@ -258,15 +218,11 @@ impl Session {
         self.register_as_series_requests(key, requests)
     }
 
-    fn register_as_series_requests(
-        &self,
-        key: &SeriesKey,
-        requests: DataFrame,
-    ) -> std::result::Result<(), Error> {
+    fn register_as_series_requests(&self, key: &SeriesKey, requests: DataFrame) -> Result<()> {
         let frame = self.with_series(key, requests);
         let frame = frame.map_err(|source| Error::SeriesKey {
             expression: key.to_string(),
-            source: Box::new(source),
+            message: source.into(),
         })?;
         self.context.deregister_table(SERIES_REQUESTS)?;
         self.context
@@ -278,7 +234,7 @@ impl Session {
     ///
     /// # Errors
     /// When a source cannot be read.
-    pub async fn linked_dates(&self) -> Result<Vec<(String, NaiveDate)>> {
+    pub async fn linked_dates(&self) -> QueryResult<Vec<(String, NaiveDate)>> {
         let rows = self.context.table(LINKED_LOGS).await?;
         let rows = rows
             .select(vec![
@@ -328,7 +284,7 @@ impl Session {
         name: &str,
         table: Table,
         dates: impl IntoIterator<Item = NaiveDate>,
-    ) -> Result<()> {
+    ) -> QueryResult<()> {
         let schema = match table {
             Table::SeriesDates => &*schema::SERIES_DATES,
             _ => &*schema::TRAFFIC_WINDOWS,
@@ -340,7 +296,7 @@ impl Session {
     ///
     /// # Errors
     /// When its file cannot be read.
-    pub async fn scored_windows_schema(&self, date: NaiveDate) -> Result<SchemaRef> {
+    pub async fn scored_windows_schema(&self, date: NaiveDate) -> QueryResult<SchemaRef> {
         let folder = self.warehouse.table(Table::ScoredWindows);
         let url = folder_url(&date_folder(&folder, date))?;
         listing_options()
@@ -357,7 +313,7 @@ impl Session {
         &self,
         schema: &SchemaRef,
         dates: impl IntoIterator<Item = NaiveDate>,
-    ) -> Result<()> {
+    ) -> QueryResult<()> {
         let table = Table::ScoredWindows;
         self.register_dates_as(table.name(), table, schema, dates)
     }
@@ -368,12 +324,12 @@ impl Session {
         table: Table,
         schema: &SchemaRef,
         dates: impl IntoIterator<Item = NaiveDate>,
-    ) -> Result<()> {
+    ) -> QueryResult<()> {
         let folder = self.warehouse.table(table);
         let urls = dates
             .into_iter()
             .map(|date| folder_url(&date_folder(&folder, date)))
-            .collect::<Result<Vec<_>>>()?;
+            .collect::<QueryResult<Vec<_>>>()?;
         self.context.deregister_table(name)?;
         let provider: Arc<dyn TableProvider> = if urls.is_empty() {
             Arc::new(MemTable::try_new(Arc::clone(schema), vec![Vec::new()])?)
@@ -395,7 +351,7 @@ impl Session {
     ///
     /// # Errors
     /// When the rows are not those of a coverage.
-    pub async fn register_coverage(&self, log_files: RecordBatch) -> Result<()> {
+    pub async fn register_coverage(&self, log_files: RecordBatch) -> QueryResult<()> {
         let table = MemTable::try_new(log_files.schema(), vec![vec![log_files]])?;
         self.context.deregister_table(Table::LogFiles.name())?;
         self.context
@@ -407,7 +363,7 @@ impl Session {
         Ok(())
     }
 
-    fn with_series(&self, key: &SeriesKey, requests: DataFrame) -> Result<DataFrame> {
+    fn with_series(&self, key: &SeriesKey, requests: DataFrame) -> QueryResult<DataFrame> {
         let expression = self
             .context
             .parse_sql_expr(key.as_sql(), requests.schema())?;
@@ -432,7 +388,7 @@ impl Session {
         Ok(frame)
     }
 
-    async fn register_tables(&self) -> std::result::Result<(), Error> {
+    async fn register_tables(&self) -> Result<()> {
         for table in Table::ALL {
             let (name, schema) = match table {
                 Table::AccessLogs => (INGESTED_LOGS, &*ACCESS_LOGS_READ),
@@ -465,7 +421,7 @@ impl Session {
     }
 
     /// Registers a folder of Parquet files. One that does not exist has no files.
-    fn register_folder(&self, name: &str, folder: &Path, schema: SchemaRef) -> Result<()> {
+    fn register_folder(&self, name: &str, folder: &Path, schema: SchemaRef) -> QueryResult<()> {
         let mut options = listing_options();
         if name == INGESTED_LOGS {
             options = options
@@ -498,7 +454,7 @@ impl Session {
         Ok(())
     }
 
-    async fn register_linked_logs(&self) -> std::result::Result<(), Error> {
+    async fn register_linked_logs(&self) -> Result<()> {
         let mut linked: Option<DataFrame> = None;
         for source in Source::load_all(&self.warehouse)? {
             let requests = self.linked_requests(&source).await?;
@@ -519,7 +475,7 @@ impl Session {
     /// The requests of one linked source, in the columns of [`linked_schema`].
     ///
     /// Rows without a timestamp or status are no requests and are left out.
-    async fn linked_requests(&self, source: &Source) -> Result<DataFrame> {
+    async fn linked_requests(&self, source: &Source) -> QueryResult<DataFrame> {
         let (url, extension) = parquet_url(&source.path)?;
         let config = ListingTableConfig::new(url)
             .with_listing_options(listing_options().with_file_extension(extension))
@@ -539,18 +495,18 @@ impl Session {
                 .chain([date, lit(source.name()).alias("source")])
                 .collect::<Vec<_>>()
         };
-        table
+        Ok(table
             .select(columns)?
             .filter(
                 col("timestamp")
                     .is_not_null()
                     .and(col("status").is_not_null()),
             )?
-            .select(columns_and_date)
+            .select(columns_and_date)?)
     }
 
     /// A relation without rows, which the optimizer drops from unions.
-    fn empty_frame(&self, schema: &Schema) -> Result<DataFrame> {
+    fn empty_frame(&self, schema: &Schema) -> QueryResult<DataFrame> {
         let schema = Arc::new(DFSchema::try_from(schema.clone())?);
         let plan = LogicalPlan::EmptyRelation(EmptyRelation {
             produce_one_row: false,
@@ -564,10 +520,7 @@ impl Session {
 ///
 /// # Errors
 /// When the settings of the windows are damaged.
-pub fn detector_store(
-    warehouse: &Warehouse,
-    options: &SessionOptions,
-) -> std::result::Result<DetectorStore, Error> {
+pub fn detector_store(warehouse: &Warehouse, options: &SessionOptions) -> Result<DetectorStore> {
     let step = match options.step {
         Some(step) => step,
         None => WindowSettings::load(warehouse)?.step,
@@ -581,7 +534,7 @@ pub fn detector_store(
     })
 }
 
-fn context(options: &SessionOptions) -> Result<SessionContext> {
+fn context(options: &SessionOptions) -> QueryResult<SessionContext> {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
         .with_collect_statistics(true)
@@ -611,7 +564,7 @@ fn listing_options() -> ListingOptions {
 
 /// The URL of a Parquet file or folder, and how the names of its files end: that of a single file
 /// need not be `.parquet`.
-fn parquet_url(path: &Path) -> Result<(ListingTableUrl, &'static str)> {
+fn parquet_url(path: &Path) -> QueryResult<(ListingTableUrl, &'static str)> {
     if path.is_dir() {
         Ok((folder_url(path)?, ".parquet"))
     } else {
@@ -621,9 +574,9 @@ fn parquet_url(path: &Path) -> Result<(ListingTableUrl, &'static str)> {
 }
 
 /// The URL of a folder; the slash at the end makes it one.
-fn folder_url(folder: &Path) -> Result<ListingTableUrl> {
+fn folder_url(folder: &Path) -> QueryResult<ListingTableUrl> {
     let folder = std::path::absolute(folder)?;
-    ListingTableUrl::parse(format!("{}/", file_url(&folder)))
+    Ok(ListingTableUrl::parse(format!("{}/", file_url(&folder)))?)
 }
 
 /// The URL of an absolute path. A path as such would be searched for `*`, `?` and `[`.
@@ -653,7 +606,7 @@ fn linked_schema() -> Schema {
 }
 
 /// Reads one column of `access_logs` from a linked source.
-fn linked_column(source: &Source, field: &Field, found: &DFSchema) -> Result<Expr> {
+fn linked_column(source: &Source, field: &Field, found: &DFSchema) -> QueryResult<Expr> {
     let theirs = |ours: LogColumn| source.columns.get(&ours).map(ident);
     let name = field.name().as_str();
     let value = match name {
@@ -691,7 +644,7 @@ fn as_double(column: Expr) -> Expr {
 ///
 /// The unit of a number is told by its size: from 1973 to the year 5138, seconds, milliseconds,
 /// microseconds and nanoseconds since 1970 do not overlap.
-fn timestamp(column: Expr, found: &DFSchema) -> Result<Expr> {
+fn timestamp(column: Expr, found: &DFSchema) -> QueryResult<Expr> {
     use datafusion::logical_expr::ExprSchemable;
 
     let data_type = column.get_type(found)?;
@@ -703,7 +656,7 @@ fn timestamp(column: Expr, found: &DFSchema) -> Result<Expr> {
         return Ok(cast(column * lit(1e6), DataType::Int64));
     }
     let number = cast(column, DataType::Int64);
-    when(
+    Ok(when(
         number.clone().lt(lit(100_000_000_000_i64)),
         number.clone() * lit(1_000_000_i64),
     )
@@ -715,11 +668,11 @@ fn timestamp(column: Expr, found: &DFSchema) -> Result<Expr> {
         number.clone().lt(lit(100_000_000_000_000_000_i64)),
         number.clone(),
     )
-    .otherwise(number / lit(1_000_i64))
+    .otherwise(number / lit(1_000_i64))?)
 }
 
 /// Refuses a series key that is not a function of one request alone.
-fn require_row_expression(expression: &Expr) -> Result<()> {
+fn require_row_expression(expression: &Expr) -> QueryResult<()> {
     let beyond_row = expression.exists(|node| {
         Ok(matches!(
             node,
@@ -733,7 +686,8 @@ fn require_row_expression(expression: &Expr) -> Result<()> {
     if beyond_row || expression.is_volatile() {
         return datafusion::common::plan_err!(
             "expected an expression over the columns of one request"
-        );
+        )
+        .into();
     }
     Ok(())
 }

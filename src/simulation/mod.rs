@@ -19,6 +19,7 @@ mod random;
 mod site;
 mod traffic;
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -40,6 +41,8 @@ use anomalies::{Anomaly, schedule};
 use format::{Compression, LineWriter};
 use site::Site;
 use traffic::Traffic;
+
+use crate::explain::Explain;
 
 /// File that says that, and from what, a folder was made.
 const MANIFEST: &str = "simulation.json";
@@ -157,14 +160,12 @@ pub enum SimulationError {
     },
 }
 
-impl SimulationError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for SimulationError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::FolderInUse { .. } => Some(
                 "name a new folder, or one that an earlier simulation made, which is replaced"
-                    .to_owned(),
+                    .into(),
             ),
             Self::Setting { .. } | Self::Write { .. } | Self::Labels { .. } => None,
         }

@@ -20,6 +20,7 @@ pub mod labelled;
 pub mod loader;
 pub mod optimiser;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use anomalog_udfs::TimeZone;
@@ -36,6 +37,7 @@ use candle_core::Tensor;
 use fit::{FitSettings, Lesson};
 use thiserror::Error;
 
+use crate::explain::Explain;
 use crate::units::rfc_3339;
 
 pub use calibrate::backtest;
@@ -149,30 +151,25 @@ pub enum TrainingError {
     Detector(#[from] DetectorError),
 }
 
-impl TrainingError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for TrainingError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::NoUsableSeries { .. } => {
-                Some("check `SELECT site, count(*), min(requests), max(requests) FROM traffic_windows GROUP BY site`".to_owned())
+                Some("check `SELECT site, count(*), min(requests), max(requests) FROM traffic_windows GROUP BY site`".into())
             }
             Self::TooLittleData { .. } => Some(format!(
                 "ingest more history (a day of one site at 1 minute is just enough, {MIN_CALIBRATION_WINDOWS} windows are \
                  kept for calibration alone), move `--until`, or use a shorter `--step`"
-            )),
-            Self::NoAnomalies { .. } => Some(
-                "the last part of the windows before `--until` is held back: move it, label more, or \
-                 train without labels"
-                    .to_owned(),
-            ),
+            ).into()),
+            Self::NoAnomalies { .. } => Some("the last part of the windows before `--until` is held back: move it, label more, or \
+                 train without labels".into()),
             Self::OnlyAnomalies { .. } => {
-                Some("labels have the columns site, start (inclusive) and end (exclusive)".to_owned())
+                Some("labels have the columns site, start (inclusive) and end (exclusive)".into())
             }
-            Self::Series { source, .. } => source.hint().map(str::to_owned),
-            Self::Diverged { .. } => Some("try another `--seed`".to_owned()),
+            Self::Series { source, .. } => source.hint().map(Cow::Borrowed),
+            Self::Diverged { .. } => Some("try another `--seed`".into()),
             Self::Tensor(_) => None,
-            Self::Detector(error) => error.hint(),
+            Self::Detector(error) => error.hint().map(Cow::Owned),
         }
     }
 }

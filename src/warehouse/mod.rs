@@ -24,7 +24,9 @@
 //! same file system, or not at all.
 
 pub mod commit;
+mod error;
 pub mod publish;
+pub mod rows;
 pub mod settings;
 pub mod tables;
 
@@ -32,6 +34,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+
+pub use error::{Error, Result};
 
 use crate::schema::Table;
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::error::{Error, Result};
+use super::error::{Error, Result};
+use crate::explain::cannot;
 
 /// The file that a destination means: itself, or what a link leads to, which stays a link.
 ///
@@ -20,7 +21,7 @@ pub fn resolve(destination: &Path) -> Result<PathBuf> {
     }
     let is_link = std::fs::symlink_metadata(destination).is_ok_and(|found| found.is_symlink());
     Ok(if is_link {
-        std::fs::canonicalize(destination).map_err(Error::io("write", destination))?
+        std::fs::canonicalize(destination).map_err(cannot("write", destination))?
     } else {
         destination.to_owned()
     })
@@ -38,7 +39,7 @@ pub fn file_beside(destination: &Path) -> Result<NamedTempFile> {
         _ => Path::new("."),
     };
     // The error of a temporary file names that file, which means nothing to the user.
-    std::fs::metadata(folder).map_err(Error::io("write", destination))?;
+    std::fs::metadata(folder).map_err(cannot("write", destination))?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".anomalog-");
     #[cfg(unix)]
@@ -47,9 +48,9 @@ pub fn file_beside(destination: &Path) -> Result<NamedTempFile> {
         // What the user's mask forbids stays forbidden.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    builder
+    Ok(builder
         .tempfile_in(folder)
-        .map_err(Error::io("write", destination))
+        .map_err(cannot("write", destination))?)
 }
 
 /// Gives a file its name, in the place of one that has it.
@@ -58,7 +59,7 @@ pub fn file_beside(destination: &Path) -> Result<NamedTempFile> {
 /// When it cannot be renamed.
 pub fn persist(file: NamedTempFile, destination: &Path) -> Result<()> {
     let persisted = file.persist(resolve(destination)?);
-    persisted.map_err(|error| Error::io("write", destination)(error.error))?;
+    persisted.map_err(|error| cannot("write", destination)(error.error))?;
     Ok(())
 }
 
@@ -70,7 +71,7 @@ pub fn write(destination: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     let mut file = file_beside(destination)?;
     file.write_all(content.as_ref())
         .and_then(|()| file.as_file().sync_all())
-        .map_err(Error::io("write", destination))?;
+        .map_err(cannot("write", destination))?;
     persist(file, destination)
 }
 

@@ -1,17 +1,59 @@
 //! How the windows of a warehouse were cut: what the next build, and detectors that serve windows of
 //! any length, go by.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use super::error::{Error, Result};
+use crate::explain::cannot;
 use crate::schema::Table;
-use crate::session::SeriesKey;
 use crate::units::WindowStep;
 use crate::warehouse::Warehouse;
+
+/// The expression that names the series of a request, as SQL over `access_logs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SeriesKey(String);
+
+impl SeriesKey {
+    /// The SQL text.
+    #[must_use]
+    pub fn as_sql(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a series is a site, no more and no less.
+    #[must_use]
+    pub fn is_site(&self) -> bool {
+        self.0.trim().eq_ignore_ascii_case("site")
+    }
+}
+
+impl Default for SeriesKey {
+    /// One series per site.
+    fn default() -> Self {
+        Self("site".to_owned())
+    }
+}
+
+impl fmt::Display for SeriesKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for SeriesKey {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
 
 /// How windows are cut; kept with the table, and used again by the next build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +86,7 @@ impl WindowSettings {
                 serde_json::from_slice(&text).map_err(|source| Error::Settings { path, source })
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(Error::io("read", &path)(error)),
+            Err(error) => Err(cannot("read", &path)(error).into()),
         }
     }
 
@@ -69,7 +111,7 @@ impl WindowSettings {
             file.write_all(&text)?;
             file.sync_all()
         };
-        write().map_err(Error::io("write", &path))?;
+        write().map_err(cannot("write", &path))?;
         Ok(path)
     }
 }

@@ -19,7 +19,8 @@ use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::WriterProperties;
 
-use crate::error::{Error, Result};
+use super::error::{Error, Result};
+use crate::explain::{FileError, cannot};
 use crate::schema::DATE_PARTITION;
 use crate::warehouse::publish::{self, file_beside};
 
@@ -44,15 +45,15 @@ pub fn partition_file(table: &Path, date: NaiveDate) -> PathBuf {
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn dates(table: &Path) -> io::Result<Vec<NaiveDate>> {
+pub fn dates(table: &Path) -> Result<Vec<NaiveDate>, FileError> {
     let entries = match std::fs::read_dir(table) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+        Err(error) => return Err(cannot("read", table)(error)),
     };
     let mut dates = Vec::new();
     for entry in entries {
-        let name = entry?.file_name();
+        let name = entry.map_err(cannot("read", table))?.file_name();
         let date = name
             .to_str()
             .and_then(|name| name.strip_prefix(DATE_PARTITION)?.strip_prefix('='))
@@ -146,7 +147,7 @@ struct OpenFile {
 
 impl OpenFile {
     fn create(path: PathBuf, schema: &SchemaRef) -> Result<Self> {
-        let file = AppendedFile::create(&path).map_err(Error::io("write", &path))?;
+        let file = AppendedFile::create(&path).map_err(cannot("write", &path))?;
         let properties = Some(writer_properties());
         match ArrowWriter::try_new(file, SchemaRef::clone(schema), properties) {
             Ok(writer) => Ok(Self {
@@ -155,7 +156,7 @@ impl OpenFile {
                 writer,
                 memory: 0,
             }),
-            Err(source) => Err(Error::Parquet { path, source }),
+            Err(source) => Err(Error::parquet("write", &path)(source)),
         }
     }
 
@@ -181,14 +182,11 @@ impl OpenFile {
         self.rows.finish_buffered_batch()?;
         self.encode_next()?;
         match self.writer.into_inner() {
-            Ok(mut file) => file
+            Ok(mut file) => Ok(file
                 .flush()
                 .and_then(|()| file.sync())
-                .map_err(Error::io("write", &self.path)),
-            Err(source) => Err(Error::Parquet {
-                path: self.path,
-                source,
-            }),
+                .map_err(cannot("write", &self.path))?),
+            Err(source) => Err(Error::parquet("write", &self.path)(source)),
         }
     }
 
@@ -198,10 +196,7 @@ impl OpenFile {
     ) -> Result<()> {
         let done = act(&mut self.writer);
         self.memory = self.writer.memory_size();
-        done.map_err(|source| Error::Parquet {
-            path: self.path.clone(),
-            source,
-        })
+        done.map_err(Error::parquet("write", &self.path))
     }
 }
 
@@ -235,7 +230,7 @@ impl DatedTableWriter {
     /// # Errors
     /// When the folder cannot be created.
     pub fn create(folder: PathBuf, schema: SchemaRef, time_column: usize) -> Result<Self> {
-        std::fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
+        std::fs::create_dir_all(&folder).map_err(cannot("write", &folder))?;
         Ok(Self {
             folder,
             schema,
@@ -282,7 +277,7 @@ impl DatedTableWriter {
             Entry::Occupied(file) => file.into_mut(),
             Entry::Vacant(place) => {
                 let folder = date_folder(&self.folder, date);
-                std::fs::create_dir_all(&folder).map_err(Error::io("write", &folder))?;
+                std::fs::create_dir_all(&folder).map_err(cannot("write", &folder))?;
                 place.insert(OpenFile::create(folder.join(FILE_NAME), &self.schema)?)
             }
         })
@@ -352,7 +347,7 @@ impl TableFileWriter {
     pub fn finish(self) -> Result<()> {
         self.file.close()?;
         let persisted = self.staged.persist(&self.destination);
-        persisted.map_err(|error| Error::io("write", &self.destination)(error.error))
+        Ok(persisted.map_err(|error| cannot("write", &self.destination)(error.error))?)
     }
 }
 

@@ -4,7 +4,10 @@
 //! count, on the requests of their own date. So a date can be built without reading another one,
 //! once it is known [from when to when](crate::session::queries::register_frame) each series has windows.
 
+mod error;
 pub mod step;
+
+pub use error::{Error, Result};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,14 +20,14 @@ use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use datafusion::prelude::DataFrame;
 use futures::StreamExt;
-use indicatif::ProgressBar;
 use serde::{Serialize, Serializer};
 
-use crate::error::Result;
+use crate::progress::Counter;
 use crate::schema::TRAFFIC_WINDOWS;
+use crate::session::Session;
 use crate::session::queries;
-use crate::session::{SeriesKey, Session};
 use crate::units::WindowStep;
+use crate::warehouse::settings::SeriesKey;
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::DatedTableWriter;
 
@@ -81,7 +84,7 @@ pub async fn build_all(
     session: &Session,
     settings: &WindowSettings,
     folder: &Path,
-    progress: &ProgressBar,
+    progress: &dyn Counter,
 ) -> Result<Option<(BTreeSet<NaiveDate>, WindowsSummary)>> {
     let context = session.context();
     session
@@ -127,7 +130,7 @@ pub async fn build_dates(
     dates: RangeInclusive<NaiveDate>,
     counts: Counts,
     folder: &Path,
-    progress: &ProgressBar,
+    progress: &dyn Counter,
 ) -> Result<BTreeSet<NaiveDate>> {
     let context = session.context();
     match counts {
@@ -172,7 +175,7 @@ pub fn date_of(slot: i64, step: WindowStep) -> NaiveDate {
 async fn write(
     windows: DataFrame,
     folder: &Path,
-    progress: &ProgressBar,
+    progress: &dyn Counter,
 ) -> Result<(BTreeSet<NaiveDate>, Option<Written>)> {
     let schema = Arc::clone(&TRAFFIC_WINDOWS);
     let mut table = DatedTableWriter::create(folder.to_owned(), schema, WINDOW_START)?;
@@ -181,7 +184,7 @@ async fn write(
     while let Some(batch) = rows.next().await {
         let batch = table.write(&batch?)?;
         Written::count(&mut written, &batch);
-        progress.inc(batch.num_rows() as u64);
+        progress.advance(batch.num_rows() as u64);
     }
     Ok((table.finish()?, written))
 }

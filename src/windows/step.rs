@@ -21,12 +21,12 @@ use datafusion::arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Date32Type, Int64Type};
 use datafusion::datasource::MemTable;
-use indicatif::ProgressBar;
 
-use crate::error::{Error, Result};
+use crate::explain::cannot;
 use crate::incremental::key::Key;
 use crate::incremental::partitions::is_there;
 use crate::incremental::pieces::pieces;
+use crate::progress::Counter;
 use crate::schema::{SERIES_DATES, Table};
 use crate::session::Session;
 use crate::session::queries::{self, Frame, Query};
@@ -37,6 +37,7 @@ use crate::warehouse::commit::{Change, Manifest, Partition, Retired, Writer};
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::{self, TableFileWriter, date_folder, partition_file};
 use crate::windows::{self, Counts, date_of, slots_of};
+use crate::windows::{Error, Result};
 
 /// To be raised whenever the same logs and settings would give other windows.
 const VERSION: u32 = 1;
@@ -147,7 +148,7 @@ pub(crate) async fn plan(
         plan.build.insert(*date, counts);
     }
     let table = warehouse.table(Table::TrafficWindows);
-    let there = tables::dates(&table).map_err(Error::io("read", &table))?;
+    let there = tables::dates(&table)?;
     plan.remove = there
         .into_iter()
         .filter(|date| !plan.keys.contains_key(date) && !is_final(*date))
@@ -171,7 +172,7 @@ impl TrafficPlan {
         session: &Session,
         writer: &mut Writer,
         settings: &WindowSettings,
-        progress: &ProgressBar,
+        progress: &dyn Counter,
     ) -> Result<()> {
         let warehouse = session.warehouse().clone();
         let mut change = writer.change()?;
@@ -250,12 +251,12 @@ fn traffic_of_dates(
         .text(settings.series_key.as_sql());
     let logs = warehouse.table(Table::AccessLogs);
     let mut dates: BTreeMap<NaiveDate, Vec<String>> = BTreeMap::new();
-    for date in tables::dates(&logs).map_err(Error::io("read", &logs))? {
+    for date in tables::dates(&logs)? {
         let folder = date_folder(&logs, date);
-        let entries = std::fs::read_dir(&folder).map_err(Error::io("read", &folder))?;
+        let entries = std::fs::read_dir(&folder).map_err(cannot("read", &folder))?;
         let mut files = Vec::new();
         for entry in entries {
-            let name = entry.map_err(Error::io("read", &folder))?.file_name();
+            let name = entry.map_err(cannot("read", &folder))?.file_name();
             files.push(name.to_string_lossy().into_owned());
         }
         if !files.is_empty() {
@@ -277,7 +278,7 @@ fn traffic_of_dates(
         (date, key.finish())
     });
     let series = warehouse.table(Table::SeriesDates);
-    let there = tables::dates(&series).map_err(Error::io("read", &series))?;
+    let there = tables::dates(&series)?;
     let was = |date: NaiveDate| {
         let known = manifest.partition(Table::SeriesDates, date);
         let known = known.and_then(|known| known.key.clone());

@@ -4,11 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 
 use anomalog::cli::printer::Printer;
+use anomalog::commands::error::Result;
+use anomalog::progress::Progress as _;
 use anomalog_udfs::models::Architecture;
 use serde::Serialize;
 
 use crate::cli::PretrainArgs;
-use crate::error::Result;
 use crate::pretraining::{Lessons, Pretraining, Sources};
 use anomalog::training::SkippedSeries;
 
@@ -84,16 +85,16 @@ pub(crate) fn run(printer: Printer, args: PretrainArgs) -> Result<()> {
     let mut detectors = Vec::new();
     for architecture in args.arch.into_iter().map(Architecture::from) {
         let steps = u64::from(args.steps);
-        let bar = printer.progress("training", Some(steps));
+        let bar = printer.begin("training", Some(steps));
         let started = std::time::Instant::now();
         let detector = tokio::task::block_in_place(|| {
             lessons.train(pretraining, architecture, &mut |report| {
                 let loss = report.stop_loss.unwrap_or(report.loss);
-                bar.set_message(format!("training {architecture} loss {loss:.3}"));
-                bar.set_position(report.step as u64);
+                bar.say(format!("training {architecture} loss {loss:.3}"));
+                bar.reach(report.step as u64);
             })
         })?;
-        bar.finish_and_clear();
+        drop(bar);
         detector.export(&args.out.join(architecture.name()))?;
         let manifest = detector.manifest();
         if let Some(forecasting) = manifest.forecasting() {

@@ -8,10 +8,12 @@ use anomalog::calendar::labels;
 use anomalog::cli::printer::Printer;
 use anomalog::cli::{IngestArgs, LogFormatArg, WindowsArgs};
 use anomalog::commands::Settings;
-use anomalog::commands::evaluate::{show, windows};
+use anomalog::commands::error::Result;
+use anomalog::commands::evaluate::windows;
 use anomalog::commands::ingest;
-use anomalog::error::Error as ProgramError;
 use anomalog::evaluation::warehouse;
+use anomalog::explain::cannot;
+use anomalog::progress::Progress as _;
 use anomalog::schema::Table;
 use anomalog::session::SessionOptions;
 use anomalog::simulation::{self, Simulation, simulate};
@@ -22,7 +24,6 @@ use chrono::{Duration, NaiveDate, NaiveTime};
 use serde::Serialize;
 
 use crate::cli::StudyArgs;
-use crate::error::Result;
 use crate::study::{self, ATTACKS, Group, Plan, StudyLines, data};
 
 /// The file of all tables.
@@ -70,15 +71,14 @@ pub(crate) async fn run(printer: Printer, args: StudyArgs) -> Result<()> {
     if !lines.is_complete() {
         let (groups, absent) = gather(printer, &plan, &args.data).await?;
         lines.begin(&plan, &absent)?;
-        let bar = printer.progress("studying", Some(0));
+        let bar = printer.begin("studying", Some(0));
         // Plain computing: other tasks of the runtime may go on meanwhile.
-        let judged =
-            tokio::task::block_in_place(|| study::run(&plan, &groups, &mut lines, &show(&bar)));
-        bar.finish_and_clear();
+        let judged = tokio::task::block_in_place(|| study::run(&plan, &groups, &mut lines, &*bar));
+        drop(bar);
         judged?;
     }
     let tables = study::make_tables(&lines)?;
-    fs::create_dir_all(&args.out).map_err(ProgramError::io("write", &args.out))?;
+    fs::create_dir_all(&args.out).map_err(cannot("write", &args.out))?;
     for (name, svg) in &tables.plots {
         publish::write(&args.out.join(name), svg)?;
     }
@@ -91,7 +91,7 @@ pub(crate) async fn run(printer: Printer, args: StudyArgs) -> Result<()> {
 
 /// All series, and what is not there.
 async fn gather(printer: Printer, plan: &Plan, folder: &Path) -> Result<(Vec<Group>, Vec<String>)> {
-    fs::metadata(folder).map_err(ProgramError::io("read", folder))?;
+    fs::metadata(folder).map_err(cannot("read", folder))?;
     let found = data::read(folder)?;
     let mut groups = Vec::new();
     if !found.series.is_empty() {
@@ -106,8 +106,7 @@ async fn gather(printer: Printer, plan: &Plan, folder: &Path) -> Result<(Vec<Gro
 
 /// Simulates logs, ingests them into a warehouse of their own, and labels its windows.
 async fn simulated(printer: Printer, plan: &Plan) -> Result<Group> {
-    let temporary =
-        tempfile::tempdir().map_err(ProgramError::io("write", &std::env::temp_dir()))?;
+    let temporary = tempfile::tempdir().map_err(cannot("write", &std::env::temp_dir()))?;
     let sample = temporary.path().join("sample");
     let simulation = Simulation {
         days: plan.simulated_days,
@@ -116,11 +115,11 @@ async fn simulated(printer: Printer, plan: &Plan) -> Result<Group> {
         start: START,
         scale: plan.simulated_scale,
     };
-    let bar = printer.progress("simulating days", Some(plan.simulated_days.into()));
+    let bar = printer.begin("simulating days", Some(plan.simulated_days.into()));
     simulate(&simulation, &sample, &mut |day, _| {
-        bar.set_position(day.into());
+        bar.reach(day.into());
     })?;
-    bar.finish_and_clear();
+    drop(bar);
     let own = Settings {
         warehouse: Warehouse::new(temporary.path().join("warehouse")),
         session: SessionOptions::default(),

@@ -1,8 +1,11 @@
 //! Results as JSON lines: added to unit by unit, so that an interrupted study goes on.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use anomalog::explain::{Explain, FileError, cannot};
 
 use super::plan::Plan;
 use super::records::{Line, Record, SeriesFacts};
@@ -14,16 +17,8 @@ const FORMAT: u32 = 2;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinesError {
     /// The file cannot be read or written.
-    #[error("cannot {action} `{}`", .path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A line is none.
     #[error("line {number} of `{}` is no result of a study", .path.display())]
     Damaged {
@@ -43,14 +38,21 @@ pub(crate) enum LinesError {
     },
 }
 
-impl LinesError {
-    /// What the user can do about it.
-    #[must_use]
-    pub(crate) const fn hint(&self) -> Option<&'static str> {
+impl Explain for LinesError {
+    fn inner(&self) -> Option<&dyn Explain> {
         match self {
-            Self::Io { .. } => None,
-            Self::Damaged { .. } => Some("remove the line and those after it, or the file"),
-            Self::Other { .. } => Some("name a new file with `--results`, or remove this one"),
+            Self::File(error) => Some(error),
+            Self::Damaged { .. } | Self::Other { .. } => None,
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::File(error) => error.hint(),
+            Self::Damaged { .. } => Some("remove the line and those after it, or the file".into()),
+            Self::Other { .. } => {
+                Some("name a new file with `--results`, or remove this one".into())
+            }
         }
     }
 }
@@ -78,13 +80,7 @@ impl StudyLines {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(opened),
-            Err(source) => {
-                return Err(LinesError::Io {
-                    action: "read",
-                    path: path.to_owned(),
-                    source,
-                });
-            }
+            Err(error) => return Err(cannot("read", path)(error).into()),
         };
         // What was being written when the study was interrupted has no end of line.
         let complete = text.rfind('\n').map_or("", |end| &text[..=end]);
@@ -203,7 +199,7 @@ impl StudyLines {
                 .append(true)
                 .open(path)
                 .and_then(|mut file| file.write_all(text.as_bytes()));
-            written.map_err(failed(path))?;
+            written.map_err(cannot("write", path))?;
         }
         self.lines.extend(lines);
         Ok(())
@@ -212,17 +208,9 @@ impl StudyLines {
     /// Writes what was read, without what was unfinished.
     fn rewrite(&self) -> Result<(), LinesError> {
         match &self.path {
-            Some(path) => fs::write(path, encode(&self.lines)).map_err(failed(path)),
+            Some(path) => Ok(fs::write(path, encode(&self.lines)).map_err(cannot("write", path))?),
             None => Ok(()),
         }
-    }
-}
-
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> LinesError {
-    move |source| LinesError::Io {
-        action: "write",
-        path: path.to_owned(),
-        source,
     }
 }
 

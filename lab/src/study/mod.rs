@@ -26,13 +26,13 @@ mod views;
 
 use std::time::Instant;
 
+use anomalog::commands::error::Result;
 use anomalog::evaluation::collection::LabelledSeries;
 use anomalog::evaluation::lessons::overlaps;
-use anomalog::evaluation::run::{self, Progress, RunError};
+use anomalog::evaluation::run::{self, RunError};
+use anomalog::progress::Counter;
 
-use crate::error::Result;
-
-pub(crate) use lines::{LinesError, StudyLines};
+pub(crate) use lines::StudyLines;
 pub(crate) use plan::Plan;
 pub(crate) use tables::make_tables;
 pub(crate) use views::ATTACKS;
@@ -60,7 +60,7 @@ pub(crate) fn run(
     plan: &Plan,
     groups: &[Group],
     lines: &mut StudyLines,
-    progress: &(dyn Fn(Progress<'_>) + Sync),
+    progress: &dyn Counter,
 ) -> Result<()> {
     if !lines.has_series() {
         lines.add(groups.iter().flat_map(facts).collect())?;
@@ -103,11 +103,7 @@ fn facts(group: &Group) -> Vec<Line> {
 }
 
 /// The lines of one unit, but for the last.
-fn judge(
-    group: &Group,
-    unit: &Unit,
-    progress: &(dyn Fn(Progress<'_>) + Sync),
-) -> Result<Vec<Line>> {
+fn judge(group: &Group, unit: &Unit, progress: &dyn Counter) -> Result<Vec<Line>> {
     let judged = run::evaluate::<RunError>(&group.series, &unit.settings, progress, None);
     let evaluation = match judged {
         Ok(evaluation) => evaluation,
@@ -116,7 +112,7 @@ fn judge(
             skipped,
             ..run::Evaluation::default()
         },
-        Err(other @ RunError::Protocol(_)) => return Err(other.into()),
+        Err(other) => return Err(other.into()),
     };
     let mut lines = Vec::new();
     for result in evaluation.results {

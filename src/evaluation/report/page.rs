@@ -6,6 +6,7 @@ use super::tables::tables;
 use crate::evaluation::curves::{BUDGETS, RECALLS};
 use crate::evaluation::run::{FLOOR, SeriesResult};
 use crate::evaluation::summary::{Summary, distinct};
+use crate::explain::Explain;
 
 const STYLE: &str = "\
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1100px;padding:0 1rem;color:#1c1c1c}\
@@ -17,6 +18,8 @@ svg{max-width:100%;height:auto}figure{margin:1rem 0}figcaption{font-size:13px;co
 #[derive(Debug, thiserror::Error)]
 #[error("cannot draw a chart: {0}")]
 pub struct PageError(String);
+
+impl Explain for PageError {}
 
 /// The whole page.
 ///

@@ -11,6 +11,7 @@
 pub mod outputs;
 pub mod template;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -19,12 +20,13 @@ use chrono::{NaiveDate, NaiveTime};
 use serde::Deserialize;
 
 use super::retrain::RetrainSettings;
+use crate::explain::Explain;
 use crate::incidents::{IncidentRules, RulesError};
 use crate::logs::{FieldMap, Format, IngestOptions, TimeLimits};
-use crate::session::SeriesKey;
 use crate::units::zones::{SeriesTimeZones, parse_time_zone};
 use crate::units::{Span, WindowStep};
 use crate::warehouse::Warehouse;
+use crate::warehouse::settings::SeriesKey;
 use crate::warehouse::settings::WindowSettings;
 use outputs::{ExportSettings, HookSettings, MetricsSettings, RetentionSettings};
 
@@ -84,16 +86,15 @@ pub enum ConfigError {
     },
 }
 
-impl ConfigError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+impl Explain for ConfigError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Read { .. } => Some(
-                "write one with `anomalog init --logs PATH`, or name another with `--job FILE`",
+                "write one with `anomalog init --logs PATH`, or name another with `--job FILE`"
+                    .into(),
             ),
             Self::NoLogs { .. } => {
-                Some("add a section `[[logs]]` with `paths = [\"/var/log/nginx\"]`")
+                Some("add a section `[[logs]]` with `paths = [\"/var/log/nginx\"]`".into())
             }
             _ => None,
         }

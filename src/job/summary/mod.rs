@@ -14,9 +14,11 @@ use serde::Serialize;
 
 use super::config::Job;
 use crate::detectors::champions::Decision;
-use crate::error::{Error, Result};
+use crate::explain::cannot;
+use crate::explain::chain;
 use crate::incidents::step::NewIncidents;
 use crate::intake::SourceFault;
+use crate::job::Result;
 use crate::job::tell::after::After;
 use crate::logs::{IngestSummary, Totals};
 use crate::schema::{RUNS, Table};
@@ -194,7 +196,7 @@ impl NightSummary {
         for failed in read.failed {
             self.faults.push(SourceFault {
                 path: failed.file,
-                message: Error::from(failed.error).chain(),
+                message: chain(&failed.error),
             });
         }
     }
@@ -233,7 +235,7 @@ impl NightSummary {
         file.finish()?;
         change.replace(&staged, &runs.join(format!("{id}.parquet")))?;
         let json = serde_json::to_string_pretty(self)
-            .map_err(|error| Error::io("write", &runs)(error.into()))?;
+            .map_err(|error| cannot("write", &runs)(error.into()))?;
         for (name, text) in [
             ("summary.md", self.markdown()),
             ("summary.json", json + "\n"),
@@ -241,7 +243,7 @@ impl NightSummary {
             let staged = change.staging().join(name);
             let written = std::fs::write(&staged, text)
                 .and_then(|()| std::fs::File::open(&staged)?.sync_all());
-            written.map_err(Error::io("write", &staged))?;
+            written.map_err(cannot("write", &staged))?;
             change.replace(&staged, &runs.join(id).join(name))?;
         }
         Ok(())

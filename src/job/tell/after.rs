@@ -12,12 +12,13 @@ use super::hook;
 use super::ledger::{self, Alerts, Ledger};
 use super::metrics::Metrics;
 use super::webhook::{self, Message};
-use crate::error::{Error, ExitStatus, Result};
+use crate::explain::{ExitStatus, Explain, cannot, chain};
 use crate::export::{Followed, follow};
 use crate::incidents::SeverityRule;
 use crate::incremental::retention;
 use crate::intake::SourceFault;
 use crate::job::Night;
+use crate::job::Result;
 use crate::job::config::outputs::{HookSettings, duration};
 use crate::job::summary::{NightSummary, Outcome};
 use crate::warehouse::commit::Writer;
@@ -73,12 +74,12 @@ impl Night<'_> {
                 Ok(followed) => summary.after.export = followed,
                 Err(error) => summary.faults.push(SourceFault {
                     path: folder.display().to_string(),
-                    message: error.chain(),
+                    message: chain(&error),
                 }),
             }
         }
         if let Err(error) = self.tell(writer, summary) {
-            let why = error.chain();
+            let why = chain(&error);
             summary
                 .warnings
                 .push(format!("new incidents could not be told of: {why}"));
@@ -134,7 +135,7 @@ impl Night<'_> {
             incidents: &ledger.unsent,
         };
         let body = serde_json::to_vec(&message)
-            .map_err(|error| Error::io("write", warehouse.root())(error.into()))?;
+            .map_err(|error| cannot("write", warehouse.root())(error.into()))?;
         let posted = webhook::post(url, &body, duration(*webhook_timeout));
         Ok(match posted {
             Ok(()) => {
@@ -150,7 +151,7 @@ impl Night<'_> {
     #[must_use]
     pub fn announce(&self, ended: &Result<NightSummary>) -> Vec<String> {
         // Another run is at work, which will say how it ended.
-        if matches!(ended, Err(error) if error.exit_status() == ExitStatus::InUse) {
+        if matches!(ended, Err(error) if error.status() == ExitStatus::InUse) {
             return Vec::new();
         }
         let mut faults = Vec::new();
@@ -162,7 +163,7 @@ impl Night<'_> {
                 Err(_) => Ok(Metrics::of_failure(self.now, Utc::now())),
             };
             let written = metrics.and_then(|metrics| metrics.write(file));
-            faults.extend(written.err().map(|error| error.chain()));
+            faults.extend(written.err().map(|error| chain(&error)));
         }
         if let Some(program) = &self.job.hooks.command {
             let timeout = duration(self.job.hooks.command_timeout);
@@ -206,7 +207,7 @@ impl Night<'_> {
             Ok(summary) => serde_json::to_string(summary).unwrap_or_default(),
             Err(error) => json!({
                 "outcome": "failure",
-                "error": error.chain(),
+                "error": chain(error),
                 "hint": error.hint(),
             })
             .to_string(),

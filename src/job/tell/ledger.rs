@@ -6,23 +6,20 @@
 //! too and sent again by the next run: it may be told twice, and is never lost.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::path::Path;
 
 use chrono::NaiveDate;
-use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::datatypes::{Float64Type, Int32Type, TimestampMicrosecondType};
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::Int32Type;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
 use crate::export::partition_identity;
 use crate::incidents::SeverityRule;
 use crate::incremental::remembered;
+use crate::job::Result;
 use crate::schema::Table;
-use crate::units::rfc_3339;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::{Manifest, PartitionDate};
+use crate::warehouse::rows::{number, read_if_there, text, time};
 use crate::warehouse::tables::{self, partition_file};
 
 /// Most incidents that are kept for a webhook that does not take them, and that one message names.
@@ -120,7 +117,7 @@ impl Ledger {
     }
 
     pub(crate) fn save(&self, warehouse: &Warehouse) -> Result<()> {
-        remembered::save(warehouse, Self::FILE, self)
+        Ok(remembered::save(warehouse, Self::FILE, self)?)
     }
 
     /// The incidents that are new, which are so no longer. Only dates that were built since are read.
@@ -128,7 +125,7 @@ impl Ledger {
         let table = warehouse.table(Table::Incidents);
         let mut alerts = Alerts::default();
         let mut there = BTreeSet::new();
-        for date in tables::dates(&table).map_err(Error::io("read", &table))? {
+        for date in tables::dates(&table)? {
             let file = partition_file(&table, date);
             if !file.exists() {
                 continue;
@@ -163,7 +160,7 @@ impl Ledger {
 fn incidents_of(warehouse: &Warehouse, date: NaiveDate) -> Result<Vec<Alert>> {
     let file = |table| partition_file(&warehouse.table(table), date);
     let mut causes = BTreeMap::new();
-    for rows in read(&file(Table::IncidentCauses))? {
+    for rows in read_if_there(&file(Table::IncidentCauses))? {
         let Some(ranks) = rows.column_by_name("rank") else {
             continue;
         };
@@ -177,7 +174,7 @@ fn incidents_of(warehouse: &Warehouse, date: NaiveDate) -> Result<Vec<Alert>> {
         }
     }
     let mut alerts = Vec::new();
-    for rows in read(&file(Table::Incidents))? {
+    for rows in read_if_there(&file(Table::Incidents))? {
         for row in 0..rows.num_rows() {
             let incident_id = text(&rows, "incident_id", row);
             alerts.push(Alert {
@@ -198,44 +195,10 @@ fn incidents_of(warehouse: &Warehouse, date: NaiveDate) -> Result<Vec<Alert>> {
     Ok(alerts)
 }
 
-/// All rows of a small file; none if it is not there.
-fn read(path: &Path) -> Result<Vec<RecordBatch>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("read", path)(error)),
-    };
-    let rows = ParquetRecordBatchReaderBuilder::try_new(file)
-        .and_then(ParquetRecordBatchReaderBuilder::build)
-        .map_err(|source| Error::ParquetInput {
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(rows.collect::<std::result::Result<_, _>>()?)
-}
-
 fn severity(name: &str) -> SeverityRule {
     match name {
         "high" => SeverityRule::High,
         "medium" => SeverityRule::Medium,
         _ => SeverityRule::Low,
     }
-}
-
-fn text(rows: &RecordBatch, name: &str, row: usize) -> String {
-    let column = rows.column_by_name(name);
-    let column = column.and_then(|column| column.as_string_opt::<i32>());
-    column.map_or_else(String::new, |column| column.value(row).to_owned())
-}
-
-fn number(rows: &RecordBatch, name: &str, row: usize) -> f64 {
-    let column = rows.column_by_name(name);
-    let column = column.and_then(|column| column.as_primitive_opt::<Float64Type>());
-    column.map_or(f64::NAN, |column| column.value(row))
-}
-
-fn time(rows: &RecordBatch, name: &str, row: usize) -> String {
-    let column = rows.column_by_name(name);
-    let column = column.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
-    column.map_or_else(String::new, |column| rfc_3339(column.value(row)))
 }

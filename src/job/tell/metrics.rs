@@ -12,9 +12,9 @@ use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
 
 use super::ledger::Alerts;
-use crate::error::Result;
 use crate::export::{StarTable, description};
 use crate::incidents::SeverityRule;
+use crate::job::Result;
 use crate::warehouse::publish;
 
 /// The ways in which a run can end.
@@ -112,7 +112,7 @@ impl Metrics {
 
     /// Writes the file, which appears complete or not at all.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        publish::write(path, &self.0)
+        Ok(publish::write(path, &self.0)?)
     }
 }
 

@@ -1,13 +1,14 @@
 //! Why a warehouse cannot be changed.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::path::PathBuf;
 
 use super::lock::Holder;
+use crate::explain::{ExitStatus, Explain, FileError};
 
 /// Why a warehouse cannot be changed.
 #[derive(Debug, thiserror::Error)]
-pub enum StorageError {
+pub enum CommitError {
     /// Another process is changing it.
     #[error("the warehouse `{}` is in use by {holder}", .warehouse.display())]
     Locked {
@@ -17,16 +18,8 @@ pub enum StorageError {
         holder: Holder,
     },
     /// The file system refuses.
-    #[error("cannot {action} `{}`", .path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The store refuses.
     #[error("cannot write `{location}` of the warehouse: {}", innermost(.source))]
     Store {
@@ -53,7 +46,7 @@ pub enum StorageError {
         #[source]
         source: serde_json::Error,
     },
-    /// What was deleted on purpose is not known.
+    /// The file that says which dates were deleted on purpose cannot be read.
     #[error("`{}` is damaged", .path.display())]
     RetiredDamaged {
         /// The file.
@@ -74,47 +67,46 @@ pub enum StorageError {
     },
 }
 
-impl StorageError {
-    /// Turns an I/O error on a file into a [`StorageError`].
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
-    }
-
-    /// Turns an error of the store on a file into a [`StorageError`].
+impl CommitError {
+    /// Turns an error of the store on a file into a [`CommitError`].
     pub(super) fn store(location: &str) -> impl FnOnce(object_store::Error) -> Self {
         move |source| Self::Store {
             location: location.to_owned(),
             source: Box::new(source),
         }
     }
+}
 
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
+impl Explain for CommitError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(match self {
             Self::Locked { .. } => {
-                Some("try again when that has ended, or wait for it with `--wait`".to_owned())
+                "try again when that has ended, or wait for it with `--wait`".into()
             }
-            Self::Damaged { path, .. } => Some(format!(
+            Self::Damaged { path, .. } => format!(
                 "remove `{}`: the next run finds out anew what must be built",
                 path.display()
-            )),
-            Self::RetiredDamaged { .. } => Some(
+            )
+            .into(),
+            Self::RetiredDamaged { .. } => {
                 "restore it from a backup, or write into it, per table, the first date that is kept: \
                  without it, windows of dates whose requests are gone would be removed"
-                    .to_owned(),
-            ),
-            Self::Newer { .. } => Some("use the newer program".to_owned()),
-            Self::Store { .. } | Self::Io { .. } => Some(
+                    .into()
+            }
+            Self::Newer { .. } => "use the newer program".into(),
+            Self::Store { .. } | Self::File(_) => {
                 "check that the folder can be written and has space: nothing is lost, the next \
                  run goes on from here"
-                    .to_owned(),
-            ),
-            Self::Outside { .. } | Self::EmptyJournal => None,
+                    .into()
+            }
+            Self::Outside { .. } | Self::EmptyJournal => return None,
+        })
+    }
+
+    fn status(&self) -> ExitStatus {
+        match self {
+            Self::Locked { .. } => ExitStatus::InUse,
+            _ => ExitStatus::Failure,
         }
     }
 }

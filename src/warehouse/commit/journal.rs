@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::StorageError;
+use super::error::CommitError;
 
 /// Files that take and lose names in one commit. The last move is that of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,17 +21,17 @@ pub(super) struct Move {
 }
 
 impl Journal {
-    pub(super) fn to_json(&self) -> Result<Vec<u8>, StorageError> {
+    pub(super) fn to_json(&self) -> Result<Vec<u8>, CommitError> {
         serde_json::to_vec(self).map_err(damaged)
     }
 
-    pub(super) fn from_json(text: &[u8]) -> Result<Self, StorageError> {
+    pub(super) fn from_json(text: &[u8]) -> Result<Self, CommitError> {
         serde_json::from_slice(text).map_err(damaged)
     }
 }
 
-fn damaged(source: serde_json::Error) -> StorageError {
-    StorageError::Damaged {
+fn damaged(source: serde_json::Error) -> CommitError {
+    CommitError::Damaged {
         path: super::JOURNAL.into(),
         source,
     }

@@ -19,15 +19,15 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 
-use super::error::StorageError;
+use super::error::CommitError;
 
 /// After so many changes the process ends as if it were killed: for the tests of crashes.
 const CRASH_AFTER: &str = "ANOMALOG_CRASH_AFTER_CHANGES";
 
 /// Opens a folder, which must exist.
-pub(super) fn open(root: &FilePath) -> std::result::Result<Arc<dyn ObjectStore>, StorageError> {
+pub(super) fn open(root: &FilePath) -> std::result::Result<Arc<dyn ObjectStore>, CommitError> {
     let files = LocalFileSystem::new_with_prefix(root)
-        .map_err(StorageError::store("."))?
+        .map_err(CommitError::store("."))?
         .with_automatic_cleanup(true);
     let crash_after = std::env::var(CRASH_AFTER).ok();
     Ok(Arc::new(SyncedFolder {

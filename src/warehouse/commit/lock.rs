@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use chrono::{SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::error::StorageError;
+use super::error::CommitError;
+use crate::explain::cannot;
 
 /// The locked file.
 const FILE: &str = ".lock";
@@ -87,7 +88,7 @@ impl Lock {
     ///
     /// # Errors
     /// When another holds it for longer than `wait`, or the file cannot be written.
-    pub fn take(root: &Path, purpose: &str, wait: Wait) -> Result<Self, StorageError> {
+    pub fn take(root: &Path, purpose: &str, wait: Wait) -> Result<Self, CommitError> {
         let path = root.join(FILE);
         let file = File::options()
             .read(true)
@@ -95,13 +96,13 @@ impl Lock {
             .create(true)
             .truncate(false)
             .open(&path)
-            .map_err(StorageError::io("write", &path))?;
+            .map_err(cannot("write", &path))?;
         let started = Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::Error(source)) => {
-                    return Err(StorageError::io("lock", &path)(source));
+                    return Err(cannot("lock", &path)(source).into());
                 }
                 Err(TryLockError::WouldBlock) => {}
             }
@@ -111,7 +112,7 @@ impl Lock {
                 Wait::For(longest) => started.elapsed() >= longest,
             };
             if is_over {
-                return Err(StorageError::Locked {
+                return Err(CommitError::Locked {
                     warehouse: root.to_owned(),
                     holder: holder(&path),
                 });
@@ -121,7 +122,7 @@ impl Lock {
         }
         let mut lock = Self { file };
         let said = serde_json::to_vec(&Holder::this(purpose)).unwrap_or_default();
-        lock.say(&said).map_err(StorageError::io("write", &path))?;
+        lock.say(&said).map_err(cannot("write", &path))?;
         Ok(lock)
     }
 

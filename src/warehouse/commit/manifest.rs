@@ -11,7 +11,8 @@ use std::path::Path;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::error::StorageError;
+use super::error::CommitError;
+use crate::explain::cannot;
 use crate::schema::Table;
 use crate::warehouse::Warehouse;
 
@@ -62,10 +63,8 @@ impl Partition {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn by_hand(staged: &Path) -> Result<Self, StorageError> {
-        let metadata = staged
-            .metadata()
-            .map_err(StorageError::io("read", staged))?;
+    pub fn by_hand(staged: &Path) -> Result<Self, CommitError> {
+        let metadata = staged.metadata().map_err(cannot("read", staged))?;
         Ok(Self {
             bytes: metadata.len(),
             ..Self::empty()
@@ -121,12 +120,12 @@ impl Manifest {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn load(warehouse: &Warehouse) -> Result<Self, StorageError> {
+    pub fn load(warehouse: &Warehouse) -> Result<Self, CommitError> {
         let path = warehouse.root().join(super::MANIFEST);
         match std::fs::read(&path) {
             Ok(text) => Self::from_json(&text, &path),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(StorageError::io("read", &path)(error)),
+            Err(error) => Err(cannot("read", &path)(error).into()),
         }
     }
 
@@ -159,8 +158,8 @@ impl Manifest {
         }
     }
 
-    pub(super) fn to_json(&self) -> Result<Vec<u8>, StorageError> {
-        let damaged = |source| StorageError::Damaged {
+    pub(super) fn to_json(&self) -> Result<Vec<u8>, CommitError> {
+        let damaged = |source| CommitError::Damaged {
             path: super::MANIFEST.into(),
             source,
         };
@@ -169,18 +168,18 @@ impl Manifest {
         Ok(text)
     }
 
-    pub(super) fn from_json(text: &[u8], path: &Path) -> Result<Self, StorageError> {
+    pub(super) fn from_json(text: &[u8], path: &Path) -> Result<Self, CommitError> {
         #[derive(Deserialize)]
         struct Head {
             format: u32,
         }
-        let damaged = |source| StorageError::Damaged {
+        let damaged = |source| CommitError::Damaged {
             path: path.to_owned(),
             source,
         };
         let Head { format } = serde_json::from_slice(text).map_err(damaged)?;
         if format > FORMAT {
-            return Err(StorageError::Newer {
+            return Err(CommitError::Newer {
                 path: path.to_owned(),
                 found: format,
                 known: FORMAT,

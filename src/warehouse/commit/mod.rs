@@ -32,11 +32,12 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tempfile::TempDir;
 
-pub use error::StorageError;
+pub use error::CommitError;
 pub use lock::{Holder, Lock, Wait};
 pub use manifest::{Manifest, Partition, PartitionDate};
 pub use retired::Retired;
 
+use crate::explain::cannot;
 use crate::warehouse::Warehouse;
 use journal::{Journal, Move};
 
@@ -71,7 +72,7 @@ impl Change {
         &mut self,
         staged: &FilePath,
         destination: &FilePath,
-    ) -> Result<(), StorageError> {
+    ) -> Result<(), CommitError> {
         let moved = Move {
             from: self.location(staged)?.to_string(),
             to: self.location(destination)?.to_string(),
@@ -84,7 +85,7 @@ impl Change {
     ///
     /// # Errors
     /// When it lies outside the warehouse.
-    pub fn delete(&mut self, file: &FilePath) -> Result<(), StorageError> {
+    pub fn delete(&mut self, file: &FilePath) -> Result<(), CommitError> {
         self.deletions.push(self.location(file)?);
         Ok(())
     }
@@ -95,14 +96,14 @@ impl Change {
         self.moves.is_empty() && self.deletions.is_empty()
     }
 
-    fn location(&self, file: &FilePath) -> Result<Path, StorageError> {
+    fn location(&self, file: &FilePath) -> Result<Path, CommitError> {
         location(&self.root, file)
     }
 }
 
 /// The name of a file of a warehouse in its store.
-fn location(root: &FilePath, file: &FilePath) -> Result<Path, StorageError> {
-    let outside = || StorageError::Outside {
+fn location(root: &FilePath, file: &FilePath) -> Result<Path, CommitError> {
+    let outside = || CommitError::Outside {
         path: file.to_owned(),
     };
     // Temporary folders have absolute names, whatever name their parent was given by.
@@ -141,9 +142,8 @@ impl Writer {
         warehouse: &Warehouse,
         purpose: &str,
         wait: Wait,
-    ) -> Result<Self, StorageError> {
-        std::fs::create_dir_all(warehouse.root())
-            .map_err(StorageError::io("write", warehouse.root()))?;
+    ) -> Result<Self, CommitError> {
+        std::fs::create_dir_all(warehouse.root()).map_err(cannot("write", warehouse.root()))?;
         let lock = Lock::take(warehouse.root(), purpose, wait)?;
         let store = local::open(warehouse.root())?;
         Self::with_store(warehouse, store, lock).await
@@ -153,7 +153,7 @@ impl Writer {
         warehouse: &Warehouse,
         store: Arc<dyn ObjectStore>,
         lock: Lock,
-    ) -> Result<Self, StorageError> {
+    ) -> Result<Self, CommitError> {
         let mut writer = Self {
             store,
             warehouse: warehouse.clone(),
@@ -188,12 +188,9 @@ impl Writer {
     ///
     /// # Errors
     /// When the warehouse cannot be written.
-    pub fn change(&self) -> Result<Change, StorageError> {
+    pub fn change(&self) -> Result<Change, CommitError> {
         let root = self.warehouse.root();
-        let staging = self
-            .warehouse
-            .staging()
-            .map_err(StorageError::io("write", root))?;
+        let staging = self.warehouse.staging().map_err(cannot("write", root))?;
         Ok(Change {
             root: root.to_owned(),
             staging,
@@ -207,7 +204,7 @@ impl Writer {
     /// # Errors
     /// When the store refuses. If it does before the journal is there, nothing has changed; if
     /// after, the next writer goes on.
-    pub async fn commit(&mut self, change: Change, manifest: Manifest) -> Result<(), StorageError> {
+    pub async fn commit(&mut self, change: Change, manifest: Manifest) -> Result<(), CommitError> {
         if change.is_empty() && manifest == self.manifest {
             return Ok(());
         }
@@ -239,14 +236,14 @@ impl Writer {
     }
 
     /// Carries out a commit that was under way, and removes what was staged without one.
-    async fn recover(&self) -> Result<Recovery, StorageError> {
+    async fn recover(&self) -> Result<Recovery, CommitError> {
         let journal = match self.store.get(&Path::from(JOURNAL)).await {
             Ok(found) => {
-                let text = found.bytes().await.map_err(StorageError::store(JOURNAL))?;
+                let text = found.bytes().await.map_err(CommitError::store(JOURNAL))?;
                 Some(Journal::from_json(&text)?)
             }
             Err(object_store::Error::NotFound { .. }) => None,
-            Err(error) => return Err(StorageError::store(JOURNAL)(error)),
+            Err(error) => return Err(CommitError::store(JOURNAL)(error)),
         };
         if let Some(journal) = &journal {
             self.carry_out(journal).await?;
@@ -259,28 +256,28 @@ impl Writer {
 
     /// Gives files their names, takes others away, and then removes the journal. What has been
     /// done already is passed over.
-    async fn carry_out(&self, journal: &Journal) -> Result<(), StorageError> {
+    async fn carry_out(&self, journal: &Journal) -> Result<(), CommitError> {
         let (manifest, files) = journal
             .moves
             .split_last()
-            .ok_or(StorageError::EmptyJournal)?;
+            .ok_or(CommitError::EmptyJournal)?;
         for moved in files {
             self.rename(moved).await?;
         }
         for file in &journal.deletions {
             match self.store.delete(&Path::from(file.as_str())).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(StorageError::store(file)(error)),
+                Err(error) => return Err(CommitError::store(file)(error)),
             }
         }
         self.rename(manifest).await?;
         match self.store.delete(&Path::from(JOURNAL)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(StorageError::store(JOURNAL)(error)),
+            Err(error) => Err(CommitError::store(JOURNAL)(error)),
         }
     }
 
-    async fn rename(&self, moved: &Move) -> Result<(), StorageError> {
+    async fn rename(&self, moved: &Move) -> Result<(), CommitError> {
         let (from, to) = (
             Path::from(moved.from.as_str()),
             Path::from(moved.to.as_str()),
@@ -290,41 +287,41 @@ impl Writer {
             // It has its name already, or someone took it away.
             Err(object_store::Error::NotFound { .. }) => match self.store.head(&to).await {
                 Ok(_) => Ok(()),
-                Err(error) => Err(StorageError::store(&moved.to)(error)),
+                Err(error) => Err(CommitError::store(&moved.to)(error)),
             },
-            Err(error) => Err(StorageError::store(&moved.to)(error)),
+            Err(error) => Err(CommitError::store(&moved.to)(error)),
         }
     }
 
-    async fn put(&self, location: &Path, text: Vec<u8>) -> Result<(), StorageError> {
+    async fn put(&self, location: &Path, text: Vec<u8>) -> Result<(), CommitError> {
         let put = self.store.put(location, text.into()).await;
         put.map(|_| ())
-            .map_err(StorageError::store(location.as_ref()))
+            .map_err(CommitError::store(location.as_ref()))
     }
 
-    async fn read_manifest(&self) -> Result<Manifest, StorageError> {
+    async fn read_manifest(&self) -> Result<Manifest, CommitError> {
         match self.store.get(&Path::from(MANIFEST)).await {
             Ok(found) => {
-                let text = found.bytes().await.map_err(StorageError::store(MANIFEST))?;
+                let text = found.bytes().await.map_err(CommitError::store(MANIFEST))?;
                 Manifest::from_json(&text, &self.warehouse.root().join(MANIFEST))
             }
             Err(object_store::Error::NotFound { .. }) => Ok(Manifest::default()),
-            Err(error) => Err(StorageError::store(MANIFEST)(error)),
+            Err(error) => Err(CommitError::store(MANIFEST)(error)),
         }
     }
 
     /// Empties the staging folder of what only a writer that is gone can have left. Notes of logs
     /// that were being published stay: [`crate::logs::remove_unpublished`] needs them.
-    fn remove_leftovers(&self) -> Result<bool, StorageError> {
+    fn remove_leftovers(&self) -> Result<bool, CommitError> {
         let staging = self.warehouse.staging_folder();
         let entries = match std::fs::read_dir(&staging) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(StorageError::io("read", &staging)(error)),
+            Err(error) => return Err(cannot("read", &staging)(error).into()),
         };
         let mut removed = false;
         for entry in entries {
-            let path = entry.map_err(StorageError::io("read", &staging))?.path();
+            let path = entry.map_err(cannot("read", &staging))?.path();
             let is_note = path
                 .file_name()
                 .is_some_and(|name| name.as_encoded_bytes().starts_with(b"publishing-"));
@@ -336,7 +333,7 @@ impl Writer {
             } else {
                 std::fs::remove_file(&path)
             };
-            gone.map_err(StorageError::io("remove", &path))?;
+            gone.map_err(cannot("remove", &path))?;
             removed = true;
         }
         Ok(removed)

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::error::StorageError;
+use super::error::CommitError;
 use super::manifest::PartitionDate;
+use crate::explain::cannot;
 use crate::schema::Table;
 use crate::warehouse::Warehouse;
 
@@ -34,13 +35,13 @@ impl Retired {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn load(warehouse: &Warehouse) -> Result<Self, StorageError> {
+    pub fn load(warehouse: &Warehouse) -> Result<Self, CommitError> {
         let path = Self::path(warehouse);
         match std::fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)
-                .map_err(|source| StorageError::RetiredDamaged { path, source }),
+                .map_err(|source| CommitError::RetiredDamaged { path, source }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(StorageError::io("read", &path)(error)),
+            Err(error) => Err(cannot("read", &path)(error).into()),
         }
     }
 
@@ -67,7 +68,7 @@ impl Retired {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn save(&self, folder: &Path) -> Result<PathBuf, StorageError> {
+    pub fn save(&self, folder: &Path) -> Result<PathBuf, CommitError> {
         let path = folder.join(NAME);
         let write = || {
             let mut text = serde_json::to_vec_pretty(self)?;
@@ -75,7 +76,7 @@ impl Retired {
             std::fs::write(&path, text)?;
             std::fs::File::open(&path)?.sync_all()
         };
-        write().map_err(StorageError::io("write", &path))?;
+        write().map_err(cannot("write", &path))?;
         Ok(path)
     }
 }

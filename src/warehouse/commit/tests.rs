@@ -129,7 +129,7 @@ async fn change(
     replaced: &[u32],
     deleted: &[u32],
     content: &str,
-) -> std::result::Result<(), StorageError> {
+) -> std::result::Result<(), CommitError> {
     let table = writer.warehouse().table(TABLE);
     let mut change = writer.change()?;
     let mut manifest = writer.manifest().clone();
@@ -246,7 +246,7 @@ async fn the_second_writer_is_told_who_is_the_first() {
     assert!(message.contains(&expected), "{message}");
     let brief = Wait::For(std::time::Duration::from_millis(150));
     let refused = Writer::open(&warehouse, "anomalog score", brief).await;
-    assert!(matches!(refused, Err(StorageError::Locked { .. })));
+    assert!(matches!(refused, Err(CommitError::Locked { .. })));
     drop(writer);
     Writer::open(&warehouse, "anomalog score", Wait::No)
         .await
@@ -263,7 +263,7 @@ async fn a_damaged_or_newer_manifest_is_refused() {
     let refused = Writer::open(&warehouse, "test", Wait::No)
         .await
         .unwrap_err();
-    assert!(matches!(refused, StorageError::Damaged { .. }), "{refused}");
+    assert!(matches!(refused, CommitError::Damaged { .. }), "{refused}");
     fs::write(&manifest, "{\"format\": 99, \"more\": 1}").unwrap();
     let refused = Writer::open(&warehouse, "test", Wait::No)
         .await
@@ -283,7 +283,7 @@ async fn files_outside_the_warehouse_are_not_touched() {
     let outside = folder.path().join("x");
     assert!(matches!(
         change.delete(&outside),
-        Err(StorageError::Outside { .. })
+        Err(CommitError::Outside { .. })
     ));
     assert!(change.is_empty());
 }

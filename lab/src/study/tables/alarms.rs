@@ -3,8 +3,8 @@
 use anomalog::evaluation::budgets::{ASKED, ThresholdSource};
 
 use super::Study;
+use super::TablesError;
 use super::markdown::{header, rate, row};
-use crate::error::{Error, Result};
 use crate::study::calibration::{Kept, by_floor, by_protocol, of_detectors};
 use crate::study::data::NAB;
 use crate::study::plots;
@@ -12,12 +12,15 @@ use crate::study::views::{ATTACKS, Scope, View};
 
 const PLOT: &str = "asked-and-got.svg";
 
-pub(super) fn section(study: &Study<'_>, drawn: &mut Vec<(String, String)>) -> Result<String> {
+pub(super) fn section(
+    study: &Study<'_>,
+    drawn: &mut Vec<(String, String)>,
+) -> Result<String, TablesError> {
     let mut text = "## False alarms: asked for and got\n\n".to_owned();
     if let Some(untouched) = &study.untouched {
         text.push_str(&by_threshold(untouched));
         text.push_str(&by_dataset(study, untouched));
-        let svg = plots::budgets(&by_protocol(untouched)).map_err(Error::Chart)?;
+        let svg = plots::budgets(&by_protocol(untouched)).map_err(TablesError::Chart)?;
         text.push_str(&format!("![asked for and got]({PLOT})\n\n"));
         drawn.push((PLOT.to_owned(), svg));
     }

@@ -10,11 +10,13 @@ mod overview;
 mod results;
 mod series;
 
+use anomalog::evaluation::report::charts::ChartError;
+use anomalog::explain::Explain;
+
 use super::lines::StudyLines;
 use super::plan::Plan;
 use super::records::Line;
 use super::views::{self, View};
-use crate::error::{Error, Result};
 
 /// Tables and plots.
 #[derive(Debug)]
@@ -24,6 +26,19 @@ pub(crate) struct Tables {
     /// File name and SVG of each plot.
     pub(crate) plots: Vec<(String, String)>,
 }
+
+/// Why there are none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TablesError {
+    /// A plot.
+    #[error("cannot draw a chart")]
+    Chart(#[source] ChartError),
+    /// Lines of a study that has not ended.
+    #[error("the study is not complete")]
+    Incomplete,
+}
+
+impl Explain for TablesError {}
 
 /// What tables are made from.
 struct Study<'a> {
@@ -38,7 +53,7 @@ struct Study<'a> {
 ///
 /// # Errors
 /// When lines are missing, or a plot cannot be drawn.
-pub(crate) fn make_tables(lines: &StudyLines) -> Result<Tables> {
+pub(crate) fn make_tables(lines: &StudyLines) -> Result<Tables, TablesError> {
     let first = lines.all().find_map(|line| match line {
         Line::Study {
             plan,
@@ -49,7 +64,7 @@ pub(crate) fn make_tables(lines: &StudyLines) -> Result<Tables> {
         _ => None,
     });
     let Some((plan, machine, absent)) = first.filter(|_| lines.is_complete()) else {
-        return Err(Error::Incomplete);
+        return Err(TablesError::Incomplete);
     };
     let views = views::all(lines);
     let study = Study {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::TablesError;
 use super::markdown::{cell, cell_of, header, number, row, slug};
-use crate::error::{Error, Result};
 use crate::study::data::OUTAGE;
 use crate::study::outage;
 use crate::study::plan::HOLD;
@@ -25,7 +25,10 @@ const COLUMNS: [(&str, &str); 9] = [
 ];
 
 /// The part on one view; adds its plots to those drawn.
-pub(super) fn part(view: &View<'_>, drawn: &mut Vec<(String, String)>) -> Result<String> {
+pub(super) fn part(
+    view: &View<'_>,
+    drawn: &mut Vec<(String, String)>,
+) -> Result<String, TablesError> {
     let mut text = format!("### {}\n\n", view.title);
     let held = format!("† VUS-PR, peaks held {HOLD:.0}");
     let mut names = vec!["detector", "series"];
@@ -55,7 +58,7 @@ pub(super) fn part(view: &View<'_>, drawn: &mut Vec<(String, String)>) -> Result
         ("volumes", plots::volumes(view)),
         ("recalls", plots::recalls(view)),
     ] {
-        let svg = svg.map_err(Error::Chart)?;
+        let svg = svg.map_err(TablesError::Chart)?;
         let file = format!("{}-{kind}.svg", slug(&view.title));
         text.push_str(&format!("![{}: {kind}]({file})\n", view.title));
         drawn.push((file, svg));

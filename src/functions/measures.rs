@@ -9,7 +9,7 @@
 //!
 //! One row per window. Rows are put in the order of `window_start` here, so that results do not
 //! depend on the plan. A NULL or NaN score is no score, a NULL `is_anomaly` no alarm; rows whose
-//! time or label is NULL are left out. A group that [cannot be judged](super::EvaluationError),
+//! time or label is NULL are left out. A group that [cannot be judged](EvaluationError),
 //! for want of a labelled window, say, has NULL.
 
 use std::sync::Arc;
@@ -32,8 +32,8 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::scalar::ScalarValue;
 
-use super::alarms::{AlarmRules, alarms_at};
-use super::{EvaluationError, auc_pr, auc_roc, vus_pr, vus_roc};
+use crate::evaluation::alarms::{AlarmRules, alarms_at};
+use crate::evaluation::{EvaluationError, auc_pr, auc_roc, vus_pr, vus_roc};
 
 /// Registers every aggregate.
 ///
