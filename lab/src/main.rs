@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use anomalog::cli::printer::Printer;
 use anomalog::process;
 use clap::Parser;
+
 use cli::Cli;
 
 fn main() -> ExitCode {

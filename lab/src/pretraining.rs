@@ -13,26 +13,24 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use anomalog::commands;
+use anomalog::evaluation::collection::{self, CollectionError, LabelledSeries};
+use anomalog::explain::Explain;
+use anomalog::simulation::{COUNTED, Simulation, SimulationError, count};
+use anomalog::training::dataset::Series;
+use anomalog::training::{self, Dataset, SkippedSeries, StepReport, TrainingSettings};
+use anomalog::warehouse::publish;
 use anomalog_udfs::detector::shipped::{self, SeenSeries};
 use anomalog_udfs::detector::{Detector, ThresholdPolicy};
 use anomalog_udfs::models::Architecture;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use anomalog::evaluation::collection::{self, CollectionError, LabelledSeries};
-use anomalog::explain::Explain;
-use anomalog::simulation::{COUNTED, Simulation, SimulationError, count};
-use anomalog::training::dataset::Series;
-use anomalog::training::{
-    self, Dataset, SkippedSeries, StepReport, TrainingError, TrainingSettings,
-};
-use anomalog::warehouse::publish;
-
 /// The name of the only metric, which stands for any.
 const METRIC: &str = "value";
 /// KPI series that are not learned from at all: parts of the files WSD 139 (c69a50cf), WSD 043 and
 /// WSD 117 (ffb82d38) of TSB-AD are the same values.
-pub(crate) const LEFT_OUT: [&str; 2] = ["c69a50cf", "ffb82d38"];
+const LEFT_OUT: [&str; 2] = ["c69a50cf", "ffb82d38"];
 /// Datasets without a licence that would let anyone ship what was learned from them.
 const UNLICENSED: [&str; 3] = ["WSD", "IOPS", "TODS"];
 /// Share of each series of NAB that is learned from; NAB has no training range of its own. An
@@ -257,7 +255,7 @@ impl Lessons {
         pretraining: Pretraining,
         architecture: Architecture,
         progress: &mut dyn FnMut(StepReport),
-    ) -> Result<Detector, TrainingError> {
+    ) -> commands::error::Result<Detector> {
         let settings = TrainingSettings {
             name: shipped::name(architecture).to_owned(),
             architecture,

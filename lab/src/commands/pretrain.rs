@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use anomalog::cli::printer::Printer;
 use anomalog::commands::error::Result;
 use anomalog::progress::Progress as _;
+use anomalog::training::SkippedSeries;
 use anomalog_udfs::models::Architecture;
 use serde::Serialize;
 
 use crate::cli::PretrainArgs;
 use crate::pretraining::{Lessons, Pretraining, Sources};
-use anomalog::training::SkippedSeries;
 
 /// What was made.
 #[derive(Debug, Serialize)]

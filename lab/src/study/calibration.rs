@@ -1,10 +1,11 @@
 //! Budgets of false alarms against what came of them.
 
-use super::figures::{Figures, average, interval};
-use super::views::View;
 use anomalog::evaluation::bootstrap::Interval;
 use anomalog::evaluation::budgets::{ASKED, Budget, BudgetOutcome, ThresholdSource};
 use anomalog::evaluation::run::SeriesResult;
+
+use super::figures::{Figures, average, interval};
+use super::views::View;
 
 /// What came of each budget for some candidates on some series.
 #[derive(Debug)]

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use anomalog::evaluation::collection::{self, CollectionError, LabelledSeries};
 use anomalog_udfs::detector::shipped::{self, SeenSeries};
 
 use crate::pretraining::NAB_SHARE;
-use anomalog::evaluation::collection::{self, CollectionError, LabelledSeries};
 
 /// Widest border of events of its volumes, as a share of the series: half the width of the windows
 /// that it labels, 10 % of a series shared by all its anomalies.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::lines::StudyLines;
-use super::records::{Line, Record, SeriesFacts, Use};
 use anomalog::evaluation::budgets::{ASKED, BudgetOutcome, ThresholdSource};
 use anomalog::evaluation::judge::{AlarmMeasures, Measures, OracleF1};
 use anomalog::evaluation::run::SeriesResult;
+
+use super::lines::StudyLines;
+use super::records::{Line, Record, SeriesFacts, Use};
 
 /// A series of a dataset.
 pub(super) fn series(file: &str, dataset: &str) -> Line {

@@ -1,8 +1,9 @@
 //! When the outage of 1995 is found, and what else is as unusual.
 
+use anomalog::units::rfc_3339;
+
 use super::figures::mean;
 use super::views::{View, measure, name};
-use anomalog::units::rfc_3339;
 
 /// What one candidate makes of it; means over seeds.
 #[derive(Debug)]

@@ -1,15 +1,15 @@
 //! What is compared, and how: the list to add to.
 
-use anomalog_udfs::models::Architecture;
-use serde::{Deserialize, Serialize};
-
-use super::Group;
 use anomalog::evaluation::alarms::AlarmRules;
 use anomalog::evaluation::candidate::Candidate;
 use anomalog::evaluation::floors::Floor;
 use anomalog::evaluation::judge::JudgingRules;
 use anomalog::evaluation::protocol::{Learning, Protocol};
 use anomalog::evaluation::run::EvaluationSettings;
+use anomalog_udfs::models::Architecture;
+use serde::{Deserialize, Serialize};
+
+use super::Group;
 
 /// How architectures learn with each seed: one line each.
 const PROTOCOLS: &[Protocol] = &[

@@ -1,13 +1,14 @@
 //! Plots of a view, as SVG.
 
-use super::calibration::Kept;
-use super::charts::{Mark, asked_and_got, intervals};
-use super::views::{View, name};
 use anomalog::evaluation::budgets::ASKED;
 use anomalog::evaluation::curves::BUDGETS;
 use anomalog::evaluation::report::charts::{ChartError, Line, recall_by_alarms};
 use anomalog::evaluation::run::FLOOR;
 use anomalog::evaluation::summary::{Summary, distinct};
+
+use super::calibration::Kept;
+use super::charts::{Mark, asked_and_got, intervals};
+use super::views::{View, name};
 
 /// Floors in a plot of lines, at most: more are no longer told apart.
 const SHOWN_FLOORS: usize = 3;

@@ -1,11 +1,11 @@
 //! What the lines of a study say.
 
-use serde::{Deserialize, Serialize};
-
-use super::plan::Plan;
 use anomalog::evaluation::collection::LabelledSeries;
 use anomalog::evaluation::lessons::Copied;
 use anomalog::evaluation::run::{SeriesResult, SkippedResult};
+use serde::{Deserialize, Serialize};
+
+use super::plan::Plan;
 
 /// One line.
 #[derive(Debug, Clone, Serialize, Deserialize)]

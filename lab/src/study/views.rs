@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anomalog::evaluation::run::{FLOOR, SeriesResult};
+use anomalog::evaluation::summary::{MEASURES, Measure, Summary, distinct, summarise};
+
 use super::data::OUTAGE;
 use super::figures::{Figures, average};
 use super::lines::StudyLines;
 use super::records::{Record, SeriesFacts, Use};
-use anomalog::evaluation::run::{FLOOR, SeriesResult};
-use anomalog::evaluation::summary::{MEASURES, Measure, Summary, distinct, summarise};
 
 /// Dataset of simulated logs.
 pub(crate) const ATTACKS: &str = "simulated attacks";

@@ -1,7 +1,8 @@
 //! Parts of a Markdown document.
 
-use crate::study::figures::{Figures, interval, mean};
 use anomalog::evaluation::bootstrap::Interval;
+
+use crate::study::figures::{Figures, interval, mean};
 
 /// What there is no figure of.
 const NOTHING: &str = "–";

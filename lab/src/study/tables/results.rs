@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use anomalog::evaluation::summary::Summary;
+
 use super::TablesError;
 use super::markdown::{cell, cell_of, header, number, row, slug};
 use crate::study::data::OUTAGE;
@@ -9,7 +11,6 @@ use crate::study::outage;
 use crate::study::plan::HOLD;
 use crate::study::plots;
 use crate::study::views::{View, name};
-use anomalog::evaluation::summary::Summary;
 
 /// Columns of the table of results: its heading and the measure; footnotes last.
 const COLUMNS: [(&str, &str); 9] = [
