@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod pretraining;
 mod study;
+mod unlisted;
 
 use std::process::ExitCode;
 

@@ -26,6 +26,8 @@ use anomalog_udfs::models::Architecture;
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use crate::unlisted;
+
 /// The name of the only metric, which stands for any.
 const METRIC: &str = "value";
 /// KPI series that are not learned from at all: parts of the files WSD 139 (c69a50cf), WSD 043 and
@@ -149,7 +151,7 @@ impl Lessons {
             }
         }
         if let Some(nab) = &sources.nab {
-            for path in collection::parquet_files(nab)? {
+            for path in unlisted::parquet_files(nab)? {
                 let file = path
                     .strip_prefix(nab)
                     .unwrap_or(&path)
@@ -158,7 +160,7 @@ impl Lessons {
                 if file.starts_with(NAB_ARTIFICIAL) {
                     continue;
                 }
-                match collection::read_unlisted(&path, NAB_SHARE) {
+                match unlisted::read_unlisted(&path, NAB_SHARE) {
                     Ok(series) => lessons.add(&series),
                     Err(error) => lessons.skip(file, &error.to_string()),
                 }

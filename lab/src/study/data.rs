@@ -6,6 +6,7 @@ use anomalog::evaluation::collection::{self, CollectionError, LabelledSeries};
 use anomalog_udfs::detector::shipped::{self, SeenSeries};
 
 use crate::pretraining::NAB_SHARE;
+use crate::unlisted;
 
 /// Widest border of events of its volumes, as a share of the series: half the width of the windows
 /// that it labels, 10 % of a series shared by all its anomalies.
@@ -44,7 +45,7 @@ pub(crate) fn read(folder: &Path) -> Result<Found, CollectionError> {
     }
     let nab = folder.join("nab");
     let files = if nab.is_dir() {
-        collection::parquet_files(&nab)?
+        unlisted::parquet_files(&nab)?
     } else {
         Vec::new()
     };
@@ -55,7 +56,7 @@ pub(crate) fn read(folder: &Path) -> Result<Found, CollectionError> {
     for path in files {
         // Not judged is what the shipped detectors have seen, who count windows another way. The
         // benchmark itself leaves 15 % out, too short for a detector of the series' own.
-        let mut series = collection::read_alone(&path, NAB, NAB_SHARE, NAB_BORDER_SHARE)?;
+        let mut series = unlisted::read_alone(&path, NAB, NAB_SHARE, NAB_BORDER_SHARE)?;
         let is_same = |seen: &&SeenSeries| Path::new(&seen.file).file_name() == path.file_name();
         let seen = seen.iter().find(is_same).map_or(0, |seen| seen.windows);
         series.train_points = series.train_points.max(seen);
@@ -69,7 +70,7 @@ pub(crate) fn read(folder: &Path) -> Result<Found, CollectionError> {
     if path.is_file() {
         found
             .series
-            .push(collection::read_counts(&path, OUTAGE, OUTAGE_SINCE)?);
+            .push(unlisted::read_counts(&path, OUTAGE, OUTAGE_SINCE)?);
     } else {
         found.absent.push(outage.to_owned());
     }
