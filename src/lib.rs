@@ -44,7 +44,6 @@ pub mod incremental;
 pub mod intake;
 pub mod job;
 pub mod logs;
-pub mod pretraining;
 pub mod process;
 pub mod progress;
 pub mod schema;

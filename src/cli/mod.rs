@@ -130,12 +130,6 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Judge detectors on series whose anomalies are known, beside scores that need no training.
     Evaluate(EvaluateArgs),
-    /// Train the detectors that are compiled into the program: for its developers.
-    #[command(hide = true)]
-    Pretrain(PretrainArgs),
-    /// Compare all architectures and floors on labelled data, and write what was found.
-    #[command(hide = true)]
-    Study(StudyArgs),
     /// Ingest, train and score a sample of simulated logs, and show what was found.
     #[command(after_help = "\
 Example:
@@ -787,93 +781,6 @@ pub struct EvaluateArgs {
     /// Write the label and the score of every window to a Parquet file.
     #[arg(long, value_name = "FILE")]
     pub scores: Option<PathBuf>,
-}
-
-/// Arguments of `anomalog study`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-The folder of data has `kpi/series.csv`, `tsbad/series.csv`, `nab/*/*.parquet` and \
-`weblogs/nasa_requests_per_minute.csv`; what is absent is left out. An interrupted study goes on from \
-its `--results`, and of complete ones only the document is made anew.
-
-Example:
-  anomalog study --data ../shared/data --results target/study.jsonl --out STUDY.md")]
-pub struct StudyArgs {
-    /// Folder of labelled data.
-    #[arg(long, value_name = "FOLDER")]
-    pub data: PathBuf,
-
-    /// Markdown file to write.
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
-
-    /// Folder for plots, beside the document.
-    #[arg(long, value_name = "NAME", default_value = ".study")]
-    pub plots: PathBuf,
-
-    /// JSON lines of results, to go on from and to add to [default: kept in memory].
-    #[arg(long, value_name = "FILE")]
-    pub results: Option<PathBuf>,
-
-    /// Do so little that it takes seconds: the figures mean nothing.
-    #[arg(long)]
-    pub quick: bool,
-}
-
-/// Arguments of `anomalog pretrain`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Learns from the first `train_points` rows of each series of the lists, from the first part of each \
-series of `--nab`, and from simulated sites. See `udfs/pretrained/README.md`.
-
-Example:
-  anomalog pretrain --series ../shared/data/kpi/series.csv --nab ../shared/data/nab --out udfs/pretrained")]
-pub struct PretrainArgs {
-    /// Lists of labelled series; the labels are not used.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub series: Vec<PathBuf>,
-
-    /// Folder of the Numenta Anomaly Benchmark as Parquet files.
-    #[arg(long, value_name = "FOLDER")]
-    pub nab: Option<PathBuf>,
-
-    /// Folder to write `<architecture>/model.safetensors` and `<architecture>/detector.json` to.
-    #[arg(long, value_name = "FOLDER")]
-    pub out: PathBuf,
-
-    /// Architectures to train.
-    #[arg(
-        long,
-        value_enum,
-        value_name = "NAME",
-        value_delimiter = ',',
-        default_value = "rnn,lstm,gru,clstm"
-    )]
-    pub arch: Vec<ArchitectureArg>,
-
-    /// Seed of every random choice.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
-
-    /// Optimiser steps per detector at most.
-    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = at_least_one())]
-    pub steps: u32,
-
-    /// Width of the recurrent state.
-    #[arg(long, value_name = "N", default_value_t = 48, value_parser = at_least_one())]
-    pub hidden: u32,
-
-    /// Simulated sites to learn from.
-    #[arg(long, value_name = "N", default_value_t = 12)]
-    pub sites: u32,
-
-    /// Days of each simulated site.
-    #[arg(long, value_name = "N", default_value_t = 14, value_parser = at_least_one())]
-    pub days: u32,
-
-    /// Version of the detectors: counts up when they change.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one())]
-    pub release: u32,
 }
 
 /// What an architecture learns from before it judges a series.

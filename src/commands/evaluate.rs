@@ -110,7 +110,7 @@ async fn label(
 }
 
 /// All windows of a frame, by site.
-pub(super) async fn windows(frame: DataFrame, metrics: &[String]) -> Result<Vec<Series>> {
+pub async fn windows(frame: DataFrame, metrics: &[String]) -> Result<Vec<Series>> {
     let key = Key {
         series: SERIES,
         window_start: WINDOW_START,

@@ -9,12 +9,10 @@ pub mod export;
 pub mod incidents;
 pub mod ingest;
 pub mod init;
-pub mod pretrain;
 pub mod run;
 pub mod score;
 pub mod simulate;
 pub mod sql;
-pub mod study;
 pub mod train;
 pub mod windows;
 mod windows_input;
@@ -119,8 +117,6 @@ async fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Detectors(args) => detectors::run(&settings, args).await,
         Command::Simulate(args) => simulate::run(&settings, args),
         Command::Evaluate(args) => evaluate::run(&settings, args).await,
-        Command::Pretrain(args) => pretrain::run(&settings, args),
-        Command::Study(args) => study::run(&settings, args).await,
         Command::Demo => demo::run(&settings).await,
     }?;
     Ok(ExitStatus::Success)

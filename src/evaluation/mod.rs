@@ -43,7 +43,6 @@ mod ranking;
 pub mod report;
 pub mod run;
 pub mod scores;
-pub mod study;
 pub mod summary;
 #[cfg(test)]
 mod tests;

@@ -285,7 +285,7 @@ fn over_best_floor(measure: &Measure, one: &Tried<'_>, all: &[Tried<'_>]) -> Opt
 }
 
 /// Each item once, in the order of first appearance.
-pub(crate) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+pub fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut found = Vec::new();
     for item in items {
         if !found.contains(&item) {

@@ -245,7 +245,8 @@ fn skip_all(series: &[Series], reason: &str) -> Vec<SkippedSeries> {
 
 /// The most frequent positive distance between consecutive rows; the smaller of two equally
 /// frequent.
-pub(crate) fn step_of(series: &[Series]) -> Option<i64> {
+#[must_use]
+pub fn step_of(series: &[Series]) -> Option<i64> {
     let mut counts = BTreeMap::<i64, usize>::new();
     let pairs = series
         .iter()

@@ -27,7 +27,8 @@ const SIZE_UNITS: [(char, u64); 4] = [
 ];
 
 /// A point in time in microseconds since the epoch as RFC 3339, in seconds.
-pub(crate) fn rfc_3339(micros: i64) -> String {
+#[must_use]
+pub fn rfc_3339(micros: i64) -> String {
     DateTime::from_timestamp_micros(micros).map_or_else(
         || format!("{micros} µs"),
         |time| time.to_rfc3339_opts(SecondsFormat::Secs, true),

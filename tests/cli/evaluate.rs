@@ -10,7 +10,7 @@ use crate::Workplace;
 const FAST: [&str; 4] = ["--steps", "4", "--hidden", "8"];
 
 /// A made-up series of a collection.
-pub(crate) struct Made {
+struct Made {
     file: &'static str,
     step_seconds: u32,
     rows: u32,
@@ -21,7 +21,7 @@ pub(crate) struct Made {
 }
 
 /// A daily wave with noise and nine labelled spikes, the first three in the training range.
-pub(crate) const WAVE: Made = Made {
+const WAVE: Made = Made {
     file: "wave.parquet",
     step_seconds: 60,
     rows: 4_500,
@@ -41,7 +41,7 @@ const SLOW: Made = Made {
 };
 
 /// A third.
-pub(crate) const SAW: Made = Made {
+const SAW: Made = Made {
     file: "saw.parquet",
     value: "300 + i % 720 / 10.0 + (i * i * 13 + i * 15485863) % 1013 / 90.0 \
             - CASE WHEN spike THEN 120 ELSE 0 END",
@@ -50,7 +50,7 @@ pub(crate) const SAW: Made = Made {
 
 impl Workplace {
     /// Writes `series.csv` and the files of its series into a folder of the workplace.
-    pub(crate) fn write_collection(&self, folder: &str, series: &[Made]) {
+    fn write_collection(&self, folder: &str, series: &[Made]) {
         std::fs::create_dir_all(self.path().join(folder)).unwrap();
         let mut list = "file,dataset,train_points,vus_window,step_seconds\n".to_owned();
         for made in series {

@@ -18,7 +18,6 @@ mod score;
 mod shipped;
 mod simulate;
 mod sql;
-mod study;
 mod train;
 mod windows;
 

@@ -7,24 +7,30 @@ use plotters::prelude::*;
 
 use crate::evaluation::curves::{BUDGETS, Curves, RECALLS};
 
-pub(in crate::evaluation) type ChartError =
-    DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>;
+/// Why a chart cannot be drawn.
+pub type ChartError = DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>;
 
 /// A named line of points.
-pub(in crate::evaluation) struct Line {
-    pub(in crate::evaluation) name: String,
-    pub(in crate::evaluation) points: Vec<(f64, f64)>,
+#[derive(Debug)]
+pub struct Line {
+    /// What the legend says of it.
+    pub name: String,
+    /// Across and up.
+    pub points: Vec<(f64, f64)>,
     /// Floors are drawn thin.
-    pub(in crate::evaluation) is_floor: bool,
+    pub is_floor: bool,
 }
 
-const SIZE: (u32, u32) = (820, 420);
+/// Width and height of a chart.
+pub const SIZE: (u32, u32) = (820, 420);
 const TRACE_SIZE: (u32, u32) = (960, 150);
 const LABELLED: RGBColor = RGBColor(214, 39, 40);
-const SCORE: RGBColor = RGBColor(31, 119, 180);
-const THRESHOLD: RGBColor = RGBColor(80, 80, 80);
+/// Colour of scores, and of detectors.
+pub const SCORE: RGBColor = RGBColor(31, 119, 180);
+/// Colour of thresholds, and of floors.
+pub const THRESHOLD: RGBColor = RGBColor(80, 80, 80);
 /// Room for the legend, to the right of the lines.
-const LEGEND: u32 = 190;
+pub const LEGEND: u32 = 190;
 
 /// Precision against recall.
 pub(super) fn precision_recall(lines: &[Line]) -> Result<String, ChartError> {
@@ -33,7 +39,10 @@ pub(super) fn precision_recall(lines: &[Line]) -> Result<String, ChartError> {
 }
 
 /// Recall of events against false alarms a week, from few to many.
-pub(in crate::evaluation) fn recall_by_alarms(lines: &[Line]) -> Result<String, ChartError> {
+///
+/// # Errors
+/// When it cannot be drawn.
+pub fn recall_by_alarms(lines: &[Line]) -> Result<String, ChartError> {
     let (first, last) = (BUDGETS[0], BUDGETS[BUDGETS.len() - 1]);
     let axes = (
         "false-alarm events a week",
@@ -41,81 +50,6 @@ pub(in crate::evaluation) fn recall_by_alarms(lines: &[Line]) -> Result<String, 
     );
     let across = (first..last).log_scale();
     line_chart(lines, (across, 0.0..1.0), axes, (rate, tenths))
-}
-
-/// False alarms a week that there were against those asked for, beside a line where they are equal.
-pub(in crate::evaluation) fn asked_and_got(lines: &[Line]) -> Result<String, ChartError> {
-    const RANGE: (f64, f64) = (0.05, 20.0);
-    let drawn = |line: &Line| Line {
-        name: line.name.clone(),
-        points: line
-            .points
-            .iter()
-            .map(|(asked, got)| (*asked, got.clamp(RANGE.0, RANGE.1)))
-            .collect(),
-        is_floor: line.is_floor,
-    };
-    let equal = Line {
-        name: "as asked for".to_owned(),
-        points: vec![(RANGE.0, RANGE.0), (RANGE.1, RANGE.1)],
-        is_floor: true,
-    };
-    let lines: Vec<Line> = lines.iter().map(drawn).chain([equal]).collect();
-    let axis = || (RANGE.0..RANGE.1).log_scale();
-    let titles = (
-        "false-alarm events a week asked for",
-        "got, mean over series",
-    );
-    line_chart(&lines, (axis(), axis()), titles, (rate, rate))
-}
-
-/// A figure with its interval.
-pub(in crate::evaluation) struct Mark {
-    pub(in crate::evaluation) name: String,
-    pub(in crate::evaluation) mean: f64,
-    pub(in crate::evaluation) ends: Option<(f64, f64)>,
-    pub(in crate::evaluation) is_floor: bool,
-}
-
-const MARK_HEIGHT: u32 = 18;
-
-/// Figures from 0 to 1 with their intervals, one below the other; floors in grey.
-pub(in crate::evaluation) fn intervals(marks: &[Mark], title: &str) -> Result<String, ChartError> {
-    let size = (SIZE.0, 60 + MARK_HEIGHT * marks.len() as u32);
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        area.fill(&WHITE)?;
-        let (names, plot) = area.split_horizontally(LEGEND);
-        let mut chart = ChartBuilder::on(&plot)
-            .margin_right(12)
-            .margin_top(8)
-            .x_label_area_size(42)
-            .build_cartesian_2d(0.0..1.0, 0.0..marks.len() as f64)?;
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .disable_y_axis()
-            .light_line_style(TRANSPARENT)
-            .x_desc(title)
-            .x_label_formatter(&|x| format!("{x:.1}"))
-            .draw()?;
-        for (number, mark) in marks.iter().enumerate() {
-            let y = marks.len() as f64 - number as f64 - 0.5;
-            let colour = if mark.is_floor { THRESHOLD } else { SCORE };
-            if let Some((low, high)) = mark.ends {
-                let line = PathElement::new([(low, y), (high, y)], colour.stroke_width(2));
-                chart.plotting_area().draw(&line)?;
-            }
-            let dot = Circle::new((mark.mean, y), 4, colour.filled());
-            chart.plotting_area().draw(&dot)?;
-            let top = 8.0 + (number as f64 + 0.5) * f64::from(size.1 - 50) / marks.len() as f64;
-            let font = ("sans-serif", 13).into_font();
-            names.draw(&Text::new(mark.name.clone(), (4, top as i32 - 7), font))?;
-        }
-        area.present()?;
-    }
-    Ok(svg)
 }
 
 /// The points of a precision–recall curve.
@@ -126,7 +60,7 @@ pub(super) fn precision_points(precisions: &[f64]) -> Vec<(f64, f64)> {
 }
 
 /// How a value is written on an axis.
-type AxisLabel = fn(f64) -> String;
+pub type AxisLabel = fn(f64) -> String;
 
 /// How a share is written on an axis.
 fn tenths(share: f64) -> String {
@@ -134,7 +68,8 @@ fn tenths(share: f64) -> String {
 }
 
 /// How a rate is written on an axis.
-fn rate(rate: f64) -> String {
+#[must_use]
+pub fn rate(rate: f64) -> String {
     if rate < 1.0 {
         format!("{rate:.2}")
     } else {
@@ -142,7 +77,11 @@ fn rate(rate: f64) -> String {
     }
 }
 
-fn line_chart<X, Y>(
+/// Lines with a legend beside them, on axes with titles and labels.
+///
+/// # Errors
+/// When it cannot be drawn.
+pub fn line_chart<X, Y>(
     lines: &[Line],
     (x, y): (X, Y),
     (x_title, y_title): (&str, &str),

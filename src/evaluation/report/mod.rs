@@ -1,6 +1,6 @@
 //! What an evaluation says: for people, as Markdown, as one HTML page.
 
-pub(super) mod charts;
+pub mod charts;
 mod page;
 mod tables;
 

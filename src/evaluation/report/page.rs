@@ -21,12 +21,6 @@ pub struct PageError(String);
 
 impl Explain for PageError {}
 
-impl PageError {
-    pub(in crate::evaluation) fn new(reason: impl std::fmt::Display) -> Self {
-        Self(reason.to_string())
-    }
-}
-
 /// The whole page.
 ///
 /// Charts need results with curves, and are left out without.

@@ -4,7 +4,7 @@
 //! trained. What they learned from was one metric at a time, of many series; so they serve any
 //! number of metrics, each of which they forecast by itself, and windows of any length: see
 //! [`Detector::bound_to`].
-//! `anomalog pretrain` makes them; `udfs/pretrained/README.md` says from what.
+//! `anomalog-lab pretrain` makes them; `udfs/pretrained/README.md` says from what.
 //!
 //! They are read and verified when first used, like those of a folder: a build whose artefacts are
 //! of another format can still make new ones.

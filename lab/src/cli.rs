@@ -1,0 +1,119 @@
+//! The command line of the lab.
+
+use std::path::PathBuf;
+
+use anomalog::cli::ArchitectureArg;
+use clap::{Args, Parser, Subcommand};
+
+/// Compares detectors of anomalog, and makes those that are compiled into it: for its developers.
+#[derive(Debug, Parser)]
+#[command(name = "anomalog-lab", version)]
+pub(crate) struct Cli {
+    /// Print the command's summary as one JSON object on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Print nothing but data and errors.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compare all architectures and floors on labelled data; write tables and plots.
+    Study(StudyArgs),
+    /// Train the detectors that are compiled into the program.
+    Pretrain(PretrainArgs),
+}
+
+/// Arguments of `anomalog-lab study`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads `kpi/series.csv`, `tsbad/series.csv`, `nab` and `weblogs/nasa_requests_per_minute.csv`; what is \
+absent is left out. An interrupted study goes on from its results. What follows from the tables is for \
+people to write: `docs/study.md`.
+
+Example:
+  anomalog-lab study --data ../shared/data --results target/study.jsonl --out docs/study")]
+pub(crate) struct StudyArgs {
+    /// Folder of labelled data.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
+
+    /// Folder to write `tables.md` and its plots to.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+
+    /// JSON lines of results, to go on from and to add to [default: kept in memory].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) results: Option<PathBuf>,
+
+    /// Do so little that it takes seconds: the figures mean nothing.
+    #[arg(long)]
+    pub(crate) quick: bool,
+}
+
+/// Arguments of `anomalog-lab pretrain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Learns from the first `train_points` rows of each series of the lists, from the first part of each \
+series of `--nab`, and from simulated sites. See `udfs/pretrained/README.md`.
+
+Example:
+  anomalog-lab pretrain --series ../shared/data/kpi/series.csv --nab ../shared/data/nab --out udfs/pretrained")]
+pub(crate) struct PretrainArgs {
+    /// Lists of labelled series; the labels are not used.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) series: Vec<PathBuf>,
+
+    /// Folder of the Numenta Anomaly Benchmark as Parquet files.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) nab: Option<PathBuf>,
+
+    /// Folder to write `<architecture>/model.safetensors` and `<architecture>/detector.json` to.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+
+    /// Architectures to train.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "rnn,lstm,gru,clstm"
+    )]
+    pub(crate) arch: Vec<ArchitectureArg>,
+
+    /// Seed of every random choice.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+
+    /// Optimiser steps per detector at most.
+    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = at_least_one())]
+    pub(crate) steps: u32,
+
+    /// Width of the recurrent state.
+    #[arg(long, value_name = "N", default_value_t = 48, value_parser = at_least_one())]
+    pub(crate) hidden: u32,
+
+    /// Simulated sites to learn from.
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub(crate) sites: u32,
+
+    /// Days of each simulated site.
+    #[arg(long, value_name = "N", default_value_t = 14, value_parser = at_least_one())]
+    pub(crate) days: u32,
+
+    /// Version of the detectors: counts up when they change.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one())]
+    pub(crate) release: u32,
+}
+
+/// Accepts whole numbers from one.
+fn at_least_one() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..)
+}

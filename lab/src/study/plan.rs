@@ -1,0 +1,177 @@
+//! What is compared, and how: the list to add to.
+
+use anomalog::evaluation::alarms::AlarmRules;
+use anomalog::evaluation::candidate::Candidate;
+use anomalog::evaluation::floors::Floor;
+use anomalog::evaluation::judge::JudgingRules;
+use anomalog::evaluation::protocol::{Learning, Protocol};
+use anomalog::evaluation::run::EvaluationSettings;
+use anomalog_udfs::models::Architecture;
+use serde::{Deserialize, Serialize};
+
+use super::Group;
+
+/// How architectures learn with each seed: one line each.
+const PROTOCOLS: &[Protocol] = &[
+    Protocol::PerSeries,
+    Protocol::ZeroShot,
+    Protocol::FineTuned,
+    Protocol::Classify,
+];
+/// Name of the protocol that learns from labelled anomalies.
+pub(super) const CLASSIFY: &str = Protocol::Classify.name();
+/// What is left out of the recipe for comparison, with one architecture that is cheap.
+const ABLATED: Architecture = Architecture::Gru;
+/// Without auxiliary horizons.
+const ONE_HORIZON: &[usize] = &[1];
+/// Name of that variant.
+pub(super) const VARIANT_ONE_HORIZON: &str = "one horizon";
+/// Half-life of held peaks, in windows: what published results are commonly post-processed with.
+pub(super) const HOLD: f64 = 10.0;
+
+/// How much is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// Seeds of weights, batches and the random floor.
+    pub(crate) seeds: Vec<u64>,
+    /// Optimiser steps of weights, at most.
+    pub(crate) steps: usize,
+    /// Optimiser steps of fine-tuning, at most.
+    pub(crate) fine_tune_steps: usize,
+    /// Optimiser steps of classifiers, at most.
+    pub(crate) classifier_steps: usize,
+    /// Width of the recurrent state; that of classifiers is twice it.
+    pub(crate) hidden_size: usize,
+    /// False-alarm events a week that thresholds are for.
+    pub(crate) alarms_per_week: f64,
+    /// Simulated logs: days, …
+    pub(crate) simulated_days: u32,
+    /// … sites, …
+    pub(crate) simulated_sites: u32,
+    /// … traffic in proportion to the default, …
+    pub(crate) simulated_scale: f64,
+    /// … seed, …
+    pub(crate) simulated_seed: u64,
+    /// … and days before the first that is judged.
+    pub(crate) simulated_training_days: u32,
+}
+
+impl Plan {
+    /// The study.
+    #[must_use]
+    pub(crate) fn full() -> Self {
+        Self {
+            seeds: vec![1, 2, 3],
+            steps: 60,
+            fine_tune_steps: 20,
+            classifier_steps: 400,
+            hidden_size: 32,
+            alarms_per_week: 1.0,
+            simulated_days: 14,
+            simulated_sites: 6,
+            simulated_scale: 0.5,
+            // None that anything was chosen on.
+            simulated_seed: 1995,
+            simulated_training_days: 3,
+        }
+    }
+
+    /// The same machinery in seconds: its figures mean nothing.
+    #[must_use]
+    pub(crate) fn quick() -> Self {
+        Self {
+            seeds: vec![1, 2],
+            steps: 4,
+            fine_tune_steps: 2,
+            classifier_steps: 4,
+            hidden_size: 8,
+            simulated_days: 4,
+            simulated_sites: 2,
+            simulated_scale: 0.1,
+            simulated_training_days: 2,
+            ..Self::full()
+        }
+    }
+
+    /// Pieces of work on a group, each to be done at once.
+    pub(super) fn units(&self, group: &Group) -> Vec<Unit> {
+        let floors = Floor::ALL.map(Candidate::Floor).to_vec();
+        let mut units = vec![self.unit("floors", "", floors, self.seeds.clone(), None)];
+        // They have learned: there is nothing to draw.
+        let architectures = Architecture::ALL.map(Candidate::Architecture).to_vec();
+        let mut shipped = self.unit("shipped", "", architectures, Vec::new(), None);
+        shipped.settings.protocols = vec![Protocol::Shipped];
+        units.push(shipped);
+        let protocols: Vec<Protocol> = PROTOCOLS
+            .iter()
+            .copied()
+            // A single series has no others to learn from.
+            .filter(|protocol| protocol.transfer().is_none() || group.series.len() > 1)
+            .collect();
+        for architecture in Architecture::ALL {
+            for &seed in &self.seeds {
+                let candidates = vec![Candidate::Architecture(architecture)];
+                let name = format!("{architecture} {seed}");
+                let mut unit = self.unit(&name, "", candidates, vec![seed], None);
+                unit.settings.protocols.clone_from(&protocols);
+                units.push(unit);
+            }
+        }
+        if group.series.len() > 1 {
+            for &seed in &self.seeds {
+                let candidates = vec![Candidate::Architecture(ABLATED)];
+                let name = format!("{VARIANT_ONE_HORIZON} {seed}");
+                let horizons = Some(ONE_HORIZON);
+                let mut unit =
+                    self.unit(&name, VARIANT_ONE_HORIZON, candidates, vec![seed], horizons);
+                unit.settings.protocols = vec![Protocol::ZeroShot];
+                units.push(unit);
+            }
+        }
+        units
+    }
+
+    fn unit(
+        &self,
+        name: &str,
+        variant: &'static str,
+        candidates: Vec<Candidate>,
+        seeds: Vec<u64>,
+        horizons: Option<&'static [usize]>,
+    ) -> Unit {
+        Unit {
+            name: name.to_owned(),
+            variant,
+            settings: EvaluationSettings {
+                candidates,
+                stored: Vec::new(),
+                protocols: Vec::new(),
+                seeds,
+                learning: Learning {
+                    steps: self.steps,
+                    fine_tune_steps: self.fine_tune_steps,
+                    hidden_size: self.hidden_size,
+                    classifier_hidden_size: 2 * self.hidden_size,
+                    classifier_steps: self.classifier_steps,
+                    horizons,
+                    alarms_per_week: self.alarms_per_week,
+                },
+                rules: JudgingRules {
+                    hold: None,
+                    also_hold: Some(HOLD),
+                    alarms_per_week: self.alarms_per_week,
+                    alarms: AlarmRules::default(),
+                    plots: true,
+                },
+            },
+        }
+    }
+}
+
+/// Work that is done at once.
+pub(super) struct Unit {
+    pub(super) name: String,
+    /// What differs from the recipe; empty for nothing.
+    pub(super) variant: &'static str,
+    pub(super) settings: EvaluationSettings,
+}
