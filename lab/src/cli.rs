@@ -61,10 +61,10 @@ pub(crate) struct StudyArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Learns from the first `train_points` rows of each series of the lists, from the first part of each \
-series of `--nab`, and from simulated sites. See `udfs/pretrained/README.md`.
+series of `--nab`, and from simulated sites. See `udfs/engine/pretrained/README.md`.
 
 Example:
-  anomalog-lab pretrain --series ../shared/data/kpi/series.csv --nab ../shared/data/nab --out udfs/pretrained")]
+  anomalog-lab pretrain --series ../shared/data/kpi/series.csv --nab ../shared/data/nab --out udfs/engine/pretrained")]
 pub(crate) struct PretrainArgs {
     /// Lists of labelled series; the labels are not used.
     #[arg(long, value_name = "FILE", num_args = 1..)]

@@ -20,9 +20,9 @@ use anomalog::simulation::{COUNTED, Simulation, SimulationError, count};
 use anomalog::training::dataset::Series;
 use anomalog::training::{self, Dataset, SkippedSeries, StepReport, TrainingSettings};
 use anomalog::warehouse::publish;
-use anomalog_udfs::detector::shipped::{self, SeenSeries};
-use anomalog_udfs::detector::{Detector, ThresholdPolicy};
-use anomalog_udfs::models::Architecture;
+use anomalog_engine::detector::shipped::{self, SeenSeries};
+use anomalog_engine::detector::{Detector, ThresholdPolicy};
+use anomalog_engine::network::Architecture;
 use chrono::NaiveDate;
 use serde::Serialize;
 

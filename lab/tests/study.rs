@@ -16,7 +16,7 @@ use anomalog::evaluation::protocol::{Learning, Protocol};
 use anomalog::evaluation::report::Report;
 use anomalog::evaluation::run::{self, EvaluationSettings, RunError};
 use anomalog::progress::Unwatched;
-use anomalog_udfs::models::Architecture;
+use anomalog_engine::network::Architecture;
 use clap::Parser;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -7,8 +7,8 @@ pub mod printer;
 
 use std::path::PathBuf;
 
-use anomalog_udfs::TimeZone;
-use anomalog_udfs::models::Architecture;
+use anomalog_engine::network::Architecture;
+use anomalog_engine::series::time_zone::TimeZone;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 

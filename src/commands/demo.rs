@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anomalog_udfs::TimeZone;
+use anomalog_engine::series::time_zone::TimeZone;
 use chrono::{DateTime, Utc};
 
 use super::error::Result;

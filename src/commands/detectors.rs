@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use anomalog_udfs::DetectorStore;
-use anomalog_udfs::detector::{
+use anomalog_engine::detector::DetectorStore;
+use anomalog_engine::detector::{
     ClassifierValidation, DetectorRef, Manifest, Objective, StoredDetector, Validation, shipped,
 };
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use anomalog_udfs::DetectorError;
+use anomalog_engine::detector::DetectorError;
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anomalog_udfs::DetectorStore;
-use anomalog_udfs::detector::Detector;
+use anomalog_engine::detector::Detector;
+use anomalog_engine::detector::DetectorStore;
 use datafusion::prelude::DataFrame;
 
 use super::Settings;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anomalog_udfs::detector::{hex_sha256, shipped};
+use anomalog_engine::detector::{hex_sha256, shipped};
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use datafusion::prelude::DataFrame;

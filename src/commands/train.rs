@@ -5,11 +5,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anomalog_udfs::DetectorStore;
-use anomalog_udfs::detector::{
+use anomalog_engine::detector::DetectorStore;
+use anomalog_engine::detector::{
     Detector, Manifest, Objective, ThresholdPolicy, is_valid_name, shipped,
 };
-use anomalog_udfs::models::Architecture;
+use anomalog_engine::network::Architecture;
 use chrono::{DateTime, Utc};
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast as cast_array;

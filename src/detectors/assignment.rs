@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anomalog_udfs::DetectorStore;
-use anomalog_udfs::detector::Manifest;
+use anomalog_engine::detector::DetectorStore;
+use anomalog_engine::detector::Manifest;
 use chrono::NaiveDate;
 
 use crate::detectors::champions::Champions;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use anomalog_udfs::DetectorError;
+use anomalog_engine::detector::DetectorError;
 
 use crate::explain::{Explain, FileError, backticked, through};
 use crate::warehouse::commit::CommitError;

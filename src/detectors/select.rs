@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use anomalog_udfs::detector::{
+use anomalog_engine::detector::{
     DetectorError, DetectorRef, DetectorStore, Manifest, StoredDetector, shipped,
 };
-use anomalog_udfs::models::Architecture;
+use anomalog_engine::network::Architecture;
 
 /// The detectors that score a table.
 #[derive(Debug, Clone)]

@@ -2,12 +2,12 @@
 //!
 //! A threshold for a budget comes without labels, in one of two ways:
 //! - **own**: what a detector says of each window, [how many alarms are at least as
-//!   unusual](anomalog_udfs::scoring::Verdict::alarms_per_window), by its calibration. It is what
+//!   unusual](anomalog_engine::score::Verdict::alarms_per_window), by its calibration. It is what
 //!   `is_anomaly` follows from.
 //! - **training range**: [the tail of the scores](super::threshold) before the first window that is
 //!   judged. Any score has one, floors too.
 
-use anomalog_udfs::detector::ThresholdPolicy;
+use anomalog_engine::detector::ThresholdPolicy;
 use serde::{Deserialize, Serialize};
 
 use super::EvaluationError;

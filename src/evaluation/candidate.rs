@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anomalog_udfs::models::Architecture;
+use anomalog_engine::network::Architecture;
 
 use super::floors::Floor;
 

@@ -26,8 +26,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anomalog_udfs::detector::{Detector, DetectorError, ThresholdPolicy, shipped};
-use anomalog_udfs::models::Architecture;
+use anomalog_engine::detector::{Detector, DetectorError, ThresholdPolicy, shipped};
+use anomalog_engine::network::Architecture;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 

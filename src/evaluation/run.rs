@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anomalog_udfs::TimeZone;
-use anomalog_udfs::detector::Detector;
-use anomalog_udfs::models::Architecture;
-use anomalog_udfs::scoring::{Verdict, WindowScore};
-use anomalog_udfs::series::Rows;
+use anomalog_engine::detector::Detector;
+use anomalog_engine::network::Architecture;
+use anomalog_engine::score::{Verdict, WindowScore};
+use anomalog_engine::series::Rows;
+use anomalog_engine::series::time_zone::TimeZone;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

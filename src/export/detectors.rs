@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use anomalog_udfs::DetectorStore;
-use anomalog_udfs::detector::{Manifest, StoredDetector, Validation};
+use anomalog_engine::detector::DetectorStore;
+use anomalog_engine::detector::{Manifest, StoredDetector, Validation};
 use datafusion::arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anomalog_udfs::detector::Severity;
+use anomalog_engine::detector::Severity;
 use serde::{Deserialize, Serialize};
 
 use crate::units::Span;

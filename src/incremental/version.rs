@@ -5,7 +5,7 @@
 //! inputs with a recorded digest: whoever changes rows raises the version and records the new digest.
 
 /// To be raised whenever the same windows and detectors give other scores.
-pub const SCORES: u32 = 1;
+pub use anomalog_engine::version::SCORES;
 
 /// To be raised whenever the same logs and settings give other windows.
 pub const WINDOWS: u32 = 1;

@@ -48,7 +48,7 @@ boxed!(Error, Config(ConfigError), Training(TrainingError));
 through!(
     Error,
     session::Error: warehouse::Error, FileError, CommitError, ArrowError, DataFusionError,
-    anomalog_udfs::DetectorError,
+    anomalog_engine::detector::DetectorError,
 );
 
 impl Explain for Error {

@@ -206,7 +206,7 @@ impl JobRun<'_> {
 
     fn assignment_of(
         &self,
-        store: &anomalog_udfs::DetectorStore,
+        store: &anomalog_engine::detector::DetectorStore,
         champions: &Champions,
     ) -> Result<Assignment> {
         let retrain = &self.job.retrain;

@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use anomalog_udfs::DetectorStore;
-use anomalog_udfs::detector::{
+use anomalog_engine::detector::DetectorStore;
+use anomalog_engine::detector::{
     ArchitectureFilter, Detector, DetectorRef, Manifest, MetricArgument, ThresholdPolicy, shipped,
 };
 use chrono::{Days, NaiveDate};
@@ -125,8 +125,8 @@ impl From<TrainingError> for Defeat {
     }
 }
 
-impl From<anomalog_udfs::DetectorError> for Defeat {
-    fn from(error: anomalog_udfs::DetectorError) -> Self {
+impl From<anomalog_engine::detector::DetectorError> for Defeat {
+    fn from(error: anomalog_engine::detector::DetectorError) -> Self {
         Self::Failed(Box::new(error.into()))
     }
 }
@@ -183,7 +183,7 @@ fn rounded(error: f64) -> f64 {
 fn bound(
     session: &Session,
     manifest: &Manifest,
-) -> std::result::Result<Arc<Detector>, anomalog_udfs::DetectorError> {
+) -> std::result::Result<Arc<Detector>, anomalog_engine::detector::DetectorError> {
     let is_whole = |metric: &str| {
         let field = TRAFFIC_WINDOWS.field_with_name(metric);
         field.is_ok_and(|field| field.data_type().is_integer())

@@ -6,9 +6,9 @@ pub mod step;
 
 use std::sync::Arc;
 
-use anomalog_udfs::TimeZone;
-use anomalog_udfs::detector::{DetectorRef, Manifest};
-use anomalog_udfs::models::Architecture;
+use anomalog_engine::detector::{DetectorRef, Manifest};
+use anomalog_engine::network::Architecture;
+use anomalog_engine::series::time_zone::TimeZone;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::execution::FunctionRegistry;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anomalog_udfs::profile::ProfileMemo;
+use anomalog_engine::baseline::ProfileMemo;
 
 use crate::explain::cannot;
 use crate::session::Result;

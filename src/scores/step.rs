@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use anomalog_udfs::detector::{Manifest as DetectorManifest, shipped};
-use anomalog_udfs::layout::BlockLayout;
+use anomalog_engine::detector::{Manifest as DetectorManifest, shipped};
+use anomalog_engine::series::blocks::BlockLayout;
 use async_trait::async_trait;
 use chrono::NaiveDate;
 use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};

@@ -18,9 +18,9 @@ mod tables;
 use std::fmt;
 use std::sync::Arc;
 
-use anomalog_udfs::DetectorStore;
-use anomalog_udfs::detector::ThresholdPolicy;
-use anomalog_udfs::profile::ProfileMemo;
+use anomalog_engine::baseline::ProfileMemo;
+use anomalog_engine::detector::DetectorStore;
+use anomalog_engine::detector::ThresholdPolicy;
 use datafusion::catalog::TableProvider;
 use datafusion::error::Result as QueryResult;
 use datafusion::execution::SessionStateBuilder;

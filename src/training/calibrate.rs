@@ -1,11 +1,11 @@
 //! Errors on the held-back range: how they compare with those of forecasts that need no model.
 
-use anomalog_udfs::detector::{Detector, Validation};
-use anomalog_udfs::forecasting::{MetricForecast, Part, SeriesForecast, forecast};
-use anomalog_udfs::layout::BlockLayout;
-use anomalog_udfs::models::Predictor;
-use anomalog_udfs::profile::{Evidence, Tail};
-use anomalog_udfs::scoring::Comparison;
+use anomalog_engine::baseline::{Evidence, Tail};
+use anomalog_engine::detector::Comparison;
+use anomalog_engine::detector::{Detector, Validation};
+use anomalog_engine::forecast::{MetricForecast, Part, SeriesForecast, forecast};
+use anomalog_engine::network::Predictor;
+use anomalog_engine::series::blocks::BlockLayout;
 use rayon::prelude::*;
 
 use super::TrainingError;
@@ -141,7 +141,7 @@ fn hold_back(
 }
 
 impl Held {
-    fn windows(&self) -> impl Iterator<Item = anomalog_udfs::forecasting::WindowForecast<'_>> {
+    fn windows(&self) -> impl Iterator<Item = anomalog_engine::forecast::WindowForecast<'_>> {
         (self.first..self.forecast.status.len()).filter_map(|row| self.forecast.window(row))
     }
 }

@@ -1,6 +1,6 @@
 //! Trains a classifier: labelled windows, cross-entropy, odds calibrated on held-back normal ones.
 //!
-//! The form is that of Kim & Cho (2018): see [`anomalog_udfs::models::Classifier`]. Two choices are
+//! The form is that of Kim & Cho (2018): see [`anomalog_engine::network::Classifier`]. Two choices are
 //! ours. A window's label is that of its last row, not whether any of its 60 is labelled, so that an
 //! alarm is raised at the anomaly and not for an hour after. And half of every batch is anomalous,
 //! drawn by event and then within the event: anomalies are rare, and a long one is one lesson as a
@@ -9,22 +9,22 @@
 use std::ops::Range;
 use std::sync::mpsc::SyncSender;
 
-use anomalog_udfs::TimeZone;
-use anomalog_udfs::classifying::{BlockScales, Window, classify};
-use anomalog_udfs::detector::{
+use anomalog_engine::baseline::Tail;
+use anomalog_engine::baseline::tail::MERGE;
+use anomalog_engine::detector::{
     ClassifierValidation, Classifying, Detector, FORMAT_VERSION, Manifest, Objective, Training,
     hex_sha256,
 };
-use anomalog_udfs::features::{SeriesFeatures, write_window};
-use anomalog_udfs::forecasting::Part;
-use anomalog_udfs::layout::BlockLayout;
-use anomalog_udfs::models::init::{sorted_variables, trainable};
-use anomalog_udfs::models::{
+use anomalog_engine::features::{SeriesFeatures, write_window};
+use anomalog_engine::forecast::Part;
+use anomalog_engine::forecast::classify::{BlockScales, Window, classify};
+use anomalog_engine::network::init::{sorted_variables, trainable};
+use anomalog_engine::network::{
     Classifier, ClassifierConfig, ClassifierPredictor, DENSE_SIZE, NetworkConfig,
 };
-use anomalog_udfs::profile::Tail;
-use anomalog_udfs::profile::tail::MERGE;
-use anomalog_udfs::series::{SeriesGrid, lay_on_grid};
+use anomalog_engine::series::blocks::BlockLayout;
+use anomalog_engine::series::time_zone::TimeZone;
+use anomalog_engine::series::{SeriesGrid, lay_on_grid};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::loss::cross_entropy;

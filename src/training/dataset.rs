@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use anomalog_udfs::TimeZone;
-use anomalog_udfs::detector::hex;
-use anomalog_udfs::series::Rows;
+use anomalog_engine::detector::hex;
+use anomalog_engine::series::Rows;
+use anomalog_engine::series::time_zone::TimeZone;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 

@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::sync::mpsc::SyncSender;
 
-use anomalog_udfs::features::{InputWriter, Scale, SeriesFeatures};
-use anomalog_udfs::layout::BlockLayout;
-use anomalog_udfs::models::init::{sorted_variables, trainable};
-use anomalog_udfs::models::likelihood::laplace_loss;
-use anomalog_udfs::models::{Forecaster, ForecasterConfig};
+use anomalog_engine::features::{InputWriter, Scale, SeriesFeatures};
+use anomalog_engine::network::init::{sorted_variables, trainable};
+use anomalog_engine::network::likelihood::laplace_loss;
+use anomalog_engine::network::{Forecaster, ForecasterConfig};
+use anomalog_engine::series::blocks::BlockLayout;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use rand::Rng;

@@ -1,6 +1,6 @@
 //! Rows to learn from that are labelled.
 
-use anomalog_udfs::detector::hex_sha256;
+use anomalog_engine::detector::hex_sha256;
 
 use super::dataset::{Dataset, Series};
 

@@ -23,16 +23,16 @@ pub mod optimiser;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use anomalog_udfs::TimeZone;
-use anomalog_udfs::detector::{
+use anomalog_engine::detector::{
     Detector, DetectorError, FORMAT_VERSION, Forecasting, Manifest, Objective, ThresholdPolicy,
     Training, hex_sha256,
 };
-use anomalog_udfs::features::SeriesFeatures;
-use anomalog_udfs::forecasting::ForecastError;
-use anomalog_udfs::layout::{BlockLayout, TIME_INPUTS};
-use anomalog_udfs::models::{Architecture, ForecasterConfig, Predictor};
-use anomalog_udfs::series::{SeriesGrid, lay_on_grid};
+use anomalog_engine::features::SeriesFeatures;
+use anomalog_engine::forecast::ForecastError;
+use anomalog_engine::network::{Architecture, ForecasterConfig, Predictor};
+use anomalog_engine::series::blocks::{BlockLayout, TIME_INPUTS};
+use anomalog_engine::series::time_zone::TimeZone;
+use anomalog_engine::series::{SeriesGrid, lay_on_grid};
 use candle_core::Tensor;
 use fit::{FitSettings, Lesson};
 use thiserror::Error;
@@ -317,7 +317,7 @@ fn train_from(
         architecture: settings.architecture,
         objective: Objective::Forecast(Forecasting {
             comparison: calibrated.comparison,
-            validation: anomalog_udfs::detector::Validation {
+            validation: anomalog_engine::detector::Validation {
                 stop_loss: fitted.stop_loss,
                 untrained_stop_loss: fitted.initial_stop_loss,
                 ..calibrated.validation

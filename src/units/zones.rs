@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use anomalog_udfs::TimeZone;
-use anomalog_udfs::time_zone::UnknownTimeZone;
+use anomalog_engine::series::time_zone::TimeZone;
+use anomalog_engine::series::time_zone::UnknownTimeZone;
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::prelude::{Expr, cast, ident, lit};
 

@@ -1,4 +1,4 @@
-"""Records what PyTorch computes for each architecture; `udfs/src/models` is tested against it.
+"""Records what PyTorch computes for each architecture; `udfs/engine/src/network` is tested against it.
 
     pip install torch==2.15.0 safetensors==0.8.0
     python tests/reference/generate.py

@@ -8,7 +8,8 @@
 
 use std::sync::Arc;
 
-use anomalog_udfs::{DetectorStore, register_all};
+use anomalog_engine::detector::DetectorStore;
+use anomalog_udfs::register_all;
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::{ParquetReadOptions, SessionContext};

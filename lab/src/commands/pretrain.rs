@@ -7,7 +7,7 @@ use anomalog::cli::printer::Printer;
 use anomalog::commands::error::Result;
 use anomalog::progress::Progress as _;
 use anomalog::training::SkippedSeries;
-use anomalog_udfs::models::Architecture;
+use anomalog_engine::network::Architecture;
 use serde::Serialize;
 
 use crate::cli::PretrainArgs;

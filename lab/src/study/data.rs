@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anomalog::evaluation::collection::{self, CollectionError, LabelledSeries};
-use anomalog_udfs::detector::shipped::{self, SeenSeries};
+use anomalog_engine::detector::shipped::{self, SeenSeries};
 
 use crate::pretraining::NAB_SHARE;
 use crate::unlisted;

@@ -6,7 +6,7 @@ use anomalog::evaluation::floors::Floor;
 use anomalog::evaluation::judge::JudgingRules;
 use anomalog::evaluation::protocol::{Learning, Protocol};
 use anomalog::evaluation::run::EvaluationSettings;
-use anomalog_udfs::models::Architecture;
+use anomalog_engine::network::Architecture;
 use serde::{Deserialize, Serialize};
 
 use super::Group;

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anomalog_udfs::TimeZone;
+use anomalog_engine::series::time_zone::TimeZone;
 use chrono::{NaiveDate, NaiveTime};
 use serde::Deserialize;
 

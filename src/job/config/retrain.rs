@@ -1,6 +1,6 @@
 //! When detectors are trained anew.
 
-use anomalog_udfs::detector::{is_valid_name, shipped};
+use anomalog_engine::detector::{is_valid_name, shipped};
 use serde::{Deserialize, Serialize};
 
 use crate::units::Span;

@@ -1,5 +1,5 @@
-use anomalog_udfs::detector::ThresholdPolicy;
-use anomalog_udfs::models::Architecture;
+use anomalog_engine::detector::ThresholdPolicy;
+use anomalog_engine::network::Architecture;
 
 use super::*;
 use crate::training::dataset::{Dataset, Series};

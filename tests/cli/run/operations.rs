@@ -496,6 +496,7 @@ fn the_image_has_what_the_program_is_made_of() {
     for source in crate::files(&root.join("src"))
         .into_iter()
         .chain(crate::files(&root.join("udfs/src")))
+        .chain(crate::files(&root.join("udfs/engine/src")))
     {
         let text = String::from_utf8(source.1).unwrap();
         for included in text.split("include_str!(\"../").skip(1) {

@@ -37,9 +37,9 @@ use datafusion::prelude::SessionContext;
 
 pub use rule::StreamScores;
 
-use crate::detector::DetectorStore;
 use crate::functions::{BoundCall, register_functions};
-use crate::series::format_micros;
+use anomalog_engine::detector::DetectorStore;
+use anomalog_engine::series::format_micros;
 
 /// Registers every function and the operator that streams their scores.
 ///

@@ -21,8 +21,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::AnomalyScoreExec;
 use crate::functions::{BoundCall, execution_error, metric_values, micros};
-use crate::profile::ProfileMemo;
-use crate::streaming::{Call, CallError, Columns, StreamScorer};
+use anomalog_engine::baseline::ProfileMemo;
+use anomalog_engine::score::{Call, CallError, Columns, StreamScorer};
 
 /// Starts a partition.
 pub(super) fn execute(

@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use super::{AnomalyScoreExec, register_all};
 use crate::fixture::{HOUR, classifier, query, store, traffic};
 use crate::functions::register_functions;
-use crate::models::Architecture;
+use anomalog_engine::network::Architecture;
 
 /// A row of a series: window, requests, errors.
 pub(super) type Row = (Option<i64>, Option<i64>, Option<f64>);

@@ -13,10 +13,10 @@ use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use proptest::prelude::*;
 
 use super::tests::{Operator, block_on, config, context, plan, scores_and_odds, series, table};
-use crate::DetectorStore;
 use crate::fixture::{HOUR, query};
 use crate::register_all;
-use crate::time_zone::TimeZone;
+use anomalog_engine::detector::DetectorStore;
+use anomalog_engine::series::time_zone::TimeZone;
 
 /// Rows of 2024 begin in October, before clocks change nearly everywhere.
 const ZONES: [&str; 6] = [

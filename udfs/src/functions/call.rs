@@ -10,9 +10,9 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::scalar::ScalarValue;
 
 use super::AnomalyFunction;
-use crate::detector::{Detector, DetectorError, DetectorRef, MetricArgument};
-use crate::forecasting::ForecastError;
-use crate::time_zone::{TimeZone, UnknownTimeZone};
+use anomalog_engine::detector::{Detector, DetectorError, DetectorRef, MetricArgument};
+use anomalog_engine::forecast::ForecastError;
+use anomalog_engine::series::time_zone::{TimeZone, UnknownTimeZone};
 
 /// Positions of the parts of a call's arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 //! | `rnn_detect`, `lstm_detect`, `gru_detect`, `clstm_detect`, `anomaly_detect` | STRUCT, see [`verdict_fields`] |
 //!
 //! Both forms take `([detector,] times, metric, …)`; the scalar form may leave out the times. Times of
-//! day are those of the [zone](crate::time_zone) in the times' type, UTC without one.
+//! day are those of the [zone](anomalog_engine::series::time_zone) in the times' type, UTC without one.
 //! What a call means is decided in one place, `call`; the forms only fetch values.
 //!
 //! Beside them stand two aggregates for windows of traffic, `unique_count` and `quantiles`.
@@ -36,8 +36,8 @@ use planning::CallPlanner;
 use scalar::ListFunction;
 use window::{ResolveDetectors, WindowFunction};
 
-use crate::detector::{ArchitectureFilter, DetectorStore};
-use crate::models::Architecture;
+use anomalog_engine::detector::{ArchitectureFilter, DetectorStore};
+use anomalog_engine::network::Architecture;
 
 /// What a function returns per row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,8 +6,8 @@ use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, StringArray
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 
 use super::Output;
-use crate::detector::{Detector, Severity};
-use crate::scoring::{Verdict, WindowScore};
+use anomalog_engine::detector::{Detector, Severity};
+use anomalog_engine::score::{Verdict, WindowScore};
 
 static VERDICT_FIELDS: LazyLock<Fields> = LazyLock::new(|| {
     let field = |name, data_type| Field::new(name, data_type, true);

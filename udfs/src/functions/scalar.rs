@@ -16,12 +16,12 @@ use datafusion::scalar::ScalarValue;
 use super::call::{Shape, element, execution_error};
 use super::window::{metric_values, micros};
 use super::{AnomalyFunction, documentation};
-use crate::detector::{Detector, MetricArgument};
-use crate::forecasting::Status;
-use crate::layout::BlockLayout;
-use crate::scoring::WindowScore;
-use crate::series::Rows;
-use crate::time_zone::TimeZone;
+use anomalog_engine::detector::{Detector, MetricArgument};
+use anomalog_engine::forecast::Status;
+use anomalog_engine::score::WindowScore;
+use anomalog_engine::series::Rows;
+use anomalog_engine::series::blocks::BlockLayout;
+use anomalog_engine::series::time_zone::TimeZone;
 
 /// A function in its list form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -12,10 +12,10 @@ use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use crate::detector::DetectorStore;
 use crate::fixture::{HOUR, hours, query, store, traffic};
-use crate::models::Architecture;
 use crate::register_all;
+use anomalog_engine::detector::DetectorStore;
+use anomalog_engine::network::Architecture;
 
 const SCORES: &str = "SELECT site, window_start, \
     lstm_score(window_start, requests) OVER w AS score, \

@@ -24,11 +24,11 @@ use datafusion::physical_plan::windows::{StandardWindowExpr, WindowExpr, WindowU
 
 use super::call::{Shape, execution_error};
 use super::{AnomalyFunction, Output, documentation};
-use crate::detector::{Detector, DetectorRef, MetricArgument};
-use crate::forecasting::{ForecastError, Status};
-use crate::scoring::WindowScore;
-use crate::series::Rows;
-use crate::time_zone::TimeZone;
+use anomalog_engine::detector::{Detector, DetectorRef, MetricArgument};
+use anomalog_engine::forecast::{ForecastError, Status};
+use anomalog_engine::score::WindowScore;
+use anomalog_engine::series::Rows;
+use anomalog_engine::series::time_zone::TimeZone;
 
 /// A function in its window form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

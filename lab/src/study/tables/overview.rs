@@ -2,7 +2,7 @@
 
 use anomalog::evaluation::protocol::Protocol;
 use anomalog::evaluation::run::{FLOOR, SeriesResult};
-use anomalog_udfs::models::Architecture;
+use anomalog_engine::network::Architecture;
 
 use super::Study;
 use super::markdown::{cell_of, header, mean_of, number, row};

@@ -1,0 +1,206 @@
+//! How far out a window is, and what a detector is compared with to tell.
+
+use serde::{Deserialize, Serialize};
+
+use crate::baseline::errors::ScaledError;
+use crate::baseline::{
+    ErrorEvidence, ErrorProfile, Evidence, MetricProfile, ScanProfile, Tail, lingering,
+};
+use crate::forecast::{MetricForecast, WindowForecast};
+
+/// How usual errors of a detector compare with those that need no detector: of the difference to
+/// the window before, or of what a scan expects. Measured in training, pooled over series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// Per metric, the reach of the detector's errors as a share of that of the others; positive.
+    pub errors: Vec<f64>,
+    /// Per metric, the excess that alarms reach as often as without the detector's forecast, as a
+    /// multiple of that; positive.
+    pub excess: Vec<f64>,
+}
+
+impl Comparison {
+    /// A detector whose errors are those of the others.
+    #[must_use]
+    pub fn none(metrics: usize) -> Self {
+        Self {
+            errors: vec![1.0; metrics],
+            excess: vec![1.0; metrics],
+        }
+    }
+
+    /// Whether every number can be divided by.
+    pub(crate) fn is_positive(&self) -> bool {
+        let numbers = self.errors.iter().chain(&self.excess);
+        numbers
+            .copied()
+            .all(|number| number > 0.0 && number.is_finite())
+    }
+
+    /// How far out a metric is: none where it takes no part, one where its errors are judged, one
+    /// per side where sums are.
+    #[must_use]
+    pub fn excesses<'a>(
+        &self,
+        window: WindowForecast<'a>,
+        metric: usize,
+    ) -> [Option<Excess<'a>>; 2] {
+        let found = window.metrics[metric].as_ref();
+        let Some((found, profile)) = found.zip(window.normal.profile.metrics[metric].as_deref())
+        else {
+            return [None, None];
+        };
+        match (profile, found.evidence) {
+            (MetricProfile::Errors(profile), Evidence::Errors(evidence)) => {
+                let slot = window.normal.slot;
+                [
+                    self.error_excess(profile, slot, metric, found, &evidence),
+                    None,
+                ]
+            }
+            (MetricProfile::Scan(profile), Evidence::Scan(deviates)) => {
+                let own = (deviates.is_calm)
+                    .then(|| profile.deviate_from(found.value, found.forecast))
+                    .flatten();
+                let own = own.map_or(f64::NAN, |own| own / self.errors[metric]);
+                [false, true].map(|is_up| {
+                    let own = if is_up { own } else { -own };
+                    // `max` takes the other where one is NaN.
+                    let size = deviates.largest[usize::from(is_up)].max(own);
+                    Some(Excess {
+                        size: size / self.excess[metric],
+                        is_up,
+                        expected: deviates.expected,
+                        tail: profile.tail(is_up),
+                        lingering: deviates.lingering[usize::from(is_up)],
+                        limits: Limits::Scan {
+                            profile,
+                            share: self.excess[metric],
+                        },
+                    })
+                })
+            }
+            _ => [None, None],
+        }
+    }
+
+    /// The largest excess of the errors of one window; `None` where none is known.
+    fn error_excess<'a>(
+        &self,
+        profile: &'a ErrorProfile,
+        slot: usize,
+        metric: usize,
+        found: &MetricForecast,
+        evidence: &ErrorEvidence,
+    ) -> Option<Excess<'a>> {
+        let own = ScaledError {
+            expected: evidence.combined(found.forecast),
+            scale: &profile.difference,
+        };
+        let others = profile.errors(evidence).map(|error| (error, 1.0));
+        let mut largest: Option<Excess<'_>> = None;
+        for (error, share) in [(own, self.errors[metric])].into_iter().chain(others) {
+            let ScaledError { expected, scale } = error;
+            let share = share * self.excess[metric];
+            let error = found.value - expected;
+            let size = scale.excess(slot, error) / share;
+            if !size.is_nan() && largest.as_ref().is_none_or(|largest| size > largest.size) {
+                let reach = [false, true].map(|is_up| share * scale.reach(slot, is_up));
+                largest = Some(Excess {
+                    size,
+                    is_up: error >= 0.0,
+                    expected,
+                    tail: &profile.tail,
+                    lingering: evidence.lingering,
+                    limits: Limits::Errors(reach),
+                });
+            }
+        }
+        largest
+    }
+
+    /// How large the error of the detector's forecast is, and that of the forecast that needs no
+    /// detector and is measured alike; `None` where there is none.
+    #[must_use]
+    pub fn errors_of(window: WindowForecast<'_>, metric: usize) -> Option<[f64; 2]> {
+        let found = window.metrics[metric].as_ref()?;
+        match (
+            window.normal.profile.metrics[metric].as_deref()?,
+            found.evidence,
+        ) {
+            (MetricProfile::Errors(profile), Evidence::Errors(evidence)) => {
+                let size = |expected| {
+                    let error = found.value - expected;
+                    profile.difference.excess(window.normal.slot, error)
+                };
+                let own = evidence.combined(found.forecast);
+                Some([size(own), size(evidence.previous)])
+            }
+            (MetricProfile::Scan(profile), Evidence::Scan(deviates)) => {
+                let size = |expected| profile.deviate_from(found.value, expected).map(f64::abs);
+                Some([size(found.forecast)?, size(deviates.expected)?])
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How far out a metric of a window is.
+#[derive(Debug, Clone, Copy)]
+pub struct Excess<'a> {
+    /// In reaches of usual errors, or in deviates; at least 0.
+    pub size: f64,
+    pub(crate) is_up: bool,
+    pub(crate) expected: f64,
+    pub(crate) tail: &'a Tail,
+    lingering: f64,
+    limits: Limits<'a>,
+}
+
+/// What says which values are as far out as some excess.
+#[derive(Debug, Clone, Copy)]
+enum Limits<'a> {
+    /// An excess of 1, below and above.
+    Errors([f64; 2]),
+    /// Of the window alone.
+    Scan {
+        profile: &'a ScanProfile,
+        /// Deviates in an excess of 1.
+        share: f64,
+    },
+}
+
+impl Excess<'_> {
+    /// The excess with what lingers of those before it, which is no alarm at a rate per window.
+    pub(crate) fn remembered(self, alarms_per_window: f64) -> Self {
+        if self.lingering <= self.size {
+            return self;
+        }
+        let lingering = lingering(self.tail, self.lingering, alarms_per_window);
+        Self {
+            size: self.size.max(lingering),
+            ..self
+        }
+    }
+
+    /// ln of the alarms per window that are at least as far out.
+    pub(crate) fn ln_rate(&self) -> f64 {
+        self.tail.ln_p(self.size) + self.tail.rate_at_p(1.0).ln()
+    }
+
+    /// The values that would be alarms at a rate per window, below and above.
+    pub(crate) fn bounds(&self, rate: f64) -> [f64; 2] {
+        let at_rate = |tail: &Tail| tail.excess_at(tail.p_at_rate(rate));
+        match self.limits {
+            Limits::Errors([below, above]) => {
+                let size = at_rate(self.tail);
+                [self.expected - below * size, self.expected + above * size]
+            }
+            Limits::Scan { profile, share } => {
+                let deviates = [false, true].map(|is_up| share * at_rate(profile.tail(is_up)));
+                profile.bounds(self.expected, deviates)
+            }
+        }
+    }
+}

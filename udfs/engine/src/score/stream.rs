@@ -1,0 +1,473 @@
+//! Scores while rows arrive: series after series, each in time order, several detectors at once.
+//!
+//! Rows are buffered until a few thousand of a series can be forecast together or the series
+//! ends, so memory does not depend on the length of a series; blocks of many series share one
+//! forward pass; detectors that read the same metrics in the same layout share their inputs.
+//!
+//! ```text
+//! rows ─▶ SeriesBuffer ─▶ Segment ─▶ BlockQueue ─▶ forward passes ─▶ verdicts, in row order
+//! ```
+//!
+//! Windows for classifiers wait for no others: a segment has enough of them.
+//!
+//! Invariant: every score is that of [`Detector::score`] over the whole series, bit for bit.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::baseline::ProfileMemo;
+use crate::detector::Detector;
+use crate::forecast::{BlockQueue, ForecastError, Segment, Status};
+use crate::score::WindowScore;
+use crate::series::RowCheck;
+use crate::series::blocks::BlockLayout;
+use crate::series::time_zone::TimeZone;
+
+/// Rows of one series that are forecast together, in reaches of the layout: the history before
+/// them, one reach, is read again each time.
+const REACHES_PER_SEGMENT: usize = 4;
+/// Rows that may wait for the forward pass of the first of them.
+const MAX_WAITING_ROWS: usize = 1 << 16;
+
+/// What one score column is computed from: places in [`Columns`].
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// What scores.
+    pub detector: Arc<Detector>,
+    /// The place of the times.
+    pub times: usize,
+    /// That of the times: calls of the same times have the same.
+    pub time_zone: TimeZone,
+    /// The places of the metrics, in the order of the detector.
+    pub metrics: Vec<usize>,
+}
+
+/// The distinct argument columns of some rows.
+#[derive(Debug)]
+pub struct Columns {
+    /// Microseconds since the epoch.
+    pub times: Vec<Vec<Option<i64>>>,
+    /// NaN for NULL, infinite for NaN.
+    pub metrics: Vec<Vec<f64>>,
+}
+
+/// Why rows could not be scored, and which call says so.
+#[derive(Debug)]
+pub struct CallError {
+    /// The place of the call.
+    pub call: usize,
+    /// What is wrong.
+    pub source: ForecastError,
+}
+
+/// Scores any number of series for any number of calls.
+#[derive(Debug)]
+pub struct StreamScorer {
+    groups: Vec<Group>,
+    /// For each call its group and the place of its detector there.
+    places: Vec<(usize, usize)>,
+}
+
+impl StreamScorer {
+    /// Scores windows from `scored_from` on, in microseconds since the epoch: what comes back for
+    /// those before is [`Status::Warmup`], and they cost no forecast.
+    pub fn new(calls: &[Call], scored_from: i64) -> Self {
+        let mut groups: Vec<Group> = Vec::new();
+        let places = calls
+            .iter()
+            .enumerate()
+            .map(|(number, call)| {
+                let found = groups.iter().position(|group| group.serves(call));
+                let place = found.unwrap_or_else(|| {
+                    groups.push(Group::new(number, call, scored_from));
+                    groups.len() - 1
+                });
+                (place, groups[place].add(&call.detector))
+            })
+            .collect();
+        Self { groups, places }
+    }
+
+    /// The same, which looks profiles up before it learns them.
+    pub fn with_memo(mut self, memo: &Arc<ProfileMemo>) -> Self {
+        for group in &mut self.groups {
+            group.memo = Some(Arc::clone(memo));
+        }
+        self
+    }
+
+    /// Takes further rows of the current series.
+    pub fn push(&mut self, columns: &Columns, rows: Range<usize>) -> Result<(), CallError> {
+        self.each_group(|group| group.push(columns, rows.clone()))
+    }
+
+    /// Ends the current series, if any.
+    pub fn end_series(&mut self) -> Result<(), CallError> {
+        self.each_group(Group::end_series)
+    }
+
+    /// Runs what waits, even if the passes are not full.
+    pub fn flush(&mut self) -> Result<(), CallError> {
+        self.each_group(Group::run)
+    }
+
+    fn each_group(
+        &mut self,
+        mut act: impl FnMut(&mut Group) -> Result<(), ForecastError>,
+    ) -> Result<(), CallError> {
+        self.groups.iter_mut().try_for_each(|group| {
+            let call = group.first_call;
+            act(group).map_err(|source| CallError { call, source })
+        })
+    }
+
+    /// Rows whose scores are known and were not taken.
+    pub fn ready(&self) -> usize {
+        self.groups.iter().map(Group::ready).min().unwrap_or(0)
+    }
+
+    /// The scores of the first `rows` rows not taken yet, of which that many are ready, one vector
+    /// per call.
+    pub fn take(&mut self, rows: usize) -> Vec<Arc<[WindowScore]>> {
+        let mut taken: Vec<Vec<Arc<[WindowScore]>>> = Vec::with_capacity(self.groups.len());
+        taken.extend(self.groups.iter_mut().map(|group| group.take(rows)));
+        self.places
+            .iter()
+            .map(|&(group, detector)| Arc::clone(&taken[group][detector]))
+            .collect()
+    }
+
+    /// Forward passes of single blocks so far.
+    pub fn blocks(&self) -> usize {
+        self.groups
+            .iter()
+            .map(|group| group.queue.work.blocks)
+            .sum()
+    }
+
+    /// Time in forward passes so far.
+    pub fn kernel_time(&self) -> Duration {
+        let times = self.groups.iter().map(|group| group.queue.work.kernel_time);
+        times.sum()
+    }
+
+    /// Bytes held.
+    pub fn size(&self) -> usize {
+        self.groups.iter().map(Group::size).sum()
+    }
+}
+
+/// Detectors that read the same columns in the same layout.
+#[derive(Debug)]
+struct Group {
+    /// The first call of the group, which errors name.
+    first_call: usize,
+    times: usize,
+    metrics: Vec<usize>,
+    /// Whether its detectors are classifiers; otherwise they are forecasters.
+    is_classifying: bool,
+    detectors: Vec<Arc<Detector>>,
+    series: SeriesBuffer,
+    /// Where profiles are looked up before they are learned.
+    memo: Option<Arc<ProfileMemo>>,
+    queue: BlockQueue,
+    /// One deque per detector with one score per row not taken.
+    scores: Vec<VecDeque<WindowScore>>,
+    /// Number of the first row not taken, and of the next to arrive.
+    taken: usize,
+    arrived: usize,
+}
+
+impl Group {
+    fn new(first_call: usize, call: &Call, scored_from: i64) -> Self {
+        let layout = &call.detector.manifest().layout;
+        Self {
+            first_call,
+            times: call.times,
+            metrics: call.metrics.clone(),
+            is_classifying: call.detector.classifier().is_some(),
+            detectors: Vec::new(),
+            series: SeriesBuffer::new(layout, call.time_zone, scored_from),
+            memo: None,
+            queue: BlockQueue::new(layout),
+            scores: Vec::new(),
+            taken: 0,
+            arrived: 0,
+        }
+    }
+
+    fn serves(&self, call: &Call) -> bool {
+        self.times == call.times
+            && self.metrics == call.metrics
+            && self.series.layout == call.detector.manifest().layout
+            && self.is_classifying == call.detector.classifier().is_some()
+    }
+
+    /// The place of a detector, which is added if it is not there.
+    fn add(&mut self, detector: &Arc<Detector>) -> usize {
+        let found = self
+            .detectors
+            .iter()
+            .position(|known| Arc::ptr_eq(known, detector));
+        found.unwrap_or_else(|| {
+            self.detectors.push(Arc::clone(detector));
+            self.scores.push(VecDeque::new());
+            self.detectors.len() - 1
+        })
+    }
+
+    fn push(&mut self, columns: &Columns, rows: Range<usize>) -> Result<(), ForecastError> {
+        let times = &columns.times[self.times];
+        for row in rows {
+            let missing = match times[row] {
+                Some(time) => {
+                    let values = self
+                        .metrics
+                        .iter()
+                        .map(|&metric| columns.metrics[metric][row]);
+                    self.series.push(self.arrived, time, values)?;
+                    Status::Warmup
+                }
+                None => Status::NullInput,
+            };
+            for scores in &mut self.scores {
+                scores.push_back(WindowScore::missing(missing));
+            }
+            self.arrived += 1;
+            if self.series.is_full() {
+                let end = self.series.last_block_start();
+                self.score(end)?;
+                self.series.forget_before(end);
+            }
+        }
+        self.limit_waiting()
+    }
+
+    fn end_series(&mut self) -> Result<(), ForecastError> {
+        self.series.check.end()?;
+        self.score(self.series.ids.len())?;
+        self.series.clear();
+        self.limit_waiting()
+    }
+
+    /// Classifies the buffered rows up to `end` that are not history, or queues their forecasts.
+    fn score(&mut self, end: usize) -> Result<(), ForecastError> {
+        let Self {
+            is_classifying,
+            detectors,
+            series,
+            queue,
+            scores,
+            taken,
+            memo,
+            ..
+        } = self;
+        if series.history >= end {
+            return Ok(());
+        }
+        let segment = Segment {
+            indices: &series.indices[..end],
+            metrics: &series.metrics,
+            series_first: series.first_index,
+            first_row: series.history,
+            time_zone: Some(series.time_zone),
+            memo: memo.as_ref(),
+        };
+        let ids = &series.ids[series.history..end];
+        let mut status = vec![Status::Warmup; ids.len()];
+        if *is_classifying {
+            let classifiers: Vec<_> = detectors
+                .iter()
+                .filter_map(|detector| detector.classifier())
+                .collect();
+            let mut take = |number: usize, row: usize, odds| {
+                scores[number][ids[row] - *taken].verdict =
+                    detectors[number].verdict_of_odds(&odds);
+            };
+            let (layout, work) = (&series.layout, &mut queue.work);
+            segment.classify(layout, &classifiers, &mut status, work, &mut take)?;
+        } else {
+            segment.queue_blocks(&series.layout, ids, &mut status, queue, &mut |queue| {
+                run(queue, &series.layout, detectors, scores, *taken)
+            })?;
+        }
+        for (&id, status) in ids.iter().zip(status) {
+            for scores in scores.iter_mut() {
+                scores[id - *taken].status = status;
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self) -> Result<(), ForecastError> {
+        run(
+            &mut self.queue,
+            &self.series.layout,
+            &self.detectors,
+            &mut self.scores,
+            self.taken,
+        )
+    }
+
+    /// Rows without blocks do not fill the queue, but they wait for those before them.
+    fn limit_waiting(&mut self) -> Result<(), ForecastError> {
+        match self.queue.first_row() {
+            Some(first) if self.arrived - first > MAX_WAITING_ROWS => self.run(),
+            _ => Ok(()),
+        }
+    }
+
+    fn ready(&self) -> usize {
+        let forecast = self.series.first_unknown().unwrap_or(self.arrived);
+        let run = self.queue.first_row().unwrap_or(self.arrived);
+        forecast.min(run) - self.taken
+    }
+
+    fn take(&mut self, rows: usize) -> Vec<Arc<[WindowScore]>> {
+        self.taken += rows;
+        let scores = self.scores.iter_mut();
+        scores
+            .map(|scores| scores.drain(..rows).collect())
+            .collect()
+    }
+
+    fn size(&self) -> usize {
+        let scores: usize = self.scores.iter().map(VecDeque::capacity).sum();
+        self.series.size() + self.queue.size() + scores * size_of::<WindowScore>()
+    }
+}
+
+/// Runs the queue; the first of `scores` belong to row `first`.
+fn run(
+    queue: &mut BlockQueue,
+    layout: &BlockLayout,
+    detectors: &[Arc<Detector>],
+    scores: &mut [VecDeque<WindowScore>],
+    first: usize,
+) -> Result<(), ForecastError> {
+    let predictors: Vec<_> = detectors
+        .iter()
+        .filter_map(|detector| detector.forecaster())
+        .collect();
+    queue.run(layout, &predictors, |detector, row, window| {
+        scores[detector][row - first].verdict = detectors[detector].verdict(window);
+    })
+}
+
+/// The rows of the current series that are still needed: history, then rows to forecast.
+#[derive(Debug)]
+struct SeriesBuffer {
+    layout: BlockLayout,
+    time_zone: TimeZone,
+    check: RowCheck,
+    /// Grid index of the first row of the series.
+    first_index: i64,
+    /// Start of the first block to forecast; rows before it are history from the beginning.
+    first_block: i64,
+    /// Windows before a block that it can depend on.
+    reach: usize,
+    /// Rows that are kept for those after them.
+    history: usize,
+    /// Rows beyond the history that are forecast together.
+    segment_rows: usize,
+    /// Number of each row.
+    ids: Vec<usize>,
+    indices: Vec<i64>,
+    metrics: Vec<Vec<f64>>,
+}
+
+impl SeriesBuffer {
+    fn new(layout: &BlockLayout, time_zone: TimeZone, scored_from: i64) -> Self {
+        let reach = layout.reach(time_zone);
+        Self {
+            layout: layout.clone(),
+            time_zone,
+            check: RowCheck::new(layout),
+            first_index: 0,
+            // Whole blocks: scores are the same whatever part of a block is asked for.
+            first_block: layout.block_of(scored_from.div_euclid(layout.step_micros)),
+            reach,
+            history: 0,
+            segment_rows: REACHES_PER_SEGMENT * reach,
+            ids: Vec::new(),
+            indices: Vec::new(),
+            metrics: vec![Vec::new(); layout.metrics()],
+        }
+    }
+
+    fn push(
+        &mut self,
+        id: usize,
+        time: i64,
+        values: impl Iterator<Item = f64>,
+    ) -> Result<(), ForecastError> {
+        let index = self.check.row(time)?;
+        if self.ids.is_empty() {
+            self.first_index = index;
+        }
+        self.ids.push(id);
+        self.indices.push(index);
+        for (metric, value) in self.metrics.iter_mut().zip(values) {
+            metric.push(value);
+        }
+        if index < self.first_block {
+            self.history = self.ids.len();
+            if self.history > 2 * self.reach {
+                self.forget_beyond(self.first_block);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.ids.len() - self.history > self.segment_rows
+    }
+
+    /// Number of the first row that is not forecast.
+    fn first_unknown(&self) -> Option<usize> {
+        self.ids.get(self.history).copied()
+    }
+
+    /// Place of the first row of the block that holds the last row: it may not be complete.
+    fn last_block_start(&self) -> usize {
+        let last = self.indices.last().copied().unwrap_or_default();
+        let last = self.layout.block_of(last);
+        self.indices.partition_point(|&index| index < last)
+    }
+
+    /// Makes the rows before `end`, which starts a block, history, and drops those of them that
+    /// no later block can reach. One row beyond the reach stays: a lookback that begins in the
+    /// hole behind it is one that begins within the series.
+    fn forget_before(&mut self, end: usize) {
+        self.history = end;
+        self.forget_beyond(self.layout.block_of(self.indices[end]));
+    }
+
+    /// Drops the rows that a block and those after it cannot reach, all of which are history.
+    fn forget_beyond(&mut self, block: i64) {
+        let reach = block - self.reach as i64;
+        let beyond = self.indices.partition_point(|&index| index <= reach);
+        let dropped = beyond.saturating_sub(1);
+        self.history -= dropped;
+        self.ids.drain(..dropped);
+        self.indices.drain(..dropped);
+        for values in &mut self.metrics {
+            values.drain(..dropped);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.check = RowCheck::new(&self.layout);
+        self.history = 0;
+        self.ids.clear();
+        self.indices.clear();
+        self.metrics.iter_mut().for_each(Vec::clear);
+    }
+
+    fn size(&self) -> usize {
+        let row = size_of::<usize>() + size_of::<i64>() + self.metrics.len() * size_of::<f64>();
+        self.ids.capacity() * row
+    }
+}
