@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+use serde_json::json;
 
 use crate::calendar::labels::{Label, LabelsError};
 use crate::schema::{CALENDAR, Table};
@@ -105,7 +106,13 @@ impl Calendar {
             for day in first..=last {
                 let date = i32::try_from(day).ok().and_then(NaiveDate::from_epoch_days);
                 let text = dates.entry(date.unwrap_or_default()).or_default();
-                text.push_str(&format!("{entry:?}"));
+                let Label {
+                    site,
+                    start,
+                    end,
+                    kind,
+                } = entry;
+                text.push_str(&json!([site, start, end, kind]).to_string());
             }
         }
         dates

@@ -41,7 +41,7 @@ impl Layout {
 }
 
 /// The name of a type in SQL and in Parquet.
-const fn type_name(data_type: &DataType) -> &'static str {
+pub(super) const fn type_name(data_type: &DataType) -> &'static str {
     match data_type {
         DataType::Boolean => "BOOLEAN",
         DataType::Int32 => "INTEGER",

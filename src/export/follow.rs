@@ -10,24 +10,23 @@ use std::fs;
 use std::path::Path;
 
 use chrono::NaiveDate;
+use datafusion::arrow::datatypes::Schema;
 use serde::Serialize;
 
-use super::documents::Layout;
+use super::documents::{Layout, type_name};
 use super::error::{Error, Result};
 use super::format::ExportFormat;
 use super::star::{Rows, StarTable, run_files};
 use super::state::{State, Written};
 use super::{STAGING, beside, write_table, write_text};
 use crate::explain::cannot;
-use crate::schema::Table;
+use crate::incremental::Plan;
+use crate::incremental::key::{Key, Made};
+use crate::incremental::partitions::identity;
 use crate::session::results::Encoder;
 use crate::units::dates::DateLimits;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::Manifest;
-use crate::warehouse::tables::partition_file;
-
-/// To be raised whenever the same tables would give other files.
-const VERSION: &str = "1";
 
 /// What changed in an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -61,25 +60,21 @@ pub fn follow(
     format: ExportFormat,
 ) -> Result<Followed> {
     let mut state = open(folder)?;
-    let wanted = wanted(warehouse, manifest, format)?;
-    let stale: Vec<&String> = wanted
-        .iter()
-        .filter(|(name, file)| !is_done(&state, folder, name, file))
-        .map(|(name, _)| name)
-        .collect();
-    let gone: Vec<String> = (state.files.keys())
-        .filter(|name| !wanted.contains_key(*name))
-        .cloned()
-        .collect();
+    let plan = Plan::of(
+        wanted(warehouse, manifest, format)?,
+        state.files.keys().cloned().collect(),
+        |name, file| is_done(&state, folder, name, file),
+        |_| true,
+    );
     let changes = Followed {
-        written: stale.len(),
-        removed: gone.len(),
+        written: plan.build.len(),
+        removed: plan.remove.len(),
     };
     if changes == Followed::default() {
         return Ok(changes);
     }
     // Known before they are there: whatever ends the process, the next night finds them.
-    for name in stale.iter().copied().chain(&gone) {
+    for name in plan.build.keys().chain(&plan.remove) {
         state.files.insert(name.clone(), Written::default());
     }
     state.save(folder)?;
@@ -89,8 +84,7 @@ pub fn follow(
         .prefix(STAGING)
         .tempdir_in(folder)
         .map_err(failed())?;
-    for name in stale {
-        let Wanted { key, content } = &wanted[name];
+    for (name, Wanted { key, content }) in &plan.build {
         let destination = folder.join(name);
         let staged = staging.path().join("file");
         match content {
@@ -107,7 +101,7 @@ pub fn follow(
         let key = key.clone();
         state.files.insert(name.clone(), Written { key, bytes });
     }
-    for name in &gone {
+    for name in &plan.remove {
         let path = folder.join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -159,19 +153,16 @@ fn wanted(
     let layout = Layout::Dated;
     let mut wanted = BTreeMap::new();
     for table in StarTable::ALL {
-        let base = [
-            VERSION,
-            format.extension(),
-            &format!("{:?}", table.schema()),
-        ];
-        let base = base.map(str::to_owned);
+        let base = Key::of(Made::Export)
+            .text(format.extension())
+            .value(&columns(&table.schema()));
         let dates = table.dates(warehouse, DateLimits::default())?;
         let made_from = match (table, table.dated()) {
             (_, Some(dated)) => dates
                 .iter()
                 .map(|date| {
-                    let made_from = partition_identity(warehouse, manifest, dated, *date)?;
-                    Ok(format!("{date} {made_from}"))
+                    let made_from = identity(warehouse, manifest, dated, *date)?;
+                    Ok(format!("{date} {}", made_from.unwrap_or_default()))
                 })
                 .collect::<Result<Vec<_>>>()?,
             (StarTable::Detectors, None) => vec![digest_of_rows(warehouse, table)?],
@@ -191,36 +182,19 @@ fn wanted(
             vec![(layout.pattern(table, format), dates, &made_from)]
         };
         for (name, dates, made_from) in pieces {
-            let key = digest(base.iter().chain(made_from));
+            let mut key = base.clone();
+            made_from.iter().for_each(|part| key.add_text(part));
+            let key = key.finish();
             let content = Content::Table(table, dates);
             wanted.insert(name, Wanted { key, content });
         }
     }
     for (name, text) in beside(layout, format) {
-        let key = digest([&text]);
+        let key = Key::of(Made::Export).text(&text).finish();
         let content = Content::Text(text);
         wanted.insert(name.to_owned(), Wanted { key, content });
     }
     Ok(wanted)
-}
-
-/// What a partition was made from; of one made by hand, what it is.
-pub(crate) fn partition_identity(
-    warehouse: &Warehouse,
-    manifest: &Manifest,
-    table: Table,
-    date: NaiveDate,
-) -> Result<String> {
-    let file = partition_file(&warehouse.table(table), date);
-    let found = fs::metadata(&file).map_err(cannot("read", &file))?;
-    let known = manifest.partition(table, date);
-    let key = known
-        .filter(|partition| partition.bytes == found.len())
-        .and_then(|partition| partition.key.clone());
-    match key {
-        Some(key) => Ok(key),
-        None => Ok(crate::logs::digest(&file).map_err(cannot("read", &file))?),
-    }
 }
 
 fn digest_of_rows(warehouse: &Warehouse, table: StarTable) -> Result<String> {
@@ -231,12 +205,13 @@ fn digest_of_rows(warehouse: &Warehouse, table: StarTable) -> Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-/// A digest of texts, each told apart from the next by its length.
-fn digest<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for text in texts {
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(text.as_bytes());
-    }
-    hasher.finalize().to_hex()[..32].to_owned()
+/// The columns of a table as files have them: name, type and whether there may be NULLs.
+fn columns(schema: &Schema) -> Vec<(&str, &'static str, bool)> {
+    let fields = schema.fields().iter();
+    fields
+        .map(|field| {
+            let name = type_name(field.data_type());
+            (field.name().as_str(), name, field.is_nullable())
+        })
+        .collect()
 }

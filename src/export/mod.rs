@@ -31,7 +31,6 @@ use serde::Serialize;
 
 pub use columns::description;
 pub use error::{Error, Result};
-pub(crate) use follow::partition_identity;
 pub use follow::{Followed, follow};
 pub use format::ExportFormat;
 pub use star::{DETECTORS, SCORED_WINDOWS, StarTable};

@@ -34,6 +34,8 @@ pub(crate) enum Made {
     CausesOfDate,
     /// A date of `incident_causes`.
     IncidentCauses,
+    /// A file of an export.
+    Export,
 }
 
 impl Made {
@@ -53,6 +55,7 @@ impl Made {
             Self::Incidents => ("incidents", version::INCIDENTS),
             Self::CausesOfDate => ("incident_causes of a date", version::INCIDENTS),
             Self::IncidentCauses => ("incident_causes", version::INCIDENTS),
+            Self::Export => ("export", version::EXPORT),
         }
     }
 }

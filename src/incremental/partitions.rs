@@ -26,30 +26,39 @@ pub(crate) fn is_there(
     }
 }
 
-/// What each date of a table was made from; of those made by hand, what they are.
+/// What a date of a table was made from; of one made by hand, what it is. `None` if it has no rows.
+pub(crate) fn identity(
+    warehouse: &Warehouse,
+    manifest: &Manifest,
+    table: Table,
+    date: NaiveDate,
+) -> Result<Option<String>> {
+    let made_from = manifest
+        .partition(table, date)
+        .filter(|found| is_there(warehouse, table, date, found))
+        .and_then(|found| found.key.clone());
+    if made_from.is_some() {
+        return Ok(made_from);
+    }
+    let file = partition_file(&warehouse.table(table), date);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let digest = crate::logs::digest(&file).map_err(cannot("read", &file))?;
+    Ok(Some(digest))
+}
+
+/// What each date of a table was made from.
 pub(crate) fn made_from(
     warehouse: &Warehouse,
     manifest: &Manifest,
     table: Table,
 ) -> Result<BTreeMap<NaiveDate, String>> {
-    let folder = warehouse.table(table);
     let mut keys = BTreeMap::new();
-    for date in tables::dates(&folder)? {
-        let made_from = manifest
-            .partition(table, date)
-            .filter(|found| is_there(warehouse, table, date, found))
-            .and_then(|found| found.key.clone());
-        let key = match made_from {
-            Some(key) => key,
-            None => {
-                let file = partition_file(&folder, date);
-                if !file.exists() {
-                    continue;
-                }
-                crate::logs::digest(&file).map_err(cannot("read", &file))?
-            }
-        };
-        keys.insert(date, key);
+    for date in tables::dates(&warehouse.table(table))? {
+        if let Some(key) = identity(warehouse, manifest, table, date)? {
+            keys.insert(date, key);
+        }
     }
     Ok(keys)
 }

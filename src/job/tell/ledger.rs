@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::export::partition_identity;
 use crate::incidents::{NamedIncident, SeverityRule, named};
+use crate::incremental::partitions::identity;
 use crate::incremental::remembered;
 use crate::job::error::Result;
 use crate::schema::Table;
@@ -100,7 +100,8 @@ impl Ledger {
                 continue;
             }
             there.insert(PartitionDate(date));
-            let made_from = partition_identity(warehouse, manifest, Table::Incidents, date)?;
+            let made_from = identity(warehouse, manifest, Table::Incidents, date)?;
+            let made_from = made_from.unwrap_or_default();
             let known = self.dates.entry(PartitionDate(date)).or_default();
             if known.made_from == made_from {
                 continue;
