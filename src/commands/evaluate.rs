@@ -15,7 +15,6 @@ use super::train::{
 use super::windows_input::{self, check_metrics};
 use crate::calendar::labels;
 use crate::cli::{Candidates, EvaluateArgs};
-use crate::evaluation::alarms::AlarmRules;
 use crate::evaluation::candidate::Candidate;
 use crate::evaluation::collection::{self, LabelledSeries};
 use crate::evaluation::judge::JudgingRules;
@@ -25,6 +24,7 @@ use crate::evaluation::run::{self, Evaluation, EvaluationSettings, Scored};
 use crate::evaluation::scores::ScoreFile;
 use crate::evaluation::summary::distinct;
 use crate::evaluation::warehouse;
+use crate::measures::alarms::AlarmRules;
 use crate::progress::Progress;
 use crate::scores::{SERIES, WINDOW_START};
 use crate::training::dataset::Series;
