@@ -32,6 +32,7 @@ mod json_line;
 mod keeper;
 mod lines;
 pub mod linked;
+mod log_format;
 mod pipeline;
 mod publish;
 mod quarantine;
@@ -55,6 +56,7 @@ use pipeline::{Cut, Pipeline};
 pub use detect::{Format, UnknownFormatName};
 pub use error::{IngestError, WriteError};
 pub use fields::{FieldMap, FieldMapError};
+pub use log_format::LogFormat;
 pub use publish::{
     ingested_digests, publication_of, remove_unpublished, request_files, short_digest,
 };
