@@ -27,6 +27,7 @@ use crate::scores::{self, WINDOW_START, exported};
 use crate::units::zones::SeriesTimeZones;
 use crate::units::{rfc_3339, time_range, whole_dates};
 use crate::warehouse::commit::Partition;
+use crate::warehouse::listing::parquet_files;
 use crate::warehouse::tables::{DatedTableWriter, TableFileWriter, partition_file};
 
 /// What was scored.
@@ -194,28 +195,6 @@ fn run_id(
         text.push_str(&hex_sha256(&bytes));
     }
     Ok(hex_sha256(text.as_bytes())[..16].to_owned())
-}
-
-/// The Parquet files at or below a path, sorted.
-fn parquet_files(path: &Path) -> Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    let entries = std::fs::read_dir(path).map_err(cannot("read", path))?;
-    for entry in entries {
-        let entry = entry.map_err(cannot("read", path))?.path();
-        if entry.is_dir() {
-            files.extend(parquet_files(&entry)?);
-        } else if entry
-            .extension()
-            .is_some_and(|extension| extension == "parquet")
-        {
-            files.push(entry);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 async fn write_file(

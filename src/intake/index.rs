@@ -15,8 +15,9 @@ use crate::explain::{cannot, chain};
 use crate::incremental::key::{Key, Made};
 use crate::incremental::remembered;
 use crate::logs;
-use crate::logs::linked::{ColumnMapping, Source, SourceError, parquet_files};
+use crate::logs::linked::{ColumnMapping, Source, SourceError};
 use crate::warehouse::Warehouse;
+use crate::warehouse::listing::parquet_files;
 
 /// What is remembered of logs from run to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -216,7 +216,8 @@ mod tests {
 
     use super::*;
     use crate::logs::delimited_line::Header;
-    use crate::logs::fields::{FieldIndex, FieldMap};
+    use crate::logs::field_map::FieldMap;
+    use crate::logs::fields::FieldIndex;
     use crate::logs::lines::lines;
 
     fn parser(layout: Layout) -> BlockParser {

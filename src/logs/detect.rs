@@ -10,7 +10,8 @@ use std::str::FromStr;
 
 use super::access_line::AccessLineReader;
 use super::delimited_line::{self, Header};
-use super::fields::{FieldIndex, FieldMap};
+use super::field_map::FieldMap;
+use super::fields::FieldIndex;
 use super::json_line;
 use super::lines::lines;
 

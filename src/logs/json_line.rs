@@ -9,8 +9,9 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::fields::{FieldIndex, Use, Value, Values};
+use super::fields::{FieldIndex, Use};
 use super::request::{Reject, Request};
+use super::values::{Value, Values};
 
 /// Reads one line.
 pub(super) fn read<'a>(
@@ -220,7 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::logs::fields::FieldMap;
+    use crate::logs::field_map::FieldMap;
 
     fn read_with<'a>(line: &'a str, map: &str) -> Result<Request<'a>, Reject> {
         read(

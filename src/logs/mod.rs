@@ -23,9 +23,11 @@
 mod access_line;
 mod block;
 mod chunk;
+mod column;
 mod delimited_line;
 mod detect;
 mod error;
+mod field_map;
 mod fields;
 mod inputs;
 mod json_line;
@@ -42,6 +44,7 @@ mod rows;
 mod source;
 mod summary;
 mod timestamp;
+mod values;
 mod writer;
 
 use std::io;
@@ -53,9 +56,10 @@ use std::thread;
 use inputs::{Input, Place};
 use pipeline::{Cut, Pipeline};
 
+pub use column::LogColumn;
 pub use detect::{Format, UnknownFormatName};
 pub use error::{IngestError, WriteError};
-pub use fields::{FieldMap, FieldMapError};
+pub use field_map::{FieldMap, FieldMapError};
 pub use log_format::LogFormat;
 pub use publish::{
     ingested_digests, publication_of, remove_unpublished, request_files, short_digest,

@@ -14,7 +14,8 @@ use datafusion::prelude::{DataFrame, Expr, cast, col, ident, lit, when};
 
 use super::files::{listing_options, parquet_url};
 use super::{LINKED_LOGS, Session};
-use crate::logs::linked::{LogColumn, Source};
+use crate::logs::LogColumn;
+use crate::logs::linked::Source;
 use crate::schema::{ACCESS_LOGS, DATE_PARTITION};
 
 impl Session {
