@@ -5,8 +5,9 @@
 
 use std::net::Ipv4Addr;
 
+use super::clients::{Address, OLD_BROWSER, SCANNER, SCRIPT};
 use super::random::{Purpose, Random, exp};
-use super::site::{Address, DAY, OLD_BROWSER, RouteId, SCANNER, SCRIPT, Site};
+use super::site::{DAY, RouteId, Site};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,8 +5,10 @@ use std::collections::HashSet;
 use chrono::NaiveTime;
 use rayon::prelude::*;
 
+use super::error::SimulationError;
+use super::spec::{Simulation, validate};
 use super::traffic::{Request, Traffic};
-use super::{Simulation, SimulationError, World, validate};
+use super::world::World;
 
 /// Microseconds in a minute.
 const MINUTE_MICROS: i64 = 60_000_000;

@@ -1,87 +1,14 @@
-//! Log formats: which site writes which, and how a request becomes a line.
+//! How a request becomes a line of a log.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use chrono::{Datelike as _, NaiveDate};
 
-use super::site::{AGENTS, Address, Method, Site};
+use super::clients::{AGENTS, Address};
+use super::formats::SiteFormat;
+use super::site::{Method, Site};
 use super::traffic::{Referer, Request};
-
-/// How a site logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Combined, then the seconds that the request took; gzip.
-    CombinedTimed,
-    /// Combined, as Apache and nginx have it by default; gzip.
-    Combined,
-    /// The virtual host, combined, then the seconds that the request took; zstd.
-    VhostTimed,
-    /// One JSON object per line with the names of nginx's variables.
-    Json,
-    /// Apache's common format, which has neither referer, user agent nor latency.
-    Common,
-}
-
-/// How a log file is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compression {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Format {
-    /// Every format, in the order in which sites take them.
-    pub const ALL: [Self; 5] = [
-        Self::CombinedTimed,
-        Self::Combined,
-        Self::VhostTimed,
-        Self::Json,
-        Self::Common,
-    ];
-
-    /// The format of the site with this number (from 0).
-    #[must_use]
-    pub const fn of_site(index: u32) -> Self {
-        Self::ALL[index as usize % Self::ALL.len()]
-    }
-
-    /// A name for people.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CombinedTimed => "combined with request time",
-            Self::Combined => "combined",
-            Self::VhostTimed => "vhost combined with request time",
-            Self::Json => "json lines",
-            Self::Common => "common",
-        }
-    }
-
-    /// Whether a line says how long the request took.
-    #[must_use]
-    pub const fn has_latency(self) -> bool {
-        matches!(self, Self::CombinedTimed | Self::VhostTimed | Self::Json)
-    }
-
-    pub(super) const fn compression(self) -> Compression {
-        match self {
-            Self::CombinedTimed | Self::Combined => Compression::Gzip,
-            Self::VhostTimed => Compression::Zstd,
-            Self::Json | Self::Common => Compression::None,
-        }
-    }
-
-    /// What follows the date in the name of a file.
-    pub(super) const fn extension(self) -> &'static str {
-        match self.compression() {
-            Compression::None => "log",
-            Compression::Gzip => "log.gz",
-            Compression::Zstd => "log.zst",
-        }
-    }
-}
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -101,7 +28,7 @@ pub(super) struct LineWriter<'a> {
 impl<'a> LineWriter<'a> {
     pub(super) fn new(site: &'a Site, date: NaiveDate) -> Self {
         let date = match site.format {
-            Format::Json => format!("{date}T"),
+            SiteFormat::Json => format!("{date}T"),
             _ => format!(
                 "{:02}/{}/{}:",
                 date.day(),
@@ -125,21 +52,21 @@ impl<'a> LineWriter<'a> {
             self.time = time_of_day(second);
         }
         match self.site.format {
-            Format::Json => self.write_json(line, request),
-            Format::VhostTimed => {
+            SiteFormat::Json => self.write_json(line, request),
+            SiteFormat::VhostTimed => {
                 line.extend_from_slice(self.site.name.as_bytes());
                 line.push(b' ');
                 self.write_combined(line, request);
                 line.push(b' ');
                 push_seconds(line, request.latency);
             }
-            Format::CombinedTimed => {
+            SiteFormat::CombinedTimed => {
                 self.write_combined(line, request);
                 line.push(b' ');
                 push_seconds(line, request.latency);
             }
-            Format::Combined => self.write_combined(line, request),
-            Format::Common => self.write_common(line, request),
+            SiteFormat::Combined => self.write_combined(line, request),
+            SiteFormat::Common => self.write_common(line, request),
         }
         line.push(b'\n');
     }
@@ -158,7 +85,7 @@ impl<'a> LineWriter<'a> {
         line.extend_from_slice(b"\" ");
         push_number(line, u32::from(request.status));
         line.push(b' ');
-        if request.bytes == 0 && self.site.format == Format::Common {
+        if request.bytes == 0 && self.site.format == SiteFormat::Common {
             line.push(b'-'); // what Apache's %b writes
         } else {
             push_number(line, request.bytes);

@@ -4,8 +4,9 @@
 //! to this one: the day is started [`PREROLL`] minutes early, and what falls before it dropped.
 
 use super::anomalies::{Anomaly, AnomalyKind, Effect, Source, mood};
+use super::clients::{Address, FEED_READERS, MONITOR};
 use super::random::{Purpose, Random, exp, scramble};
-use super::site::{Address, Class, DAY, FEED_READERS, MONITOR, RouteId, Site};
+use super::site::{Class, DAY, RouteId, Site};
 
 /// Minutes simulated before the day begins: the longest visit.
 const PREROLL: i64 = 30;
