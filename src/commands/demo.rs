@@ -84,7 +84,7 @@ pub async fn run(settings: &Settings) -> Result<()> {
 struct Demonstration {
     ingested: ingest::Ingested,
     trained: train::Trained,
-    scored: score::Scored,
+    scored: score::WindowsScored,
 }
 
 impl std::fmt::Display for Demonstration {

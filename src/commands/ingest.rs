@@ -11,7 +11,7 @@ use super::error::{Fault, Result};
 use super::windows;
 use crate::cli::IngestArgs;
 use crate::intake;
-use crate::logs::linked::{ColumnMapping, Source};
+use crate::logs::linked::{ColumnMapping, LinkedSource};
 use crate::logs::{self, FileStatus, IngestOptions, IngestSummary, LogFormat};
 use crate::progress::Progress;
 use crate::session;
@@ -25,7 +25,7 @@ pub struct Ingested {
     #[serde(flatten)]
     pub logs: IngestSummary,
     /// The Parquet logs that were linked.
-    pub linked: Vec<Source>,
+    pub linked: Vec<LinkedSource>,
     /// The traffic windows, if they were rebuilt.
     pub windows: Option<WindowsSummary>,
 }
@@ -158,7 +158,7 @@ fn is_parquet(input: &Path, format: LogFormat) -> bool {
     }
 }
 
-fn link(args: &IngestArgs, parquet: &[PathBuf]) -> Result<Vec<Source>> {
+fn link(args: &IngestArgs, parquet: &[PathBuf]) -> Result<Vec<LinkedSource>> {
     let mappings = args.columns.iter().flat_map(logs::FieldMap::iter);
     let mappings = if parquet.is_empty() {
         Vec::new()
@@ -174,7 +174,7 @@ fn link(args: &IngestArgs, parquet: &[PathBuf]) -> Result<Vec<Source>> {
     };
     parquet
         .iter()
-        .map(|path| Ok(Source::link(path, &mappings, args.site.as_deref())?))
+        .map(|path| Ok(LinkedSource::link(path, &mappings, args.site.as_deref())?))
         .collect()
 }
 

@@ -17,7 +17,7 @@ use crate::cli::TrainArgs;
 use crate::progress::Progress;
 use crate::schema::{Table, timestamp_type};
 use crate::scores::{SERIES, WINDOW_START};
-use crate::training::beginning::{Request, beginnings, names};
+use crate::training::beginning::{TrainingRequest, beginnings, names};
 use crate::training::exclusions::Exclusions;
 use crate::training::goal::{DEFAULT_FINE_TUNE_STEPS, DEFAULT_STEPS};
 use crate::training::labelled::LabelledDataset;
@@ -195,7 +195,7 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
         _ => {}
     }
     let folder = settings.warehouse.detectors();
-    let request = Request {
+    let request = TrainingRequest {
         goal: objective,
         architectures: &args.arch,
         from: args.from.as_deref(),

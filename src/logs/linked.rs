@@ -211,7 +211,7 @@ impl Explain for SourceError {
 /// A Parquet file, or a folder of them, that is read as access logs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Source {
+pub struct LinkedSource {
     /// Absolute path of the file or folder.
     pub path: PathBuf,
     /// Our column to theirs: all columns that are read, those with our own names too.
@@ -220,7 +220,7 @@ pub struct Source {
     pub site: Option<String>,
 }
 
-impl Source {
+impl LinkedSource {
     /// Checks that a file or folder can be read as access logs.
     ///
     /// Columns that have our names already need no mapping. `site` names the site of a source
@@ -461,21 +461,21 @@ mod tests {
         let warehouse = Warehouse::new(folder.path().join("warehouse"));
         let log = folder.path().join("access log.parquet");
         write_log(&log);
-        assert_eq!(Source::load_all(&warehouse).unwrap(), []);
+        assert_eq!(LinkedSource::load_all(&warehouse).unwrap(), []);
 
         let mapping = ["status=code".parse().unwrap()];
-        let source = Source::link(&log, &mapping, None).unwrap();
+        let source = LinkedSource::link(&log, &mapping, None).unwrap();
         assert_eq!(source.site.as_deref(), Some("access log"));
         source.save(&warehouse).unwrap();
-        assert_eq!(Source::load_all(&warehouse).unwrap(), [source]);
+        assert_eq!(LinkedSource::load_all(&warehouse).unwrap(), [source]);
 
-        let replaced = Source::link(&log, &mapping, Some("shop")).unwrap();
+        let replaced = LinkedSource::link(&log, &mapping, Some("shop")).unwrap();
         replaced.save(&warehouse).unwrap();
-        assert_eq!(Source::load_all(&warehouse).unwrap(), [replaced]);
+        assert_eq!(LinkedSource::load_all(&warehouse).unwrap(), [replaced]);
 
         std::fs::remove_file(&log).unwrap();
         assert!(matches!(
-            Source::load_all(&warehouse),
+            LinkedSource::load_all(&warehouse),
             Err(SourceError::File(_))
         ));
     }
@@ -483,18 +483,18 @@ mod tests {
     #[test]
     fn a_folder_is_read_with_its_partitions() {
         let folder = TempDir::new().unwrap();
-        let empty = Source::link(folder.path(), &[], None);
+        let empty = LinkedSource::link(folder.path(), &[], None);
         assert!(matches!(empty, Err(SourceError::EmptyFolder { .. })));
 
         let partition = folder.path().join("date=2026-11-01");
         std::fs::create_dir(&partition).unwrap();
         write_log(&partition.join("a.parquet"));
         let mapping = ["status=code".parse().unwrap()];
-        assert!(Source::link(folder.path(), &mapping, None).is_ok());
+        assert!(LinkedSource::link(folder.path(), &mapping, None).is_ok());
 
         // Every file is checked, not only the first.
         std::fs::write(folder.path().join("z.parquet"), "PAR1").unwrap();
-        let error = Source::link(folder.path(), &mapping, None).unwrap_err();
+        let error = LinkedSource::link(folder.path(), &mapping, None).unwrap_err();
         assert!(matches!(error, SourceError::NotParquet { .. }), "{error}");
     }
 
@@ -503,14 +503,14 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let log = folder.path().join("log.parquet");
         write_log(&log);
-        let error = Source::link(&log, &[], None).unwrap_err();
+        let error = LinkedSource::link(&log, &[], None).unwrap_err();
         insta::assert_snapshot!(report(&folder, &error), @"
     `log.parquet` has no column `status` to read `status` from
     hint: the file has `timestamp`, `client_ip`, `path`, `code`; name one with `--columns status=…`
     ");
-        let error = Source::link(&log, &["status=path".parse().unwrap()], None);
+        let error = LinkedSource::link(&log, &["status=path".parse().unwrap()], None);
         assert!(error.is_ok(), "text may hold numbers");
-        let error = Source::link(
+        let error = LinkedSource::link(
             &log,
             &[
                 "status=code".parse().unwrap(),
@@ -522,13 +522,13 @@ mod tests {
 
         let bytes = std::fs::read(&log).unwrap();
         std::fs::write(&log, &bytes[..bytes.len() / 2]).unwrap();
-        let error = Source::link(&log, &[], None).unwrap_err();
+        let error = LinkedSource::link(&log, &[], None).unwrap_err();
         insta::assert_snapshot!(report(&folder, &error), @"
     `log.parquet` is not a complete Parquet file: Parquet error: Invalid Parquet file. Corrupt footer
     hint: was it still being written, or only partly copied?
     ");
         std::fs::write(&log, "10.0.0.1 - - [01/Nov/2026] \"GET /\" 200\n").unwrap();
-        let error = Source::link(&log, &[], None).unwrap_err();
+        let error = LinkedSource::link(&log, &[], None).unwrap_err();
         insta::assert_snapshot!(report(&folder, &error), @"
     `log.parquet` is not a complete Parquet file: Parquet error: Invalid Parquet file. Corrupt footer
     hint: was it still being written, or only partly copied?

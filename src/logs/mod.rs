@@ -53,7 +53,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use inputs::{Input, Place};
+use inputs::{Input, InputPlace};
 use pipeline::{Cut, Pipeline};
 
 pub use column::LogColumn;
@@ -136,7 +136,7 @@ pub fn find(paths: &[PathBuf], warehouse: &Warehouse) -> Result<Vec<LogFile>, In
         .logs
         .into_iter()
         .filter_map(|input| match &input.place {
-            Place::File(path) => Some(LogFile {
+            InputPlace::File(path) => Some(LogFile {
                 path: path.clone(),
                 // Patterns match more than logs.
                 input: Input {
@@ -144,7 +144,7 @@ pub fn find(paths: &[PathBuf], warehouse: &Warehouse) -> Result<Vec<LogFile>, In
                     ..input
                 },
             }),
-            Place::Stdin => None,
+            InputPlace::Stdin => None,
         });
     Ok(files.collect())
 }

@@ -10,7 +10,7 @@
 //! the given number of threads.
 //!
 //! Memory: with `n` threads at most `n / 2 + 1` logs are open and `2 n + 2` blocks are between
-//! reading and keeping (more precisely [`State::open_logs`], [`State::blocks_ahead`]). Each thread
+//! reading and keeping (more precisely [`PipelineState::open_logs`], [`PipelineState::blocks_ahead`]). Each thread
 //! holds at most one chunk that it writes, each open log one that gathers and, since writing goes
 //! before all else, one that waits.
 //!
@@ -30,18 +30,18 @@ use std::thread;
 use super::IngestOptions;
 use super::chunk::ChunkLimits;
 use super::error::{IngestError, WriteError};
-use super::inputs::{Input, Place};
+use super::inputs::{Input, InputPlace};
 use super::keeper::{Keeper, Kept};
 use super::lines::BLOCK;
-use super::publish::{Staged, is_published};
-use super::reader::Reader;
+use super::publish::{StagedLog, is_published};
+use super::reader::LogReader;
 use super::source;
 use super::summary::{FileSummary, IngestSummary};
 use super::writer;
 use crate::progress::Counter;
 use crate::schema::Table;
 use crate::warehouse::Warehouse;
-use state::State;
+use state::PipelineState;
 use task::{Done, Finished, Opened, Task};
 
 /// How logs are cut up while they are read. The size of blocks changes nothing of what is written.
@@ -79,7 +79,11 @@ impl Pipeline<'_> {
                 had_logs: fs::read_dir(self.warehouse.table(Table::LogFiles))
                     .is_ok_and(|mut files| files.next().is_some()),
             },
-            state: Mutex::new(State::new(self.inputs, threads, self.options.keep_going)),
+            state: Mutex::new(PipelineState::new(
+                self.inputs,
+                threads,
+                self.options.keep_going,
+            )),
             news: Condvar::new(),
         };
         thread::scope(|scope| {
@@ -102,7 +106,7 @@ impl Pipeline<'_> {
 /// The threads, and what they share.
 struct Crew<'a> {
     work: Work<'a>,
-    state: Mutex<State<'a>>,
+    state: Mutex<PipelineState<'a>>,
     /// Rung whenever the state has changed.
     news: Condvar,
 }
@@ -127,7 +131,7 @@ impl<'a> Crew<'a> {
         self.news.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<'a>> {
+    fn lock(&self) -> MutexGuard<'_, PipelineState<'a>> {
         // A thread that panics ends the others; no one reads what it left.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -189,7 +193,7 @@ impl<'a> Work<'a> {
             let summary = FileSummary::already_ingested(input.name(), digest);
             return Ok(Opened::Known(summary));
         }
-        let reader = Reader::open(input, options, cut.block, progress)?;
+        let reader = LogReader::open(input, options, cut.block, progress)?;
         let staging = warehouse.staging().map_err(|source| {
             let source = WriteError::file(warehouse.root(), source);
             IngestError::write(&input.name(), warehouse.root(), source)
@@ -206,7 +210,7 @@ impl<'a> Work<'a> {
 
     /// The digest of a file, if the warehouse holds it. One that was empty saves the reading.
     fn known_digest(&self, input: &Input) -> Result<Option<String>, IngestError> {
-        let Place::File(path) = &input.place else {
+        let InputPlace::File(path) = &input.place else {
             return Ok(None);
         };
         // What is no regular file, such as a pipe, can be read only once.
@@ -243,7 +247,7 @@ impl<'a> Work<'a> {
             let FileSummary { file, digest, .. } = summary;
             return Ok(FileSummary::already_ingested(file, digest));
         }
-        let staged = Staged {
+        let staged = StagedLog {
             folder: staging.path(),
             summary: &summary,
             parts: &parts,

@@ -7,8 +7,8 @@ use chrono::{Datelike as _, NaiveDate};
 
 use super::clients::{AGENTS, Address};
 use super::formats::SiteFormat;
-use super::site::{Method, Site};
-use super::traffic::{Referer, Request};
+use super::site::{Method, SimulatedSite};
+use super::traffic::{Referer, SimulatedRequest};
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -17,7 +17,7 @@ const MONTHS: [&str; 12] = [
 /// Writes the lines of one site and day.
 #[derive(Debug)]
 pub(super) struct LineWriter<'a> {
-    site: &'a Site,
+    site: &'a SimulatedSite,
     /// The date as the format has it, before the time of day.
     date: String,
     /// The second whose text `time` holds.
@@ -26,7 +26,7 @@ pub(super) struct LineWriter<'a> {
 }
 
 impl<'a> LineWriter<'a> {
-    pub(super) fn new(site: &'a Site, date: NaiveDate) -> Self {
+    pub(super) fn new(site: &'a SimulatedSite, date: NaiveDate) -> Self {
         let date = match site.format {
             SiteFormat::Json => format!("{date}T"),
             _ => format!(
@@ -45,7 +45,7 @@ impl<'a> LineWriter<'a> {
     }
 
     /// Appends one line.
-    pub(super) fn write(&mut self, line: &mut Vec<u8>, request: &Request) {
+    pub(super) fn write(&mut self, line: &mut Vec<u8>, request: &SimulatedRequest) {
         let second = request.at / 1000;
         if second != self.second {
             self.second = second;
@@ -71,7 +71,7 @@ impl<'a> LineWriter<'a> {
         line.push(b'\n');
     }
 
-    fn write_common(&self, line: &mut Vec<u8>, request: &Request) {
+    fn write_common(&self, line: &mut Vec<u8>, request: &SimulatedRequest) {
         push_address(line, request.address);
         line.extend_from_slice(b" - - [");
         line.extend_from_slice(self.date.as_bytes());
@@ -92,7 +92,7 @@ impl<'a> LineWriter<'a> {
         }
     }
 
-    fn write_combined(&self, line: &mut Vec<u8>, request: &Request) {
+    fn write_combined(&self, line: &mut Vec<u8>, request: &SimulatedRequest) {
         self.write_common(line, request);
         line.extend_from_slice(b" \"");
         if !self.push_referer(line, request.referer) {
@@ -103,7 +103,7 @@ impl<'a> LineWriter<'a> {
         line.push(b'"');
     }
 
-    fn write_json(&self, line: &mut Vec<u8>, request: &Request) {
+    fn write_json(&self, line: &mut Vec<u8>, request: &SimulatedRequest) {
         line.extend_from_slice(b"{\"time_iso8601\":\"");
         line.extend_from_slice(self.date.as_bytes());
         line.extend_from_slice(&self.time);
@@ -130,7 +130,7 @@ impl<'a> LineWriter<'a> {
         line.extend_from_slice(b"\"}");
     }
 
-    fn method(&self, request: &Request) -> &'static [u8] {
+    fn method(&self, request: &SimulatedRequest) -> &'static [u8] {
         match self.site.routes[usize::from(request.route)].method {
             Method::Get => b"GET",
             Method::Post => b"POST",
@@ -168,7 +168,7 @@ impl<'a> LineWriter<'a> {
 }
 
 /// Browsers and programs of today speak HTTP/2, old tools HTTP/1.1.
-const fn protocol(request: &Request) -> &'static [u8] {
+const fn protocol(request: &SimulatedRequest) -> &'static [u8] {
     if request.agent < 15 {
         b"HTTP/2.0"
     } else {
@@ -239,9 +239,9 @@ fn push_address(line: &mut Vec<u8>, address: Address) {
 mod tests {
     use super::*;
 
-    fn line(index: u32, change: impl FnOnce(&mut Request)) -> String {
-        let site = Site::new(1, index, 1.0, 0);
-        let mut request = Request {
+    fn line(index: u32, change: impl FnOnce(&mut SimulatedRequest)) -> String {
+        let site = SimulatedSite::new(1, index, 1.0, 0);
+        let mut request = SimulatedRequest {
             at: 3_723_004,
             address: Address::V4(0xc000_0201),
             route: site.login,

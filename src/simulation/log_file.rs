@@ -54,7 +54,7 @@ pub(super) fn write_requests(
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mut file = LogFile::create(path, compression)?;
+    let mut file = LogSink::create(path, compression)?;
     let mut written = LogSize::default();
     text.clear();
     while let Some(requests) = traffic.next_minute() {
@@ -75,13 +75,13 @@ pub(super) fn write_requests(
 }
 
 /// A log file being written.
-enum LogFile {
+enum LogSink {
     Plain(File),
     Gzip(GzEncoder<File>),
     Zstd(zstd::Encoder<'static, File>),
 }
 
-impl LogFile {
+impl LogSink {
     fn create(path: &Path, compression: LogCompression) -> io::Result<Self> {
         let file = File::create(path)?;
         Ok(match compression {

@@ -33,7 +33,7 @@ pub use anomalies::AnomalyKind;
 pub use counts::{COUNTED, CountedSite, count};
 pub use error::SimulationError;
 pub use formats::SiteFormat;
-pub use labels::{Label, read as read_labels, write as write_labels};
+pub use labels::{SimulatedLabel, read as read_labels, write as write_labels};
 pub use log_file::LOGS;
 pub use spec::Simulation;
 pub use world::{SimulationSummary, SiteSummary};

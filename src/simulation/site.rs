@@ -55,7 +55,7 @@ pub(super) struct Route {
     pub(super) latency: f64,
 }
 
-/// Index into [`Site::routes`].
+/// Index into [`SimulatedSite::routes`].
 pub(super) type RouteId = u16;
 
 /// A program that walks the pages at a steady pace, some hours on, some off.
@@ -119,7 +119,7 @@ const NOUNS: [&str; 20] = [
 
 /// A simulated web site.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct SimulatedSite {
     pub(super) index: u32,
     pub(super) name: String,
     pub(super) format: SiteFormat,
@@ -152,7 +152,7 @@ pub(super) struct Site {
     daily: Vec<f64>,
 }
 
-impl Site {
+impl SimulatedSite {
     /// The site with this number (from 0) in the world of `seed`.
     pub(super) fn new(seed: u64, index: u32, scale: f64, first_weekday: u32) -> Self {
         let mut random = Random::new(seed, index, 0, Purpose::Profile);
@@ -400,7 +400,7 @@ mod tests {
 
     #[test]
     fn rate_has_a_day_a_weekend_and_growth() {
-        let site = Site::new(3, 0, 1.0, 0);
+        let site = SimulatedSite::new(3, 0, 1.0, 0);
         let day = |day: i64| (0..DAY).map(|m| site.rate(day * DAY + m)).sum::<f64>();
         let monday: Vec<f64> = (0..DAY).map(|m| site.rate(m)).collect();
         let (low, high) = monday.iter().fold((f64::MAX, 0.0_f64), |(low, high), &v| {
@@ -417,7 +417,9 @@ mod tests {
 
     #[test]
     fn sizes_and_names_differ() {
-        let sites: Vec<Site> = (0..10).map(|index| Site::new(7, index, 1.0, 0)).collect();
+        let sites: Vec<SimulatedSite> = (0..10)
+            .map(|index| SimulatedSite::new(7, index, 1.0, 0))
+            .collect();
         assert_eq!(sites[8].name, "site-09");
         for pair in sites.windows(2) {
             let ratio = pair[0].base / pair[1].base;
@@ -428,7 +430,7 @@ mod tests {
 
     #[test]
     fn popular_pages_follow_their_rank() {
-        let site = Site::new(3, 0, 1.0, 0);
+        let site = SimulatedSite::new(3, 0, 1.0, 0);
         let mut random = Random::new(1, 0, 0, Purpose::Traffic);
         let mut counts = vec![0; usize::from(site.pages)];
         for _ in 0..20_000 {

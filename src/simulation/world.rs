@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::anomalies::{Anomaly, schedule};
 use super::error::SimulationError;
-use super::labels::Label;
+use super::labels::SimulatedLabel;
 use super::lines::LineWriter;
 use super::log_file::{LogSize, log_path, text_buffer, write_requests};
-use super::site::Site;
+use super::site::SimulatedSite;
 use super::spec::{Simulation, date};
 use super::traffic::Traffic;
 
@@ -48,7 +48,7 @@ pub struct SiteSummary {
 #[derive(Debug)]
 pub(super) struct World<'a> {
     spec: &'a Simulation,
-    pub(super) sites: Vec<(Site, Vec<Anomaly>)>,
+    pub(super) sites: Vec<(SimulatedSite, Vec<Anomaly>)>,
 }
 
 impl<'a> World<'a> {
@@ -56,7 +56,7 @@ impl<'a> World<'a> {
         let weekday = spec.start.weekday().num_days_from_monday();
         let sites = (0..spec.sites)
             .map(|index| {
-                let site = Site::new(spec.seed, index, spec.scale, weekday);
+                let site = SimulatedSite::new(spec.seed, index, spec.scale, weekday);
                 let anomalies = schedule(spec.seed, &site, spec.days);
                 (site, anomalies)
             })
@@ -65,11 +65,11 @@ impl<'a> World<'a> {
     }
 
     /// The labels, by site and time.
-    pub(super) fn labels(&self) -> Vec<Label> {
+    pub(super) fn labels(&self) -> Vec<SimulatedLabel> {
         let midnight = self.spec.start.and_time(NaiveTime::MIN).and_utc();
         let time = |minute: u32| midnight.timestamp_micros() + i64::from(minute) * 60_000_000;
         let labels = self.sites.iter().flat_map(|(site, anomalies)| {
-            anomalies.iter().map(move |anomaly| Label {
+            anomalies.iter().map(move |anomaly| SimulatedLabel {
                 site: site.name.clone(),
                 start: time(anomaly.start),
                 end: time(anomaly.end),

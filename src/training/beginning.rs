@@ -18,7 +18,7 @@ const CLASSIFIER_SUFFIX: &str = "_classify";
 
 /// What is asked of training.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct TrainingRequest<'a> {
     /// What detectors learn.
     pub goal: Goal,
     /// The architectures; if empty, all of them or that of the detector to begin with.
@@ -92,7 +92,7 @@ impl Explain for BeginningError {
 /// # Errors
 /// When a detector cannot be read, or what is asked for does not go with it.
 pub fn beginnings(
-    request: Request<'_>,
+    request: TrainingRequest<'_>,
     store: &DetectorStore,
 ) -> Result<Vec<Beginning>, BeginningError> {
     let asked = || request.architectures.iter().copied();
@@ -130,7 +130,7 @@ pub fn beginnings(
 }
 
 /// Refuses a detector that what is asked for does not go with.
-fn check(source: &Detector, request: Request<'_>) -> Result<(), BeginningError> {
+fn check(source: &Detector, request: TrainingRequest<'_>) -> Result<(), BeginningError> {
     let manifest = source.manifest();
     if let Objective::Classify(_) = manifest.objective {
         let expected = "is a classifier".to_owned();
@@ -171,7 +171,7 @@ fn mismatch(source: &Detector, expected: String, found: String) -> BeginningErro
 /// # Errors
 /// When the name cannot be one, or a shipped detector has it.
 pub fn names(
-    request: Request<'_>,
+    request: TrainingRequest<'_>,
     beginnings: &[Beginning],
 ) -> Result<Vec<String>, BeginningError> {
     if let Some(name) = request.name.filter(|name| !is_valid_name(name)) {

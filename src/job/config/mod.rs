@@ -33,7 +33,7 @@ use crate::warehouse::Warehouse;
 use crate::warehouse::settings::WindowSettings;
 use edit::{line_error, set};
 use outputs::{ExportSettings, HookSettings, MetricsSettings};
-use raw::{Delimiter, Raw, Zone};
+use raw::{Delimiter, Raw, WrittenZone};
 use retrain::RetrainSettings;
 
 /// A job, resolved: every path absolute or from the working directory, every default in place.
@@ -144,7 +144,9 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
         Ok(source)
     });
     let zones = raw.windows.time_zones.into_iter();
-    let zones = zones.map(|(series, Zone(zone))| (series, zone)).collect();
+    let zones = zones
+        .map(|(series, WrittenZone(zone))| (series, zone))
+        .collect();
     Ok(Job {
         file: file.to_owned(),
         warehouse: Warehouse::new(below(&folder, &raw.warehouse)),

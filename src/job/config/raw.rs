@@ -103,14 +103,14 @@ impl TryFrom<String> for Delimiter {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawLimits {
-    pub(super) earliest: Date,
+    pub(super) earliest: WrittenDate,
     pub(super) ahead_of_file: Span,
 }
 
 impl Default for RawLimits {
     fn default() -> Self {
         Self {
-            earliest: Date(NaiveDate::from_ymd_opt(2000, 1, 1).unwrap_or_default()),
+            earliest: WrittenDate(NaiveDate::from_ymd_opt(2000, 1, 1).unwrap_or_default()),
             ahead_of_file: Span::DAY,
         }
     }
@@ -119,9 +119,9 @@ impl Default for RawLimits {
 /// A date, written as text.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Date(pub(super) NaiveDate);
+pub(super) struct WrittenDate(pub(super) NaiveDate);
 
-impl TryFrom<String> for Date {
+impl TryFrom<String> for WrittenDate {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
@@ -137,8 +137,8 @@ impl TryFrom<String> for Date {
 pub(super) struct RawWindows {
     pub(super) step: WindowStep,
     pub(super) series_key: SeriesKey,
-    pub(super) time_zone: Zone,
-    pub(super) time_zones: BTreeMap<String, Zone>,
+    pub(super) time_zone: WrittenZone,
+    pub(super) time_zones: BTreeMap<String, WrittenZone>,
 }
 
 impl Default for RawWindows {
@@ -147,7 +147,7 @@ impl Default for RawWindows {
         Self {
             step,
             series_key,
-            time_zone: Zone::default(),
+            time_zone: WrittenZone::default(),
             time_zones: BTreeMap::new(),
         }
     }
@@ -156,9 +156,9 @@ impl Default for RawWindows {
 /// A time zone by its name or offset.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Zone(pub(super) TimeZone);
+pub(super) struct WrittenZone(pub(super) TimeZone);
 
-impl TryFrom<String> for Zone {
+impl TryFrom<String> for WrittenZone {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

@@ -8,16 +8,16 @@ use tempfile::TempDir;
 use super::task::{Finished, Opened, Task};
 use crate::logs::chunk::Chunk;
 use crate::logs::error::IngestError;
-use crate::logs::keeper::{Keeper, Kept, Step};
-use crate::logs::reader::{Parsed, Piece, Reader};
+use crate::logs::keeper::{KeepStep, Keeper, Kept};
+use crate::logs::reader::{LogReader, Parsed, Piece};
 use crate::logs::summary::FileSummary;
-use crate::logs::writer::Part;
+use crate::logs::writer::StagedPart;
 
 /// One open log.
 pub(super) struct Log<'a> {
     pub(super) number: usize,
     /// Nothing while a thread reads, and after the last piece.
-    reader: Option<Reader<'a>>,
+    reader: Option<LogReader<'a>>,
     /// Nothing while a thread keeps a piece, and after the last one.
     keeper: Option<Box<Keeper<'a>>>,
     staging: Option<Arc<TempDir>>,
@@ -28,7 +28,7 @@ pub(super) struct Log<'a> {
     to_write: VecDeque<Chunk>,
     chunks_in_writing: usize,
     /// Parts by the number of their chunk.
-    parts: BTreeMap<usize, Vec<Part>>,
+    parts: BTreeMap<usize, Vec<StagedPart>>,
     /// What all its pieces amount to; or the first error, with the number of its chunk.
     pub(super) end: Option<Result<End, (usize, IngestError)>>,
 }
@@ -101,7 +101,7 @@ impl<'a> Log<'a> {
         Some(Task::Parse(self.number, number, piece))
     }
 
-    pub(super) fn read(&mut self) -> Option<(usize, Reader<'a>)> {
+    pub(super) fn read(&mut self) -> Option<(usize, LogReader<'a>)> {
         Some((self.number, self.reader.take()?))
     }
 
@@ -121,7 +121,7 @@ impl<'a> Log<'a> {
         }
     }
 
-    pub(super) fn was_read(&mut self, reader: Reader<'a>, piece: Piece) {
+    pub(super) fn was_read(&mut self, reader: LogReader<'a>, piece: Piece) {
         if self.end.is_some() {
             return;
         }
@@ -142,17 +142,17 @@ impl<'a> Log<'a> {
         }
     }
 
-    pub(super) fn was_kept(&mut self, chunk: usize, step: Result<Step<'a>, IngestError>) {
+    pub(super) fn was_kept(&mut self, chunk: usize, step: Result<KeepStep<'a>, IngestError>) {
         if self.end.is_some() {
             return;
         }
         self.pieces_kept += 1;
         match step {
-            Ok(Step::More { keeper, full }) => {
+            Ok(KeepStep::More { keeper, full }) => {
                 self.keeper = Some(keeper);
                 self.to_write.extend(full);
             }
-            Ok(Step::End { last, kept }) => {
+            Ok(KeepStep::End { last, kept }) => {
                 self.to_write.extend(last);
                 self.end = Some(Ok(End::Kept(kept)));
             }
@@ -160,7 +160,11 @@ impl<'a> Log<'a> {
         }
     }
 
-    pub(super) fn was_written(&mut self, chunk: usize, parts: Result<Vec<Part>, IngestError>) {
+    pub(super) fn was_written(
+        &mut self,
+        chunk: usize,
+        parts: Result<Vec<StagedPart>, IngestError>,
+    ) {
         self.chunks_in_writing -= 1;
         match parts {
             Ok(parts) => {

@@ -9,7 +9,7 @@ use crate::logs::inputs::Input;
 use crate::logs::summary::{Failed, FileSummary, IngestSummary, Skipped};
 
 /// What is to be done, and what has been done.
-pub(super) struct State<'a> {
+pub(super) struct PipelineState<'a> {
     inputs: &'a [Input],
     threads: usize,
     /// Whether a log that cannot be read ends only itself.
@@ -27,7 +27,7 @@ pub(super) struct State<'a> {
     pub(super) outcome: Result<IngestSummary, IngestError>,
 }
 
-impl<'a> State<'a> {
+impl<'a> PipelineState<'a> {
     pub(super) fn new(inputs: &'a [Input], threads: usize, keep_going: bool) -> Self {
         Self {
             inputs,

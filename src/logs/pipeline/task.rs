@@ -6,16 +6,16 @@ use tempfile::TempDir;
 
 use crate::logs::chunk::Chunk;
 use crate::logs::error::IngestError;
-use crate::logs::keeper::{Keeper, Kept, Step};
-use crate::logs::reader::{Parsed, Piece, Reader};
+use crate::logs::keeper::{KeepStep, Keeper, Kept};
+use crate::logs::reader::{LogReader, Parsed, Piece};
 use crate::logs::summary::FileSummary;
-use crate::logs::writer::Part;
+use crate::logs::writer::StagedPart;
 
 /// Something that one thread does; the number is that of the log.
 pub(super) enum Task<'a> {
     Open(usize),
     /// Into the memory of a block that is no longer needed.
-    Read(usize, Reader<'a>, Vec<u8>),
+    Read(usize, LogReader<'a>, Vec<u8>),
     Parse(usize, u64, Piece),
     Keep(usize, Box<Keeper<'a>>, Parsed),
     Write(usize, Chunk, Arc<TempDir>),
@@ -25,12 +25,12 @@ pub(super) enum Task<'a> {
 /// What came of a task.
 pub(super) enum Done<'a> {
     Open(usize, Result<Opened<'a>, IngestError>),
-    Read(usize, Reader<'a>, Piece),
+    Read(usize, LogReader<'a>, Piece),
     /// With the memory of its block.
     Parse(usize, u64, Parsed, Vec<u8>),
     /// With the number of the chunk that gathered.
-    Keep(usize, usize, Result<Step<'a>, IngestError>),
-    Write(usize, usize, Result<Vec<Part>, IngestError>),
+    Keep(usize, usize, Result<KeepStep<'a>, IngestError>),
+    Write(usize, usize, Result<Vec<StagedPart>, IngestError>),
     Publish(usize, Result<FileSummary, IngestError>),
 }
 
@@ -39,7 +39,7 @@ pub(super) enum Opened<'a> {
     /// The warehouse holds the log.
     Known(FileSummary),
     New {
-        reader: Reader<'a>,
+        reader: LogReader<'a>,
         keeper: Box<Keeper<'a>>,
         staging: Arc<TempDir>,
     },
@@ -50,7 +50,7 @@ pub(super) enum Finished {
     Known(FileSummary),
     Staged {
         kept: Box<Kept>,
-        parts: Vec<Part>,
+        parts: Vec<StagedPart>,
         staging: Arc<TempDir>,
     },
 }
