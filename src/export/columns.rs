@@ -1,9 +1,7 @@
 //! What each column of an export means.
 
-use super::star::StarTable;
-
 /// Columns that `traffic_windows` and `scored_windows` share.
-const WINDOWS: &[(&str, &str)] = &[
+pub(super) const WINDOWS: &[(&str, &str)] = &[
     (
         "site",
         "Series: the site, or what the job's series key names",
@@ -31,7 +29,7 @@ const WINDOWS: &[(&str, &str)] = &[
     ),
 ];
 
-const SCORES: &[(&str, &str)] = &[
+pub(super) const SCORES: &[(&str, &str)] = &[
     (
         "rnn_score",
         "Anomaly score of the plain recurrent network, in [0, 1): one minus the share of normal windows that are at least as unusual",
@@ -72,7 +70,7 @@ const SCORES: &[(&str, &str)] = &[
     ),
 ];
 
-const INCIDENTS: &[(&str, &str)] = &[
+pub(super) const INCIDENTS: &[(&str, &str)] = &[
     (
         "incident_id",
         "Key: follows from site and started_at, and stays the same in every run",
@@ -107,7 +105,7 @@ const INCIDENTS: &[(&str, &str)] = &[
     ("run_id", "That of the window that the incident starts with"),
 ];
 
-const INCIDENT_CAUSES: &[(&str, &str)] = &[
+pub(super) const INCIDENT_CAUSES: &[(&str, &str)] = &[
     ("incident_id", "Key of the incident"),
     (
         "dimension",
@@ -135,7 +133,7 @@ const INCIDENT_CAUSES: &[(&str, &str)] = &[
     ("dimension_rank", "From 1, within the dimension"),
 ];
 
-const DETECTORS: &[(&str, &str)] = &[
+pub(super) const DETECTORS: &[(&str, &str)] = &[
     ("detector", "Name, as in scored_windows"),
     ("detector_version", "Version, as in scored_windows"),
     ("is_current", "Whether the name alone means this version"),
@@ -191,7 +189,7 @@ const DETECTORS: &[(&str, &str)] = &[
     ("fault", "Why it cannot be read, if so"),
 ];
 
-const RUNS: &[(&str, &str)] = &[
+pub(super) const RUNS: &[(&str, &str)] = &[
     (
         "run_id",
         "Key: digest of what went before and what was built",
@@ -252,33 +250,3 @@ const RUNS: &[(&str, &str)] = &[
          times; NULL if there are none",
     ),
 ];
-
-const fn groups(table: StarTable) -> &'static [&'static [(&'static str, &'static str)]] {
-    match table {
-        StarTable::TrafficWindows => &[WINDOWS],
-        StarTable::ScoredWindows => &[WINDOWS, SCORES],
-        StarTable::Incidents => &[INCIDENTS],
-        StarTable::IncidentCauses => &[INCIDENT_CAUSES],
-        StarTable::Detectors => &[DETECTORS],
-        StarTable::Runs => &[RUNS],
-    }
-}
-
-/// What a column means.
-#[must_use]
-pub fn description(table: StarTable, column: &str) -> Option<&'static str> {
-    let mut columns = groups(table).iter().copied().flatten();
-    columns
-        .find(|(name, _)| *name == column)
-        .map(|(_, text)| *text)
-}
-
-/// The columns that are described.
-#[cfg(test)]
-pub(super) fn described(table: StarTable) -> impl Iterator<Item = &'static str> {
-    groups(table)
-        .iter()
-        .copied()
-        .flatten()
-        .map(|(name, _)| *name)
-}

@@ -1,6 +1,6 @@
 //! The table `detectors`: what has been trained, and what comes with the program.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use anomalog_engine::detector::DetectorStore;
 use anomalog_engine::detector::{Manifest, StoredDetector, Validation};
@@ -8,10 +8,42 @@ use datafusion::arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::error::Result;
-use super::star::DETECTORS;
+use crate::schema::timestamp_type;
 use crate::warehouse::Warehouse;
+
+/// `detectors`: one row per version that there is, those that come with the program included.
+pub static DETECTORS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let number = |name: &str| Field::new(name, DataType::Int64, true);
+    let double = |name: &str| Field::new(name, DataType::Float64, true);
+    Arc::new(Schema::new(vec![
+        Field::new("detector", DataType::Utf8, false),
+        Field::new("detector_version", DataType::Int32, false),
+        Field::new("is_current", DataType::Boolean, false),
+        Field::new("is_shipped", DataType::Boolean, false),
+        Field::new("architecture", DataType::Utf8, true),
+        Field::new("objective", DataType::Utf8, true),
+        Field::new("metrics", DataType::Utf8, true),
+        number("step_seconds"),
+        number("hidden_size"),
+        number("lookback"),
+        number("block"),
+        Field::new("trained_from", timestamp_type(), true),
+        Field::new("trained_until", timestamp_type(), true),
+        number("series"),
+        number("windows"),
+        number("seed"),
+        Field::new("began_with", DataType::Utf8, true),
+        double("alarms_per_week"),
+        double("error"),
+        double("error_of_median"),
+        double("error_of_previous"),
+        Field::new("weights_sha256", DataType::Utf8, true),
+        Field::new("fault", DataType::Utf8, true),
+    ]))
+});
 
 /// Every detector of a warehouse, in the order in which `anomalog detectors list` has them.
 ///

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use datafusion::arrow::datatypes::{DataType, Field};
 
-use super::columns;
 use super::format::ExportFormat;
+use super::star;
 use super::star::StarTable;
 
 /// How the files of a table are called.
@@ -72,7 +72,7 @@ pub(super) fn columns_csv() -> String {
 fn each_column(mut act: impl FnMut(StarTable, &Field, &str)) {
     for table in StarTable::ALL {
         for field in table.schema().fields() {
-            let description = columns::description(table, field.name()).unwrap_or_default();
+            let description = star::description(table, field.name()).unwrap_or_default();
             act(table, field, description);
         }
     }
@@ -112,7 +112,7 @@ pub(super) fn readme(layout: Layout, format: ExportFormat) -> String {
              | column | type | can be NULL | meaning |\n|---|---|---|---|\n"
         );
         for field in table.schema().fields() {
-            let description = columns::description(table, field.name()).unwrap_or_default();
+            let description = star::description(table, field.name()).unwrap_or_default();
             let nullable = if field.is_nullable() { "yes" } else { "" };
             let (name, type_name) = (field.name(), type_name(field.data_type()));
             let _ = writeln!(

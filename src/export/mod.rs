@@ -29,11 +29,11 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 use serde::Serialize;
 
-pub use columns::description;
+pub use detectors::DETECTORS;
 pub use error::{Error, Result};
 pub use follow::{Followed, follow};
 pub use format::ExportFormat;
-pub use star::{DETECTORS, SCORED_WINDOWS, StarTable};
+pub use star::{SCORED_WINDOWS, StarTable, description};
 
 use crate::explain::cannot;
 use crate::units::dates::DateLimits;

@@ -22,11 +22,11 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::columns;
-use super::detectors;
+use super::detectors::{self, DETECTORS};
 use super::error::Result;
 use crate::explain::MissingColumn;
 use crate::explain::cannot;
-use crate::schema::{INCIDENT_CAUSES, INCIDENTS, RUNS, TRAFFIC_WINDOWS, Table, timestamp_type};
+use crate::schema::{INCIDENT_CAUSES, INCIDENTS, RUNS, TRAFFIC_WINDOWS, Table};
 use crate::units::dates::DateLimits;
 use crate::warehouse;
 use crate::warehouse::Warehouse;
@@ -66,37 +66,6 @@ pub static SCORED_WINDOWS: LazyLock<SchemaRef> = LazyLock::new(|| {
     fields.push(Field::new("detector_version", DataType::Int32, false));
     fields.push(Field::new("run_id", DataType::Utf8, false));
     Arc::new(Schema::new(fields))
-});
-
-/// `detectors`: one row per version that there is, those that come with the program included.
-pub static DETECTORS: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let number = |name: &str| Field::new(name, DataType::Int64, true);
-    let double = |name: &str| Field::new(name, DataType::Float64, true);
-    Arc::new(Schema::new(vec![
-        Field::new("detector", DataType::Utf8, false),
-        Field::new("detector_version", DataType::Int32, false),
-        Field::new("is_current", DataType::Boolean, false),
-        Field::new("is_shipped", DataType::Boolean, false),
-        Field::new("architecture", DataType::Utf8, true),
-        Field::new("objective", DataType::Utf8, true),
-        Field::new("metrics", DataType::Utf8, true),
-        number("step_seconds"),
-        number("hidden_size"),
-        number("lookback"),
-        number("block"),
-        Field::new("trained_from", timestamp_type(), true),
-        Field::new("trained_until", timestamp_type(), true),
-        number("series"),
-        number("windows"),
-        number("seed"),
-        Field::new("began_with", DataType::Utf8, true),
-        double("alarms_per_week"),
-        double("error"),
-        double("error_of_median"),
-        double("error_of_previous"),
-        Field::new("weights_sha256", DataType::Utf8, true),
-        Field::new("fault", DataType::Utf8, true),
-    ]))
 });
 
 /// `runs` as exported. What a run of an earlier program did not count is NULL.
@@ -193,7 +162,7 @@ impl StarTable {
             Self::Runs => &EXPORTED_RUNS,
         };
         let fields = schema.fields().iter().map(|field| {
-            let description = columns::description(self, field.name());
+            let description = description(self, field.name());
             let metadata = description.map(|text| ("description".to_owned(), text.to_owned()));
             let metadata: HashMap<String, String> = metadata.into_iter().collect();
             field.as_ref().clone().with_metadata(metadata)
@@ -328,6 +297,36 @@ fn by_name(batch: &RecordBatch, schema: &SchemaRef, path: &Path) -> Result<Recor
     Ok(RecordBatch::try_new(SchemaRef::clone(schema), columns)?)
 }
 
+const fn groups(table: StarTable) -> &'static [&'static [(&'static str, &'static str)]] {
+    match table {
+        StarTable::TrafficWindows => &[columns::WINDOWS],
+        StarTable::ScoredWindows => &[columns::WINDOWS, columns::SCORES],
+        StarTable::Incidents => &[columns::INCIDENTS],
+        StarTable::IncidentCauses => &[columns::INCIDENT_CAUSES],
+        StarTable::Detectors => &[columns::DETECTORS],
+        StarTable::Runs => &[columns::RUNS],
+    }
+}
+
+/// Says what a column of an export means.
+#[must_use]
+pub fn description(table: StarTable, column: &str) -> Option<&'static str> {
+    let mut columns = groups(table).iter().copied().flatten();
+    columns
+        .find(|(name, _)| *name == column)
+        .map(|(_, text)| *text)
+}
+
+/// The columns that are described.
+#[cfg(test)]
+pub(super) fn described(table: StarTable) -> impl Iterator<Item = &'static str> {
+    groups(table)
+        .iter()
+        .copied()
+        .flatten()
+        .map(|(name, _)| *name)
+}
+
 #[cfg(test)]
 mod tests {
     use datafusion::arrow::array::{Array, StringArray};
@@ -344,14 +343,14 @@ mod tests {
                 .map(|field| &**field.name())
                 .collect();
             for column in &columns {
-                let text = columns::description(table, column);
+                let text = description(table, column);
                 assert!(
                     text.is_some(),
                     "{}.{column} has no description",
                     table.name()
                 );
             }
-            for column in columns::described(table) {
+            for column in described(table) {
                 let name = table.name();
                 assert!(columns.contains(&column), "{name} has no column `{column}`");
             }

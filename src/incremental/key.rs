@@ -39,23 +39,25 @@ pub(crate) enum Made {
 }
 
 impl Made {
-    /// The word that begins the key, and the version of the code.
-    const fn word_and_version(self) -> (&'static str, u32) {
+    /// The word that begins the key, and the versions of the code that has a part in it.
+    const fn word_and_versions(self) -> (&'static str, &'static [u32]) {
+        use version::{EXPORT, INCIDENTS, RUN, SCORES, WINDOWS};
         match self {
-            Self::Inputs => ("inputs", version::RUN),
-            Self::Run => ("run", version::RUN),
-            Self::Link => ("link", version::WINDOWS),
-            Self::Traffic => ("traffic", version::WINDOWS),
-            Self::NoTraffic => ("no traffic", version::WINDOWS),
-            Self::TrafficWindows => ("traffic_windows", version::WINDOWS),
-            Self::Detectors => ("detectors", version::SCORES),
-            Self::DetectorsOverTime => ("detectors over time", version::SCORES),
-            Self::ScoredWindows => ("scored_windows", version::SCORES),
-            Self::IncidentRules => ("incident rules", version::INCIDENTS),
-            Self::Incidents => ("incidents", version::INCIDENTS),
-            Self::CausesOfDate => ("incident_causes of a date", version::INCIDENTS),
-            Self::IncidentCauses => ("incident_causes", version::INCIDENTS),
-            Self::Export => ("export", version::EXPORT),
+            // A run makes all tables: whichever code is another looks at them again.
+            Self::Inputs => ("inputs", &[RUN, WINDOWS, SCORES, INCIDENTS]),
+            Self::Run => ("run", &[RUN]),
+            Self::Link => ("link", &[WINDOWS]),
+            Self::Traffic => ("traffic", &[WINDOWS]),
+            Self::NoTraffic => ("no traffic", &[WINDOWS]),
+            Self::TrafficWindows => ("traffic_windows", &[WINDOWS]),
+            Self::Detectors => ("detectors", &[SCORES]),
+            Self::DetectorsOverTime => ("detectors over time", &[SCORES]),
+            Self::ScoredWindows => ("scored_windows", &[SCORES]),
+            Self::IncidentRules => ("incident rules", &[INCIDENTS]),
+            Self::Incidents => ("incidents", &[INCIDENTS]),
+            Self::CausesOfDate => ("incident_causes of a date", &[INCIDENTS]),
+            Self::IncidentCauses => ("incident_causes", &[INCIDENTS]),
+            Self::Export => ("export", &[EXPORT]),
         }
     }
 }
@@ -67,19 +69,21 @@ pub(crate) struct Key(blake3::Hasher);
 impl Key {
     /// Begins the key of something.
     pub(crate) fn of(made: Made) -> Self {
-        let (word, version) = made.word_and_version();
-        Self::default().text(word).number(i64::from(version))
+        let (word, versions) = made.word_and_versions();
+        Self::versioned(word, versions)
+    }
+
+    fn versioned(word: &str, versions: &[u32]) -> Self {
+        let mut key = Self::default().text(word);
+        for version in versions {
+            key.add_number(i64::from(*version));
+        }
+        key
     }
 
     #[must_use]
     pub(crate) fn text(mut self, text: &str) -> Self {
         self.add_text(text);
-        self
-    }
-
-    #[must_use]
-    pub(crate) fn number(mut self, number: i64) -> Self {
-        self.add_number(number);
         self
     }
 
@@ -122,6 +126,17 @@ mod tests {
         assert_ne!(key("", "abc"), key("abc", ""));
         assert_eq!(key("a", "b"), key("a", "b"));
         assert_ne!(Key::of(Made::Run).finish(), Key::of(Made::Inputs).finish());
+    }
+
+    #[test]
+    fn another_version_of_scoring_is_another_key() {
+        for made in [Made::Inputs, Made::Detectors, Made::ScoredWindows] {
+            let (word, versions) = made.word_and_versions();
+            assert!(versions.contains(&version::SCORES), "{made:?}");
+            let others: Vec<u32> = versions.iter().map(|version| version + 1).collect();
+            let other = Key::versioned(word, &others).finish();
+            assert_ne!(Key::of(made).finish(), other, "{made:?}");
+        }
     }
 
     #[test]

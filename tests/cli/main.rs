@@ -19,6 +19,7 @@ mod shipped;
 mod simulate;
 mod sql;
 mod train;
+mod versions;
 mod windows;
 
 use std::collections::BTreeMap;

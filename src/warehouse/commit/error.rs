@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use super::lock::Holder;
+use super::holder::Holder;
 use crate::explain::{ExitStatus, Explain, FileError};
 
 /// Why a warehouse cannot be changed.

@@ -3,16 +3,13 @@
 //! The system releases it when its holder ends, however that ends, so no lock is ever left behind.
 //! The locked file says who holds it, for the message to those who come second.
 
-use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io::{Seek, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use chrono::{SecondsFormat, Utc};
-use serde::{Deserialize, Serialize};
-
 use super::error::CommitError;
+use super::holder::Holder;
 use crate::explain::cannot;
 
 /// The locked file.
@@ -30,51 +27,6 @@ pub enum Wait {
     ForEver,
     /// So long.
     For(Duration),
-}
-
-/// Who holds a lock, as far as it said so.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// What it does, such as `anomalog run`.
-    pub purpose: String,
-    /// Its process.
-    pub pid: u32,
-    /// Its machine.
-    pub host: String,
-    /// Since when, RFC 3339.
-    pub since: String,
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.pid == 0 {
-            return f.write_str("another process");
-        }
-        write!(
-            f,
-            "`{}` (process {} on {}, since {})",
-            self.purpose, self.pid, self.host, self.since
-        )
-    }
-}
-
-impl Holder {
-    fn this(purpose: &str) -> Self {
-        Self {
-            purpose: purpose.to_owned(),
-            pid: std::process::id(),
-            host: host(),
-            since: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
-        }
-    }
-}
-
-/// The name of this machine, as Linux tells it, else as the shell does.
-fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .ok()
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .map_or_else(|| "this machine".to_owned(), |name| name.trim().to_owned())
 }
 
 /// A held lock; released when dropped.

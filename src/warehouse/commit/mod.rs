@@ -17,6 +17,7 @@
 //! All goes through [`ObjectStore`]; for now that is a local folder (`local`).
 
 mod error;
+mod holder;
 mod journal;
 mod local;
 mod lock;
@@ -33,7 +34,8 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tempfile::TempDir;
 
 pub use error::CommitError;
-pub use lock::{Holder, Lock, Wait};
+pub use holder::Holder;
+pub use lock::{Lock, Wait};
 pub use manifest::{Manifest, Partition, PartitionDate};
 pub use retired::Retired;
 
