@@ -25,7 +25,7 @@ use anomalog::cli::printer::Printer;
 use anomalog::cli::{Cli, Command, IncidentsArgs, WindowsArgs};
 use anomalog::commands::error::CommandError as Error;
 use anomalog::commands::{Settings, incidents, train, windows};
-use anomalog::logs::linked::{ColumnMapping, Source};
+use anomalog::logs::linked::{ColumnMapping, LinkedSource};
 use anomalog::progress::Unwatched;
 use anomalog::schema::{ACCESS_LOGS, DATE_PARTITION, LABELS, LOG_FILES, TRAFFIC_WINDOWS, Table};
 use anomalog::session::{Session, SessionOptions};
@@ -160,7 +160,7 @@ impl Database {
             .filter(|mapping| !mapping.is_empty())
             .map(str::parse)
             .collect::<Result<Vec<ColumnMapping>, _>>()?;
-        let source = Source::link(&self.folder.path().join(name), &mappings, None)?;
+        let source = LinkedSource::link(&self.folder.path().join(name), &mappings, None)?;
         Ok(source.save(&self.warehouse)?)
     }
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use anomalog::cli::ArchitectureArg;
+use anomalog::cli::values::{architecture, at_least_one};
+use anomalog_engine::network::Architecture;
 use clap::{Args, Parser, Subcommand};
 
 /// Compares detectors of anomalog, and makes those that are compiled into it: for its developers.
@@ -81,12 +82,12 @@ pub(crate) struct PretrainArgs {
     /// Architectures to train.
     #[arg(
         long,
-        value_enum,
         value_name = "NAME",
         value_delimiter = ',',
+        value_parser = architecture(),
         default_value = "rnn,lstm,gru,clstm"
     )]
-    pub(crate) arch: Vec<ArchitectureArg>,
+    pub(crate) arch: Vec<Architecture>,
 
     /// Seed of every random choice.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -111,9 +112,4 @@ pub(crate) struct PretrainArgs {
     /// Version of the detectors: counts up when they change.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one())]
     pub(crate) release: u32,
-}
-
-/// Accepts whole numbers from one.
-fn at_least_one() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(1..)
 }

@@ -471,7 +471,7 @@ mod tests {
     fn parquet_is_read_as_the_simulator_writes_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("labels.parquet");
-        let written = crate::simulation::Label {
+        let written = crate::simulation::SimulatedLabel {
             site: "shop".into(),
             start: 60_000_000,
             end: 120_000_000,

@@ -2,19 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
+use anomalog_engine::network::Architecture;
 use anomalog_engine::series::time_zone::TimeZone;
 use chrono::{DateTime, Utc};
 
 use super::error::Result;
 use super::{Settings, ingest, score, train};
-use crate::cli::{
-    ArchitectureArg, IngestArgs, LogFormatArg, ObjectiveArg, ScoreArgs, TrainArgs, WindowsArgs,
-    WindowsInputArgs,
-};
+use crate::cli::{IngestArgs, ScoreArgs, TrainArgs, WindowsArgs, WindowsInputArgs};
 use crate::explain::cannot;
+use crate::logs::LogFormat;
 use crate::schema::Table;
 use crate::session::queries::Query;
 use crate::simulation::{self, Simulation, simulate};
+use crate::training::Goal;
 
 /// The sample as it lies in the repository; elsewhere the same logs are simulated.
 const SAMPLE: &str = "data/sample";
@@ -84,7 +84,7 @@ pub async fn run(settings: &Settings) -> Result<()> {
 struct Demonstration {
     ingested: ingest::Ingested,
     trained: train::Trained,
-    scored: score::Scored,
+    scored: score::WindowsScored,
 }
 
 impl std::fmt::Display for Demonstration {
@@ -123,7 +123,7 @@ fn copy_labels(settings: &Settings, sample: &Path) -> Result<()> {
 fn ingest_arguments(sample: &Path) -> IngestArgs {
     IngestArgs {
         inputs: vec![sample.join(simulation::LOGS)],
-        format: LogFormatArg::Auto,
+        format: LogFormat::Auto,
         site: None,
         columns: None,
         delimiter: None,
@@ -138,8 +138,8 @@ fn ingest_arguments(sample: &Path) -> IngestArgs {
 fn train_arguments() -> TrainArgs {
     TrainArgs {
         time_zone: TimeZone::UTC,
-        arch: ArchitectureArg::ALL.to_vec(),
-        objective: ObjectiveArg::Forecast,
+        arch: Architecture::ALL.to_vec(),
+        objective: Goal::Forecast,
         labels: None,
         include_anomalies: false,
         metrics: METRICS.map(str::to_owned).to_vec(),

@@ -148,31 +148,9 @@ impl Explain for Fault {
     }
 }
 
-/// Options of `anomalog train` that do not go with each other, or with the windows.
+/// Options of `anomalog train` that do not go with each other.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainFault {
-    /// A name that cannot be a folder.
-    #[error("`{found}` cannot name a detector: use ASCII letters, digits, `_`, `-` and `.`")]
-    DetectorName {
-        /// What was given.
-        found: String,
-    },
-    /// A name that a detector already has that comes with the program.
-    #[error("`{found}` is the name of a detector that comes with the program")]
-    ShippedName {
-        /// The name.
-        found: String,
-    },
-    /// Options that do not go with the detector that training begins with.
-    #[error("`{detector}` {expected}, which does not go with `{found}`")]
-    BeginningMismatch {
-        /// The detector of `--from`.
-        detector: String,
-        /// What it is.
-        expected: String,
-        /// The option that asks for something else.
-        found: String,
-    },
     /// Options that do not go together.
     #[error("`{option}` does not go with `--objective {objective}`")]
     ObjectiveMismatch {
@@ -181,54 +159,15 @@ pub enum TrainFault {
         /// The objective.
         objective: &'static str,
     },
-    /// Labels of a series that there is not.
-    #[error(
-        "`{}` labels the series `{series}`, which has no windows, only {}",
-        .labels.display(),
-        crate::explain::first_backticked(.found)
-    )]
-    UnknownSeries {
-        /// The file or folder of labels.
-        labels: PathBuf,
-        /// The series.
-        series: String,
-        /// The series that there are.
-        found: Vec<String>,
-    },
-    /// No label says anything of the windows to learn from.
-    #[error(
-        "none of {count} labels of `{}` lies in the windows to learn from, {from} to {until}",
-        .labels.display()
-    )]
-    NoLabels {
-        /// The file or folder of labels.
-        labels: PathBuf,
-        /// How many labels there are.
-        count: usize,
-        /// First window.
-        from: String,
-        /// End of the last window.
-        until: String,
-    },
 }
 
 impl Explain for TrainFault {
     fn hint(&self) -> Option<Cow<'_, str>> {
         let hint = match self {
-            Self::DetectorName { .. } => return None,
-            Self::ShippedName { .. } => "choose another with `--name`",
-            Self::BeginningMismatch { .. } => {
-                "training goes on with a detector as it is: leave the option out, or train without \
-                 `--from`"
-            }
             Self::ObjectiveMismatch { objective, .. } if *objective == "classify" => {
                 "classifiers begin with new weights, as labels are what they learn from"
             }
             Self::ObjectiveMismatch { .. } => "labels are what `--objective classify` learns from",
-            Self::UnknownSeries { .. } => {
-                "labels name series as the column `site` of the windows does"
-            }
-            Self::NoLabels { .. } => "move `--until`, or label anomalies before it",
         };
         Some(hint.into())
     }

@@ -9,9 +9,6 @@ use datafusion::prelude::DataFrame;
 
 use super::Settings;
 use super::error::Result;
-use super::train::{
-    DEFAULT_CLASSIFIER_HIDDEN, DEFAULT_FINE_TUNE_STEPS, DEFAULT_HIDDEN, DEFAULT_STEPS,
-};
 use super::windows_input::{self, check_metrics};
 use crate::calendar::labels;
 use crate::cli::{Candidates, EvaluateArgs};
@@ -28,7 +25,8 @@ use crate::measures::alarms::AlarmRules;
 use crate::progress::Progress;
 use crate::scores::{SERIES, WINDOW_START};
 use crate::training::dataset::Series;
-use crate::training::loader::{self, Key, Sampling};
+use crate::training::goal::{DEFAULT_FINE_TUNE_STEPS, DEFAULT_STEPS, Goal};
+use crate::training::loader::{self, Sampling, WindowColumns};
 use crate::warehouse::publish;
 
 /// The dataset that windows of the warehouse are.
@@ -111,7 +109,7 @@ async fn label(
 
 /// All windows of a frame, by site.
 pub async fn windows(frame: DataFrame, metrics: &[String]) -> Result<Vec<Series>> {
-    let key = Key {
+    let key = WindowColumns {
         series: SERIES,
         window_start: WINDOW_START,
     };
@@ -170,17 +168,18 @@ fn resolve(args: EvaluateArgs, stored: Vec<Arc<Detector>>) -> EvaluationSettings
         }
     }
     let steps = args.steps.unwrap_or(DEFAULT_STEPS) as usize;
+    let hidden_size = |goal: Goal| args.hidden.unwrap_or(goal.default_hidden()) as usize;
     EvaluationSettings {
         candidates: distinct(candidates.into_iter()),
         stored,
-        protocols: distinct(args.protocol.into_iter().map(Into::into)),
+        protocols: distinct(args.protocol.into_iter()),
         seeds: distinct(args.seed.into_iter()),
         learning: Learning {
             steps,
             fine_tune_steps: args.fine_tune_steps.unwrap_or(DEFAULT_FINE_TUNE_STEPS) as usize,
-            hidden_size: args.hidden.unwrap_or(DEFAULT_HIDDEN) as usize,
+            hidden_size: hidden_size(Goal::Forecast),
             classifier_steps: steps,
-            classifier_hidden_size: args.hidden.unwrap_or(DEFAULT_CLASSIFIER_HIDDEN) as usize,
+            classifier_hidden_size: hidden_size(Goal::Classify),
             horizons: None,
             alarms_per_week: args.alarms_per_week,
         },

@@ -22,7 +22,7 @@ use crate::warehouse::settings::WindowSettings;
 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Found {
+pub struct IncidentsBuilt {
     /// Incidents written.
     pub incidents: usize,
     /// Of these, by severity.
@@ -31,7 +31,7 @@ pub struct Found {
     pub explained: usize,
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for IncidentsBuilt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             incidents,
@@ -67,7 +67,7 @@ pub async fn run(settings: &Settings, args: IncidentsArgs) -> Result<()> {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<Found> {
+pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<IncidentsBuilt> {
     let session = settings.open().await?;
     let mut range = whole_dates(&time_range(args.since, args.until));
     // Incidents of windows that are no longer kept stay as they are.
@@ -87,7 +87,7 @@ pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<Found> {
     let bar = settings.printer.begin("explaining incidents", None);
     let mut writer = settings.writer("anomalog incidents").await?;
     let mut staged = Staged::begin(&writer)?;
-    let mut summary = Found::default();
+    let mut summary = IncidentsBuilt::default();
     let dates = finder.dates().iter().filter(|date| is_asked_for(date));
     let dates: BTreeSet<NaiveDate> = dates.copied().collect();
     if let (Some(first), Some(last)) = (dates.first(), dates.last()) {
@@ -115,7 +115,7 @@ pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<Found> {
     Ok(summary)
 }
 
-impl Found {
+impl IncidentsBuilt {
     /// Counts in the incidents of a date and their causes.
     fn count(&mut self, incidents: &RecordBatch, causes: &RecordBatch) {
         let texts = |batch: &RecordBatch, name: &str| -> Vec<String> {

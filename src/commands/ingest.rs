@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::Settings;
 use super::error::{Fault, Result};
 use super::windows;
-use crate::cli::{IngestArgs, LogFormatArg};
+use crate::cli::IngestArgs;
 use crate::intake;
-use crate::logs::linked::{ColumnMapping, Source};
-use crate::logs::{self, FileStatus, Format, IngestOptions, IngestSummary};
+use crate::logs::linked::{ColumnMapping, LinkedSource};
+use crate::logs::{self, FileStatus, IngestOptions, IngestSummary, LogFormat};
 use crate::progress::Progress;
 use crate::session;
 use crate::windows::WindowsSummary;
@@ -25,7 +25,7 @@ pub struct Ingested {
     #[serde(flatten)]
     pub logs: IngestSummary,
     /// The Parquet logs that were linked.
-    pub linked: Vec<Source>,
+    pub linked: Vec<LinkedSource>,
     /// The traffic windows, if they were rebuilt.
     pub windows: Option<WindowsSummary>,
 }
@@ -148,17 +148,17 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
     })
 }
 
-fn is_parquet(input: &Path, format: LogFormatArg) -> bool {
+fn is_parquet(input: &Path, format: LogFormat) -> bool {
     match format {
-        LogFormatArg::Parquet => true,
-        LogFormatArg::Auto => input
+        LogFormat::Parquet => true,
+        LogFormat::Auto => input
             .extension()
             .is_some_and(|extension| extension == "parquet"),
         _ => false,
     }
 }
 
-fn link(args: &IngestArgs, parquet: &[PathBuf]) -> Result<Vec<Source>> {
+fn link(args: &IngestArgs, parquet: &[PathBuf]) -> Result<Vec<LinkedSource>> {
     let mappings = args.columns.iter().flat_map(logs::FieldMap::iter);
     let mappings = if parquet.is_empty() {
         Vec::new()
@@ -174,35 +174,23 @@ fn link(args: &IngestArgs, parquet: &[PathBuf]) -> Result<Vec<Source>> {
     };
     parquet
         .iter()
-        .map(|path| Ok(Source::link(path, &mappings, args.site.as_deref())?))
+        .map(|path| Ok(LinkedSource::link(path, &mappings, args.site.as_deref())?))
         .collect()
 }
 
 fn options(settings: &Settings, args: &IngestArgs) -> Result<IngestOptions> {
-    let delimiter = |default: u8| match args.delimiter {
-        None => Ok(default),
-        Some(given) => u8::try_from(given)
-            .ok()
-            .filter(u8::is_ascii)
-            .ok_or(Fault::Delimiter { found: given }),
-    };
-    let format = match args.format {
-        LogFormatArg::Auto if args.delimiter.is_some() => Some(Format::Delimited {
-            delimiter: delimiter(b',')?,
-        }),
-        LogFormatArg::Auto | LogFormatArg::Parquet => None,
-        LogFormatArg::Common => Some(Format::Common),
-        LogFormatArg::Combined => Some(Format::Combined),
-        LogFormatArg::Json => Some(Format::Json),
-        LogFormatArg::Tsv => Some(Format::Delimited {
-            delimiter: delimiter(b'\t')?,
-        }),
-        LogFormatArg::Csv => Some(Format::Delimited {
-            delimiter: delimiter(b',')?,
-        }),
-    };
+    // A format without columns has no delimiter: whatever was given says nothing of it.
+    let delimiter = args.delimiter.filter(|_| args.format.takes_delimiter());
+    let delimiter = delimiter
+        .map(|given| {
+            u8::try_from(given)
+                .ok()
+                .filter(u8::is_ascii)
+                .ok_or(Fault::Delimiter { found: given })
+        })
+        .transpose()?;
     Ok(IngestOptions {
-        format,
+        format: args.format.of_lines(delimiter),
         site: args.site.clone(),
         columns: args.columns.clone().unwrap_or_default(),
         threads: settings

@@ -15,11 +15,11 @@ use crate::warehouse::publish::file_beside;
 
 /// What was written.
 #[derive(Debug, Serialize)]
-struct Written {
+struct JobWritten {
     job: PathBuf,
 }
 
-impl fmt::Display for Written {
+impl fmt::Display for JobWritten {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let job = self.job.display();
         write!(
@@ -60,7 +60,7 @@ pub fn run(settings: &Settings, args: &InitArgs, has_warehouse: bool) -> Result<
     file.write_all(text.as_bytes()).map_err(failed())?;
     let kept = file.persist_noclobber(&args.job);
     kept.map_err(|error| failed()(error.error))?;
-    Ok(settings.printer.summary(&Written {
+    Ok(settings.printer.summary(&JobWritten {
         job: args.job.clone(),
     })?)
 }

@@ -8,7 +8,6 @@ use super::Settings;
 use super::error::Result;
 use crate::cli::RunArgs;
 use crate::explain::ExitStatus;
-use crate::incidents::SeverityRule;
 use crate::job::{Job, JobRun};
 use crate::units::dates::DateLimits;
 
@@ -47,7 +46,7 @@ pub async fn run(settings: &Settings, args: &RunArgs, has_warehouse: bool) -> Re
     }
     let summary = ended?;
     settings.printer.summary(&summary)?;
-    let fail_on = args.fail_on.map(SeverityRule::from);
+    let fail_on = args.fail_on;
     let status = summary.exit_status(fail_on);
     if let (ExitStatus::Incidents, Some(severity)) = (status, fail_on) {
         settings.printer.warning(format_args!(

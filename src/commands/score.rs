@@ -27,11 +27,12 @@ use crate::scores::{self, WINDOW_START, exported};
 use crate::units::zones::SeriesTimeZones;
 use crate::units::{rfc_3339, time_range, whole_dates};
 use crate::warehouse::commit::Partition;
+use crate::warehouse::listing::parquet_files;
 use crate::warehouse::tables::{DatedTableWriter, TableFileWriter, partition_file};
 
 /// What was scored.
 #[derive(Debug, Default, Serialize)]
-pub struct Scored {
+pub struct WindowsScored {
     /// The file or table written.
     pub out: PathBuf,
     /// Rows written.
@@ -53,7 +54,7 @@ pub struct Scored {
     pub run_id: String,
 }
 
-impl fmt::Display for Scored {
+impl fmt::Display for WindowsScored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -96,7 +97,7 @@ pub async fn run(settings: &Settings, args: ScoreArgs) -> Result<()> {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
+pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<WindowsScored> {
     if args.input.windows.is_some() && args.out.is_none() {
         return Err(Fault::NoScoreOutput.into());
     }
@@ -131,7 +132,7 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
     .await?;
     let is_shipped = shipped::is_shipped(&selection.chosen.name);
     let trained_until = (!is_shipped).then_some(selection.chosen.training.until_micros);
-    let mut scored = Scored {
+    let mut scored = WindowsScored {
         detectors: selection
             .by_architecture
             .iter()
@@ -140,7 +141,7 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
         detector: selection.chosen.id(),
         trained_until: trained_until.map(rfc_3339),
         run_id,
-        ..Scored::default()
+        ..WindowsScored::default()
     };
     let until = trained_until.unwrap_or(i64::MIN);
     let progress = settings.printer.begin("scoring windows", None);
@@ -155,7 +156,7 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<Scored> {
     Ok(scored)
 }
 
-impl Scored {
+impl WindowsScored {
     fn count(&mut self, batch: &RecordBatch, trained_until: i64) {
         self.windows += batch.num_rows();
         if let Some(anomalies) = batch.column_by_name("is_anomaly") {
@@ -194,28 +195,6 @@ fn run_id(
         text.push_str(&hex_sha256(&bytes));
     }
     Ok(hex_sha256(text.as_bytes())[..16].to_owned())
-}
-
-/// The Parquet files at or below a path, sorted.
-fn parquet_files(path: &Path) -> Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    let entries = std::fs::read_dir(path).map_err(cannot("read", path))?;
-    for entry in entries {
-        let entry = entry.map_err(cannot("read", path))?.path();
-        if entry.is_dir() {
-            files.extend(parquet_files(&entry)?);
-        } else if entry
-            .extension()
-            .is_some_and(|extension| extension == "parquet")
-        {
-            files.push(entry);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 async fn write_file(

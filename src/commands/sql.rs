@@ -33,12 +33,12 @@ const TABLE_ROWS: usize = 10_000;
 
 /// A result that was written to a file.
 #[derive(Debug, Serialize)]
-struct Exported {
+struct ResultWritten {
     file: String,
     rows: usize,
 }
 
-impl fmt::Display for Exported {
+impl fmt::Display for ResultWritten {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "wrote {} rows to `{}`", self.rows, self.file)
     }
@@ -69,7 +69,7 @@ pub async fn run(settings: &Settings, args: SqlArgs) -> Result<()> {
     match args.out {
         Some(path) => {
             let rows = write_file(result, format, &path).await?;
-            Ok(printer.summary(&Exported {
+            Ok(printer.summary(&ResultWritten {
                 file: path.display().to_string(),
                 rows,
             })?)

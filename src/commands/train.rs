@@ -1,49 +1,30 @@
 //! `anomalog train`: detectors from traffic windows, and classifiers from their labels.
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
 
 use anomalog_engine::detector::DetectorStore;
-use anomalog_engine::detector::{
-    Detector, Manifest, Objective, ThresholdPolicy, is_valid_name, shipped,
-};
-use anomalog_engine::network::Architecture;
+use anomalog_engine::detector::{Manifest, Objective, ThresholdPolicy};
 use chrono::{DateTime, Utc};
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::compute::cast as cast_array;
-use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::prelude::{cast, ident, lit};
 use serde::Serialize;
 
 use super::Settings;
 use super::error::{Result, TrainFault};
-use super::windows_input::{self, WindowsInput, check_metrics};
-use crate::calendar::labels::{self, Label};
-use crate::cli::{ObjectiveArg, TrainArgs};
+use super::windows_input::{self, check_metrics};
+use crate::calendar::labels;
+use crate::cli::TrainArgs;
 use crate::progress::Progress;
 use crate::schema::{Table, timestamp_type};
 use crate::scores::{SERIES, WINDOW_START};
+use crate::training::beginning::{TrainingRequest, beginnings, names};
 use crate::training::exclusions::Exclusions;
+use crate::training::goal::{DEFAULT_FINE_TUNE_STEPS, DEFAULT_STEPS};
 use crate::training::labelled::LabelledDataset;
-use crate::training::loader::{self, Key, Sampled, Sampling};
-use crate::training::{self, Dataset, SkippedSeries, StepReport, TrainingSettings};
+use crate::training::labels::{TrainingLabels, series_keys};
+use crate::training::loader::{self, Sampled, Sampling, WindowColumns};
+use crate::training::{self, Dataset, Goal, SkippedSeries, StepReport, TrainingSettings};
 use crate::units::rfc_3339;
-
-/// Optimiser steps unless told otherwise; training stops before when nothing improves.
-pub(super) const DEFAULT_STEPS: u32 = 200;
-/// Optimiser steps of fine-tuning unless told otherwise (DESIGN §5a).
-pub(super) const DEFAULT_FINE_TUNE_STEPS: u32 = 60;
-/// `--from` for the shipped detector of each architecture.
-const PRETRAINED: &str = "pretrained";
-/// Width of the recurrent state unless told otherwise (DESIGN §5a: 48 for many series).
-pub(super) const DEFAULT_HIDDEN: u32 = 48;
-/// The same for classifiers (Kim & Cho 2018).
-pub(super) const DEFAULT_CLASSIFIER_HIDDEN: u32 = 64;
-/// What is added to the architecture to name a classifier, so that a forecaster's stays its own.
-const CLASSIFIER_SUFFIX: &str = "_classify";
 
 /// Rows read unless told otherwise: some hundred times those that the optimiser sees.
 const DEFAULT_MAX_ROWS: u64 = 4_000_000;
@@ -205,20 +186,28 @@ pub async fn run(settings: &Settings, args: TrainArgs) -> Result<()> {
 pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
     let objective = args.objective;
     match objective {
-        ObjectiveArg::Classify if args.from.is_some() => {
+        Goal::Classify if args.from.is_some() => {
             return Err(mismatch_of("--from", objective).into());
         }
-        ObjectiveArg::Forecast if args.labels.is_some() => {
+        Goal::Forecast if args.labels.is_some() => {
             return Err(mismatch_of("--labels", objective).into());
         }
         _ => {}
     }
     let folder = settings.warehouse.detectors();
-    let beginnings = beginnings(&args, &DetectorStore::open(&folder))?;
-    let names = names(&args, &beginnings)?;
+    let request = TrainingRequest {
+        goal: objective,
+        architectures: &args.arch,
+        from: args.from.as_deref(),
+        hidden: args.hidden,
+        metrics: &args.metrics,
+        name: args.name.as_deref(),
+    };
+    let beginnings = beginnings(request, &DetectorStore::open(&folder))?;
+    let names = names(request, &beginnings)?;
     let labels = match objective {
-        ObjectiveArg::Forecast => None,
-        ObjectiveArg::Classify => Some(Labels::read(settings, &args)?),
+        Goal::Forecast => None,
+        Goal::Classify => Some(read_labels(settings, &args)?),
     };
     let Loaded {
         dataset,
@@ -226,18 +215,14 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
         excluded,
     } = load(settings, &args, labels.as_ref()).await?;
     let skipped = dataset.skipped().to_vec();
-    let lessons = match &labels {
-        None => Lessons::Unlabelled(dataset),
-        Some(labels) => Lessons::Labelled(labels.label(dataset)?),
+    let rows = match &labels {
+        None => TrainingRows::Unlabelled(dataset),
+        Some(labels) => TrainingRows::Labelled(labels.label(dataset)?),
     };
     let mut detectors = Vec::new();
     for (beginning, name) in beginnings.iter().zip(names) {
         let source = beginning.source.as_deref();
-        let default_hidden = match objective {
-            ObjectiveArg::Forecast => DEFAULT_HIDDEN,
-            ObjectiveArg::Classify => DEFAULT_CLASSIFIER_HIDDEN,
-        };
-        let hidden_size = source.map_or(default_hidden as usize, |source| {
+        let hidden_size = source.map_or(objective.default_hidden() as usize, |source| {
             source.manifest().hidden_size
         });
         let steps = source.map_or(DEFAULT_STEPS, |_| DEFAULT_FINE_TUNE_STEPS);
@@ -262,11 +247,11 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
                 bar.say(format!("training {} loss {loss:.3}", training.name));
                 bar.reach(report.step as u64);
             };
-            match &lessons {
-                Lessons::Unlabelled(dataset) => {
+            match &rows {
+                TrainingRows::Unlabelled(dataset) => {
                     training::train(&training, dataset, source, &mut progress)
                 }
-                Lessons::Labelled(dataset) => {
+                TrainingRows::Labelled(dataset) => {
                     let datasets = std::slice::from_ref(dataset);
                     training::train_classifier(&training, datasets, &mut progress)
                 }
@@ -285,184 +270,29 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
 }
 
 /// Rows to learn from.
-enum Lessons {
+enum TrainingRows {
     Unlabelled(Dataset),
     Labelled(LabelledDataset),
 }
 
-fn mismatch_of(option: &'static str, objective: ObjectiveArg) -> TrainFault {
+fn mismatch_of(option: &'static str, goal: Goal) -> TrainFault {
     TrainFault::ObjectiveMismatch {
         option,
-        objective: match objective {
-            ObjectiveArg::Forecast => "forecast",
-            ObjectiveArg::Classify => "classify",
-        },
+        objective: goal.name(),
     }
 }
 
-/// Labels, and where they came from.
-struct Labels {
-    path: PathBuf,
-    all: Vec<Label>,
-}
-
-impl Labels {
-    fn read(settings: &Settings, args: &TrainArgs) -> Result<Self> {
-        let (path, all) = match &args.labels {
-            Some(path) => (path.clone(), labels::read(path)?),
-            None => {
-                let path = settings.warehouse.table(Table::Labels);
-                let all = labels::read_folder(&path)?;
-                (path, all)
-            }
-        };
-        Ok(Self { path, all })
-    }
-
-    /// Refuses labels of series that the input does not have at any time.
-    async fn check_series(&self, input: &WindowsInput) -> Result<()> {
-        let keys = input
-            .frame
-            .clone()
-            .select(vec![ident(SERIES)])?
-            .distinct()?;
-        let mut found = BTreeSet::new();
-        for batch in keys.collect().await? {
-            let keys = cast_array(batch.column(0), &DataType::Utf8)?;
-            found.extend(keys.as_string::<i32>().iter().flatten().map(str::to_owned));
-        }
-        match self.all.iter().find(|label| !found.contains(&label.site)) {
-            None => Ok(()),
-            Some(label) => Err(TrainFault::UnknownSeries {
-                labels: self.path.clone(),
-                series: label.site.clone(),
-                found: found.into_iter().collect(),
-            }
-            .into()),
-        }
-    }
-
-    /// Labels the rows of a dataset.
-    fn label(&self, dataset: Dataset) -> Result<LabelledDataset> {
-        let (split, step) = (dataset.split(), dataset.step_micros());
-        let labelled = LabelledDataset::new(dataset, |series| {
-            labels::covered(&self.all, &series.key, &series.window_start, step)
-        });
-        if labelled.series().any(|(_, labels)| labels.contains(&true)) {
-            return Ok(labelled);
-        }
-        Err(TrainFault::NoLabels {
-            labels: self.path.clone(),
-            count: self.all.len(),
-            from: rfc_3339(split.from),
-            until: rfc_3339(split.until),
-        }
-        .into())
-    }
-}
-
-/// What training one architecture begins with.
-struct Beginning {
-    architecture: Architecture,
-    /// The detector whose weights it takes; new ones without.
-    source: Option<Arc<Detector>>,
-}
-
-/// One per architecture asked for: all, or with a named detector that one's.
-fn beginnings(args: &TrainArgs, store: &DetectorStore) -> Result<Vec<Beginning>> {
-    let asked = || args.arch.iter().map(|arg| Architecture::from(*arg));
-    let mut beginnings = Vec::new();
-    match args.from.as_deref() {
-        Some(from) if from != PRETRAINED => {
-            let source = store.get(&from.parse()?)?;
-            let architecture = source.manifest().architecture;
-            if let Some(other) = asked().find(|asked| *asked != architecture) {
-                let expected = format!("has the architecture {architecture}");
-                return Err(mismatch(&source, expected, format!("--arch {other}")).into());
-            }
-            beginnings.push(Beginning {
-                architecture,
-                source: Some(source),
-            });
-        }
-        from => {
-            let all = Architecture::ALL
-                .into_iter()
-                .filter(|_| args.arch.is_empty());
-            for architecture in asked().chain(all) {
-                let source = from.map(|_| shipped::load(architecture)).transpose()?;
-                beginnings.push(Beginning {
-                    architecture,
-                    source,
-                });
-            }
-        }
-    }
-    for source in beginnings.iter().filter_map(|one| one.source.as_ref()) {
-        let manifest = source.manifest();
-        if let Objective::Classify(_) = manifest.objective {
-            let expected = "is a classifier".to_owned();
-            return Err(mismatch(source, expected, "--objective forecast".to_owned()).into());
-        }
-        if let Some(hidden) = args
-            .hidden
-            .filter(|hidden| *hidden as usize != manifest.hidden_size)
-        {
-            let expected = format!("has a state of width {}", manifest.hidden_size);
-            return Err(mismatch(source, expected, format!("--hidden {hidden}")).into());
-        }
-        // What learned one metric goes on with each of several by itself.
-        let learned = manifest.learned_metrics();
-        if learned > 1 && args.metrics.len() != learned {
-            let expected = format!("learned {learned} metrics");
-            let found = format!("--metrics {}", args.metrics.join(","));
-            return Err(mismatch(source, expected, found).into());
-        }
-    }
-    Ok(beginnings)
-}
-
-fn mismatch(source: &Detector, expected: String, found: String) -> TrainFault {
-    TrainFault::BeginningMismatch {
-        detector: source.manifest().id(),
-        expected,
-        found,
-    }
-}
-
-/// One name per architecture: the architecture's, that of the detector begun with, or the one
-/// given.
-fn names(args: &TrainArgs, beginnings: &[Beginning]) -> Result<Vec<String>> {
-    if let Some(name) = args.name.as_ref().filter(|name| !is_valid_name(name)) {
-        return Err(TrainFault::DetectorName {
-            found: name.clone(),
-        }
-        .into());
-    }
-    let name = |beginning: &Beginning| {
-        let architecture = beginning.architecture.to_string();
-        let source = beginning
-            .source
-            .as_ref()
-            .map(|source| &source.manifest().name);
-        match (&args.name, source, beginnings.len()) {
-            (Some(name), _, 1) => name.clone(),
-            (Some(name), _, _) => format!("{name}_{architecture}"),
-            (None, Some(source), _) if !shipped::is_shipped(source) => source.clone(),
-            (None, _, _) => match args.objective {
-                ObjectiveArg::Forecast => architecture,
-                ObjectiveArg::Classify => architecture + CLASSIFIER_SUFFIX,
-            },
+/// The labels that were named, or those of the warehouse.
+fn read_labels(settings: &Settings, args: &TrainArgs) -> Result<TrainingLabels> {
+    let (path, all) = match &args.labels {
+        Some(path) => (path.clone(), labels::read(path)?),
+        None => {
+            let path = settings.warehouse.table(Table::Labels);
+            let all = labels::read_folder(&path)?;
+            (path, all)
         }
     };
-    let names: Vec<String> = beginnings.iter().map(name).collect();
-    match names.iter().find(|name| shipped::is_shipped(name)) {
-        Some(name) => Err(TrainFault::ShippedName {
-            found: name.clone(),
-        }
-        .into()),
-        None => Ok(names),
-    }
+    Ok(TrainingLabels::new(path, all))
 }
 
 /// Rows, and what is not among them.
@@ -472,18 +302,23 @@ struct Loaded {
     excluded: usize,
 }
 
-async fn load(settings: &Settings, args: &TrainArgs, labels: Option<&Labels>) -> Result<Loaded> {
+async fn load(
+    settings: &Settings,
+    args: &TrainArgs,
+    labels: Option<&TrainingLabels>,
+) -> Result<Loaded> {
     let session = settings.open().await?;
     let input = windows_input::open(&session, &args.input).await?;
     check_metrics(&input, &args.metrics)?;
     if let Some(labels) = labels {
-        labels.check_series(&input).await?;
+        let keys = series_keys(input.frame.clone(), SERIES).await?;
+        labels.check_series(&keys)?;
     }
     let mut frame = input.frame;
     if let Some(until) = args.until {
         frame = frame.filter(ident(WINDOW_START).lt(instant(until)))?;
     }
-    let key = Key {
+    let key = WindowColumns {
         series: SERIES,
         window_start: WINDOW_START,
     };

@@ -29,6 +29,7 @@ use std::time::Instant;
 use anomalog_engine::detector::{Detector, DetectorError, ThresholdPolicy, shipped};
 use anomalog_engine::network::Architecture;
 use candle_core::Tensor;
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::collection::LabelledSeries;
@@ -40,7 +41,7 @@ use crate::units::rfc_3339;
 const FOLDS: usize = 5;
 
 /// What a detector learns from before it judges a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
 pub enum Protocol {
     /// The training range of that series.
     PerSeries,
@@ -48,7 +49,7 @@ pub enum Protocol {
     ZeroShot,
     /// Those, then that of the series.
     FineTuned,
-    /// What the shipped detector learned from: nothing here.
+    /// What the shipped detectors learned from: they judge as they are.
     Shipped,
     /// The training ranges of all series, with their labels.
     Classify,

@@ -16,7 +16,7 @@
 //! They depend on the rules, on the windows of the date, on those before it until a time at which no
 //! incident runs, and on those after it until the last of its incidents has ended; their causes on the
 //! requests and windows of the incident and of the same time on days before. Which dates these were,
-//! [`Found::reads`] and [`reads_of_causes`] say: what a date's rows are is a function of them alone, so
+//! [`IncidentsOfDate::reads`] and [`reads_of_causes`] say: what a date's rows are is a function of them alone, so
 //! that a nightly job need build a date again only when one of those has changed.
 //!
 //! Rows depend on the tables, the rules, the step and the series key, and on nothing else: not on
@@ -56,7 +56,7 @@ use crate::units::micros_of;
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::{self, conform, partition_file};
 use requests::RequestFiles;
-use runs::{Runs, Windows, date_of};
+use runs::{FoundRuns, RunWindows, date_of};
 
 /// What decides which incidents there are, besides windows and rules.
 pub const INCIDENT_QUERIES: [Query; 2] = [Query::IncidentRuns, Query::Incidents];
@@ -74,7 +74,7 @@ const EXPLAINED_AT_ONCE: usize = 4;
 
 /// The incidents that start on one date.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub struct IncidentsOfDate {
     /// Rows of `incidents`, by start, then site; there may be none.
     pub incidents: RecordBatch,
     /// The dates whose windows they are a function of.
@@ -138,7 +138,7 @@ impl<'a> Finder<'a> {
     pub async fn find(
         &self,
         dates: &RangeInclusive<NaiveDate>,
-    ) -> Result<BTreeMap<NaiveDate, Found>> {
+    ) -> Result<BTreeMap<NaiveDate, IncidentsOfDate>> {
         let (first, last) = (self.dates.first(), self.dates.last());
         let all = first.zip(last).map_or((0, 0), |(first, last)| {
             (micros_of(*first).start, micros_of(*last).end)
@@ -153,7 +153,7 @@ impl<'a> Finder<'a> {
                 .session
                 .scored_windows_of(&self.schema, within.copied())?)
         };
-        let windows = Windows {
+        let windows = RunWindows {
             session: self.session,
             step: self.settings.step,
             all,
@@ -170,7 +170,7 @@ impl<'a> Finder<'a> {
             let first = starts.partition_point(|start| *start < date);
             let end = starts.partition_point(|start| *start <= date);
             let reads = runs.dates_read(date);
-            let found = Found {
+            let found = IncidentsOfDate {
                 incidents: incidents.slice(first, end - first),
                 reads: dates_in(&reads).collect(),
             };
@@ -243,12 +243,12 @@ pub fn reads_of_causes(incidents: &RecordBatch) -> BTreeSet<NaiveDate> {
 /// The rows of `incidents` that start in a range of time, in microseconds since the epoch, and the runs
 /// that tell of them.
 async fn group(
-    windows: Windows<'_>,
+    windows: RunWindows<'_>,
     rules: &IncidentRules,
     started_at: Range<i64>,
-) -> Result<(RecordBatch, Runs)> {
+) -> Result<(RecordBatch, FoundRuns)> {
     let session = windows.session;
-    let runs = Runs::around(windows, rules, &started_at).await?;
+    let runs = FoundRuns::around(windows, rules, &started_at).await?;
     let incidents = queries::incidents(
         session,
         runs.batch(),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use anomalog_engine::detector::Severity;
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::units::Span;
@@ -68,8 +69,11 @@ impl Default for IncidentRules {
     }
 }
 
-/// A severity as rules name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// The least severity of what is meant, as settings and the command line say it.
+///
+/// [`Severity`] says how rare one window is, and belongs to the engine, which reads neither job
+/// files nor command lines: it can be neither deserialised nor listed in a help text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum SeverityRule {
     /// Every incident.

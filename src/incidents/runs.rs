@@ -24,7 +24,7 @@ const DAY: i64 = 86_400_000_000;
 
 /// A run: hot windows of one series, from the first to the end of the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Run {
+struct IncidentRun {
     from: i64,
     to: i64,
     /// When its incident starts, if it has one, rules about the least length and severity aside.
@@ -33,7 +33,7 @@ struct Run {
 
 /// The scored windows that runs are told from.
 #[derive(Clone, Copy)]
-pub(super) struct Windows<'a> {
+pub(super) struct RunWindows<'a> {
     pub(super) session: &'a Session,
     pub(super) step: WindowStep,
     /// From the first window to the end of the last, or more.
@@ -44,9 +44,9 @@ pub(super) struct Windows<'a> {
 
 /// The runs among the windows of a range.
 #[derive(Debug)]
-pub(super) struct Runs {
+pub(super) struct FoundRuns {
     batch: RecordBatch,
-    found: Vec<Run>,
+    found: Vec<IncidentRun>,
     /// The windows read.
     read: Range<i64>,
     /// The windows there are.
@@ -55,11 +55,11 @@ pub(super) struct Runs {
     reach: i64,
 }
 
-impl Runs {
+impl FoundRuns {
     /// Runs that tell, for a range of time, which incidents start in it and which groups these
     /// belong to.
     pub(super) async fn around(
-        windows: Windows<'_>,
+        windows: RunWindows<'_>,
         rules: &IncidentRules,
         started_at: &Range<i64>,
     ) -> Result<Self> {
@@ -77,8 +77,12 @@ impl Runs {
         }
     }
 
-    async fn read(windows: Windows<'_>, rules: &IncidentRules, read: &Range<i64>) -> Result<Self> {
-        let Windows {
+    async fn read(
+        windows: RunWindows<'_>,
+        rules: &IncidentRules,
+        read: &Range<i64>,
+    ) -> Result<Self> {
+        let RunWindows {
             session,
             step,
             all,
@@ -158,7 +162,7 @@ impl Runs {
 
     /// The incidents' times.
     fn incidents(&self) -> Vec<Range<i64>> {
-        let incident = |run: &Run| Some(run.started_at?..run.to);
+        let incident = |run: &IncidentRun| Some(run.started_at?..run.to);
         self.found.iter().filter_map(incident).collect()
     }
 }
@@ -199,7 +203,7 @@ pub(super) fn date_of(micros: i64) -> NaiveDate {
         .date_naive()
 }
 
-fn runs_of(batch: &RecordBatch) -> Vec<Run> {
+fn runs_of(batch: &RecordBatch) -> Vec<IncidentRun> {
     let times = |name: &str| {
         let column = batch.column_by_name(name);
         let times = column.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
@@ -208,7 +212,7 @@ fn runs_of(batch: &RecordBatch) -> Vec<Run> {
     let (from, to) = (times("run_from"), times("run_to"));
     let started_at = times("started_at");
     (0..batch.num_rows())
-        .map(|row| Run {
+        .map(|row| IncidentRun {
             from: from.value(row),
             to: to.value(row),
             started_at: started_at.is_valid(row).then(|| started_at.value(row)),

@@ -18,8 +18,8 @@ use super::error::{Error, Result};
 use super::named::{NamedIncident, named};
 use super::stored::{Stored, partition_dates};
 use super::{
-    CAUSE_QUERIES, Finder, Found, INCIDENT_QUERIES, IncidentRules, SeverityRule, in_order_of,
-    reads_of_causes,
+    CAUSE_QUERIES, Finder, INCIDENT_QUERIES, IncidentRules, IncidentsOfDate, SeverityRule,
+    in_order_of, reads_of_causes,
 };
 use crate::calendar::Calendar;
 use crate::incremental::key::{Key, Made};
@@ -47,12 +47,12 @@ pub struct IncidentStep<'a> {
     rules: &'a IncidentRules,
     settings: &'a WindowSettings,
     retired: Retired,
-    inputs: Inputs,
+    inputs: IncidentInputs,
 }
 
 /// What incidents and their causes are made from, by date.
 #[derive(Debug)]
-pub(crate) struct Inputs {
+pub(crate) struct IncidentInputs {
     /// Of `scored_windows`.
     scored: BTreeMap<NaiveDate, String>,
     /// Of the requests.
@@ -90,7 +90,7 @@ pub(crate) fn digest(rules: &IncidentRules) -> String {
     Key::of(Made::IncidentRules).value(rules).finish()
 }
 
-impl Inputs {
+impl IncidentInputs {
     /// What incidents are made from as things stand; dates of `stale` will be scored again.
     ///
     /// # Errors
@@ -188,7 +188,7 @@ impl<'a> IncidentStep<'a> {
         session: &'a Session,
         rules: &'a IncidentRules,
         settings: &'a WindowSettings,
-        inputs: Inputs,
+        inputs: IncidentInputs,
     ) -> Result<Self> {
         Ok(Self {
             retired: Retired::load(session.warehouse())?,
@@ -211,11 +211,11 @@ impl<'a> IncidentStep<'a> {
         &self,
         finder: &Finder<'_>,
         date: NaiveDate,
-        found: Found,
+        found: IncidentsOfDate,
         staged: &mut Staged,
         progress: &dyn Counter,
     ) -> Result<NewIncidents> {
-        let Found { incidents, reads } = found;
+        let IncidentsOfDate { incidents, reads } = found;
         let causes_read = partition_dates(reads_of_causes(&incidents));
         let inputs = self.inputs.of_causes(self.settings, &causes_read);
         let stored = Stored::read(staged.warehouse(), staged.manifest(), date)?;

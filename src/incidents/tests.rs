@@ -170,9 +170,9 @@ impl World {
         self.group(rules, started_at).0
     }
 
-    fn group(&self, rules: &IncidentRules, started_at: Range<i64>) -> (RecordBatch, Runs) {
+    fn group(&self, rules: &IncidentRules, started_at: Range<i64>) -> (RecordBatch, FoundRuns) {
         let windows = self.windows.borrow().clone().expect("windows were set");
-        let windows = Windows {
+        let windows = RunWindows {
             session: &self.session,
             step: STEP.parse().unwrap(),
             all: (START, START + 2_000 * HOUR),

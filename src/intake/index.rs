@@ -15,8 +15,9 @@ use crate::explain::{cannot, chain};
 use crate::incremental::key::{Key, Made};
 use crate::incremental::remembered;
 use crate::logs;
-use crate::logs::linked::{ColumnMapping, Source, SourceError, parquet_files};
+use crate::logs::linked::{ColumnMapping, LinkedSource, SourceError};
 use crate::warehouse::Warehouse;
+use crate::warehouse::listing::parquet_files;
 
 /// What is remembered of logs from run to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +61,7 @@ impl Index {
     pub(super) fn linked(&mut self, warehouse: &Warehouse) -> Result<BTreeMap<String, String>> {
         let mut digests = BTreeMap::new();
         let mut files = BTreeMap::new();
-        for source in Source::load_all(warehouse)? {
+        for source in LinkedSource::load_all(warehouse)? {
             let mut key = Key::of(Made::Link).value(&(&source.columns, &source.site));
             for file in parquet_files(&source.path)? {
                 let path = file.display().to_string();
@@ -102,7 +103,7 @@ impl Index {
                     faults.push(missing(path));
                 }
                 for file in files {
-                    match Source::link(&file, &mappings, source.options.site.as_deref()) {
+                    match LinkedSource::link(&file, &mappings, source.options.site.as_deref()) {
                         Ok(linked) => {
                             linked.save(warehouse)?;
                             links.insert(linked.name());
@@ -116,7 +117,7 @@ impl Index {
             }
         }
         for name in self.links.difference(&links) {
-            if Source::forget_name(warehouse, name)? {
+            if LinkedSource::forget_name(warehouse, name)? {
                 faults.push(SourceFault {
                     path: name.clone(),
                     message: "the linked source is gone, and its requests with it".to_owned(),

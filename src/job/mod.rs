@@ -173,7 +173,8 @@ impl JobRun<'_> {
         stale.extend(plan.build.keys());
         checked.scores = stale.iter().map(ToString::to_string).collect();
         let traffic = traffic.traffic();
-        let inputs = incidents::Inputs::new(warehouse, &manifest, traffic, &calendar, &stale)?;
+        let inputs =
+            incidents::IncidentInputs::new(warehouse, &manifest, traffic, &calendar, &stale)?;
         let incidents = IncidentStep::open(&session, &self.job.incidents, settings, inputs)?;
         let plan = incremental::plan(&incidents, warehouse, &manifest, self.limits)?;
         checked.incidents = plan.build.keys().map(ToString::to_string).collect();
@@ -380,8 +381,13 @@ impl JobRun<'_> {
         let started = Instant::now();
         let manifest = writer.manifest();
         let (traffic, calendar) = (around.traffic, around.calendar);
-        let inputs =
-            incidents::Inputs::new(warehouse, manifest, traffic, calendar, &BTreeSet::new())?;
+        let inputs = incidents::IncidentInputs::new(
+            warehouse,
+            manifest,
+            traffic,
+            calendar,
+            &BTreeSet::new(),
+        )?;
         let step = IncidentStep::open(session, &self.job.incidents, settings, inputs)?;
         let plan = incremental::plan(&step, warehouse, manifest, limits)?;
         let built = plan.build.keys().map(ToString::to_string);

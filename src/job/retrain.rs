@@ -29,7 +29,7 @@ use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::scores::{SERIES, WINDOW_START};
 use crate::session::Session;
 use crate::training::exclusions::Exclusions;
-use crate::training::loader::{self, Key, Sampling};
+use crate::training::loader::{self, Sampling, WindowColumns};
 use crate::training::{self, Dataset, TrainingError, TrainingSettings};
 use crate::units::dates::dates_in;
 use crate::units::micros_of;
@@ -215,7 +215,7 @@ async fn lessons(
         .filter(|date| partition_file(&table, *date).exists())
         .collect();
     let frame = session.dates_of(Table::TrafficWindows, dates)?;
-    let key = Key {
+    let key = WindowColumns {
         series: SERIES,
         window_start: WINDOW_START,
     };

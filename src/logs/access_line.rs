@@ -49,7 +49,7 @@ impl AccessLineReader {
         let bytes = size(bytes)?;
         let (referer, after) = quoted_field(after);
         let (user_agent, after) = quoted_field(after);
-        let more = Trailing::read(after);
+        let more = TrailingFields::read(after);
         let (method, path, query, protocol) = split_request(request);
         // One search of the line saves one of each field.
         let has_escapes = memchr::memchr(b'\\', line.as_bytes()).is_some();
@@ -220,12 +220,12 @@ fn quoted_field(text: &str) -> (Option<&str>, &str) {
 
 /// What further fields at the end of a line say.
 #[derive(Debug, Default)]
-struct Trailing<'a> {
+struct TrailingFields<'a> {
     latency_ms: Option<f64>,
     host: Option<&'a str>,
 }
 
-impl<'a> Trailing<'a> {
+impl<'a> TrailingFields<'a> {
     fn read(mut text: &'a str) -> Self {
         let (mut seconds, mut micros, mut host) = (None, None, None);
         let mut after_latency = false;

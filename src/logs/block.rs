@@ -8,16 +8,16 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::access_line::AccessLineReader;
-use super::detect::Layout;
+use super::detect::LineLayout;
 use super::json_line;
 use super::lines::{KEPT_OF_LONG_LINE, MAX_LINE, line_ranges};
 use super::request::{Reject, Request};
-use super::rows::{Rows, RowsBuilder};
+use super::rows::{RequestRows, RowsBuilder};
 
 /// What a block holds.
 #[derive(Debug, Default)]
 pub(super) struct ParsedBlock {
-    pub(super) rows: Rows,
+    pub(super) rows: RequestRows,
     pub(super) rejected: Vec<Rejected>,
     pub(super) lines: u64,
     pub(super) blank: u64,
@@ -48,7 +48,7 @@ pub(super) struct Rejected {
 /// How the blocks of one file are parsed.
 #[derive(Debug)]
 pub(super) struct BlockParser {
-    pub(super) layout: Layout,
+    pub(super) layout: LineLayout,
     /// The site of every row, whatever the lines say.
     pub(super) forced_site: Option<String>,
     /// The site of rows whose line names none.
@@ -61,7 +61,7 @@ impl BlockParser {
     /// Parses one block. `is_first` says that no block with text came before: the header of a
     /// delimited file is in it.
     pub(super) fn parse(&self, block: &[u8], is_first: bool) -> ParsedBlock {
-        let mut header_expected = is_first && matches!(self.layout, Layout::Delimited(_));
+        let mut header_expected = is_first && matches!(self.layout, LineLayout::Delimited(_));
         let mut parsed = Builder::new(block.len());
         let mut reader = LineReader::default();
         let mut repaired = String::new();
@@ -109,7 +109,7 @@ impl BlockParser {
             return text;
         }
         // In JSON a backslash must itself be escaped.
-        let escape = if matches!(self.layout, Layout::Json(_)) {
+        let escape = if matches!(self.layout, LineLayout::Json(_)) {
             "\\\\x"
         } else {
             "\\x"
@@ -146,11 +146,11 @@ struct LineReader {
 }
 
 impl LineReader {
-    fn read<'a>(&mut self, line: &'a str, layout: &Layout) -> Result<Request<'a>, Reject> {
+    fn read<'a>(&mut self, line: &'a str, layout: &LineLayout) -> Result<Request<'a>, Reject> {
         match layout {
-            Layout::Access => self.access.read(line),
-            Layout::Json(index) => json_line::read(line, index, &mut self.path),
-            Layout::Delimited(header) => header.read(line),
+            LineLayout::Access => self.access.read(line),
+            LineLayout::Json(index) => json_line::read(line, index, &mut self.path),
+            LineLayout::Delimited(header) => header.read(line),
         }
     }
 }
@@ -216,10 +216,11 @@ mod tests {
 
     use super::*;
     use crate::logs::delimited_line::Header;
-    use crate::logs::fields::{FieldIndex, FieldMap};
+    use crate::logs::field_map::FieldMap;
+    use crate::logs::fields::FieldIndex;
     use crate::logs::lines::lines;
 
-    fn parser(layout: Layout) -> BlockParser {
+    fn parser(layout: LineLayout) -> BlockParser {
         BlockParser {
             layout,
             forced_site: None,
@@ -228,14 +229,14 @@ mod tests {
         }
     }
 
-    fn layouts() -> [Layout; 3] {
+    fn layouts() -> [LineLayout; 3] {
         let index = FieldIndex::new(&FieldMap::default());
         let names = ["time", "url", "status"].map(str::to_owned);
         let header = Header::new(&names, b',', &index);
         [
-            Layout::Access,
-            Layout::Json(index),
-            Layout::Delimited(header),
+            LineLayout::Access,
+            LineLayout::Json(index),
+            LineLayout::Delimited(header),
         ]
     }
 
@@ -271,7 +272,7 @@ mod tests {
     #[test]
     fn bytes_that_are_not_utf_8_are_written_out() {
         let line = b"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET /caf\xe9 HTTP/1.1\" 200 1\n";
-        let parsed = parser(Layout::Access).parse(line, true);
+        let parsed = parser(LineLayout::Access).parse(line, true);
         assert_eq!(parsed.rows.text("path", 0), "/caf\\xE9");
         let [_, json, _] = layouts();
         let line = b"{\"ts\":1611280025,\"status\":200,\"uri\":\"/caf\xe9\"}\n";
@@ -286,7 +287,7 @@ mod tests {
         let block =
             b"a.example 1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n\
             1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n";
-        let mut parser = parser(Layout::Access);
+        let mut parser = parser(LineLayout::Access);
         let sites = |parser: &BlockParser| -> Vec<(String, u64)> {
             let rows = parser.parse(block, true).rows;
             let sites = rows.sites().iter();

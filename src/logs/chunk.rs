@@ -13,7 +13,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::compute::{concat, interleave, take};
 use datafusion::arrow::error::ArrowError;
 
-use super::rows::{Rows, SITE};
+use super::rows::{RequestRows, SITE};
 use super::timestamp::{DAY, Date};
 use crate::schema::ACCESS_LOGS;
 
@@ -39,7 +39,7 @@ impl Default for ChunkLimits {
 pub(super) struct Chunk {
     /// Position among the chunks of its log.
     pub(super) number: usize,
-    blocks: Vec<(Arc<Rows>, Range<usize>)>,
+    blocks: Vec<(Arc<RequestRows>, Range<usize>)>,
 }
 
 /// Collects rows until a chunk is full.
@@ -70,7 +70,7 @@ impl Gathering {
     }
 
     /// Appends rows, which follow in the log those appended before; returns what became full.
-    pub(super) fn push(&mut self, rows: Rows) -> Vec<Chunk> {
+    pub(super) fn push(&mut self, rows: RequestRows) -> Vec<Chunk> {
         let rows = Arc::new(rows);
         let mut full = Vec::new();
         let mut from = 0;
@@ -106,7 +106,7 @@ impl Gathering {
 
 /// Where a row belongs, and where it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Key {
+pub(super) struct RowKey {
     /// Days since 1970, then the rank among the names of the chunk's sites. No row is older than
     /// 1970.
     date_and_site: u64,
@@ -115,7 +115,7 @@ pub(super) struct Key {
     row: u32,
 }
 
-impl Key {
+impl RowKey {
     fn new(timestamp: i64, site: u32, block: usize, row: usize) -> Self {
         Self {
             date_and_site: (timestamp.div_euclid(DAY) as u64) << 32 | u64::from(site),
@@ -136,8 +136,8 @@ impl Key {
 
 /// The rows of a chunk by date, site and time, and by line where all are equal.
 pub(super) struct SortedChunk {
-    blocks: Vec<Arc<Rows>>,
-    keys: Vec<Key>,
+    blocks: Vec<Arc<RequestRows>>,
+    keys: Vec<RowKey>,
     /// Names by rank.
     sites: ArrayRef,
 }
@@ -164,7 +164,7 @@ impl SortedChunk {
                 .collect();
             keys.extend(range.clone().map(|row| {
                 let site = ranks[rows.site_of_row[row] as usize];
-                Key::new(rows.timestamps()[row], site, block, row)
+                RowKey::new(rows.timestamps()[row], site, block, row)
             }));
         }
         // Stable, and fast on logs, which are almost in order.
@@ -178,7 +178,7 @@ impl SortedChunk {
     }
 
     /// The rows of each date.
-    pub(super) fn dates(&self) -> impl Iterator<Item = (Date, &[Key])> {
+    pub(super) fn dates(&self) -> impl Iterator<Item = (Date, &[RowKey])> {
         self.keys
             .chunk_by(|a, b| a.day() == b.day())
             .map(|keys| (Date::from_days(keys[0].day() as i64), keys))
@@ -186,14 +186,14 @@ impl SortedChunk {
 
     /// The rows of these keys. Equal rows make equal arrays, wherever they come from: no array has
     /// a null buffer without nulls.
-    pub(super) fn batch(&self, keys: &[Key]) -> Result<RecordBatch, ArrowError> {
+    pub(super) fn batch(&self, keys: &[RowKey]) -> Result<RecordBatch, ArrowError> {
         let runs = runs(keys);
         // Whole stretches are copied faster than row after row.
         let has_long_runs = runs.len() * LONG_RUN <= keys.len();
         let positions: Vec<_> = if has_long_runs {
             Vec::new()
         } else {
-            let position = |key: &Key| (key.block as usize, key.row as usize);
+            let position = |key: &RowKey| (key.block as usize, key.row as usize);
             keys.iter().map(position).collect()
         };
         let gather = |column: usize| {
@@ -221,7 +221,7 @@ impl SortedChunk {
         let mut columns = (0..ACCESS_LOGS.fields().len() - 1)
             .map(|column| without_idle_nulls(gather(column)?))
             .collect::<Result<Vec<_>, _>>()?;
-        let ranks = UInt32Array::from_iter_values(keys.iter().map(Key::site));
+        let ranks = UInt32Array::from_iter_values(keys.iter().map(RowKey::site));
         columns.insert(SITE, take(&self.sites, &ranks, None)?);
         RecordBatch::try_new(ACCESS_LOGS.clone(), columns)
     }
@@ -231,7 +231,7 @@ impl SortedChunk {
 const LONG_RUN: usize = 16;
 
 /// Stretches of rows that follow each other in a block.
-fn runs(keys: &[Key]) -> Vec<&[Key]> {
+fn runs(keys: &[RowKey]) -> Vec<&[RowKey]> {
     keys.chunk_by(|a, b| a.block == b.block && a.row + 1 == b.row)
         .collect()
 }
@@ -250,11 +250,11 @@ mod tests {
 
     use super::*;
     use crate::logs::block::BlockParser;
-    use crate::logs::detect::Layout;
+    use crate::logs::detect::LineLayout;
 
-    fn parse(lines: &[String]) -> Rows {
+    fn parse(lines: &[String]) -> RequestRows {
         let parser = BlockParser {
-            layout: Layout::Access,
+            layout: LineLayout::Access,
             forced_site: None,
             default_site: "site".to_owned(),
             times: i64::MIN..i64::MAX,

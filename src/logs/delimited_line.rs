@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 
-use super::fields::{FieldIndex, Use, Value, Values};
+use super::fields::{FieldIndex, Use};
 use super::request::{Reject, Request};
+use super::values::{Value, Values};
 
 /// What the columns of one file hold.
 #[derive(Debug, Clone)]
@@ -148,7 +149,7 @@ mod tests {
     #[test]
     fn a_nasa_line() {
         let header = "host\tlogname\ttime\tmethod\turl\tresponse\tbytes\treferer\tuseragent";
-        let index = FieldIndex::new(&super::super::fields::FieldMap::default());
+        let index = FieldIndex::new(&super::super::field_map::FieldMap::default());
         let header = Header::new(&names(header, b'\t').unwrap(), b'\t', &index);
         let line = "pppa006.compuserve.com\t-\t807256800\tGET\t/images/a.gif?b\t200\t1713\t\t";
         let request = header.read(line).unwrap();

@@ -10,7 +10,8 @@ use std::str::FromStr;
 
 use super::access_line::AccessLineReader;
 use super::delimited_line::{self, Header};
-use super::fields::{FieldIndex, FieldMap};
+use super::field_map::FieldMap;
+use super::fields::FieldIndex;
 use super::json_line;
 use super::lines::lines;
 
@@ -90,7 +91,7 @@ pub struct UnknownFormatName {
 
 /// How the lines of one file are read.
 #[derive(Debug)]
-pub(super) enum Layout {
+pub(super) enum LineLayout {
     /// Common and combined.
     Access,
     /// JSON lines.
@@ -123,7 +124,7 @@ pub(super) fn detect(
     beginning: &[u8],
     given: Option<Format>,
     map: &FieldMap,
-) -> Result<Option<(Format, Layout)>, Undetected> {
+) -> Result<Option<(Format, LineLayout)>, Undetected> {
     let sample = Sample::of(beginning);
     let Some(first) = sample.lines.first() else {
         return Ok(None);
@@ -134,26 +135,26 @@ pub(super) fn detect(
     };
     let index = FieldIndex::new(map);
     Ok(Some(match format {
-        Some(format @ (Format::Common | Format::Combined)) => (format, Layout::Access),
+        Some(format @ (Format::Common | Format::Combined)) => (format, LineLayout::Access),
         Some(format @ Format::Json) => {
             let keys = sample.keys();
             if !keys.is_empty() {
                 check(&keys, &index)?;
             }
-            (format, Layout::Json(index))
+            (format, LineLayout::Json(index))
         }
         Some(format @ Format::Delimited { delimiter }) => {
             let names = delimited_line::names(first, delimiter).map_err(|_| unknown(first))?;
             check(&names, &index)?;
             (
                 format,
-                Layout::Delimited(Header::new(&names, delimiter, &index)),
+                LineLayout::Delimited(Header::new(&names, delimiter, &index)),
             )
         }
         None => {
             let (delimiter, names) = header(first, &index)?;
             check(&names, &index)?;
-            let layout = Layout::Delimited(Header::new(&names, delimiter, &index));
+            let layout = LineLayout::Delimited(Header::new(&names, delimiter, &index));
             (Format::Delimited { delimiter }, layout)
         }
     }))

@@ -16,7 +16,7 @@ const NO_LOGS: [&str; 14] = [
 /// One log to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Input {
-    pub(super) place: Place,
+    pub(super) place: InputPlace,
     /// The site of lines that name none.
     pub(super) site: String,
     /// Found in a folder, not named itself: if it is no log, it is passed over.
@@ -25,7 +25,7 @@ pub(super) struct Input {
 
 /// Where a log is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum InputPlace {
     Stdin,
     File(PathBuf),
 }
@@ -34,14 +34,14 @@ impl Input {
     /// The name in messages and tables.
     pub(super) fn name(&self) -> String {
         match &self.place {
-            Place::Stdin => "stdin".to_owned(),
-            Place::File(path) => path.display().to_string(),
+            InputPlace::Stdin => "stdin".to_owned(),
+            InputPlace::File(path) => path.display().to_string(),
         }
     }
 
     /// When the file was last written, microseconds since the Unix epoch.
     pub(super) fn written(&self) -> Option<i64> {
-        let Place::File(path) = &self.place else {
+        let InputPlace::File(path) = &self.place else {
             return None;
         };
         let written = path.metadata().ok()?.modified().ok()?;
@@ -52,8 +52,8 @@ impl Input {
     /// The stored bytes of a regular file; of others they are not known before the end.
     pub(super) fn size(&self) -> Option<u64> {
         match &self.place {
-            Place::Stdin => None,
-            Place::File(path) => {
+            InputPlace::Stdin => None,
+            InputPlace::File(path) => {
                 let metadata = path.metadata().ok()?;
                 metadata.is_file().then_some(metadata.len())
             }
@@ -63,7 +63,7 @@ impl Input {
 
 /// Logs and what was passed over.
 #[derive(Debug, Default)]
-pub(super) struct Inputs {
+pub(super) struct FoundInputs {
     pub(super) logs: Vec<Input>,
     pub(super) skipped: Vec<Skipped>,
 }
@@ -77,30 +77,30 @@ pub(super) struct Unreadable {
 
 /// Finds the logs; those of a folder in the order of their paths. The folder `warehouse` is passed
 /// over, should it lie within another.
-pub(super) fn find(paths: &[PathBuf], warehouse: &Path) -> Result<Inputs, Unreadable> {
+pub(super) fn find(paths: &[PathBuf], warehouse: &Path) -> Result<FoundInputs, Unreadable> {
     let mut search = Search {
-        inputs: Inputs::default(),
+        inputs: FoundInputs::default(),
         warehouse: fs::canonicalize(warehouse).ok(),
     };
     for path in paths {
         if path.as_os_str() == "-" {
-            search.add(Place::Stdin, "stdin".to_owned(), false);
+            search.add(InputPlace::Stdin, "stdin".to_owned(), false);
         } else if metadata(path)?.is_dir() {
             search.folder(path, None)?;
         } else {
-            search.add(Place::File(path.clone()), site_of(path), false);
+            search.add(InputPlace::File(path.clone()), site_of(path), false);
         }
     }
     Ok(search.inputs)
 }
 
 struct Search {
-    inputs: Inputs,
+    inputs: FoundInputs,
     warehouse: Option<PathBuf>,
 }
 
 impl Search {
-    fn add(&mut self, place: Place, site: String, is_found: bool) {
+    fn add(&mut self, place: InputPlace, site: String, is_found: bool) {
         self.inputs.logs.push(Input {
             place,
             site,
@@ -151,7 +151,7 @@ impl Search {
                 self.skip(path, "not a log by its extension");
             } else {
                 let site = site.map_or_else(|| site_of(path), str::to_owned);
-                self.add(Place::File(path.clone()), site, true);
+                self.add(InputPlace::File(path.clone()), site, true);
             }
         }
         Ok(())

@@ -9,8 +9,9 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::fields::{FieldIndex, Use, Value, Values};
+use super::fields::{FieldIndex, Use};
 use super::request::{Reject, Request};
+use super::values::{Value, Values};
 
 /// Reads one line.
 pub(super) fn read<'a>(
@@ -82,7 +83,7 @@ impl<'a> Visitor<'a> for Object<'_, 'a> {
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         let parent = self.path.len();
-        while map.next_key_seed(Key(self.path))?.is_some() {
+        while map.next_key_seed(PathKey(self.path))?.is_some() {
             map.next_value_seed(Field {
                 index: self.index,
                 path: self.path,
@@ -95,9 +96,9 @@ impl<'a> Visitor<'a> for Object<'_, 'a> {
 }
 
 /// Appends a key to the path.
-struct Key<'p>(&'p mut String);
+struct PathKey<'p>(&'p mut String);
 
-impl<'a> DeserializeSeed<'a> for Key<'_> {
+impl<'a> DeserializeSeed<'a> for PathKey<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -105,7 +106,7 @@ impl<'a> DeserializeSeed<'a> for Key<'_> {
     }
 }
 
-impl Visitor<'_> for Key<'_> {
+impl Visitor<'_> for PathKey<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -220,7 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::logs::fields::FieldMap;
+    use crate::logs::field_map::FieldMap;
 
     fn read_with<'a>(line: &'a str, map: &str) -> Result<Request<'a>, Reject> {
         read(

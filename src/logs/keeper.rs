@@ -20,7 +20,7 @@ use super::timestamp::Timestamp;
 use crate::warehouse::Warehouse;
 
 /// What keeping a piece led to.
-pub(super) enum Step<'a> {
+pub(super) enum KeepStep<'a> {
     /// More pieces follow.
     More {
         keeper: Box<Keeper<'a>>,
@@ -49,7 +49,7 @@ pub(super) struct Keeper<'a> {
     warehouse: &'a Warehouse,
     quarantine: QuarantineWriter,
     gathering: Gathering,
-    counts: Counts,
+    counts: LineCounts,
     /// Not removed while the quarantine is written into it.
     _staging: Arc<TempDir>,
 }
@@ -67,7 +67,7 @@ impl<'a> Keeper<'a> {
             file,
             warehouse,
             gathering: Gathering::new(limits),
-            counts: Counts::default(),
+            counts: LineCounts::default(),
             _staging: staging,
         }
     }
@@ -78,7 +78,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// Keeps the next piece.
-    pub(super) fn keep(mut self: Box<Self>, piece: Parsed) -> Result<Step<'a>, IngestError> {
+    pub(super) fn keep(mut self: Box<Self>, piece: Parsed) -> Result<KeepStep<'a>, IngestError> {
         let full = match piece {
             Parsed::Block(block) => self.block(block)?,
             Parsed::LongLine(head) => {
@@ -94,7 +94,7 @@ impl<'a> Keeper<'a> {
             Parsed::Unknown(error) => return Err(error),
             Parsed::End { digest, format } => return self.end(digest, format),
         };
-        Ok(Step::More { keeper: self, full })
+        Ok(KeepStep::More { keeper: self, full })
     }
 
     fn block(&mut self, block: ParsedBlock) -> Result<Vec<Chunk>, IngestError> {
@@ -136,7 +136,7 @@ impl<'a> Keeper<'a> {
         mut self: Box<Self>,
         digest: String,
         format: Option<Format>,
-    ) -> Result<Step<'a>, IngestError> {
+    ) -> Result<KeepStep<'a>, IngestError> {
         let Some(format) = format else {
             return Err(IngestError::Empty { file: self.file });
         };
@@ -144,7 +144,7 @@ impl<'a> Keeper<'a> {
             .quarantine
             .finish()
             .map_err(|source| IngestError::write(&self.file, self.warehouse.root(), source))?;
-        Ok(Step::End {
+        Ok(KeepStep::End {
             last: self.gathering.take(),
             kept: Box::new(Kept {
                 summary: self.counts.summary(self.file, format, digest),
@@ -156,7 +156,7 @@ impl<'a> Keeper<'a> {
 
 /// What has been kept of a log so far.
 #[derive(Debug, Default)]
-struct Counts {
+struct LineCounts {
     lines: u64,
     rows: u64,
     blank: u64,
@@ -167,7 +167,7 @@ struct Counts {
     reasons: BTreeMap<Reject, u64>,
 }
 
-impl Counts {
+impl LineCounts {
     fn add(&mut self, block: &ParsedBlock) {
         let rows = &block.rows;
         self.lines += block.lines;

@@ -16,35 +16,15 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::errors::ParquetError;
 use serde::{Deserialize, Serialize};
 
+use super::column::LogColumn;
 use crate::explain::{Explain, FileError, MissingColumn, backticked, cannot};
 use crate::warehouse::Warehouse;
-
-/// A column of `access_logs`, as the target of a mapping.
-///
-/// `latency_s` and `latency_us` are other units of `latency_ms`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the columns are documented in `crate::schema`")]
-pub enum LogColumn {
-    Timestamp,
-    Site,
-    ClientIp,
-    Method,
-    Path,
-    Query,
-    Protocol,
-    Status,
-    Bytes,
-    LatencyMs,
-    LatencyS,
-    LatencyUs,
-    Referer,
-    UserAgent,
-}
+use crate::warehouse::listing::{entries, parquet_files};
 
 impl LogColumn {
-    /// Every column, in the order of `access_logs`.
-    pub const ALL: [Self; 14] = [
+    /// What a column of a Parquet log can be linked as, in the order of `access_logs`. Hosts and
+    /// request lines are not among them, since no query takes them apart; nor are nanoseconds.
+    const LINKABLE: [Self; 14] = [
         Self::Timestamp,
         Self::Site,
         Self::ClientIp,
@@ -62,28 +42,7 @@ impl LogColumn {
     ];
 
     /// Columns without which a log is of no use.
-    pub const REQUIRED: [Self; 4] = [Self::Timestamp, Self::ClientIp, Self::Path, Self::Status];
-
-    /// The name on the command line and in SQL.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Timestamp => "timestamp",
-            Self::Site => "site",
-            Self::ClientIp => "client_ip",
-            Self::Method => "method",
-            Self::Path => "path",
-            Self::Query => "query",
-            Self::Protocol => "protocol",
-            Self::Status => "status",
-            Self::Bytes => "bytes",
-            Self::LatencyMs => "latency_ms",
-            Self::LatencyS => "latency_s",
-            Self::LatencyUs => "latency_us",
-            Self::Referer => "referer",
-            Self::UserAgent => "user_agent",
-        }
-    }
+    const REQUIRED: [Self; 4] = [Self::Timestamp, Self::ClientIp, Self::Path, Self::Status];
 
     /// What a column of a source may hold to be read as this one, in words.
     const fn expected(self) -> &'static str {
@@ -93,8 +52,10 @@ impl LogColumn {
             }
             Self::Site => "text or whole numbers",
             Self::Status | Self::Bytes => "whole numbers",
-            Self::LatencyMs | Self::LatencyS | Self::LatencyUs => "numbers",
-            Self::ClientIp
+            Self::LatencyMs | Self::LatencyS | Self::LatencyUs | Self::LatencyNs => "numbers",
+            Self::Host
+            | Self::ClientIp
+            | Self::Request
             | Self::Method
             | Self::Path
             | Self::Query
@@ -119,7 +80,9 @@ impl LogColumn {
             Self::Site => is_text || found.is_integer(),
             // Some exporters write whole numbers as text; a cast reads them.
             Self::Status | Self::Bytes => is_text || found.is_integer() || found.is_floating(),
-            Self::LatencyMs | Self::LatencyS | Self::LatencyUs => is_text || found.is_numeric(),
+            Self::LatencyMs | Self::LatencyS | Self::LatencyUs | Self::LatencyNs => {
+                is_text || found.is_numeric()
+            }
             _ => is_text,
         }
     }
@@ -129,7 +92,7 @@ impl FromStr for LogColumn {
     type Err = SourceError;
 
     fn from_str(text: &str) -> Result<Self, SourceError> {
-        Self::ALL
+        Self::LINKABLE
             .into_iter()
             .find(|column| column.name() == text)
             .ok_or_else(|| SourceError::UnknownTarget {
@@ -169,7 +132,7 @@ pub enum SourceError {
     #[error("expected `ours=theirs`, such as `timestamp=ts`")]
     NotAMapping,
     /// A mapping to a column that `access_logs` does not have.
-    #[error("no column `{name}` in access logs; they have {}", backticked(LogColumn::ALL.iter().map(|c| c.name())))]
+    #[error("no column `{name}` in access logs; they have {}", backticked(LogColumn::LINKABLE.iter().map(|c| c.name())))]
     UnknownTarget {
         /// What was written.
         name: String,
@@ -248,7 +211,7 @@ impl Explain for SourceError {
 /// A Parquet file, or a folder of them, that is read as access logs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Source {
+pub struct LinkedSource {
     /// Absolute path of the file or folder.
     pub path: PathBuf,
     /// Our column to theirs: all columns that are read, those with our own names too.
@@ -257,7 +220,7 @@ pub struct Source {
     pub site: Option<String>,
 }
 
-impl Source {
+impl LinkedSource {
     /// Checks that a file or folder can be read as access logs.
     ///
     /// Columns that have our names already need no mapping. `site` names the site of a source
@@ -277,7 +240,7 @@ impl Source {
         })?;
         let schema = read_schema(&first)?;
 
-        let mut columns: BTreeMap<LogColumn, String> = LogColumn::ALL
+        let mut columns: BTreeMap<LogColumn, String> = LogColumn::LINKABLE
             .into_iter()
             .filter(|column| schema.column_with_name(column.name()).is_some())
             .map(|column| (column, column.name().to_owned()))
@@ -357,7 +320,7 @@ impl Source {
     /// # Errors
     /// When a link is damaged, or what it points to is gone or has changed its columns.
     pub fn load_all(warehouse: &Warehouse) -> Result<Vec<Self>, SourceError> {
-        list(&links(warehouse))?
+        entries(&links(warehouse))?
             .iter()
             .filter(|link| {
                 link.extension()
@@ -430,48 +393,6 @@ fn links(warehouse: &Warehouse) -> PathBuf {
     warehouse.root().join("sources")
 }
 
-/// The file itself, or the Parquet files of a folder and its `key=value` folders, sorted.
-///
-/// # Errors
-/// When a folder cannot be read.
-pub fn parquet_files(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    for entry in list(path)? {
-        let is_partition = entry.is_dir()
-            && entry
-                .file_name()
-                .is_some_and(|name| name.as_encoded_bytes().contains(&b'='));
-        if is_partition {
-            files.extend(parquet_files(&entry)?);
-        } else if entry
-            .extension()
-            .is_some_and(|extension| extension == "parquet")
-        {
-            files.push(entry);
-        }
-    }
-    Ok(files)
-}
-
-/// What lies in a folder, sorted; nothing if there is no such folder.
-fn list(folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
-    let read_error = || cannot("read", folder);
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(read_error()(error).into()),
-    };
-    let mut paths = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<std::io::Result<Vec<_>>>()
-        .map_err(read_error())?;
-    paths.sort();
-    Ok(paths)
-}
-
 fn read_schema(file: &Path) -> Result<Schema, SourceError> {
     let opened = File::open(file).map_err(cannot("read", file))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|source| {
@@ -540,21 +461,21 @@ mod tests {
         let warehouse = Warehouse::new(folder.path().join("warehouse"));
         let log = folder.path().join("access log.parquet");
         write_log(&log);
-        assert_eq!(Source::load_all(&warehouse).unwrap(), []);
+        assert_eq!(LinkedSource::load_all(&warehouse).unwrap(), []);
 
         let mapping = ["status=code".parse().unwrap()];
-        let source = Source::link(&log, &mapping, None).unwrap();
+        let source = LinkedSource::link(&log, &mapping, None).unwrap();
         assert_eq!(source.site.as_deref(), Some("access log"));
         source.save(&warehouse).unwrap();
-        assert_eq!(Source::load_all(&warehouse).unwrap(), [source]);
+        assert_eq!(LinkedSource::load_all(&warehouse).unwrap(), [source]);
 
-        let replaced = Source::link(&log, &mapping, Some("shop")).unwrap();
+        let replaced = LinkedSource::link(&log, &mapping, Some("shop")).unwrap();
         replaced.save(&warehouse).unwrap();
-        assert_eq!(Source::load_all(&warehouse).unwrap(), [replaced]);
+        assert_eq!(LinkedSource::load_all(&warehouse).unwrap(), [replaced]);
 
         std::fs::remove_file(&log).unwrap();
         assert!(matches!(
-            Source::load_all(&warehouse),
+            LinkedSource::load_all(&warehouse),
             Err(SourceError::File(_))
         ));
     }
@@ -562,18 +483,18 @@ mod tests {
     #[test]
     fn a_folder_is_read_with_its_partitions() {
         let folder = TempDir::new().unwrap();
-        let empty = Source::link(folder.path(), &[], None);
+        let empty = LinkedSource::link(folder.path(), &[], None);
         assert!(matches!(empty, Err(SourceError::EmptyFolder { .. })));
 
         let partition = folder.path().join("date=2026-11-01");
         std::fs::create_dir(&partition).unwrap();
         write_log(&partition.join("a.parquet"));
         let mapping = ["status=code".parse().unwrap()];
-        assert!(Source::link(folder.path(), &mapping, None).is_ok());
+        assert!(LinkedSource::link(folder.path(), &mapping, None).is_ok());
 
         // Every file is checked, not only the first.
         std::fs::write(folder.path().join("z.parquet"), "PAR1").unwrap();
-        let error = Source::link(folder.path(), &mapping, None).unwrap_err();
+        let error = LinkedSource::link(folder.path(), &mapping, None).unwrap_err();
         assert!(matches!(error, SourceError::NotParquet { .. }), "{error}");
     }
 
@@ -582,14 +503,14 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let log = folder.path().join("log.parquet");
         write_log(&log);
-        let error = Source::link(&log, &[], None).unwrap_err();
+        let error = LinkedSource::link(&log, &[], None).unwrap_err();
         insta::assert_snapshot!(report(&folder, &error), @"
     `log.parquet` has no column `status` to read `status` from
     hint: the file has `timestamp`, `client_ip`, `path`, `code`; name one with `--columns status=…`
     ");
-        let error = Source::link(&log, &["status=path".parse().unwrap()], None);
+        let error = LinkedSource::link(&log, &["status=path".parse().unwrap()], None);
         assert!(error.is_ok(), "text may hold numbers");
-        let error = Source::link(
+        let error = LinkedSource::link(
             &log,
             &[
                 "status=code".parse().unwrap(),
@@ -601,13 +522,13 @@ mod tests {
 
         let bytes = std::fs::read(&log).unwrap();
         std::fs::write(&log, &bytes[..bytes.len() / 2]).unwrap();
-        let error = Source::link(&log, &[], None).unwrap_err();
+        let error = LinkedSource::link(&log, &[], None).unwrap_err();
         insta::assert_snapshot!(report(&folder, &error), @"
     `log.parquet` is not a complete Parquet file: Parquet error: Invalid Parquet file. Corrupt footer
     hint: was it still being written, or only partly copied?
     ");
         std::fs::write(&log, "10.0.0.1 - - [01/Nov/2026] \"GET /\" 200\n").unwrap();
-        let error = Source::link(&log, &[], None).unwrap_err();
+        let error = LinkedSource::link(&log, &[], None).unwrap_err();
         insta::assert_snapshot!(report(&folder, &error), @"
     `log.parquet` is not a complete Parquet file: Parquet error: Invalid Parquet file. Corrupt footer
     hint: was it still being written, or only partly copied?

@@ -23,15 +23,18 @@
 mod access_line;
 mod block;
 mod chunk;
+mod column;
 mod delimited_line;
 mod detect;
 mod error;
+mod field_map;
 mod fields;
 mod inputs;
 mod json_line;
 mod keeper;
 mod lines;
 pub mod linked;
+mod log_format;
 mod pipeline;
 mod publish;
 mod quarantine;
@@ -41,6 +44,7 @@ mod rows;
 mod source;
 mod summary;
 mod timestamp;
+mod values;
 mod writer;
 
 use std::io;
@@ -49,12 +53,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use inputs::{Input, Place};
+use inputs::{Input, InputPlace};
 use pipeline::{Cut, Pipeline};
 
+pub use column::LogColumn;
 pub use detect::{Format, UnknownFormatName};
 pub use error::{IngestError, WriteError};
-pub use fields::{FieldMap, FieldMapError};
+pub use field_map::{FieldMap, FieldMapError};
+pub use log_format::LogFormat;
 pub use publish::{
     ingested_digests, publication_of, remove_unpublished, request_files, short_digest,
 };
@@ -130,7 +136,7 @@ pub fn find(paths: &[PathBuf], warehouse: &Warehouse) -> Result<Vec<LogFile>, In
         .logs
         .into_iter()
         .filter_map(|input| match &input.place {
-            Place::File(path) => Some(LogFile {
+            InputPlace::File(path) => Some(LogFile {
                 path: path.clone(),
                 // Patterns match more than logs.
                 input: Input {
@@ -138,7 +144,7 @@ pub fn find(paths: &[PathBuf], warehouse: &Warehouse) -> Result<Vec<LogFile>, In
                     ..input
                 },
             }),
-            Place::Stdin => None,
+            InputPlace::Stdin => None,
         });
     Ok(files.collect())
 }

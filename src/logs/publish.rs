@@ -13,7 +13,7 @@ use datafusion::parquet::arrow::ArrowWriter;
 use super::error::WriteError;
 use super::summary::FileSummary;
 use super::timestamp::Timestamp;
-use super::writer::{Part, properties};
+use super::writer::{StagedPart, properties};
 use crate::schema::{LOG_FILES, Table};
 use crate::warehouse::Warehouse;
 use crate::warehouse::tables::date_folder;
@@ -132,16 +132,16 @@ pub fn remove_unpublished(warehouse: &Warehouse) -> Result<bool, WriteError> {
 
 /// Files of one log that wait for their names.
 #[derive(Debug)]
-pub(super) struct Staged<'a> {
+pub(super) struct StagedLog<'a> {
     /// The folder that they are in.
     pub(super) folder: &'a Path,
     pub(super) summary: &'a FileSummary,
     /// Files of `access_logs` in the order of the log.
-    pub(super) parts: &'a [Part],
+    pub(super) parts: &'a [StagedPart],
     pub(super) quarantine: Option<&'a Path>,
 }
 
-impl Staged<'_> {
+impl StagedLog<'_> {
     /// Publishes the files. A log that was left half published by a crash is published again
     /// under the same names; a note in the staging folder tells that there may be further files
     /// of it, which then go.

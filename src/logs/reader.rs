@@ -9,9 +9,9 @@ use super::IngestOptions;
 use super::block::{BlockParser, ParsedBlock};
 use super::detect::{self, Format, Undetected};
 use super::error::IngestError;
-use super::inputs::{Input, Place};
+use super::inputs::{Input, InputPlace};
 use super::lines::{Block, Blocks, lines};
-use super::source::{self, OpenError, Source, Tally};
+use super::source::{self, BytesRead, OpenError, OpenLog};
 use crate::progress::Counter;
 
 /// A piece of a log; pieces can be parsed in any order.
@@ -67,16 +67,16 @@ impl Piece {
 }
 
 /// A log being read.
-pub(super) struct Reader<'a> {
+pub(super) struct LogReader<'a> {
     input: &'a Input,
     options: &'a IngestOptions,
     blocks: Blocks<Box<dyn Read + Send + 'a>>,
-    tally: Arc<Mutex<Tally>>,
+    tally: Arc<Mutex<BytesRead>>,
     parser: Option<(Format, Arc<BlockParser>)>,
     is_at_end: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> LogReader<'a> {
     /// Opens a log, to be read in blocks of at most `block_size` bytes.
     pub(super) fn open(
         input: &'a Input,
@@ -89,10 +89,10 @@ impl<'a> Reader<'a> {
             source,
         };
         let raw: Box<dyn Read + Send> = match &input.place {
-            Place::Stdin => Box::new(io::stdin()),
-            Place::File(path) => Box::new(File::open(path).map_err(failed)?),
+            InputPlace::Stdin => Box::new(io::stdin()),
+            InputPlace::File(path) => Box::new(File::open(path).map_err(failed)?),
         };
-        let Source { reader, tally } =
+        let OpenLog { reader, tally } =
             source::open(raw, progress).map_err(|error| match error {
                 OpenError::Io(source) => failed(source),
                 OpenError::Unsupported(kind) => IngestError::Unsupported {
@@ -124,11 +124,11 @@ impl<'a> Reader<'a> {
             },
             Ok(Some(Block::LongLine(head))) => return Piece::Parsed(Parsed::LongLine(head)),
             Ok(None) => Parsed::End {
-                digest: Tally::read(&self.tally, Tally::digest),
+                digest: BytesRead::read(&self.tally, BytesRead::digest),
                 format: self.parser.as_ref().map(|(format, _)| *format),
             },
             Err(source) => Parsed::Unreadable {
-                bytes: Tally::read(&self.tally, Tally::bytes),
+                bytes: BytesRead::read(&self.tally, BytesRead::bytes),
                 lines: self.blocks.unfinished_lines(),
                 source,
             },

@@ -20,24 +20,24 @@ const FIXED_SIZE: usize = 112;
 
 /// Requests in the order of their lines.
 #[derive(Debug, Default)]
-pub(super) struct Rows {
+pub(super) struct RequestRows {
     /// The columns of [`crate::schema::ACCESS_LOGS`] in its order, without `site`; none without
     /// rows.
     pub(super) columns: Vec<ArrayRef>,
     timestamps: ScalarBuffer<i64>,
     /// For each row an index into `sites`.
     pub(super) site_of_row: Vec<u32>,
-    sites: Vec<Site>,
+    sites: Vec<SiteRows>,
 }
 
 /// A site, and how many rows name it.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct SiteRows {
     pub(super) name: String,
     pub(super) rows: u64,
 }
 
-impl Rows {
+impl RequestRows {
     pub(super) fn len(&self) -> usize {
         self.timestamps.len()
     }
@@ -48,7 +48,7 @@ impl Rows {
     }
 
     /// The distinct sites.
-    pub(super) fn sites(&self) -> &[Site] {
+    pub(super) fn sites(&self) -> &[SiteRows] {
         &self.sites
     }
 
@@ -89,7 +89,7 @@ impl Rows {
 /// Position of `site` in [`crate::schema::ACCESS_LOGS`].
 pub(super) const SITE: usize = 1;
 
-/// Collects requests into [`Rows`].
+/// Collects requests into [`RequestRows`].
 #[derive(Debug)]
 pub(super) struct RowsBuilder {
     timestamps: Vec<i64>,
@@ -142,7 +142,7 @@ impl RowsBuilder {
         self.user_agent.push_option(request.user_agent.as_deref());
     }
 
-    pub(super) fn finish(mut self) -> Rows {
+    pub(super) fn finish(mut self) -> RequestRows {
         let timestamps = ScalarBuffer::from(self.timestamps);
         let times = TimestampMicrosecondArray::new(timestamps.clone(), None);
         let columns: Vec<ArrayRef> = vec![
@@ -158,7 +158,7 @@ impl RowsBuilder {
             Arc::new(self.referer.finish()),
             Arc::new(self.user_agent.finish()),
         ];
-        Rows {
+        RequestRows {
             columns,
             timestamps,
             site_of_row: self.sites.of_row,
@@ -211,7 +211,7 @@ impl TextColumn {
 /// Distinct sites in order of appearance, and the site of each row.
 #[derive(Debug, Default)]
 struct Sites {
-    distinct: Vec<Site>,
+    distinct: Vec<SiteRows>,
     index: HashMap<String, u32>,
     of_row: Vec<u32>,
     last: u32,
@@ -219,7 +219,7 @@ struct Sites {
 
 impl Sites {
     fn push(&mut self, name: &str) {
-        let is_last = |last: &Site| last.name == name;
+        let is_last = |last: &SiteRows| last.name == name;
         if !self.distinct.get(self.last as usize).is_some_and(is_last) {
             self.last = match self.index.get(name) {
                 Some(index) => *index,
@@ -232,7 +232,7 @@ impl Sites {
 
     fn add(&mut self, name: &str) -> u32 {
         let index = self.distinct.len() as u32;
-        self.distinct.push(Site {
+        self.distinct.push(SiteRows {
             name: name.to_owned(),
             rows: 0,
         });

@@ -18,21 +18,21 @@ use crate::progress::{Counter, Unwatched};
 const BUFFER: usize = 256 << 10;
 
 /// A log being read.
-pub(super) struct Source<'p> {
+pub(super) struct OpenLog<'p> {
     /// The text.
     pub(super) reader: Box<dyn Read + Send + 'p>,
     /// What has been read of the stored bytes.
-    pub(super) tally: Arc<Mutex<Tally>>,
+    pub(super) tally: Arc<Mutex<BytesRead>>,
 }
 
 /// Digest and number of stored bytes that have been read.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct BytesRead {
     hasher: Hasher,
     bytes: u64,
 }
 
-impl Tally {
+impl BytesRead {
     /// Reads the tally that a source shares.
     pub(super) fn read<T>(tally: &Mutex<Self>, read: impl FnOnce(&Self) -> T) -> T {
         // A panic in between cannot leave the tally in a state worth avoiding.
@@ -61,8 +61,8 @@ pub(super) enum OpenError {
 pub(super) fn open<'p>(
     raw: impl Read + Send + 'p,
     progress: &'p dyn Counter,
-) -> Result<Source<'p>, OpenError> {
-    let tally = Arc::new(Mutex::new(Tally::default()));
+) -> Result<OpenLog<'p>, OpenError> {
+    let tally = Arc::new(Mutex::new(BytesRead::default()));
     let mut raw = Counted {
         raw,
         tally: tally.clone(),
@@ -83,7 +83,7 @@ pub(super) fn open<'p>(
             Box::new(zstd::stream::read::Decoder::with_buffer(raw).map_err(OpenError::Io)?)
         }
     };
-    Ok(Source { reader, tally })
+    Ok(OpenLog { reader, tally })
 }
 
 /// The digest of a whole file.
@@ -169,7 +169,7 @@ impl Compression {
 /// Counts and digests what passes through.
 struct Counted<'p, R> {
     raw: R,
-    tally: Arc<Mutex<Tally>>,
+    tally: Arc<Mutex<BytesRead>>,
     progress: &'p dyn Counter,
 }
 

@@ -15,7 +15,7 @@ use datafusion::parquet::file::properties::{
     EnabledStatistics, WriterProperties, WriterPropertiesBuilder,
 };
 
-use super::chunk::{Chunk, Key, SortedChunk};
+use super::chunk::{Chunk, RowKey, SortedChunk};
 use super::error::WriteError;
 use super::rows::SITE;
 use super::timestamp::Date;
@@ -39,14 +39,14 @@ const WITHOUT_STATISTICS: [&str; 7] = [
 
 /// A finished file that waits for its final name.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct StagedPart {
     pub(super) staged: PathBuf,
     /// Folder of its final name.
     pub(super) partition: String,
 }
 
 /// Writes a chunk into files in the folder `staging`, one per date.
-pub(super) fn write(chunk: Chunk, staging: &Path) -> Result<Vec<Part>, WriteError> {
+pub(super) fn write(chunk: Chunk, staging: &Path) -> Result<Vec<StagedPart>, WriteError> {
     let number = chunk.number;
     let chunk = SortedChunk::new(chunk);
     let properties = access_log_properties();
@@ -56,14 +56,14 @@ pub(super) fn write(chunk: Chunk, staging: &Path) -> Result<Vec<Part>, WriteErro
         let partition = format!("{DATE_PARTITION}={year:04}-{month:02}-{day:02}");
         let staged = staging.join(format!("{number:05}-{partition}.parquet"));
         write_part(&chunk, keys, &staged, &properties)?;
-        parts.push(Part { staged, partition });
+        parts.push(StagedPart { staged, partition });
     }
     Ok(parts)
 }
 
 fn write_part(
     chunk: &SortedChunk,
-    keys: &[Key],
+    keys: &[RowKey],
     path: &Path,
     properties: &WriterProperties,
 ) -> Result<(), WriteError> {
@@ -106,12 +106,12 @@ mod tests {
     use super::*;
     use crate::logs::block::BlockParser;
     use crate::logs::chunk::{ChunkLimits, Gathering};
-    use crate::logs::detect::Layout;
+    use crate::logs::detect::LineLayout;
 
     /// One chunk with requests of two days.
     fn chunk() -> Chunk {
         let parser = BlockParser {
-            layout: Layout::Access,
+            layout: LineLayout::Access,
             forced_site: None,
             default_site: "site".to_owned(),
             times: i64::MIN..i64::MAX,

@@ -14,7 +14,8 @@ use datafusion::prelude::{DataFrame, Expr, cast, col, ident, lit, when};
 
 use super::files::{listing_options, parquet_url};
 use super::{LINKED_LOGS, Session};
-use crate::logs::linked::{LogColumn, Source};
+use crate::logs::LogColumn;
+use crate::logs::linked::LinkedSource;
 use crate::schema::{ACCESS_LOGS, DATE_PARTITION};
 
 impl Session {
@@ -45,7 +46,7 @@ impl Session {
 
     pub(super) async fn register_linked_logs(&self) -> super::Result<()> {
         let mut linked: Option<DataFrame> = None;
-        for source in Source::load_all(&self.warehouse)? {
+        for source in LinkedSource::load_all(&self.warehouse)? {
             let requests = self.linked_requests(&source).await?;
             linked = Some(match linked {
                 Some(others) => others.union(requests)?,
@@ -64,7 +65,7 @@ impl Session {
     /// The requests of one linked source, in the columns of [`linked_schema`].
     ///
     /// Rows without a timestamp or status are no requests and are left out.
-    async fn linked_requests(&self, source: &Source) -> Result<DataFrame> {
+    async fn linked_requests(&self, source: &LinkedSource) -> Result<DataFrame> {
         let (url, extension) = parquet_url(&source.path)?;
         let config = ListingTableConfig::new(url)
             .with_listing_options(listing_options().with_file_extension(extension))
@@ -119,7 +120,7 @@ fn linked_schema() -> Schema {
 }
 
 /// Reads one column of `access_logs` from a linked source.
-fn linked_column(source: &Source, field: &Field, found: &DFSchema) -> Result<Expr> {
+fn linked_column(source: &LinkedSource, field: &Field, found: &DFSchema) -> Result<Expr> {
     let theirs = |ours: LogColumn| source.columns.get(&ours).map(ident);
     let name = field.name().as_str();
     let value = match name {

@@ -180,7 +180,7 @@ impl Session {
         let folder = self.warehouse.table(Table::ScoredWindows);
         // An empty folder has no columns.
         let is_empty =
-            crate::logs::linked::parquet_files(&folder).is_ok_and(|files| files.is_empty());
+            crate::warehouse::listing::parquet_files(&folder).is_ok_and(|files| files.is_empty());
         if !folder.is_dir() || is_empty {
             return Ok(());
         }

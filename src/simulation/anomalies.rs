@@ -5,8 +5,9 @@
 
 use std::net::Ipv4Addr;
 
+use super::clients::{Address, OLD_BROWSER, SCANNER, SCRIPT};
 use super::random::{Purpose, Random, exp};
-use super::site::{Address, DAY, OLD_BROWSER, RouteId, SCANNER, SCRIPT, Site};
+use super::site::{DAY, RouteId, SimulatedSite};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -157,7 +158,7 @@ const LEAST_SCAN: f64 = 30.0;
 
 /// Where the requests of an attack come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum TrafficSource {
     /// Nobody in particular.
     Visitors,
     Client(Ipv4Addr),
@@ -178,7 +179,7 @@ pub(super) struct Anomaly {
     /// First minute after it.
     pub(super) end: u32,
     pub(super) intensity: f64,
-    pub(super) source: Source,
+    pub(super) source: TrafficSource,
     /// The page that it is about, where it is about one.
     pub(super) target: Option<RouteId>,
 }
@@ -214,7 +215,7 @@ impl Effect {
 
 impl Anomaly {
     /// What it does to one of its minutes when `rate` requests are expected.
-    pub(super) fn effect(&self, minute: u32, site: &Site, rate: f64) -> Effect {
+    pub(super) fn effect(&self, minute: u32, site: &SimulatedSite, rate: f64) -> Effect {
         let strength = self.intensity;
         // Attackers do not keep the visitors' hours: at night they come by the mean rate.
         let least = if self.kind == AnomalyKind::VulnerabilityScan {
@@ -283,14 +284,14 @@ impl Anomaly {
     }
 
     /// The client, network or path that causes it, as root-cause analysis should name it.
-    pub(super) fn culprit(&self, site: &Site) -> Option<String> {
+    pub(super) fn culprit(&self, site: &SimulatedSite) -> Option<String> {
         match self.source {
-            Source::Client(address) => Some(address.to_string()),
-            Source::Network(address) => {
+            TrafficSource::Client(address) => Some(address.to_string()),
+            TrafficSource::Network(address) => {
                 let [a, b, c, _] = address.octets();
                 Some(format!("{a}.{b}.{c}.0/24"))
             }
-            Source::Visitors | Source::Botnet { .. } => self
+            TrafficSource::Visitors | TrafficSource::Botnet { .. } => self
                 .target
                 .map(|target| site.routes[usize::from(target)].prefix.clone()),
         }
@@ -298,7 +299,7 @@ impl Anomaly {
 }
 
 /// Places the anomalies of a site, in time order.
-pub(super) fn schedule(seed: u64, site: &Site, days: u32) -> Vec<Anomaly> {
+pub(super) fn schedule(seed: u64, site: &SimulatedSite, days: u32) -> Vec<Anomaly> {
     let mut random = Random::new(seed, site.index, 0, Purpose::Schedule);
     let day = DAY as u32;
     let (from, slot) = if days < LONG_RANGE {
@@ -317,7 +318,7 @@ pub(super) fn schedule(seed: u64, site: &Site, days: u32) -> Vec<Anomaly> {
         .collect()
 }
 
-fn kind_for(site: &Site, slot: u32) -> AnomalyKind {
+fn kind_for(site: &SimulatedSite, slot: u32) -> AnomalyKind {
     let position = (site.index % 10) * KIND_STRIDE + slot;
     let kind = AnomalyKind::ALL[position as usize % AnomalyKind::ALL.len()];
     if kind == AnomalyKind::LatencyDegradation && !site.format.has_latency() {
@@ -329,7 +330,7 @@ fn kind_for(site: &Site, slot: u32) -> AnomalyKind {
 
 fn place(
     random: &mut Random,
-    site: &Site,
+    site: &SimulatedSite,
     kind: AnomalyKind,
     slot_start: u32,
     slot_length: u32,
@@ -354,7 +355,7 @@ fn place(
 /// Draws some starts and takes the first that suits the kind, else the busiest.
 fn pick_start(
     random: &mut Random,
-    site: &Site,
+    site: &SimulatedSite,
     kind: AnomalyKind,
     slot_start: u32,
     slot_length: u32,
@@ -386,19 +387,19 @@ fn pick_start(
     best.1
 }
 
-fn source(random: &mut Random, kind: AnomalyKind) -> Source {
+fn source(random: &mut Random, kind: AnomalyKind) -> TrafficSource {
     let attacker = Address::of_attacker(random.bits());
     let key = random.bits();
     let has_one = random.chance(0.5);
     match kind {
-        AnomalyKind::VulnerabilityScan | AnomalyKind::Scraper => Source::Client(attacker),
-        AnomalyKind::Flood if has_one => Source::Client(attacker),
-        AnomalyKind::CredentialStuffing if has_one => Source::Network(attacker),
-        AnomalyKind::Flood | AnomalyKind::CredentialStuffing => Source::Botnet {
+        AnomalyKind::VulnerabilityScan | AnomalyKind::Scraper => TrafficSource::Client(attacker),
+        AnomalyKind::Flood if has_one => TrafficSource::Client(attacker),
+        AnomalyKind::CredentialStuffing if has_one => TrafficSource::Network(attacker),
+        AnomalyKind::Flood | AnomalyKind::CredentialStuffing => TrafficSource::Botnet {
             key,
             members: random.lognormal(250.0, 0.4) as u32,
         },
-        _ => Source::Visitors,
+        _ => TrafficSource::Visitors,
     }
 }
 
@@ -407,7 +408,7 @@ fn source(random: &mut Random, kind: AnomalyKind) -> Source {
 ///
 /// A day's process starts from zero one day earlier, which it has forgotten by then (0.995 to
 /// the 1440th is 0.07 %): so days are made independently and yet join.
-pub(super) fn mood(seed: u64, site: &Site, day: i64) -> Vec<f64> {
+pub(super) fn mood(seed: u64, site: &SimulatedSite, day: i64) -> Vec<f64> {
     const MEMORY: (f64, f64) = (0.995, 0.9);
     const SPREAD: (f64, f64) = (0.12, 0.07);
     let innovation = |memory: f64, spread: f64| spread * (1.0 - memory * memory).sqrt();
@@ -438,7 +439,7 @@ mod tests {
 
     fn schedules(seed: u64, sites: u32, days: u32) -> Vec<Vec<Anomaly>> {
         (0..sites)
-            .map(|index| schedule(seed, &Site::new(seed, index, 1.0, 0), days))
+            .map(|index| schedule(seed, &SimulatedSite::new(seed, index, 1.0, 0), days))
             .collect()
     }
 
@@ -481,7 +482,7 @@ mod tests {
 
     #[test]
     fn days_join_in_mood() {
-        let site = Site::new(5, 1, 1.0, 0);
+        let site = SimulatedSite::new(5, 1, 1.0, 0);
         let (first, second) = (mood(5, &site, 3), mood(5, &site, 4));
         let difference = (0..1440)
             .map(|minute| (first[1440 + minute] - second[minute]).abs())

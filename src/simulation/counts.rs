@@ -5,8 +5,10 @@ use std::collections::HashSet;
 use chrono::NaiveTime;
 use rayon::prelude::*;
 
-use super::traffic::{Request, Traffic};
-use super::{Simulation, SimulationError, World, validate};
+use super::error::SimulationError;
+use super::spec::{Simulation, validate};
+use super::traffic::{SimulatedRequest, Traffic};
+use super::world::World;
 
 /// Microseconds in a minute.
 const MINUTE_MICROS: i64 = 60_000_000;
@@ -64,9 +66,9 @@ pub fn count(spec: &Simulation) -> Result<Vec<CountedSite>, SimulationError> {
 }
 
 /// The metrics of one minute.
-fn minute(requests: &[Request]) -> [f64; COUNTED.len()] {
+fn minute(requests: &[SimulatedRequest]) -> [f64; COUNTED.len()] {
     let with_status = |hundreds: u16| {
-        let is_one = |request: &&Request| request.status / 100 == hundreds;
+        let is_one = |request: &&SimulatedRequest| request.status / 100 == hundreds;
         requests.iter().filter(is_one).count() as f64
     };
     let clients: HashSet<_> = requests.iter().map(|request| request.address).collect();

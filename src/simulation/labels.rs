@@ -18,7 +18,7 @@ use crate::schema::LABELS;
 /// One anomaly: from `start` (inclusive) to `end` (exclusive), in microseconds since the Unix
 /// epoch, UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Label {
+pub struct SimulatedLabel {
     /// The site that has it.
     pub site: String,
     /// First moment.
@@ -37,11 +37,11 @@ pub struct Label {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write(path: &Path, labels: &[Label]) -> Result<()> {
-    let texts = |text: fn(&Label) -> &str| -> ArrayRef {
+pub fn write(path: &Path, labels: &[SimulatedLabel]) -> Result<()> {
+    let texts = |text: fn(&SimulatedLabel) -> &str| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(labels.iter().map(text)))
     };
-    let times = |time: fn(&Label) -> i64| -> ArrayRef {
+    let times = |time: fn(&SimulatedLabel) -> i64| -> ArrayRef {
         let values = labels.iter().map(time);
         Arc::new(TimestampMicrosecondArray::from_iter_values(values).with_timezone("UTC"))
     };
@@ -71,7 +71,7 @@ pub fn write(path: &Path, labels: &[Label]) -> Result<()> {
 ///
 /// # Errors
 /// When the file cannot be read, or lacks a column.
-pub fn read(path: &Path) -> Result<Vec<Label>> {
+pub fn read(path: &Path) -> Result<Vec<SimulatedLabel>> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?.build()?;
     let mut labels = Vec::new();
     for batch in reader {
@@ -80,12 +80,12 @@ pub fn read(path: &Path) -> Result<Vec<Label>> {
     Ok(labels)
 }
 
-fn read_batch(batch: &RecordBatch, labels: &mut Vec<Label>) -> Result<()> {
+fn read_batch(batch: &RecordBatch, labels: &mut Vec<SimulatedLabel>) -> Result<()> {
     let (sites, kinds) = (texts(batch, "site")?, texts(batch, "kind")?);
     let (starts, ends) = (times(batch, "start")?, times(batch, "end")?);
     let (metrics, culprits) = (texts(batch, "metric")?, texts(batch, "culprit")?);
     for row in 0..batch.num_rows() {
-        labels.push(Label {
+        labels.push(SimulatedLabel {
             site: sites.value(row).to_owned(),
             start: starts.value(row),
             end: ends.value(row),
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn labels_survive_the_file() {
-        let label = |culprit: Option<&str>| Label {
+        let label = |culprit: Option<&str>| SimulatedLabel {
             site: "shop".into(),
             start: 1,
             end: 2,

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
+use std::path::PathBuf;
 
+use chrono::{NaiveDate, NaiveTime};
 use proptest::prelude::*;
 
 use super::*;
+use crate::explain::Explain as _;
 
 /// What made `data/sample`, as its README says.
 fn sample() -> Simulation {

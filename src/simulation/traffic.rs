@@ -3,9 +3,10 @@
 //! Visits that began shortly before midnight belong to the day before, but their last requests
 //! to this one: the day is started [`PREROLL`] minutes early, and what falls before it dropped.
 
-use super::anomalies::{Anomaly, AnomalyKind, Effect, Source, mood};
+use super::anomalies::{Anomaly, AnomalyKind, Effect, TrafficSource, mood};
+use super::clients::{Address, FEED_READERS, MONITOR};
 use super::random::{Purpose, Random, exp, scramble};
-use super::site::{Address, Class, DAY, FEED_READERS, MONITOR, RouteId, Site};
+use super::site::{Class, DAY, RouteId, SimulatedSite};
 
 /// Minutes simulated before the day begins: the longest visit.
 const PREROLL: i64 = 30;
@@ -30,7 +31,7 @@ const RETURNING: f64 = 0.45;
 
 /// One request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Request {
+pub(super) struct SimulatedRequest {
     /// Milliseconds since midnight.
     pub(super) at: u32,
     pub(super) address: Address,
@@ -65,7 +66,7 @@ struct Client {
 
 /// What is known of a minute before its requests are drawn.
 #[derive(Debug, Clone, Copy)]
-struct Plan<'a> {
+struct VisitPlan<'a> {
     /// Expected requests of visitors without anomalies.
     rate: f64,
     /// Requests by the site's usual peak.
@@ -77,12 +78,12 @@ struct Plan<'a> {
 /// Draws the requests of one site and day.
 #[derive(Debug)]
 pub(super) struct Traffic<'a> {
-    site: &'a Site,
+    site: &'a SimulatedSite,
     day: i64,
     random: Random,
-    plan: Vec<Plan<'a>>,
+    plan: Vec<VisitPlan<'a>>,
     /// Minutes to come, from `minute` on, as a ring.
-    minutes: Vec<Vec<Request>>,
+    minutes: Vec<Vec<SimulatedRequest>>,
     /// The next minute, counted from [`PREROLL`] before midnight.
     minute: i64,
     /// Visits that one request of the rate stands for.
@@ -92,7 +93,12 @@ pub(super) struct Traffic<'a> {
 }
 
 impl<'a> Traffic<'a> {
-    pub(super) fn new(seed: u64, site: &'a Site, anomalies: &'a [Anomaly], day: i64) -> Self {
+    pub(super) fn new(
+        seed: u64,
+        site: &'a SimulatedSite,
+        anomalies: &'a [Anomaly],
+        day: i64,
+    ) -> Self {
         Self {
             site,
             day,
@@ -106,7 +112,7 @@ impl<'a> Traffic<'a> {
     }
 
     /// The requests of the next minute of the day in time order, or None after its end.
-    pub(super) fn next_minute(&mut self) -> Option<&[Request]> {
+    pub(super) fn next_minute(&mut self) -> Option<&[SimulatedRequest]> {
         if self.minute > 0 {
             self.bucket(self.minute - 1).clear();
         }
@@ -127,7 +133,7 @@ impl<'a> Traffic<'a> {
         Some(bucket)
     }
 
-    fn bucket(&mut self, minute: i64) -> &mut Vec<Request> {
+    fn bucket(&mut self, minute: i64) -> &mut Vec<SimulatedRequest> {
         &mut self.minutes[minute as usize % AHEAD]
     }
 
@@ -171,7 +177,7 @@ impl<'a> Traffic<'a> {
         }
     }
 
-    fn visit(&mut self, plan: &Plan) {
+    fn visit(&mut self, plan: &VisitPlan) {
         let client = self.visitor();
         let start = self.moment();
         let target = plan.anomaly.and_then(|anomaly| anomaly.target);
@@ -339,16 +345,16 @@ impl<'a> Traffic<'a> {
         self.push(at, client, route, argument, Referer::None, status);
     }
 
-    fn attacker(&mut self, source: Source) -> Address {
+    fn attacker(&mut self, source: TrafficSource) -> Address {
         match source {
-            Source::Client(address) => Address::V4(address.to_bits()),
-            Source::Network(address) => {
+            TrafficSource::Client(address) => Address::V4(address.to_bits()),
+            TrafficSource::Network(address) => {
                 Address::V4((address.to_bits() & !0xff) | (1 + self.random.below(254)))
             }
-            Source::Botnet { key, members } => {
+            TrafficSource::Botnet { key, members } => {
                 Address::of_bot(key, u64::from(self.random.below(members)))
             }
-            Source::Visitors => Address::of_visitor(self.random.bits()),
+            TrafficSource::Visitors => Address::of_visitor(self.random.bits()),
         }
     }
 
@@ -367,13 +373,13 @@ impl<'a> Traffic<'a> {
             return;
         }
         let minute = at / 60_000 + PREROLL;
-        let Plan { load, effect, .. } = self.plan[minute as usize];
+        let VisitPlan { load, effect, .. } = self.plan[minute as usize];
         if effect.lost > 0.0 && is_lost(client.address, effect.lost) {
             return;
         }
         let status = self.status(client, route, status, effect.failing);
         let latency = self.latency(route, status, load, effect.slowness);
-        let request = Request {
+        let request = SimulatedRequest {
             at: at as u32,
             address: client.address,
             route,
@@ -439,7 +445,7 @@ const fn is_lost(address: Address, share: f64) -> bool {
 }
 
 /// Expected requests of a visit: pages, and the assets of the first and of each further one.
-fn requests_per_visit(site: &Site) -> f64 {
+fn requests_per_visit(site: &SimulatedSite) -> f64 {
     let pages = 1.0 / (1.0 - STAYS);
     if site.serves_programs() {
         pages + 0.05
@@ -450,7 +456,12 @@ fn requests_per_visit(site: &Site) -> f64 {
     }
 }
 
-fn plan<'a>(seed: u64, site: &Site, anomalies: &'a [Anomaly], day: i64) -> Vec<Plan<'a>> {
+fn plan<'a>(
+    seed: u64,
+    site: &SimulatedSite,
+    anomalies: &'a [Anomaly],
+    day: i64,
+) -> Vec<VisitPlan<'a>> {
     let moods = mood(seed, site, day);
     let peak = 2.0 * site.base * exp(0.1);
     (-PREROLL..DAY)
@@ -465,7 +476,7 @@ fn plan<'a>(seed: u64, site: &Site, anomalies: &'a [Anomaly], day: i64) -> Vec<P
             });
             // A flooded server queues: its load is bounded, the rest is the effect's slowness.
             let load = (rate * effect.demand + effect.attack) / peak;
-            Plan {
+            VisitPlan {
                 rate,
                 load: load.min(2.0),
                 effect,
@@ -480,15 +491,15 @@ mod tests {
     use super::super::anomalies::schedule;
     use super::*;
 
-    fn counts(site: &Site, anomalies: &[Anomaly], day: i64) -> Vec<usize> {
+    fn counts(site: &SimulatedSite, anomalies: &[Anomaly], day: i64) -> Vec<usize> {
         let mut traffic = Traffic::new(9, site, anomalies, day);
-        std::iter::from_fn(|| traffic.next_minute().map(<[Request]>::len)).collect()
+        std::iter::from_fn(|| traffic.next_minute().map(<[SimulatedRequest]>::len)).collect()
     }
 
     #[test]
     fn visits_make_the_promised_rate() {
         for index in 0..5 {
-            let site = Site::new(9, index, 1.0, 0);
+            let site = SimulatedSite::new(9, index, 1.0, 0);
             let found: usize = (0..6)
                 .map(|day| counts(&site, &[], day).iter().sum::<usize>())
                 .sum();
@@ -505,7 +516,7 @@ mod tests {
 
     #[test]
     fn minutes_are_sorted_and_in_place() {
-        let site = Site::new(9, 0, 1.0, 0);
+        let site = SimulatedSite::new(9, 0, 1.0, 0);
         let mut traffic = Traffic::new(9, &site, &[], 0);
         for minute in 0..1440 {
             let requests = traffic.next_minute().unwrap();
@@ -517,7 +528,7 @@ mod tests {
 
     /// Requests, 4xx, 5xx and median latency of an anomaly's minutes, and of those without it.
     fn with_and_without(kind: AnomalyKind) -> ([f64; 4], [f64; 4]) {
-        let site = Site::new(9, 3, 4.0, 0);
+        let site = SimulatedSite::new(9, 3, 4.0, 0);
         let anomaly = schedule(9, &site, 120)
             .into_iter()
             .find(|anomaly| anomaly.kind == kind && anomaly.start / 1440 == anomaly.end / 1440)

@@ -22,9 +22,9 @@ use serde::Serialize;
 use super::dataset::Series;
 use crate::schema::timestamp_type;
 
-/// The columns that name a row.
+/// The columns of a frame of windows that name a row.
 #[derive(Debug, Clone, Copy)]
-pub struct Key<'a> {
+pub struct WindowColumns<'a> {
     /// The series.
     pub series: &'a str,
     /// The start of the window.
@@ -58,7 +58,7 @@ pub struct Sampled {
 /// When the query fails or a metric is no number.
 pub async fn load(
     frame: DataFrame,
-    key: Key<'_>,
+    key: WindowColumns<'_>,
     metrics: &[String],
     sampling: Sampling,
 ) -> Result<(Vec<Series>, Option<Sampled>)> {
@@ -90,7 +90,7 @@ struct Extent {
 /// The frame itself if it has few enough rows, else that of some series.
 async fn sample(
     frame: DataFrame,
-    key: Key<'_>,
+    key: WindowColumns<'_>,
     sampling: Sampling,
 ) -> Result<(DataFrame, Option<Sampled>)> {
     let extents = extents(&frame, key).await?;
@@ -131,7 +131,7 @@ fn since(extent: Extent, sampling: Sampling) -> i64 {
 }
 
 /// The extent of each series.
-async fn extents(frame: &DataFrame, key: Key<'_>) -> Result<BTreeMap<String, Extent>> {
+async fn extents(frame: &DataFrame, key: WindowColumns<'_>) -> Result<BTreeMap<String, Extent>> {
     let time = || {
         cast(
             cast(ident(key.window_start), timestamp_type()),
@@ -206,7 +206,7 @@ mod tests {
 
     use super::*;
 
-    const KEY: Key<'_> = Key {
+    const KEY: WindowColumns<'_> = WindowColumns {
         series: "site",
         window_start: "window_start",
     };

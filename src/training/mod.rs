@@ -10,13 +10,16 @@
 //!                                     └─ labelled ──▶ classify (weights, tail of the odds)
 //! ```
 
+pub mod beginning;
 mod calibrate;
 mod classify;
 pub mod dataset;
 mod descent;
 pub mod exclusions;
 mod fit;
+pub mod goal;
 pub mod labelled;
+pub mod labels;
 pub mod loader;
 pub mod optimiser;
 
@@ -44,6 +47,7 @@ pub use calibrate::backtest;
 pub use classify::train_classifier;
 use dataset::MIN_CALIBRATION_WINDOWS;
 pub use dataset::{Dataset, SkippedSeries, Split};
+pub use goal::Goal;
 
 /// How to train one detector.
 #[derive(Debug, Clone, PartialEq)]
@@ -211,17 +215,17 @@ pub fn train(
     };
     let for_each_metric = dataset.metrics().len() > 1
         && source.is_some_and(|source| source.manifest().learned_metrics() == 1);
-    let beginning = Beginning {
+    let weights = InitialWeights {
         initial: initial.as_ref(),
         for_each_metric,
     };
-    train_from(&settings, &[dataset], beginning, progress)
+    train_from(&settings, &[dataset], weights, progress)
 }
 
-/// What training begins with.
+/// The weights that a network begins with.
 #[derive(Clone, Copy)]
-struct Beginning<'a> {
-    /// Weights; new ones without.
+struct InitialWeights<'a> {
+    /// The weights by name; without them, they are new.
     initial: Option<&'a Weights>,
     /// Whether the network reads one metric, and forecasts each by itself.
     for_each_metric: bool,
@@ -242,20 +246,20 @@ pub fn train_on_all(
     initial: Option<&Weights>,
     progress: &mut dyn FnMut(StepReport),
 ) -> Result<Detector, TrainingError> {
-    let beginning = Beginning {
+    let weights = InitialWeights {
         initial,
         for_each_metric: false,
     };
-    train_from(settings, datasets, beginning, progress)
+    train_from(settings, datasets, weights, progress)
 }
 
 fn train_from(
     settings: &TrainingSettings,
     datasets: &[&Dataset],
-    Beginning {
+    InitialWeights {
         initial,
         for_each_metric,
-    }: Beginning<'_>,
+    }: InitialWeights<'_>,
     progress: &mut dyn FnMut(StepReport),
 ) -> Result<Detector, TrainingError> {
     let Some(dataset) = datasets.first() else {

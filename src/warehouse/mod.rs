@@ -25,6 +25,7 @@
 
 pub mod commit;
 mod error;
+pub mod listing;
 pub mod publish;
 pub mod rows;
 pub mod settings;

@@ -7,7 +7,6 @@ use anomalog::cli::printer::Printer;
 use anomalog::commands::error::Result;
 use anomalog::progress::Progress as _;
 use anomalog::training::SkippedSeries;
-use anomalog_engine::network::Architecture;
 use serde::Serialize;
 
 use crate::cli::PretrainArgs;
@@ -83,7 +82,7 @@ pub(crate) fn run(printer: Printer, args: PretrainArgs) -> Result<()> {
     // Plain computing: other tasks of the runtime may go on meanwhile.
     let lessons = tokio::task::block_in_place(|| Lessons::gather(&sources))?;
     let mut detectors = Vec::new();
-    for architecture in args.arch.into_iter().map(Architecture::from) {
+    for architecture in args.arch {
         let steps = u64::from(args.steps);
         let bar = printer.begin("training", Some(steps));
         let started = std::time::Instant::now();

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anomalog::calendar::labels;
 use anomalog::cli::printer::Printer;
-use anomalog::cli::{IngestArgs, LogFormatArg, WindowsArgs};
+use anomalog::cli::{IngestArgs, WindowsArgs};
 use anomalog::commands::Settings;
 use anomalog::commands::error::Result;
 use anomalog::commands::evaluate::windows;
 use anomalog::commands::ingest;
 use anomalog::evaluation::warehouse;
 use anomalog::explain::cannot;
+use anomalog::logs::LogFormat;
 use anomalog::progress::Progress as _;
 use anomalog::schema::Table;
 use anomalog::session::SessionOptions;
@@ -144,7 +145,7 @@ async fn simulated(printer: Printer, plan: &Plan) -> Result<Group> {
 fn ingest_arguments(sample: &Path) -> IngestArgs {
     IngestArgs {
         inputs: vec![sample.join(simulation::LOGS)],
-        format: LogFormatArg::Auto,
+        format: LogFormat::Auto,
         site: None,
         columns: None,
         delimiter: None,

@@ -8,102 +8,33 @@
 //! without the section means, a field of `Raw`, a field of [`Job`], and its comment in
 //! [`crate::job::config::template`], which a test compares with the defaults.
 
+mod calendar;
+mod edit;
+mod error;
 pub mod outputs;
+mod raw;
 pub mod retrain;
 pub mod template;
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anomalog_engine::series::time_zone::TimeZone;
-use chrono::{NaiveDate, NaiveTime};
-use serde::Deserialize;
+use chrono::NaiveTime;
+
+pub use calendar::CalendarSettings;
+pub use error::ConfigError;
 
 use crate::detectors::settings::ScoreSettings;
-use crate::explain::Explain;
-use crate::incidents::{IncidentRules, RulesError};
+use crate::incidents::IncidentRules;
 use crate::incremental::retention::RetentionSettings;
 use crate::intake::LogSource;
-use crate::logs::{FieldMap, Format, IngestOptions, TimeLimits};
-use crate::units::zones::{SeriesTimeZones, parse_time_zone};
-use crate::units::{Span, WindowStep};
+use crate::logs::{IngestOptions, LogFormat, TimeLimits};
+use crate::units::zones::SeriesTimeZones;
 use crate::warehouse::Warehouse;
-use crate::warehouse::settings::SeriesKey;
 use crate::warehouse::settings::WindowSettings;
+use edit::{line_error, set};
 use outputs::{ExportSettings, HookSettings, MetricsSettings};
+use raw::{Delimiter, Raw, WrittenZone};
 use retrain::RetrainSettings;
-
-/// Why a job file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// It cannot be read.
-    #[error("cannot read the job file `{}`", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A line is no TOML, or a value not what its key needs.
-    #[error("`{}` line {line}, `{text}`: {message}", .path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// Number of the line, from 1.
-        line: usize,
-        /// The line.
-        text: String,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// A `--set` is not `key=value`.
-    #[error("`--set {text}`: expected `key=value`, such as `windows.step=5m`")]
-    NotAnOverride {
-        /// What was given.
-        text: String,
-    },
-    /// A `--set` gives a value that its key cannot have, or names no key.
-    #[error("`--set {text}`: {message}")]
-    Override {
-        /// What was given.
-        text: String,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// There is nothing to read.
-    #[error("`{}` names no logs", .path.display())]
-    NoLogs {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A pattern of paths that is none.
-    #[error("`{}`: `{pattern}` is no pattern of paths: {message}", .path.display())]
-    Pattern {
-        /// The job file.
-        path: PathBuf,
-        /// The pattern.
-        pattern: String,
-        /// What is wrong with it.
-        message: &'static str,
-    },
-}
-
-impl Explain for ConfigError {
-    fn hint(&self) -> Option<Cow<'_, str>> {
-        match self {
-            Self::Read { .. } => Some(
-                "write one with `anomalog init --logs PATH`, or name another with `--job FILE`"
-                    .into(),
-            ),
-            Self::NoLogs { .. } => {
-                Some("add a section `[[logs]]` with `paths = [\"/var/log/nginx\"]`".into())
-            }
-            _ => None,
-        }
-    }
-}
 
 /// A job, resolved: every path absolute or from the working directory, every default in place.
 #[derive(Debug, Clone)]
@@ -132,235 +63,6 @@ pub struct Job {
     pub hooks: HookSettings,
     /// What is kept for how long.
     pub retention: RetentionSettings,
-}
-
-/// What is planned.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CalendarSettings {
-    /// A CSV or Parquet file.
-    pub file: Option<PathBuf>,
-}
-
-impl CalendarSettings {
-    /// The same with its path from the folder of the job file.
-    pub(crate) fn below(mut self, below: impl Fn(&Path) -> PathBuf) -> Self {
-        self.file = self.file.map(|file| below(&file));
-        self
-    }
-}
-
-/// The file as written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Raw {
-    #[serde(default = "default_warehouse")]
-    warehouse: PathBuf,
-    #[serde(default)]
-    logs: Vec<RawLogs>,
-    #[serde(default)]
-    limits: RawLimits,
-    #[serde(default)]
-    windows: RawWindows,
-    #[serde(default)]
-    scores: RawScores,
-    #[serde(default)]
-    incidents: CheckedRules,
-    #[serde(default)]
-    calendar: CalendarSettings,
-    #[serde(default)]
-    retrain: RetrainSettings,
-    #[serde(default)]
-    export: ExportSettings,
-    #[serde(default)]
-    metrics: MetricsSettings,
-    #[serde(default)]
-    hooks: HookSettings,
-    #[serde(default)]
-    retention: RetentionSettings,
-}
-
-fn default_warehouse() -> PathBuf {
-    PathBuf::from("warehouse")
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawLogs {
-    paths: Vec<String>,
-    #[serde(default)]
-    format: LogFormat,
-    #[serde(default)]
-    site: Option<String>,
-    #[serde(default)]
-    columns: Columns,
-    #[serde(default)]
-    delimiter: Option<Delimiter>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(try_from = "String")]
-enum LogFormat {
-    #[default]
-    Auto,
-    Parquet,
-    Text(Format),
-}
-
-impl TryFrom<String> for LogFormat {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "auto" => Ok(Self::Auto),
-            "parquet" => Ok(Self::Parquet),
-            other => other.parse().map(Self::Text).map_err(|_| {
-                "expected `auto`, `common`, `combined`, `json`, `tsv`, `csv` or `parquet`"
-                    .to_owned()
-            }),
-        }
-    }
-}
-
-/// Our columns and theirs.
-#[derive(Debug, Default, Deserialize)]
-#[serde(try_from = "BTreeMap<String, String>")]
-struct Columns(FieldMap);
-
-impl TryFrom<BTreeMap<String, String>> for Columns {
-    type Error = String;
-
-    fn try_from(entries: BTreeMap<String, String>) -> Result<Self, String> {
-        FieldMap::from_entries(entries)
-            .map(Self)
-            .map_err(|error| error.to_string())
-    }
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-struct Delimiter(u8);
-
-impl TryFrom<String> for Delimiter {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        match text.as_bytes() {
-            [byte] if byte.is_ascii() => Ok(Self(*byte)),
-            _ => Err("expected one ASCII character"),
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawLimits {
-    earliest: Date,
-    ahead_of_file: Span,
-}
-
-impl Default for RawLimits {
-    fn default() -> Self {
-        Self {
-            earliest: Date(NaiveDate::from_ymd_opt(2000, 1, 1).unwrap_or_default()),
-            ahead_of_file: Span::DAY,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-struct Date(NaiveDate);
-
-impl TryFrom<String> for Date {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| "expected a date, such as `2026-11-01`")
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawWindows {
-    step: WindowStep,
-    series_key: SeriesKey,
-    time_zone: Zone,
-    time_zones: BTreeMap<String, Zone>,
-}
-
-impl Default for RawWindows {
-    fn default() -> Self {
-        let WindowSettings { step, series_key } = WindowSettings::default();
-        Self {
-            step,
-            series_key,
-            time_zone: Zone::default(),
-            time_zones: BTreeMap::new(),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(try_from = "String")]
-struct Zone(TimeZone);
-
-impl TryFrom<String> for Zone {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        parse_time_zone(&text).map(Self)
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawScores {
-    detector: Option<String>,
-    metrics: Option<Vec<String>>,
-    alarms_per_week: Positive,
-}
-
-impl Default for RawScores {
-    fn default() -> Self {
-        Self {
-            detector: None,
-            metrics: None,
-            alarms_per_week: Positive(4.0),
-        }
-    }
-}
-
-/// Rules that mean something.
-#[derive(Debug, Default, Deserialize)]
-#[serde(try_from = "IncidentRules")]
-struct CheckedRules(IncidentRules);
-
-impl TryFrom<IncidentRules> for CheckedRules {
-    type Error = RulesError;
-
-    fn try_from(rules: IncidentRules) -> Result<Self, RulesError> {
-        rules.validate()?;
-        Ok(Self(rules))
-    }
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "f64")]
-struct Positive(f64);
-
-impl TryFrom<f64> for Positive {
-    type Error = &'static str;
-
-    fn try_from(number: f64) -> Result<Self, &'static str> {
-        if number > 0.0 && number.is_finite() {
-            Ok(Self(number))
-        } else {
-            Err("expected a number above 0")
-        }
-    }
 }
 
 impl Job {
@@ -401,78 +103,72 @@ impl Job {
                     .map_err(|error| failed(error.message().trim().to_owned()))?;
             }
         }
-        raw.resolve(file)
+        resolve(raw, file)
     }
 }
 
-impl Raw {
-    fn resolve(self, file: &Path) -> Result<Job, ConfigError> {
-        let folder = match file.parent() {
-            Some(folder) if folder != Path::new("") => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        if self.logs.iter().all(|logs| logs.paths.is_empty()) {
-            return Err(ConfigError::NoLogs {
-                path: file.to_owned(),
-            });
-        }
-        let earliest = self.limits.earliest.0.and_time(NaiveTime::MIN).and_utc();
-        let limits = TimeLimits {
-            earliest: Some(earliest.timestamp_micros()),
-            ahead_of_file: Some(self.limits.ahead_of_file.micros()),
-        };
-        let logs = self.logs.into_iter().map(|logs| {
-            let paths = logs.paths.iter().map(|path| below(&folder, path));
-            let delimiter = logs.delimiter.map(|Delimiter(delimiter)| delimiter);
-            let format = match (logs.format, delimiter) {
-                (LogFormat::Text(Format::Delimited { .. }) | LogFormat::Auto, Some(delimiter)) => {
-                    Some(Format::Delimited { delimiter })
-                }
-                (LogFormat::Text(format), _) => Some(format),
-                (LogFormat::Auto | LogFormat::Parquet, _) => None,
-            };
-            let source = LogSource {
-                paths: paths.collect(),
-                is_parquet: logs.format == LogFormat::Parquet,
-                options: IngestOptions {
-                    format,
-                    site: logs.site,
-                    columns: logs.columns.0,
-                    threads: None,
-                    limits,
-                    keep_going: true,
-                },
-            };
-            for path in &source.paths {
-                check_pattern(file, path)?;
-            }
-            Ok(source)
+/// The job that a file comes to, with paths from the folder of the file.
+fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    if raw.logs.iter().all(|logs| logs.paths.is_empty()) {
+        return Err(ConfigError::NoLogs {
+            path: file.to_owned(),
         });
-        let zones = self.windows.time_zones.into_iter();
-        let zones = zones.map(|(series, Zone(zone))| (series, zone)).collect();
-        Ok(Job {
-            file: file.to_owned(),
-            warehouse: Warehouse::new(below(&folder, &self.warehouse)),
-            logs: logs.collect::<Result<_, ConfigError>>()?,
-            windows: WindowSettings {
-                step: self.windows.step,
-                series_key: self.windows.series_key,
-            },
-            scores: ScoreSettings {
-                detector: self.scores.detector,
-                metrics: self.scores.metrics.unwrap_or_default(),
-                alarms_per_week: self.scores.alarms_per_week.0,
-                time_zones: SeriesTimeZones::new(self.windows.time_zone.0, zones),
-            },
-            incidents: self.incidents.0,
-            calendar: self.calendar.below(|path| below(&folder, path)),
-            retrain: self.retrain,
-            export: self.export.below(|path| below(&folder, path)),
-            metrics: self.metrics.below(|path| below(&folder, path)),
-            hooks: self.hooks,
-            retention: self.retention,
-        })
     }
+    let earliest = raw.limits.earliest.0.and_time(NaiveTime::MIN).and_utc();
+    let limits = TimeLimits {
+        earliest: Some(earliest.timestamp_micros()),
+        ahead_of_file: Some(raw.limits.ahead_of_file.micros()),
+    };
+    let logs = raw.logs.into_iter().map(|logs| {
+        let paths = logs.paths.iter().map(|path| below(&folder, path));
+        let delimiter = logs.delimiter.map(|Delimiter(delimiter)| delimiter);
+        let source = LogSource {
+            paths: paths.collect(),
+            is_parquet: logs.format == LogFormat::Parquet,
+            options: IngestOptions {
+                format: logs.format.of_lines(delimiter),
+                site: logs.site,
+                columns: logs.columns.0,
+                threads: None,
+                limits,
+                keep_going: true,
+            },
+        };
+        for path in &source.paths {
+            check_pattern(file, path)?;
+        }
+        Ok(source)
+    });
+    let zones = raw.windows.time_zones.into_iter();
+    let zones = zones
+        .map(|(series, WrittenZone(zone))| (series, zone))
+        .collect();
+    Ok(Job {
+        file: file.to_owned(),
+        warehouse: Warehouse::new(below(&folder, &raw.warehouse)),
+        logs: logs.collect::<Result<_, ConfigError>>()?,
+        windows: WindowSettings {
+            step: raw.windows.step,
+            series_key: raw.windows.series_key,
+        },
+        scores: ScoreSettings {
+            detector: raw.scores.detector,
+            metrics: raw.scores.metrics.unwrap_or_default(),
+            alarms_per_week: raw.scores.alarms_per_week.0,
+            time_zones: SeriesTimeZones::new(raw.windows.time_zone.0, zones),
+        },
+        incidents: raw.incidents.0,
+        calendar: raw.calendar.below(|path| below(&folder, path)),
+        retrain: raw.retrain,
+        export: raw.export.below(|path| below(&folder, path)),
+        metrics: raw.metrics.below(|path| below(&folder, path)),
+        hooks: raw.hooks,
+        retention: raw.retention,
+    })
 }
 
 /// A path of the file, from the file's own folder.
@@ -499,65 +195,11 @@ fn check_pattern(file: &Path, path: &Path) -> Result<(), ConfigError> {
     }
 }
 
-/// Sets a key, such as `windows.step` or `logs.0.site`. A value that is no TOML is text.
-fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), String> {
-    let parsed: Result<toml::Table, _> = toml::from_str(&format!("value = {value}"));
-    let value = parsed
-        .ok()
-        .and_then(|mut parsed| parsed.remove("value"))
-        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-    let (path, last) = match key.rsplit_once('.') {
-        Some((path, last)) => (path.split('.').collect(), last),
-        None => (Vec::new(), key),
-    };
-    let mut place = table;
-    let mut steps = path.into_iter().peekable();
-    while let Some(step) = steps.next() {
-        let entry = place
-            .entry(step)
-            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        place = match entry {
-            toml::Value::Table(inner) => inner,
-            toml::Value::Array(items) => {
-                let number = steps.next().unwrap_or_default();
-                let item = number
-                    .parse()
-                    .ok()
-                    .and_then(|place: usize| items.get_mut(place));
-                match item {
-                    Some(toml::Value::Table(inner)) => inner,
-                    _ => return Err(format!("`{step}` has no entry `{number}`")),
-                }
-            }
-            _ => return Err(format!("`{step}` is no section")),
-        };
-    }
-    place.insert(last.to_owned(), value);
-    Ok(())
-}
-
-/// A fault with the line that it is in.
-fn line_error(text: &str, file: &Path, error: &toml::de::Error) -> ConfigError {
-    let start = error.span().map_or(0, |span| span.start).min(text.len());
-    let before = &text[..start];
-    let begin = before.rfind('\n').map_or(0, |end| end + 1);
-    ConfigError::Line {
-        path: file.to_owned(),
-        line: before.matches('\n').count() + 1,
-        text: text[begin..]
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned(),
-        message: error.message().trim().replace('\n', ", "),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::incidents::SeverityRule;
+    use crate::units::Span;
 
     fn parse(text: &str, overrides: &[&str]) -> Result<Job, String> {
         let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::hook;
 use super::ledger::{self, Alerts, Ledger};
-use super::metrics::Metrics;
+use super::metrics::MetricsText;
 use super::webhook::{self, Message};
 use crate::explain::{ExitStatus, Explain, cannot, chain};
 use crate::export::follow;
@@ -116,8 +116,8 @@ pub(crate) fn announce(
         let metrics = match ended {
             Ok(summary) => summary
                 .row(summary.run_id.as_deref().unwrap_or_default())
-                .map(|row| Metrics::of(&row, &summary.after.alerts)),
-            Err(_) => Ok(Metrics::of_failure(started, Utc::now())),
+                .map(|row| MetricsText::of(&row, &summary.after.alerts)),
+            Err(_) => Ok(MetricsText::of_failure(started, Utc::now())),
         };
         let written = metrics.and_then(|metrics| metrics.write(file));
         faults.extend(written.err().map(|error| chain(&error)));

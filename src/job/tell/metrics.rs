@@ -22,9 +22,9 @@ const OUTCOMES: [&str; 3] = ["success", "partial", "failure"];
 
 /// What a metrics file says.
 #[derive(Debug, Default)]
-pub(crate) struct Metrics(String);
+pub(crate) struct MetricsText(String);
 
-impl Metrics {
+impl MetricsText {
     /// Of a run that came to its end: its row of `runs`, and the incidents that are new.
     pub(crate) fn of(row: &RecordBatch, alerts: &Alerts) -> Self {
         let mut metrics = Self::default();

@@ -1,87 +1,14 @@
-//! Log formats: which site writes which, and how a request becomes a line.
+//! How a request becomes a line of a log.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use chrono::{Datelike as _, NaiveDate};
 
-use super::site::{AGENTS, Address, Method, Site};
-use super::traffic::{Referer, Request};
-
-/// How a site logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Combined, then the seconds that the request took; gzip.
-    CombinedTimed,
-    /// Combined, as Apache and nginx have it by default; gzip.
-    Combined,
-    /// The virtual host, combined, then the seconds that the request took; zstd.
-    VhostTimed,
-    /// One JSON object per line with the names of nginx's variables.
-    Json,
-    /// Apache's common format, which has neither referer, user agent nor latency.
-    Common,
-}
-
-/// How a log file is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compression {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Format {
-    /// Every format, in the order in which sites take them.
-    pub const ALL: [Self; 5] = [
-        Self::CombinedTimed,
-        Self::Combined,
-        Self::VhostTimed,
-        Self::Json,
-        Self::Common,
-    ];
-
-    /// The format of the site with this number (from 0).
-    #[must_use]
-    pub const fn of_site(index: u32) -> Self {
-        Self::ALL[index as usize % Self::ALL.len()]
-    }
-
-    /// A name for people.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CombinedTimed => "combined with request time",
-            Self::Combined => "combined",
-            Self::VhostTimed => "vhost combined with request time",
-            Self::Json => "json lines",
-            Self::Common => "common",
-        }
-    }
-
-    /// Whether a line says how long the request took.
-    #[must_use]
-    pub const fn has_latency(self) -> bool {
-        matches!(self, Self::CombinedTimed | Self::VhostTimed | Self::Json)
-    }
-
-    pub(super) const fn compression(self) -> Compression {
-        match self {
-            Self::CombinedTimed | Self::Combined => Compression::Gzip,
-            Self::VhostTimed => Compression::Zstd,
-            Self::Json | Self::Common => Compression::None,
-        }
-    }
-
-    /// What follows the date in the name of a file.
-    pub(super) const fn extension(self) -> &'static str {
-        match self.compression() {
-            Compression::None => "log",
-            Compression::Gzip => "log.gz",
-            Compression::Zstd => "log.zst",
-        }
-    }
-}
+use super::clients::{AGENTS, Address};
+use super::formats::SiteFormat;
+use super::site::{Method, SimulatedSite};
+use super::traffic::{Referer, SimulatedRequest};
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -90,7 +17,7 @@ const MONTHS: [&str; 12] = [
 /// Writes the lines of one site and day.
 #[derive(Debug)]
 pub(super) struct LineWriter<'a> {
-    site: &'a Site,
+    site: &'a SimulatedSite,
     /// The date as the format has it, before the time of day.
     date: String,
     /// The second whose text `time` holds.
@@ -99,9 +26,9 @@ pub(super) struct LineWriter<'a> {
 }
 
 impl<'a> LineWriter<'a> {
-    pub(super) fn new(site: &'a Site, date: NaiveDate) -> Self {
+    pub(super) fn new(site: &'a SimulatedSite, date: NaiveDate) -> Self {
         let date = match site.format {
-            Format::Json => format!("{date}T"),
+            SiteFormat::Json => format!("{date}T"),
             _ => format!(
                 "{:02}/{}/{}:",
                 date.day(),
@@ -118,33 +45,33 @@ impl<'a> LineWriter<'a> {
     }
 
     /// Appends one line.
-    pub(super) fn write(&mut self, line: &mut Vec<u8>, request: &Request) {
+    pub(super) fn write(&mut self, line: &mut Vec<u8>, request: &SimulatedRequest) {
         let second = request.at / 1000;
         if second != self.second {
             self.second = second;
             self.time = time_of_day(second);
         }
         match self.site.format {
-            Format::Json => self.write_json(line, request),
-            Format::VhostTimed => {
+            SiteFormat::Json => self.write_json(line, request),
+            SiteFormat::VhostTimed => {
                 line.extend_from_slice(self.site.name.as_bytes());
                 line.push(b' ');
                 self.write_combined(line, request);
                 line.push(b' ');
                 push_seconds(line, request.latency);
             }
-            Format::CombinedTimed => {
+            SiteFormat::CombinedTimed => {
                 self.write_combined(line, request);
                 line.push(b' ');
                 push_seconds(line, request.latency);
             }
-            Format::Combined => self.write_combined(line, request),
-            Format::Common => self.write_common(line, request),
+            SiteFormat::Combined => self.write_combined(line, request),
+            SiteFormat::Common => self.write_common(line, request),
         }
         line.push(b'\n');
     }
 
-    fn write_common(&self, line: &mut Vec<u8>, request: &Request) {
+    fn write_common(&self, line: &mut Vec<u8>, request: &SimulatedRequest) {
         push_address(line, request.address);
         line.extend_from_slice(b" - - [");
         line.extend_from_slice(self.date.as_bytes());
@@ -158,14 +85,14 @@ impl<'a> LineWriter<'a> {
         line.extend_from_slice(b"\" ");
         push_number(line, u32::from(request.status));
         line.push(b' ');
-        if request.bytes == 0 && self.site.format == Format::Common {
+        if request.bytes == 0 && self.site.format == SiteFormat::Common {
             line.push(b'-'); // what Apache's %b writes
         } else {
             push_number(line, request.bytes);
         }
     }
 
-    fn write_combined(&self, line: &mut Vec<u8>, request: &Request) {
+    fn write_combined(&self, line: &mut Vec<u8>, request: &SimulatedRequest) {
         self.write_common(line, request);
         line.extend_from_slice(b" \"");
         if !self.push_referer(line, request.referer) {
@@ -176,7 +103,7 @@ impl<'a> LineWriter<'a> {
         line.push(b'"');
     }
 
-    fn write_json(&self, line: &mut Vec<u8>, request: &Request) {
+    fn write_json(&self, line: &mut Vec<u8>, request: &SimulatedRequest) {
         line.extend_from_slice(b"{\"time_iso8601\":\"");
         line.extend_from_slice(self.date.as_bytes());
         line.extend_from_slice(&self.time);
@@ -203,7 +130,7 @@ impl<'a> LineWriter<'a> {
         line.extend_from_slice(b"\"}");
     }
 
-    fn method(&self, request: &Request) -> &'static [u8] {
+    fn method(&self, request: &SimulatedRequest) -> &'static [u8] {
         match self.site.routes[usize::from(request.route)].method {
             Method::Get => b"GET",
             Method::Post => b"POST",
@@ -241,7 +168,7 @@ impl<'a> LineWriter<'a> {
 }
 
 /// Browsers and programs of today speak HTTP/2, old tools HTTP/1.1.
-const fn protocol(request: &Request) -> &'static [u8] {
+const fn protocol(request: &SimulatedRequest) -> &'static [u8] {
     if request.agent < 15 {
         b"HTTP/2.0"
     } else {
@@ -312,9 +239,9 @@ fn push_address(line: &mut Vec<u8>, address: Address) {
 mod tests {
     use super::*;
 
-    fn line(index: u32, change: impl FnOnce(&mut Request)) -> String {
-        let site = Site::new(1, index, 1.0, 0);
-        let mut request = Request {
+    fn line(index: u32, change: impl FnOnce(&mut SimulatedRequest)) -> String {
+        let site = SimulatedSite::new(1, index, 1.0, 0);
+        let mut request = SimulatedRequest {
             at: 3_723_004,
             address: Address::V4(0xc000_0201),
             route: site.login,

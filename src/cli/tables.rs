@@ -1,0 +1,182 @@
+//! Arguments of the commands that build the tables of a warehouse.
+
+use std::path::PathBuf;
+
+use anomalog_engine::series::time_zone::TimeZone;
+use chrono::{DateTime, NaiveDate, Utc};
+use clap::Args;
+
+use super::detectors::WindowsInputArgs;
+use crate::incidents::SeverityRule;
+use crate::logs::{FieldMap, LogFormat};
+use crate::units::zones::parse_time_zone;
+use crate::units::{WindowStep, parse_instant};
+use crate::warehouse::settings::SeriesKey;
+
+/// Arguments of `anomalog run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads new logs, builds the dates of traffic_windows, scored_windows, incidents and incident_causes \
+that would come out otherwise, and no others, and says which incidents are new. It may be run twice, \
+late, for past days, after a crash: the tables are the same. Nothing new ends at once. For `--fail-on` \
+and hooks, incidents are new that no run has seen, or not so severe.
+
+Examples:
+  anomalog run
+  anomalog run --job /etc/anomalog/job.toml --wait
+  anomalog run --check
+  anomalog run --date 2026-11-03 --set scores.alarms_per_week=0.5")]
+pub struct RunArgs {
+    /// The job file.
+    #[arg(long, value_name = "FILE", default_value = "job.toml")]
+    pub job: PathBuf,
+
+    /// Build only this UTC date. New logs are read whole all the same.
+    #[arg(long, value_name = "DATE", conflicts_with_all = ["from", "to"])]
+    pub date: Option<NaiveDate>,
+
+    /// Build only dates from this one on.
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<NaiveDate>,
+
+    /// Build only dates up to this one.
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<NaiveDate>,
+
+    /// Say what would be done, and whether the job file is in order; change nothing.
+    #[arg(long)]
+    pub check: bool,
+
+    /// Override a setting of the job file, such as `windows.step=5m`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// End with exit status 5 if there are new incidents of this severity or above.
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<SeverityRule>,
+}
+
+/// Arguments of `anomalog ingest`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reading a log again changes nothing, so a nightly job may name every log it finds. Lines that are \
+no requests go to the table `quarantine`. Afterwards the traffic windows are rebuilt.
+
+Examples:
+  anomalog ingest access.log access.log.1.gz --site shop
+  anomalog ingest --format tsv --columns timestamp=time,client_ip=host,status=response log.tsv
+  anomalog ingest --columns timestamp=ts,status=code requests.parquet")]
+pub struct IngestArgs {
+    /// Log files (plain, gzip or zstd), folders of them, Parquet files, or `-` for standard input.
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+
+    /// How the logs are written.
+    #[arg(long, value_enum, default_value_t = LogFormat::Auto)]
+    pub format: LogFormat,
+
+    /// Site of every request [default: the virtual host of the line, else the folder or file name].
+    #[arg(long, value_name = "NAME")]
+    pub site: Option<String>,
+
+    /// Which column of the input holds which of ours, such as `timestamp=ts,status=code`.
+    #[arg(long, value_name = "OURS=THEIRS,…")]
+    pub columns: Option<FieldMap>,
+
+    /// Character between two columns of a CSV or TSV log.
+    #[arg(long, value_name = "CHARACTER")]
+    pub delimiter: Option<char>,
+
+    /// How to cut traffic windows.
+    #[command(flatten)]
+    pub windows: WindowsArgs,
+
+    /// Leave the traffic windows as they are.
+    #[arg(long)]
+    pub no_windows: bool,
+}
+
+/// Arguments of `anomalog windows`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Both options are remembered in the warehouse and hold for later builds.
+
+Examples:
+  anomalog windows
+  anomalog windows --step 5m
+  anomalog windows --series-key \"site || ' ' || CAST(status / 100 AS VARCHAR) || 'xx'\"")]
+pub struct WindowsArgs {
+    /// Length of a window, such as `30s`, `1m`, `5m` or `1h` [default: the last build's, or 1m].
+    #[arg(long, value_name = "DURATION")]
+    pub step: Option<WindowStep>,
+
+    /// SQL expression over `access_logs` that names a request's series [default: the last build's,
+    /// or site].
+    #[arg(long, value_name = "EXPRESSION")]
+    pub series_key: Option<SeriesKey>,
+}
+
+/// Arguments of `anomalog score`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes the table `scored_windows`, replacing whole UTC dates; `--out` writes the rows of exactly \
+the range asked for to one Parquet file instead. Where no detector was trained for the columns there, \
+the shipped ones score; `--detector pretrained-lstm:5m` tells them a step other than the warehouse's.
+
+Examples:
+  anomalog score
+  anomalog score --since 2026-11-01 --out scored.parquet
+  anomalog score --windows metrics.parquet --series-column host --detector hosts --out out.parquet")]
+pub struct ScoreArgs {
+    /// Where the windows come from.
+    #[command(flatten)]
+    pub input: WindowsInputArgs,
+
+    /// Parquet file to write instead of the warehouse's table.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// Detector that decides `is_anomaly`, as `name` or `name@version` [default: the one with the
+    /// most metrics, then the best forecast].
+    #[arg(long, value_name = "DETECTOR")]
+    pub detector: Option<String>,
+
+    /// Columns that shipped detectors score, where none was trained [default: requests, `client_errors`,
+    /// `server_errors` and `latency_p95`, as far as there are such, or the only column].
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub metrics: Vec<String>,
+
+    /// Where the users of the series live, such as `Europe/Berlin` or `+02:00`: times of day are
+    /// local there, and move when clocks change.
+    #[arg(long, value_name = "ZONE", value_parser = parse_time_zone, default_value_t = TimeZone::UTC)]
+    pub time_zone: TimeZone,
+
+    /// Score only windows from this date or RFC 3339 time on.
+    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
+    pub since: Option<DateTime<Utc>>,
+
+    /// Score only windows before this date or RFC 3339 time.
+    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Arguments of `anomalog incidents`.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(after_help = "\
+Reads `scored_windows` and `access_logs`, and writes the tables `incidents` and `incident_causes`, \
+replacing whole UTC dates. An incident begins with an anomalous window, goes on while windows are \
+nearly as unusual, and belongs to the date on which it begins. Rules are the defaults of the job.
+
+Examples:
+  anomalog incidents
+  anomalog incidents --since 2026-11-01
+  anomalog sql 'SELECT * FROM incidents ORDER BY started_at'")]
+pub struct IncidentsArgs {
+    /// Only incidents that begin on this date or later: a date or an RFC 3339 time.
+    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
+    pub since: Option<DateTime<Utc>>,
+
+    /// Only incidents that begin before the end of the date of this date or RFC 3339 time.
+    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
+    pub until: Option<DateTime<Utc>>,
+}

@@ -1,0 +1,32 @@
+//! Parsers of values that several commands take.
+
+use anomalog_engine::network::Architecture;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+/// Accepts the name of an architecture, and lists them all with what they are.
+///
+/// The engine, which has the type, knows nothing of command lines.
+pub fn architecture() -> impl TypedValueParser<Value = Architecture> {
+    let values = Architecture::ALL.map(|architecture| {
+        PossibleValue::new(architecture.name()).help(match architecture {
+            Architecture::Rnn => "Plain recurrent network (Elman)",
+            Architecture::Lstm => "Long short-term memory",
+            Architecture::Gru => "Gated recurrent unit",
+            Architecture::Clstm => "Causal convolution in front of an LSTM",
+        })
+    });
+    PossibleValuesParser::new(values).try_map(|name| name.parse::<Architecture>())
+}
+
+/// Accepts finite numbers above zero.
+pub(super) fn parse_positive(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number
+        .filter(|number| *number > 0.0)
+        .ok_or("expected a number above 0")
+}
+
+/// Accepts whole numbers from one.
+pub fn at_least_one() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..)
+}

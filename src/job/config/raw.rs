@@ -1,0 +1,217 @@
+//! The job file as it is written: one struct per section, of types that hold no invalid value.
+//!
+//! The `Default` of a struct is what a file without the section means.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anomalog_engine::series::time_zone::TimeZone;
+use chrono::NaiveDate;
+use serde::Deserialize;
+
+use super::calendar::CalendarSettings;
+use super::outputs::{ExportSettings, HookSettings, MetricsSettings};
+use super::retrain::RetrainSettings;
+use crate::incidents::{IncidentRules, RulesError};
+use crate::incremental::retention::RetentionSettings;
+use crate::logs::{FieldMap, LogFormat};
+use crate::units::zones::parse_time_zone;
+use crate::units::{Span, WindowStep};
+use crate::warehouse::settings::{SeriesKey, WindowSettings};
+
+/// The whole file as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    #[serde(default = "default_warehouse")]
+    pub(super) warehouse: PathBuf,
+    #[serde(default)]
+    pub(super) logs: Vec<RawLogs>,
+    #[serde(default)]
+    pub(super) limits: RawLimits,
+    #[serde(default)]
+    pub(super) windows: RawWindows,
+    #[serde(default)]
+    pub(super) scores: RawScores,
+    #[serde(default)]
+    pub(super) incidents: CheckedRules,
+    #[serde(default)]
+    pub(super) calendar: CalendarSettings,
+    #[serde(default)]
+    pub(super) retrain: RetrainSettings,
+    #[serde(default)]
+    pub(super) export: ExportSettings,
+    #[serde(default)]
+    pub(super) metrics: MetricsSettings,
+    #[serde(default)]
+    pub(super) hooks: HookSettings,
+    #[serde(default)]
+    pub(super) retention: RetentionSettings,
+}
+
+fn default_warehouse() -> PathBuf {
+    PathBuf::from("warehouse")
+}
+
+/// One section `[[logs]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLogs {
+    pub(super) paths: Vec<String>,
+    #[serde(default)]
+    pub(super) format: LogFormat,
+    #[serde(default)]
+    pub(super) site: Option<String>,
+    #[serde(default)]
+    pub(super) columns: Columns,
+    #[serde(default)]
+    pub(super) delimiter: Option<Delimiter>,
+}
+
+/// Which field of a log holds which of our columns.
+#[derive(Debug, Default, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>")]
+pub(super) struct Columns(pub(super) FieldMap);
+
+impl TryFrom<BTreeMap<String, String>> for Columns {
+    type Error = String;
+
+    fn try_from(entries: BTreeMap<String, String>) -> Result<Self, String> {
+        FieldMap::from_entries(entries)
+            .map(Self)
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// The character between two columns.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Delimiter(pub(super) u8);
+
+impl TryFrom<String> for Delimiter {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        match text.as_bytes() {
+            [byte] if byte.is_ascii() => Ok(Self(*byte)),
+            _ => Err("expected one ASCII character"),
+        }
+    }
+}
+
+/// The section `[limits]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimits {
+    pub(super) earliest: WrittenDate,
+    pub(super) ahead_of_file: Span,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            earliest: WrittenDate(NaiveDate::from_ymd_opt(2000, 1, 1).unwrap_or_default()),
+            ahead_of_file: Span::DAY,
+        }
+    }
+}
+
+/// A date, written as text.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct WrittenDate(pub(super) NaiveDate);
+
+impl TryFrom<String> for WrittenDate {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        text.parse()
+            .map(Self)
+            .map_err(|_| "expected a date, such as `2026-11-01`")
+    }
+}
+
+/// The section `[windows]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawWindows {
+    pub(super) step: WindowStep,
+    pub(super) series_key: SeriesKey,
+    pub(super) time_zone: WrittenZone,
+    pub(super) time_zones: BTreeMap<String, WrittenZone>,
+}
+
+impl Default for RawWindows {
+    fn default() -> Self {
+        let WindowSettings { step, series_key } = WindowSettings::default();
+        Self {
+            step,
+            series_key,
+            time_zone: WrittenZone::default(),
+            time_zones: BTreeMap::new(),
+        }
+    }
+}
+
+/// A time zone by its name or offset.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct WrittenZone(pub(super) TimeZone);
+
+impl TryFrom<String> for WrittenZone {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_time_zone(&text).map(Self)
+    }
+}
+
+/// The section `[scores]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawScores {
+    pub(super) detector: Option<String>,
+    pub(super) metrics: Option<Vec<String>>,
+    pub(super) alarms_per_week: Positive,
+}
+
+impl Default for RawScores {
+    fn default() -> Self {
+        Self {
+            detector: None,
+            metrics: None,
+            alarms_per_week: Positive(4.0),
+        }
+    }
+}
+
+/// The section `[incidents]`, whose rules do not contradict each other.
+#[derive(Debug, Default, Deserialize)]
+#[serde(try_from = "IncidentRules")]
+pub(super) struct CheckedRules(pub(super) IncidentRules);
+
+impl TryFrom<IncidentRules> for CheckedRules {
+    type Error = RulesError;
+
+    fn try_from(rules: IncidentRules) -> Result<Self, RulesError> {
+        rules.validate()?;
+        Ok(Self(rules))
+    }
+}
+
+/// A finite number above zero.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+pub(super) struct Positive(pub(super) f64);
+
+impl TryFrom<f64> for Positive {
+    type Error = &'static str;
+
+    fn try_from(number: f64) -> Result<Self, &'static str> {
+        if number > 0.0 && number.is_finite() {
+            Ok(Self(number))
+        } else {
+            Err("expected a number above 0")
+        }
+    }
+}
