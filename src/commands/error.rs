@@ -138,8 +138,8 @@ impl Explain for Fault {
             Self::DamagedDetectors { .. } => {
                 "restore their folders from a copy, or train them again"
             }
+            Self::JobExists { .. } => "name another with `--job FILE`, or remove it first",
             Self::EmptyQuery
-            | Self::JobExists { .. }
             | Self::ColumnType { .. }
             | Self::Delimiter { .. }
             | Self::Runtime(_) => return None,

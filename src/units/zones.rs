@@ -10,6 +10,7 @@ use anomalog_engine::series::time_zone::TimeZone;
 use anomalog_engine::series::time_zone::UnknownTimeZone;
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::prelude::{Expr, cast, ident, lit};
+use serde_json::json;
 
 use crate::schema::timestamp_type;
 
@@ -67,7 +68,7 @@ impl SeriesTimeZones {
         let others: BTreeMap<&String, String> = others
             .map(|(series, zone)| (series, zone.identity()))
             .collect();
-        Some(format!("{} {others:?}", self.default.identity()))
+        Some(json!([self.default.identity(), others]).to_string())
     }
 
     /// The series that are in the zone of all but some.

@@ -34,7 +34,7 @@ fn recorded(architecture: Architecture) -> HashMap<String, Tensor> {
 }
 
 fn record(file: &str) -> HashMap<String, Tensor> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reference");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference");
     candle_core::safetensors::load(path.join(file), &Device::Cpu).unwrap()
 }
 

@@ -1,4 +1,4 @@
-//! `anomalog-lab study`, so cut down that its figures mean nothing.
+//! `anomalog-lab`, so cut down that its figures and detectors mean nothing.
 
 #![expect(clippy::unwrap_used, reason = "a broken fixture may end the test run")]
 
@@ -252,4 +252,63 @@ fn results_that_do_not_do(folder: &Path) {
         damaged.starts_with("--- stderr\nerror: line 1 of `study.jsonl` is no result of a study"),
         "{damaged}"
     );
+}
+
+/// The command that makes them, in small: equal bytes each time.
+#[test]
+fn they_are_made_the_same_each_time() {
+    let folder = TempDir::new().unwrap();
+    let pretrain = |out: &str, more: &[&str]| {
+        let arguments = [
+            "pretrain", "--out", out, "--sites", "2", "--days", "2", "--steps", "3", "--hidden",
+            "4", "--arch", "rnn,gru",
+        ];
+        lab(folder.path(), &[&arguments[..], more].concat())
+    };
+    let said = pretrain("one", &[]);
+    assert!(said.contains("pretrained-gru: 3 steps"), "{said}");
+    pretrain("two", &["--threads", "1"]);
+    let bytes = |name: &str| contents(&folder.path().join(name));
+    assert_eq!(bytes("one").len(), 5);
+    assert!(
+        bytes("one") == bytes("two"),
+        "another time gave other bytes"
+    );
+    pretrain("three", &["--seed", "1"]);
+    assert!(bytes("one") != bytes("three"), "the seed has no effect");
+    fs::write(
+        folder.path().join("series.csv"),
+        "file,dataset,train_points,vus_window,step_seconds\n",
+    )
+    .unwrap();
+    insta::assert_snapshot!(pretrain("four", &["--series", "series.csv"]), @"
+    --- stderr
+    error: `series.csv` lists no series
+    hint: `series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file has timestamp, value and label
+    --- exit 1
+    ");
+    insta::assert_snapshot!(lab(folder.path(), &["pretrain", "--out", "four", "--sites", "0"]), @"
+    --- stderr
+    error: there is nothing to learn from
+    hint: name series with `--series`, or set `--sites`
+    --- exit 1
+    ");
+    assert!(!folder.path().join("four").exists());
+}
+
+/// What the files below a folder hold, in the order of their names.
+fn contents(folder: &Path) -> Vec<Vec<u8>> {
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    let of_path = |path: std::path::PathBuf| {
+        if path.is_dir() {
+            contents(&path)
+        } else {
+            vec![fs::read(path).unwrap()]
+        }
+    };
+    paths.into_iter().flat_map(of_path).collect()
 }

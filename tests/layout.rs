@@ -1,0 +1,216 @@
+//! The rules of the house, held by tests that read its source as text.
+//!
+//! They use nothing but the standard library, so that they compile in a second:
+//!
+//! ```text
+//! CARGO_MANIFEST_DIR=$PWD rustc --edition 2024 --test tests/layout.rs -o /tmp/layout && /tmp/layout
+//! ```
+
+// In a folder, so that they are no test binaries of their own.
+#[path = "layout/modules.rs"]
+mod modules;
+#[path = "layout/planted.rs"]
+mod planted;
+#[path = "layout/rules.rs"]
+mod rules;
+#[path = "layout/source.rs"]
+mod source;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use modules::Crate;
+use rules::Long;
+use source::{Source, names, read_all};
+
+/// The rooms of `src/`. Each line may use the lines above it, and nothing else of the crate: neither
+/// lines below nor rooms beside it.
+const FLOORS: &[&[&str]] = &[
+    &["explain", "progress", "schema", "process"],
+    &["units", "simulation", "measures"],
+    &["warehouse"],
+    &["logs", "calendar"],
+    &["functions"],
+    &["session", "incremental"],
+    &["windows", "training", "detectors", "incidents", "export"],
+    &["scores", "intake", "evaluation"],
+    &["job", "cli"],
+    &["commands"],
+    &["main"],
+];
+
+/// The same of the engine.
+const ENGINE: &[&[&str]] = &[
+    &["series", "version"],
+    &["features", "network"],
+    &["baseline"],
+    &["forecast"],
+    &["detector"],
+    &["score"],
+    &["fixture"],
+];
+
+/// Files beside the rooms of `src/`.
+const LOOSE: [&str; 6] = [
+    "explain.rs",
+    "lib.rs",
+    "main.rs",
+    "process.rs",
+    "progress.rs",
+    "schema.rs",
+];
+
+/// Files that use each other. Lists only get shorter.
+const CIRCLES: &[&str] = &[];
+
+/// Files of more than 500 lines without their tests, and how many. Lists only get shorter.
+const LONG: &[Long] = &[];
+
+/// Names that files of several rooms have, and why they are one layer of each.
+const STEMS: &[(&str, &str)] = &[("error", "the faults of a room")];
+
+/// Rooms whose files are named after the rooms that they speak for.
+const NAMED_AFTER_OTHERS: [&str; 2] = ["cli", "commands"];
+
+/// How often a file writes a value by `Debug`, outside tests. Lists only get shorter.
+const DEBUGGED: &[(&str, usize)] = &[];
+
+/// Folders whose business `unsafe` is.
+const KERNELS: [&str; 2] = ["udfs/src/kernels/", "udfs/kernels/"];
+
+/// Files that have `unsafe` besides, and how often.
+const UNSAFE: &[(&str, usize)] = &[
+    // The allocator's settings and the environment, before there are threads; and the test of it.
+    ("src/process.rs", 4),
+    ("src/main.rs", 1),
+    ("lab/src/main.rs", 1),
+];
+
+/// The crates there are, by their folders. That no crate uses the lab is held by Cargo: the lab uses
+/// them all, so that it would be a circle.
+static HOUSES: LazyLock<BTreeMap<&str, Crate>> = LazyLock::new(|| {
+    [
+        "lab/src",
+        "src",
+        "udfs/engine/src",
+        "udfs/kernels/src",
+        "udfs/src",
+    ]
+    .into_iter()
+    .filter(|folder| root().join(folder).is_dir())
+    .map(|folder| (folder, Crate::new(read_all(root(), folder), folder)))
+    .collect()
+});
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The crate of the program.
+fn program() -> &'static Crate {
+    &HOUSES["src"]
+}
+
+fn sources(house: &Crate) -> Vec<&Source> {
+    house.files().iter().map(|file| &file.source).collect()
+}
+
+fn hold(broken: &[String]) {
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+#[test]
+fn rooms_use_lower_floors_only() {
+    let mut broken = rules::floors(program(), FLOORS);
+    if let Some(engine) = HOUSES.get("udfs/engine/src") {
+        broken.extend(rules::floors(engine, ENGINE));
+    }
+    hold(&broken);
+}
+
+#[test]
+fn files_use_each_other_in_no_circle() {
+    let mut broken = Vec::new();
+    for (folder, house) in HOUSES.iter() {
+        let known = CIRCLES.iter().copied();
+        let known = known.filter(|circle| circle.starts_with(&format!("{folder}/")));
+        broken.extend(rules::circles(house, &known.collect::<Vec<_>>()));
+    }
+    for circle in CIRCLES {
+        if !HOUSES
+            .keys()
+            .any(|folder| circle.starts_with(&format!("{folder}/")))
+        {
+            broken.push(format!(
+                "{circle}: there is no such crate; take it off CIRCLES in tests/layout.rs"
+            ));
+        }
+    }
+    hold(&broken);
+}
+
+#[test]
+fn only_the_printer_prints() {
+    // The output of a hook goes where messages go: the stream is passed on, nothing is written to it.
+    let allowed = ["src/cli/printer.rs", "src/job/tell/hook.rs"];
+    let product = HOUSES.iter().filter(|(folder, _)| **folder != "lab/src");
+    let broken = product.flat_map(|(_, house)| rules::printing(house, &allowed));
+    hold(&broken.collect::<Vec<_>>());
+}
+
+#[test]
+fn only_the_session_makes_contexts() {
+    hold(&rules::sessions(program(), &["src/session/"]));
+    let lab = HOUSES.get("lab/src");
+    hold(&lab.map_or_else(Vec::new, |lab| rules::sessions(lab, &[])));
+}
+
+#[test]
+fn only_kernels_are_unsafe() {
+    let folders = ["src", "udfs", "lab"].into_iter();
+    let sources = folders.flat_map(|folder| read_all(root(), folder));
+    hold(&rules::unsafety(
+        &sources.collect::<Vec<_>>(),
+        &KERNELS,
+        UNSAFE,
+    ));
+}
+
+#[test]
+fn nothing_is_written_by_debug() {
+    hold(&rules::debugged(&sources(program()), DEBUGGED));
+}
+
+#[test]
+fn queries_are_the_files_of_their_folder() {
+    let found = sources(program())
+        .into_iter()
+        .find(|source| source.path == "src/session/queries.rs");
+    let source = found.expect("src/session/queries.rs has the queries");
+    hold(&rules::queries(source, &names(&root().join("queries"))));
+}
+
+#[test]
+fn no_file_is_long() {
+    let sources: Vec<&Source> = HOUSES.values().flat_map(sources).collect();
+    hold(&rules::lengths(&sources, LONG));
+}
+
+#[test]
+fn one_name_is_for_one_thing() {
+    hold(&rules::stems(program(), STEMS, &NAMED_AFTER_OTHERS));
+}
+
+#[test]
+fn few_files_lie_beside_the_rooms() {
+    let loose: Vec<String> = names(&root().join("src"))
+        .into_iter()
+        .filter(|name| root().join("src").join(name).is_file())
+        .collect();
+    assert_eq!(
+        loose, LOOSE,
+        "\nfiles right in src/: put a new one into a room, or into LOOSE of tests/layout.rs in place \
+         of another\n"
+    );
+}
