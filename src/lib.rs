@@ -44,6 +44,7 @@ pub mod incremental;
 pub mod intake;
 pub mod job;
 pub mod logs;
+pub mod measures;
 pub mod process;
 pub mod progress;
 pub mod schema;

@@ -7,7 +7,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anomalog::evaluation::alarms::AlarmRules;
 use anomalog::evaluation::candidate::Candidate;
 use anomalog::evaluation::collection;
 use anomalog::evaluation::floors::Floor;
@@ -15,6 +14,7 @@ use anomalog::evaluation::judge::JudgingRules;
 use anomalog::evaluation::protocol::{Learning, Protocol};
 use anomalog::evaluation::report::Report;
 use anomalog::evaluation::run::{self, EvaluationSettings, RunError};
+use anomalog::measures::alarms::AlarmRules;
 use anomalog::progress::Unwatched;
 use anomalog_engine::network::Architecture;
 use clap::Parser;

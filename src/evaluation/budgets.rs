@@ -10,9 +10,9 @@
 use anomalog_engine::detector::ThresholdPolicy;
 use serde::{Deserialize, Serialize};
 
-use super::EvaluationError;
-use super::alarms::{AlarmRules, alarms_at};
 use super::collection::LabelledSeries;
+use crate::measures::MeasureError;
+use crate::measures::alarms::{AlarmRules, alarms_at};
 
 /// A budget that has a name.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,12 +79,12 @@ impl Budget {
 /// the window is not scored.
 ///
 /// # Errors
-/// Where the windows after the training range [cannot be judged](EvaluationError).
+/// Where the windows after the training range [cannot be judged](MeasureError).
 pub fn at_own_thresholds(
     series: &LabelledSeries,
     alarms_per_window: &[f64],
     rules: AlarmRules,
-) -> Result<[BudgetOutcome; ASKED.len()], EvaluationError> {
+) -> Result<[BudgetOutcome; ASKED.len()], MeasureError> {
     // The rarer, the higher.
     let scores: Vec<f64> = alarms_per_window.iter().map(|rate| -rate).collect();
     let thresholds = ASKED.map(|budget| -budget.per_window(series.step_seconds));
@@ -94,14 +94,14 @@ pub fn at_own_thresholds(
 /// What comes of each budget at given thresholds.
 ///
 /// # Errors
-/// Where the windows after the training range [cannot be judged](EvaluationError).
+/// Where the windows after the training range [cannot be judged](MeasureError).
 pub(super) fn outcomes(
     series: &LabelledSeries,
     scores: &[f64],
     thresholds: [f64; ASKED.len()],
     source: ThresholdSource,
     rules: AlarmRules,
-) -> Result<[BudgetOutcome; ASKED.len()], EvaluationError> {
+) -> Result<[BudgetOutcome; ASKED.len()], MeasureError> {
     let mut outcomes = ASKED.map(|budget| BudgetOutcome {
         asked_per_week: budget.per_week,
         threshold: source,
@@ -180,6 +180,6 @@ mod tests {
         series.labels.fill(false);
         let rates = vec![1.0; series.labels.len()];
         let error = at_own_thresholds(&series, &rates, AlarmRules::default()).unwrap_err();
-        assert!(matches!(error, EvaluationError::NoPositive { .. }));
+        assert!(matches!(error, MeasureError::NoPositive { .. }));
     }
 }

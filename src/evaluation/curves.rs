@@ -1,9 +1,10 @@
 //! What plots show of one candidate on one series.
 
-use super::alarms::{AlarmReport, AlarmRules, alarms_within_each};
 use super::collection::LabelledSeries;
-use super::ranking::Ranking;
-use super::{EvaluationError, Labelled};
+use crate::measures::MeasureError;
+use crate::measures::alarms::{AlarmReport, AlarmRules, alarms_within_each};
+use crate::measures::labelled::Labelled;
+use crate::measures::ranking::Ranking;
 
 /// Pixel columns of a plotted series, at most.
 pub const COLUMNS: usize = 900;
@@ -51,7 +52,7 @@ impl Curves {
         scores: &[f64],
         threshold: f64,
         rules: AlarmRules,
-    ) -> Result<Self, EvaluationError> {
+    ) -> Result<Self, MeasureError> {
         let labelled = Labelled::new(&series.labels, scores)?;
         let mut recalls = [f64::NAN; BUDGETS.len()];
         let reports = alarms_within_each(

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::alarms::{AlarmReport, AlarmRules, alarms_at, alarms_within_each, budget_of, found};
 use super::budgets::{ASKED, BudgetOutcome, ThresholdSource, outcomes};
 use super::collection::LabelledSeries;
 use super::curves::{BUDGETS, Curves};
+use super::peak_hold;
 use super::threshold::thresholds;
-use super::{EvaluationError, Metrics, peak_hold};
+use crate::measures::alarms::{
+    AlarmReport, AlarmRules, alarms_at, alarms_within_each, budget_of, found,
+};
+use crate::measures::{MeasureError, Metrics, vus_pr};
 
 const SECONDS_PER_DAY: f64 = 86_400.0;
 const DAYS_PER_WEEK: f64 = 7.0;
@@ -61,7 +64,7 @@ pub struct AlarmMeasures {
     pub event_recall: Option<f64>,
     /// False-alarm events a week.
     pub false_alarms_per_week: Option<f64>,
-    /// [False incidents](super::alarms::AlarmReport::false_incidents) a week.
+    /// [False incidents](crate::measures::alarms::AlarmReport::false_incidents) a week.
     pub false_incidents_per_week: Option<f64>,
     /// Median delay of the events found, in windows.
     pub delay_windows: Option<f64>,
@@ -115,15 +118,15 @@ pub struct Judgement {
 /// Areas are over the whole series, as TSB-AD has them; events count after the training range.
 ///
 /// # Errors
-/// Where the series [cannot be judged](EvaluationError) by any measure.
+/// Where the series [cannot be judged](MeasureError) by any measure.
 pub fn judge(
     series: &LabelledSeries,
     scores: &[f64],
     rules: JudgingRules,
-) -> Result<Judgement, EvaluationError> {
+) -> Result<Judgement, MeasureError> {
     let vus_pr_held = rules.also_hold.map(|half_life| {
         let held = peak_hold(scores, half_life);
-        super::vus_pr(&series.labels, &held, series.vus_window)
+        vus_pr(&series.labels, &held, series.vus_window)
     });
     let held;
     let scores = match rules.hold {
@@ -137,7 +140,7 @@ pub fn judge(
     let [threshold, of_budgets @ ..] = training_thresholds(series, scores, rules.alarms_per_week);
     let (alarms, budgets) = match alarm_measures(series, scores, threshold, rules) {
         // The areas still have a meaning.
-        Err(EvaluationError::NoPositive { .. } | EvaluationError::AllPositive { .. }) => {
+        Err(MeasureError::NoPositive { .. } | MeasureError::AllPositive { .. }) => {
             (AlarmMeasures::default(), Vec::new())
         }
         alarms => {
@@ -213,7 +216,7 @@ fn alarm_measures(
     scores: &[f64],
     threshold: f64,
     rules: JudgingRules,
-) -> Result<AlarmMeasures, EvaluationError> {
+) -> Result<AlarmMeasures, MeasureError> {
     let from = series.train_points;
     let report = alarms_at(&series.labels, scores, from, threshold, rules.alarms)?;
     let budget = [series.budget(rules.alarms_per_week)];
@@ -235,7 +238,7 @@ fn hit_rank(
     series: &LabelledSeries,
     scores: &[f64],
     rules: AlarmRules,
-) -> Result<Option<usize>, EvaluationError> {
+) -> Result<Option<usize>, MeasureError> {
     let from = series.train_points;
     let labelled = series.labels.iter().zip(scores).skip(from);
     let highest = labelled
@@ -396,7 +399,7 @@ mod tests {
         assert!(measures.auc_roc.is_finite());
         series.labels[5] = false;
         let error = judge(&series, &scores, RULES).unwrap_err();
-        assert_eq!(error, EvaluationError::NoPositive { windows: 4_032 });
+        assert_eq!(error, MeasureError::NoPositive { windows: 4_032 });
     }
 
     #[test]

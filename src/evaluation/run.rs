@@ -19,7 +19,6 @@ use super::collection::LabelledSeries;
 use super::curves::Curves;
 use super::floors::Floor;
 use super::judge::{JudgingRules, KindFound, Measures, judge};
-use super::labelled::positives;
 use super::lessons::{Copied, Copies, named};
 use super::memory;
 use super::protocol::{
@@ -27,6 +26,7 @@ use super::protocol::{
     classifiable, folds, others, shipped, stored,
 };
 use crate::explain::Explain;
+use crate::measures::labelled::positives;
 use crate::progress::Counter;
 
 /// The protocol of candidates that learn nothing.

@@ -16,7 +16,7 @@
 //!
 //! The constants were chosen on scores of the KPI series of the `AIOps` 2018 challenge.
 
-use super::alarms::{AlarmRules, thresholds_of_events};
+use crate::measures::alarms::{AlarmRules, thresholds_of_events};
 
 /// Events per window from which the tail goes on.
 const ANCHOR: f64 = 1.0 / 120.0;

@@ -383,7 +383,7 @@ mod tests {
                             | DataType::Int64
                             | DataType::Float64
                             | DataType::Utf8
-                    ) || *field.data_type() == timestamp_type(),
+                    ) || *field.data_type() == crate::schema::timestamp_type(),
                     "{}.{}: {}",
                     table.name(),
                     field.name(),

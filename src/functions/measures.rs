@@ -4,7 +4,7 @@
 //!
 //! One row per window. Rows are put in the order of `window_start` here, so that results do not
 //! depend on the plan. A NULL or NaN score is no score, a NULL `is_anomaly` no alarm; rows whose
-//! time or label is NULL are left out. A group that [cannot be judged](EvaluationError),
+//! time or label is NULL are left out. A group that [cannot be judged](MeasureError),
 //! for want of a labelled window, say, has NULL.
 
 mod documentation;
@@ -29,8 +29,8 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::scalar::ScalarValue;
 
-use crate::evaluation::alarms::{AlarmRules, alarms_at};
-use crate::evaluation::{EvaluationError, auc_pr, auc_roc, vus_pr, vus_roc};
+use crate::measures::alarms::{AlarmRules, alarms_at};
+use crate::measures::{MeasureError, auc_pr, auc_roc, vus_pr, vus_roc};
 
 /// Registers every aggregate.
 ///
@@ -107,7 +107,7 @@ impl Measure {
         labels: &[bool],
         scores: &[f64],
         sliding_window: usize,
-    ) -> std::result::Result<ScalarValue, EvaluationError> {
+    ) -> std::result::Result<ScalarValue, MeasureError> {
         // Of alarms the score is 1, of other windows 0.
         let alarms = || alarms_at(labels, scores, 0, 0.5, AlarmRules::default());
         Ok(match self {
@@ -309,7 +309,7 @@ impl Accumulator for Windows {
         let scores: Vec<f64> = self.rows.iter().map(|row| row.2).collect();
         match self.measure.of(&labels, &scores, self.sliding_window) {
             Ok(value) => Ok(value),
-            Err(error @ EvaluationError::Infinite { .. }) => {
+            Err(error @ MeasureError::Infinite { .. }) => {
                 exec_err!("`{}`: {error}", self.measure.name())
             }
             Err(_) => ScalarValue::try_from(&self.measure.result_type()),

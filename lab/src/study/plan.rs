@@ -1,11 +1,11 @@
 //! What is compared, and how: the list to add to.
 
-use anomalog::evaluation::alarms::AlarmRules;
 use anomalog::evaluation::candidate::Candidate;
 use anomalog::evaluation::floors::Floor;
 use anomalog::evaluation::judge::JudgingRules;
 use anomalog::evaluation::protocol::{Learning, Protocol};
 use anomalog::evaluation::run::EvaluationSettings;
+use anomalog::measures::alarms::AlarmRules;
 use anomalog_engine::network::Architecture;
 use serde::{Deserialize, Serialize};
 

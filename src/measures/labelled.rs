@@ -2,37 +2,37 @@
 
 use std::ops::Range;
 
-use super::EvaluationError;
+use super::error::MeasureError;
 
 /// The largest score: beyond, the difference of two scores could overflow.
 const LARGEST_SCORE: f64 = f64::MAX / 4.0;
 
 /// Labels and scores that every measure is defined for.
 #[derive(Debug, Clone)]
-pub(super) struct Labelled<'a> {
+pub(crate) struct Labelled<'a> {
     /// Whether each window is labelled an anomaly: at least one is, at least one is not.
-    pub(super) labels: &'a [bool],
+    pub(crate) labels: &'a [bool],
     /// One per window, NaN where there is none; at least one is there, and all are finite.
-    pub(super) scores: &'a [f64],
+    pub(crate) scores: &'a [f64],
     /// Maximal runs of labelled windows, in order.
-    pub(super) events: Vec<Range<usize>>,
+    pub(crate) events: Vec<Range<usize>>,
     /// Labelled windows.
-    pub(super) positives: usize,
+    pub(crate) positives: usize,
 }
 
 impl<'a> Labelled<'a> {
-    pub(super) fn new(labels: &'a [bool], scores: &'a [f64]) -> Result<Self, EvaluationError> {
+    pub(crate) fn new(labels: &'a [bool], scores: &'a [f64]) -> Result<Self, MeasureError> {
         Self::from_row(labels, scores, 0)
     }
 
     /// The rows from one on; there may be none.
-    pub(super) fn from_row(
+    pub(crate) fn from_row(
         labels: &'a [bool],
         scores: &'a [f64],
         from: usize,
-    ) -> Result<Self, EvaluationError> {
+    ) -> Result<Self, MeasureError> {
         if labels.len() != scores.len() {
-            return Err(EvaluationError::LengthsDiffer {
+            return Err(MeasureError::LengthsDiffer {
                 labels: labels.len(),
                 scores: scores.len(),
             });
@@ -42,10 +42,10 @@ impl<'a> Labelled<'a> {
         let windows = labels.len();
         let positives = positives(labels)?;
         if scores.iter().all(|score| score.is_nan()) {
-            return Err(EvaluationError::NoScore { windows });
+            return Err(MeasureError::NoScore { windows });
         }
         if let Some(row) = scores.iter().position(|score| score.abs() > LARGEST_SCORE) {
-            return Err(EvaluationError::Infinite {
+            return Err(MeasureError::Infinite {
                 row: from + row,
                 score: scores[row],
             });
@@ -59,18 +59,18 @@ impl<'a> Labelled<'a> {
     }
 
     /// Number of windows.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.labels.len()
     }
 }
 
 /// Number of labelled windows, if there are some of either kind.
-pub(super) fn positives(labels: &[bool]) -> Result<usize, EvaluationError> {
+pub(crate) fn positives(labels: &[bool]) -> Result<usize, MeasureError> {
     let windows = labels.len();
     match labels.iter().filter(|label| **label).count() {
-        _ if windows == 0 => Err(EvaluationError::Empty),
-        0 => Err(EvaluationError::NoPositive { windows }),
-        found if found == windows => Err(EvaluationError::AllPositive { windows }),
+        _ if windows == 0 => Err(MeasureError::Empty),
+        0 => Err(MeasureError::NoPositive { windows }),
+        found if found == windows => Err(MeasureError::AllPositive { windows }),
         found => Ok(found),
     }
 }
@@ -94,7 +94,7 @@ mod tests {
 
     const NAN: f64 = f64::NAN;
 
-    fn error(labels: &[bool], scores: &[f64]) -> EvaluationError {
+    fn error(labels: &[bool], scores: &[f64]) -> MeasureError {
         Labelled::new(labels, scores).unwrap_err()
     }
 
@@ -102,27 +102,27 @@ mod tests {
     fn what_cannot_be_judged_is_an_error() {
         assert_eq!(
             error(&[true, false], &[0.0]),
-            EvaluationError::LengthsDiffer {
+            MeasureError::LengthsDiffer {
                 labels: 2,
                 scores: 1
             }
         );
-        assert_eq!(error(&[], &[]), EvaluationError::Empty);
+        assert_eq!(error(&[], &[]), MeasureError::Empty);
         assert_eq!(
             error(&[false; 3], &[0.0; 3]),
-            EvaluationError::NoPositive { windows: 3 }
+            MeasureError::NoPositive { windows: 3 }
         );
         assert_eq!(
             error(&[true; 3], &[0.0; 3]),
-            EvaluationError::AllPositive { windows: 3 }
+            MeasureError::AllPositive { windows: 3 }
         );
         assert_eq!(
             error(&[true, false], &[NAN, NAN]),
-            EvaluationError::NoScore { windows: 2 }
+            MeasureError::NoScore { windows: 2 }
         );
         assert_eq!(
             error(&[true, false], &[NAN, f64::NEG_INFINITY]),
-            EvaluationError::Infinite {
+            MeasureError::Infinite {
                 row: 1,
                 score: f64::NEG_INFINITY
             }
@@ -166,20 +166,17 @@ mod tests {
         let labels = [true, true, false, true];
         let scores = [f64::INFINITY, 1.0, 2.0, f64::INFINITY];
         let labelled = Labelled::from_row(&labels, &scores[..3], 1);
-        assert!(matches!(
-            labelled,
-            Err(EvaluationError::LengthsDiffer { .. })
-        ));
+        assert!(matches!(labelled, Err(MeasureError::LengthsDiffer { .. })));
         assert_eq!(
             Labelled::from_row(&labels, &scores, 1).unwrap_err(),
-            EvaluationError::Infinite {
+            MeasureError::Infinite {
                 row: 3,
                 score: f64::INFINITY
             }
         );
         assert_eq!(
             Labelled::from_row(&labels, &scores, 9).unwrap_err(),
-            EvaluationError::Empty
+            MeasureError::Empty
         );
         let labelled = Labelled::from_row(&labels[..3], &scores[..3], 1).unwrap();
         assert_eq!((labelled.events.len(), labelled.positives), (1, 1));

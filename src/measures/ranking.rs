@@ -3,7 +3,8 @@
 //! Scores are sorted once; equal scores are one step of every curve. A window without a score
 //! ranks below all that have one.
 
-use super::{EvaluationError, Labelled};
+use super::error::MeasureError;
+use super::labelled::Labelled;
 
 /// What the reference adds to the denominator of its point F1.
 const F1_EPSILON: f64 = 1e-5;
@@ -14,8 +15,8 @@ const F1_EPSILON: f64 = 1e-5;
 /// `labels` and `scores` have one entry per window; a NaN score ranks below all others.
 ///
 /// # Errors
-/// Where the series [cannot be judged](EvaluationError).
-pub fn auc_roc(labels: &[bool], scores: &[f64]) -> Result<f64, EvaluationError> {
+/// Where the series [cannot be judged](MeasureError).
+pub fn auc_roc(labels: &[bool], scores: &[f64]) -> Result<f64, MeasureError> {
     Ok(Ranking::new(&Labelled::new(labels, scores)?).auc_roc())
 }
 
@@ -25,8 +26,8 @@ pub fn auc_roc(labels: &[bool], scores: &[f64]) -> Result<f64, EvaluationError> 
 /// `labels` and `scores` have one entry per window; a NaN score ranks below all others.
 ///
 /// # Errors
-/// Where the series [cannot be judged](EvaluationError).
-pub fn auc_pr(labels: &[bool], scores: &[f64]) -> Result<f64, EvaluationError> {
+/// Where the series [cannot be judged](MeasureError).
+pub fn auc_pr(labels: &[bool], scores: &[f64]) -> Result<f64, MeasureError> {
     Ok(Ranking::new(&Labelled::new(labels, scores)?).auc_pr())
 }
 
@@ -36,18 +37,18 @@ pub fn auc_pr(labels: &[bool], scores: &[f64]) -> Result<f64, EvaluationError> {
 /// `labels` and `scores` have one entry per window; a NaN score is never an alarm.
 ///
 /// # Errors
-/// Where the series [cannot be judged](EvaluationError).
-pub fn point_f1(labels: &[bool], scores: &[f64]) -> Result<f64, EvaluationError> {
+/// Where the series [cannot be judged](MeasureError).
+pub fn point_f1(labels: &[bool], scores: &[f64]) -> Result<f64, MeasureError> {
     Ok(Ranking::new(&Labelled::new(labels, scores)?).point_f1())
 }
 
 /// The windows from the highest score to the lowest.
 #[derive(Debug)]
-pub(super) struct Ranking {
+pub(crate) struct Ranking {
     /// Rows by falling score, those without one last.
-    pub(super) rows: Vec<usize>,
+    pub(crate) rows: Vec<usize>,
     /// One step per distinct score, then one for all windows without.
-    pub(super) steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// Steps that have a score.
     scored_steps: usize,
     positives: usize,
@@ -55,15 +56,15 @@ pub(super) struct Ranking {
 
 /// The windows that score at least so much.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// How many they are.
-    pub(super) windows: usize,
+    pub(crate) windows: usize,
     /// How many of them are labelled.
-    pub(super) found: usize,
+    pub(crate) found: usize,
 }
 
 impl Ranking {
-    pub(super) fn new(labelled: &Labelled<'_>) -> Self {
+    pub(crate) fn new(labelled: &Labelled<'_>) -> Self {
         // Negative infinity stands for no score, and adding zero makes −0.0, which would sort
         // below it, 0.0.
         let mut ranked: Vec<(f64, usize)> = labelled
@@ -100,7 +101,7 @@ impl Ranking {
         }
     }
 
-    pub(super) fn auc_roc(&self) -> f64 {
+    pub(crate) fn auc_roc(&self) -> f64 {
         let mut twice_area = 0.0;
         let (mut found, mut false_alarms) = (0, 0);
         for step in &self.steps {
@@ -111,7 +112,7 @@ impl Ranking {
         twice_area / 2.0 / (found * false_alarms) as f64
     }
 
-    pub(super) fn auc_pr(&self) -> f64 {
+    pub(crate) fn auc_pr(&self) -> f64 {
         let mut found = 0;
         let mut sum = 0.0;
         for step in &self.steps {
@@ -121,7 +122,7 @@ impl Ranking {
         sum / self.positives as f64
     }
 
-    pub(super) fn point_f1(&self) -> f64 {
+    pub(crate) fn point_f1(&self) -> f64 {
         let f1 = |step: &Step| {
             let (precision, recall) = (step.precision(), step.found as f64 / self.positives as f64);
             2.0 * precision * recall / (precision + recall + F1_EPSILON)

@@ -6,7 +6,7 @@ use crate::explain::Explain;
 
 /// Why a detector cannot be judged on a series.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-pub enum EvaluationError {
+pub enum MeasureError {
     /// Labels and scores are not one per window.
     #[error("{labels} labels but {scores} scores, expected one of each per window")]
     LengthsDiffer {
@@ -46,7 +46,7 @@ pub enum EvaluationError {
     },
 }
 
-impl Explain for EvaluationError {
+impl Explain for MeasureError {
     fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Empty | Self::NoPositive { .. } => Some(

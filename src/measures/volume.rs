@@ -17,8 +17,9 @@
 
 use std::ops::Range;
 
+use super::error::MeasureError;
+use super::labelled::Labelled;
 use super::ranking::Ranking;
-use super::{EvaluationError, Labelled};
 
 /// Points of each curve, as in the reference.
 const POINTS: usize = 250;
@@ -29,12 +30,12 @@ const POINTS: usize = 250;
 /// `sliding_window` is the widest ℓ, in windows; 0 leaves borders out.
 ///
 /// # Errors
-/// Where the series [cannot be judged](EvaluationError).
+/// Where the series [cannot be judged](MeasureError).
 pub fn vus_roc(
     labels: &[bool],
     scores: &[f64],
     sliding_window: usize,
-) -> Result<f64, EvaluationError> {
+) -> Result<f64, MeasureError> {
     let labelled = Labelled::new(labels, scores)?;
     Ok(Volumes::new(&labelled, &Ranking::new(&labelled), sliding_window).roc)
 }
@@ -45,12 +46,8 @@ pub fn vus_roc(
 /// `sliding_window` is the widest ℓ, in windows; 0 leaves borders out.
 ///
 /// # Errors
-/// Where the series [cannot be judged](EvaluationError).
-pub fn vus_pr(
-    labels: &[bool],
-    scores: &[f64],
-    sliding_window: usize,
-) -> Result<f64, EvaluationError> {
+/// Where the series [cannot be judged](MeasureError).
+pub fn vus_pr(labels: &[bool], scores: &[f64], sliding_window: usize) -> Result<f64, MeasureError> {
     let labelled = Labelled::new(labels, scores)?;
     Ok(Volumes::new(&labelled, &Ranking::new(&labelled), sliding_window).pr)
 }

@@ -10,8 +10,9 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::alarms::{AlarmRules, alarms_within, budget_of};
-use super::floors::{Floor, difference, from_trailing_median};
 use super::*;
+use crate::evaluation::floors::{Floor, difference, from_trailing_median};
+use crate::evaluation::peak_hold;
 
 /// A folder of other people's data, or why a test is skipped.
 fn shared(folder: &str) -> Option<PathBuf> {

@@ -1,8 +1,9 @@
 //! F1 measures that give an event credit for a single alarm in it, at the best of the
 //! [hundred thresholds](super::levels).
 
+use super::error::MeasureError;
+use super::labelled::Labelled;
 use super::levels::{LEVELS, Levels, at_levels, best};
-use super::{EvaluationError, Labelled};
 
 /// What the reference adds to the denominator of its event-based F1.
 const F1_EPSILON: f64 = 1e-15;
@@ -16,8 +17,8 @@ const F1_EPSILON: f64 = 1e-15;
 /// `labels` and `scores` have one entry per window; a NaN score is never an alarm.
 ///
 /// # Errors
-/// Where the series [cannot be judged](EvaluationError).
-pub fn point_adjusted_f1(labels: &[bool], scores: &[f64]) -> Result<f64, EvaluationError> {
+/// Where the series [cannot be judged](MeasureError).
+pub fn point_adjusted_f1(labels: &[bool], scores: &[f64]) -> Result<f64, MeasureError> {
     let labelled = Labelled::new(labels, scores)?;
     Ok(best_point_adjusted(&labelled, &Levels::new(&labelled)))
 }
@@ -31,8 +32,8 @@ pub fn point_adjusted_f1(labels: &[bool], scores: &[f64]) -> Result<f64, Evaluat
 /// `labels` and `scores` have one entry per window; a NaN score is never an alarm.
 ///
 /// # Errors
-/// Where the series [cannot be judged](EvaluationError).
-pub fn event_f1(labels: &[bool], scores: &[f64]) -> Result<f64, EvaluationError> {
+/// Where the series [cannot be judged](MeasureError).
+pub fn event_f1(labels: &[bool], scores: &[f64]) -> Result<f64, MeasureError> {
     let labelled = Labelled::new(labels, scores)?;
     Ok(best_event(&labelled, &Levels::new(&labelled)))
 }

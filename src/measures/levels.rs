@@ -6,7 +6,7 @@
 
 use std::ops::{AddAssign, Range};
 
-use super::Labelled;
+use super::labelled::Labelled;
 
 /// Number of thresholds, as in the reference.
 pub(super) const LEVELS: usize = 100;

@@ -18,8 +18,9 @@
 
 use std::ops::Range;
 
+use super::error::MeasureError;
+use super::labelled::Labelled;
 use super::ranking::Ranking;
-use super::{EvaluationError, Labelled};
 
 /// When an alarm belongs to an event, and when two are one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,14 +117,14 @@ pub fn budget_of(per_week: f64, windows: usize, step_seconds: u32) -> f64 {
 /// rows from `from` on are judged, and an event that begins before begins there.
 ///
 /// # Errors
-/// Where the rows judged [cannot be](EvaluationError).
+/// Where the rows judged [cannot be](MeasureError).
 pub fn alarms_at(
     labels: &[bool],
     scores: &[f64],
     from: usize,
     threshold: f64,
     rules: AlarmRules,
-) -> Result<AlarmReport, EvaluationError> {
+) -> Result<AlarmReport, MeasureError> {
     let labelled = Labelled::from_row(labels, scores, from)?;
     Ok(report(&labelled, threshold, rules))
 }
@@ -138,14 +139,14 @@ pub fn alarms_at(
 /// or NaN allows no alarm.
 ///
 /// # Errors
-/// Where the rows judged [cannot be](EvaluationError).
+/// Where the rows judged [cannot be](MeasureError).
 pub fn alarms_within(
     labels: &[bool],
     scores: &[f64],
     from: usize,
     budget: f64,
     rules: AlarmRules,
-) -> Result<AlarmReport, EvaluationError> {
+) -> Result<AlarmReport, MeasureError> {
     let labelled = Labelled::from_row(labels, scores, from)?;
     let threshold = lowest_threshold(&labelled, budget, rules);
     Ok(report(&labelled, threshold, rules))
@@ -155,14 +156,14 @@ pub fn alarms_within(
 /// in [0, 1]: the recall of [`alarms_within`].
 ///
 /// # Errors
-/// Where the rows judged [cannot be](EvaluationError).
+/// Where the rows judged [cannot be](MeasureError).
 pub fn event_recall_within(
     labels: &[bool],
     scores: &[f64],
     from: usize,
     budget: f64,
     rules: AlarmRules,
-) -> Result<f64, EvaluationError> {
+) -> Result<f64, MeasureError> {
     Ok(alarms_within(labels, scores, from, budget, rules)?.recall())
 }
 
@@ -245,14 +246,14 @@ pub fn found<'a>(
 /// Judges alarms as [`alarms_within`] does, at several budgets, which ascend.
 ///
 /// # Errors
-/// Where the rows judged [cannot be](EvaluationError).
+/// Where the rows judged [cannot be](MeasureError).
 pub fn alarms_within_each(
     labels: &[bool],
     scores: &[f64],
     from: usize,
     budgets: &[f64],
     rules: AlarmRules,
-) -> Result<Vec<AlarmReport>, EvaluationError> {
+) -> Result<Vec<AlarmReport>, MeasureError> {
     let labelled = Labelled::from_row(labels, scores, from)?;
     let thresholds = lowest_thresholds(&labelled, budgets, rules);
     Ok(thresholds
@@ -265,7 +266,7 @@ pub fn alarms_within_each(
 /// which ascend: labels are not looked at. Infinite where no alarm is within it.
 ///
 /// NaN scores are never alarms; infinite scores are not allowed.
-pub(super) fn thresholds_of_events(scores: &[f64], budgets: &[f64], merge: usize) -> Vec<f64> {
+pub(crate) fn thresholds_of_events(scores: &[f64], budgets: &[f64], merge: usize) -> Vec<f64> {
     let labelled = Labelled {
         labels: &vec![false; scores.len()],
         scores,
@@ -438,9 +439,9 @@ mod tests {
         assert_eq!(report.delays, [Some(0), None]);
         assert_eq!(report.false_alarms, 2);
         let error = alarms_at(&labels, &scores, 10, 9.0, rules(0, 1)).unwrap_err();
-        assert_eq!(error, EvaluationError::Empty);
+        assert_eq!(error, MeasureError::Empty);
         let error = alarms_within(&labels, &scores, 9, 1.0, rules(0, 1)).unwrap_err();
-        assert_eq!(error, EvaluationError::NoPositive { windows: 1 });
+        assert_eq!(error, MeasureError::NoPositive { windows: 1 });
     }
 
     #[test]

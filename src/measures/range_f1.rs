@@ -8,8 +8,9 @@
 
 use std::ops::Range;
 
+use super::error::MeasureError;
+use super::labelled::Labelled;
 use super::levels::{LEVELS, Levels, Tally, at_levels, best};
-use super::{EvaluationError, Labelled};
 
 /// Weight of finding an event at all, against covering it.
 const EXISTENCE: f64 = 0.2;
@@ -19,8 +20,8 @@ const EXISTENCE: f64 = 0.2;
 /// `labels` and `scores` have one entry per window; a NaN score is never an alarm.
 ///
 /// # Errors
-/// Where the series [cannot be judged](EvaluationError).
-pub fn range_f1(labels: &[bool], scores: &[f64]) -> Result<f64, EvaluationError> {
+/// Where the series [cannot be judged](MeasureError).
+pub fn range_f1(labels: &[bool], scores: &[f64]) -> Result<f64, MeasureError> {
     let labelled = Labelled::new(labels, scores)?;
     Ok(best_range(&labelled, &Levels::new(&labelled)))
 }

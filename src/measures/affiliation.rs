@@ -14,8 +14,9 @@
 
 use std::ops::Range;
 
+use super::error::MeasureError;
+use super::labelled::Labelled;
 use super::levels::{LEVELS, Levels, Tally, at_levels, best};
-use super::{EvaluationError, Labelled};
 
 /// What the reference adds to the denominator.
 const F1_EPSILON: f64 = 1e-15;
@@ -25,8 +26,8 @@ const F1_EPSILON: f64 = 1e-15;
 /// `labels` and `scores` have one entry per window; a NaN score is never an alarm.
 ///
 /// # Errors
-/// Where the series [cannot be judged](EvaluationError).
-pub fn affiliation_f1(labels: &[bool], scores: &[f64]) -> Result<f64, EvaluationError> {
+/// Where the series [cannot be judged](MeasureError).
+pub fn affiliation_f1(labels: &[bool], scores: &[f64]) -> Result<f64, MeasureError> {
     let labelled = Labelled::new(labels, scores)?;
     Ok(best_affiliation(&labelled, &Levels::new(&labelled)))
 }
