@@ -18,14 +18,14 @@ use crate::training::Goal;
 
 /// The sample as it lies in the repository; elsewhere the same logs are simulated.
 const SAMPLE: &str = "data/sample";
-/// What the sample was made with: see `data/README.md`.
+/// The settings that the sample was made with: see `data/README.md`.
 const SAMPLE_START: DateTime<Utc> =
     DateTime::from_timestamp(1_772_409_600, 0).expect("2026-03-02T00:00:00Z is a point in time");
 const SAMPLE_SEED: u64 = 7;
 const SAMPLE_SCALE: f64 = 0.32;
 /// The sample's first hours hold no anomaly: detectors learn from them alone.
 const QUIET: chrono::TimeDelta = chrono::TimeDelta::hours(43);
-/// What the simulated attacks show in.
+/// The metrics in which the simulated attacks show.
 const METRICS: [&str; 4] = ["requests", "client_errors", "server_errors", "latency_p95"];
 
 /// Runs `anomalog demo`.

@@ -20,14 +20,14 @@ use crate::units::{time_range, whole_dates};
 use crate::warehouse::commit::{Partition, Retired};
 use crate::warehouse::settings::WindowSettings;
 
-/// What was found.
+/// What `anomalog incidents` found and wrote.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct IncidentsBuilt {
     /// Incidents written.
     pub incidents: usize,
-    /// Of these, by severity.
+    /// Incidents by severity.
     pub severities: BTreeMap<String, usize>,
-    /// Incidents that something stands out in.
+    /// Incidents that have a cause.
     pub explained: usize,
 }
 

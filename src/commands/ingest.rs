@@ -18,7 +18,7 @@ use crate::session;
 use crate::windows::WindowsSummary;
 use crate::windows::step::refuse_if_retired;
 
-/// What was read and built.
+/// What `anomalog ingest` read, linked and built.
 #[derive(Debug, Serialize)]
 pub struct Ingested {
     /// The raw logs.

@@ -13,7 +13,7 @@ use crate::explain::cannot;
 use crate::job::config::template::job_file;
 use crate::warehouse::publish::file_beside;
 
-/// What was written.
+/// The job file that was written.
 #[derive(Debug, Serialize)]
 struct JobWritten {
     job: PathBuf,

@@ -30,7 +30,7 @@ use crate::warehouse::commit::Partition;
 use crate::warehouse::listing::parquet_files;
 use crate::warehouse::tables::{DatedTableWriter, TableFileWriter, partition_file};
 
-/// What was scored.
+/// What `anomalog score` scored and wrote.
 #[derive(Debug, Default, Serialize)]
 pub struct WindowsScored {
     /// The file or table written.

@@ -29,20 +29,20 @@ use crate::units::rfc_3339;
 /// Rows read unless told otherwise: some hundred times those that the optimiser sees.
 const DEFAULT_MAX_ROWS: u64 = 4_000_000;
 
-/// What was trained.
+/// What `anomalog train` trained.
 #[derive(Debug, Serialize)]
 pub struct Trained {
     /// One per architecture.
     pub detectors: Vec<TrainedDetector>,
-    /// What was not read because it would have been too much.
+    /// The series that were read, if there are more than may be.
     pub sampled: Option<Sampled>,
-    /// Windows that nothing was learned from: those of incidents, labels and what was planned.
+    /// Windows of incidents, labels and what was planned, which nothing was learned from.
     pub excluded: usize,
     /// Series that took no part.
     pub skipped: Vec<SkippedSeries>,
 }
 
-/// One new detector, or an old one that came out the same.
+/// A detector that is new, or that came out the same as its current version.
 #[derive(Debug, Serialize)]
 pub struct TrainedDetector {
     /// Name.
@@ -55,7 +55,7 @@ pub struct TrainedDetector {
     pub metrics: Vec<String>,
     /// Series that took part.
     pub series: usize,
-    /// End of what it has seen, RFC 3339.
+    /// End of the windows that it has seen, RFC 3339.
     pub until: String,
     /// The detector whose weights training began with.
     pub began_with: Option<String>,
@@ -66,14 +66,14 @@ pub struct TrainedDetector {
     /// Laplace negative log-likelihood, or cross-entropy, on the stopping range; `None` where a
     /// classifier has nothing to measure by.
     pub stop_loss: Option<f64>,
-    /// The same before training.
+    /// The loss on the stopping range before training.
     pub untrained_stop_loss: Option<f64>,
     /// Mean error on the calibration range, relative to that of the trailing median; `None` for
     /// classifiers.
     pub error_vs_median: Option<f64>,
     /// Labelled windows of the calibration range; `None` for forecasters.
     pub held_back_anomalies: Option<usize>,
-    /// Those of them that reach the threshold.
+    /// The labelled windows of the calibration range that reach the threshold.
     pub held_back_found: Option<usize>,
 }
 
@@ -295,7 +295,7 @@ fn read_labels(settings: &Settings, args: &TrainArgs) -> Result<TrainingLabels> 
     Ok(TrainingLabels::new(path, all))
 }
 
-/// Rows, and what is not among them.
+/// The rows to learn from, and what was left out of them.
 struct Loaded {
     dataset: Dataset,
     sampled: Option<Sampled>,

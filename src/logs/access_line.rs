@@ -218,7 +218,7 @@ fn quoted_field(text: &str) -> (Option<&str>, &str) {
     (Some(inner), "")
 }
 
-/// What further fields at the end of a line say.
+/// The fields that some servers write after those of the format.
 #[derive(Debug, Default)]
 struct TrailingFields<'a> {
     latency_ms: Option<f64>,

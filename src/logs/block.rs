@@ -10,11 +10,11 @@ use std::ops::Range;
 use super::access_line::AccessLineReader;
 use super::detect::LineLayout;
 use super::json_line;
-use super::lines::{KEPT_OF_LONG_LINE, MAX_LINE, line_ranges};
+use super::lines::{KEPT_OF_LONG_LINE, MAX_LINE, clean, line_ranges};
 use super::request::{Reject, Request};
 use super::rows::{RequestRows, RowsBuilder};
 
-/// What a block holds.
+/// The rows of a block, its rejected lines, and how many lines of each kind it has.
 #[derive(Debug, Default)]
 pub(super) struct ParsedBlock {
     pub(super) rows: RequestRows,
@@ -122,19 +122,6 @@ impl BlockParser {
             }
         }
         repaired
-    }
-}
-
-/// A line without what is no part of it: a byte order mark, or the zero bytes that a log starts
-/// with after it was truncated under its writer.
-pub(super) fn clean(line: &[u8]) -> &[u8] {
-    match line.first() {
-        Some(0) => {
-            let zeros = line.iter().take_while(|byte| **byte == 0).count();
-            &line[zeros..]
-        }
-        Some(0xEF) => line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line),
-        _ => line,
     }
 }
 

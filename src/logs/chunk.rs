@@ -17,7 +17,7 @@ use super::rows::{RequestRows, SITE};
 use super::timestamp::{DAY, Date};
 use crate::schema::ACCESS_LOGS;
 
-/// When a chunk is full.
+/// The limits at which a chunk is full.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChunkLimits {
     pub(super) rows: usize,
@@ -89,7 +89,7 @@ impl Gathering {
         full
     }
 
-    /// What has gathered, if anything has.
+    /// Takes the rows that have gathered, if there are any.
     pub(super) fn take(&mut self) -> Option<Chunk> {
         if self.rows == 0 {
             return None;

@@ -9,7 +9,7 @@ use super::fields::{FieldIndex, Use};
 use super::request::{Reject, Request};
 use super::values::{Value, Values};
 
-/// What the columns of one file hold.
+/// Which column of one file holds which part of a request.
 #[derive(Debug, Clone)]
 pub(super) struct Header {
     delimiter: u8,

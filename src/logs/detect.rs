@@ -13,9 +13,9 @@ use super::delimited_line::{self, Header};
 use super::field_map::FieldMap;
 use super::fields::FieldIndex;
 use super::json_line;
-use super::lines::lines;
+use super::lines::{clean, lines};
 
-/// How much of a file is looked at.
+/// The bytes of a file that are looked at.
 const SAMPLE_BYTES: usize = 64 << 10;
 const SAMPLE_LINES: usize = 100;
 /// One in so many lines must be read for a format to be recognised.
@@ -34,7 +34,7 @@ pub enum Format {
     Json,
     /// A header line, then one record per line.
     Delimited {
-        /// What stands between two fields, an ASCII character.
+        /// The ASCII character between two fields.
         delimiter: u8,
     },
 }
@@ -89,10 +89,10 @@ pub struct UnknownFormatName {
     pub name: String,
 }
 
-/// How the lines of one file are read.
+/// The layout of the lines of one file.
 #[derive(Debug)]
 pub(super) enum LineLayout {
-    /// Common and combined.
+    /// Lines of the common or combined format.
     Access,
     /// JSON lines.
     Json(FieldIndex),
@@ -223,7 +223,7 @@ impl<'a> Sample<'a> {
         let is_cut = beginning.len() > SAMPLE_BYTES;
         let bytes = &beginning[..beginning.len().min(SAMPLE_BYTES)];
         let mut lines: Vec<_> = lines(bytes)
-            .map(|line| String::from_utf8_lossy(super::block::clean(line)))
+            .map(|line| String::from_utf8_lossy(clean(line)))
             .filter(|line| !line.trim_ascii().is_empty())
             .take(SAMPLE_LINES)
             .collect();

@@ -173,7 +173,7 @@ pub(super) const HOST_AS_SITE: u8 = (ALIASES[LogColumn::Host as usize].1.len() -
 /// Rank of the field `host` among those of [`LogColumn::ClientIp`].
 pub(super) const HOST_AS_CLIENT: u8 = (ALIASES[LogColumn::ClientIp as usize].1.len() - 1) as u8;
 
-/// What a field holds, and how good a source of it the field is, 0 being the best.
+/// The column that a field holds, and the rank of the field among those for it; 0 is the best.
 pub(super) type Use = (LogColumn, u8);
 
 /// Finds what a field holds by its name.
@@ -183,7 +183,7 @@ pub(super) struct FieldIndex {
     uses: HashMap<String, Vec<Use>>,
     /// Keys, in lower case, of objects that hold a named field.
     parents: HashSet<String>,
-    /// What the map names: columns and their fields.
+    /// The columns that the map names, with their fields.
     mapped: Vec<(LogColumn, String)>,
 }
 
@@ -221,7 +221,7 @@ impl FieldIndex {
         self.uses.entry(name).or_default().push(r#use);
     }
 
-    /// What a field holds; `name` must be in lower case.
+    /// Returns what a field holds; `name` must be in lower case.
     pub(super) fn uses(&self, name: &str) -> &[Use] {
         self.uses.get(name).map_or(&[], Vec::as_slice)
     }

@@ -19,7 +19,7 @@ use super::summary::{FileStatus, FileSummary};
 use super::timestamp::Timestamp;
 use crate::warehouse::Warehouse;
 
-/// What keeping a piece led to.
+/// The result of keeping a piece.
 pub(super) enum KeepStep<'a> {
     /// More pieces follow.
     More {
@@ -29,7 +29,7 @@ pub(super) enum KeepStep<'a> {
     },
     /// It was the last piece.
     End {
-        /// What was left to write.
+        /// The last chunk, if rows were left.
         last: Option<Chunk>,
         kept: Box<Kept>,
     },
@@ -154,7 +154,7 @@ impl<'a> Keeper<'a> {
     }
 }
 
-/// What has been kept of a log so far.
+/// How many lines of each kind were kept of a log so far.
 #[derive(Debug, Default)]
 struct LineCounts {
     lines: u64,

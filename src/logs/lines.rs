@@ -139,6 +139,20 @@ pub(super) fn line_ranges(block: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// Returns a line without a byte order mark, and without the zero bytes that a log starts
+/// with after it was truncated under its writer.
+#[inline]
+pub(super) fn clean(line: &[u8]) -> &[u8] {
+    match line.first() {
+        Some(0) => {
+            let zeros = line.iter().take_while(|byte| **byte == 0).count();
+            &line[zeros..]
+        }
+        Some(0xEF) => line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line),
+        _ => line,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,7 +44,7 @@ impl LogColumn {
     /// Columns without which a log is of no use.
     const REQUIRED: [Self; 4] = [Self::Timestamp, Self::ClientIp, Self::Path, Self::Status];
 
-    /// What a column of a source may hold to be read as this one, in words.
+    /// The types that a column of a Parquet log may have to be read as this one, in words.
     const fn expected(self) -> &'static str {
         match self {
             Self::Timestamp => {

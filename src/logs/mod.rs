@@ -35,6 +35,7 @@ mod keeper;
 mod lines;
 pub mod linked;
 mod log_format;
+mod options;
 mod pipeline;
 mod publish;
 mod quarantine;
@@ -49,7 +50,6 @@ mod writer;
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -61,6 +61,7 @@ pub use detect::{Format, UnknownFormatName};
 pub use error::{IngestError, WriteError};
 pub use field_map::{FieldMap, FieldMapError};
 pub use log_format::LogFormat;
+pub use options::{IngestOptions, TimeLimits};
 pub use publish::{
     ingested_digests, publication_of, remove_unpublished, request_files, short_digest,
 };
@@ -70,45 +71,6 @@ pub use timestamp::Timestamp;
 
 use crate::progress::Progress;
 use crate::warehouse::Warehouse;
-
-/// How logs are read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct IngestOptions {
-    /// The format of every log; told from the first lines of each if not said.
-    pub format: Option<Format>,
-    /// The site of every request; told from lines, folders and file names if not said.
-    pub site: Option<String>,
-    /// The fields that hold the columns, for JSON and delimited logs.
-    pub columns: FieldMap,
-    /// How many threads work; one per core if not said. The result does not depend on it.
-    pub threads: Option<NonZeroUsize>,
-    /// Which times requests may have.
-    pub limits: TimeLimits,
-    /// Whether a log that cannot be read ends only itself, and not those after it.
-    pub keep_going: bool,
-}
-
-/// Which times the requests of a log may have; lines beyond are rejected.
-///
-/// Both are properties of the log and of the limits, not of the time at which it is read: a log
-/// gives the same rows whenever it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TimeLimits {
-    /// First time, microseconds since the Unix epoch.
-    pub earliest: Option<i64>,
-    /// How much later than its file was last written a request may be, in microseconds. No line
-    /// is older than its file unless a clock was wrong.
-    pub ahead_of_file: Option<i64>,
-}
-
-impl TimeLimits {
-    /// The times for a log that was last written then; any if the log is no file.
-    fn times(self, written: Option<i64>) -> Range<i64> {
-        let end = written.zip(self.ahead_of_file);
-        let end = end.map(|(written, ahead)| written.saturating_add(ahead));
-        self.earliest.unwrap_or(i64::MIN)..end.unwrap_or(i64::MAX)
-    }
-}
 
 /// A log that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,12 +27,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::IngestOptions;
 use super::chunk::ChunkLimits;
 use super::error::{IngestError, WriteError};
 use super::inputs::{Input, InputPlace};
 use super::keeper::{Keeper, Kept};
 use super::lines::BLOCK;
+use super::options::IngestOptions;
 use super::publish::{StagedLog, is_published};
 use super::reader::LogReader;
 use super::source;

@@ -5,12 +5,12 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use super::IngestOptions;
 use super::block::{BlockParser, ParsedBlock};
 use super::detect::{self, Format, Undetected};
 use super::error::IngestError;
 use super::inputs::{Input, InputPlace};
 use super::lines::{Block, Blocks, lines};
+use super::options::IngestOptions;
 use super::source::{self, BytesRead, OpenError, OpenLog};
 use crate::progress::Counter;
 
@@ -24,7 +24,7 @@ pub(super) enum Piece {
         /// No line with text came before.
         is_first: bool,
     },
-    /// What needs no parsing.
+    /// A piece that needs no parsing.
     Parsed(Parsed),
 }
 
@@ -42,7 +42,7 @@ pub(super) enum Parsed {
         lines: u64,
         source: io::Error,
     },
-    /// What follows is no log.
+    /// The rest of the file is no log.
     Unknown(IngestError),
     /// There is no more.
     End {

@@ -21,7 +21,7 @@ const BUFFER: usize = 256 << 10;
 pub(super) struct OpenLog<'p> {
     /// The text.
     pub(super) reader: Box<dyn Read + Send + 'p>,
-    /// What has been read of the stored bytes.
+    /// The stored bytes that have been read so far.
     pub(super) tally: Arc<Mutex<BytesRead>>,
 }
 

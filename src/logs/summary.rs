@@ -1,4 +1,4 @@
-//! What ingesting did, for people and for programs.
+//! The summary of an ingestion, for people and for programs.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct IngestSummary {
     pub totals: Totals,
 }
 
-/// What was read of one log: `lines` = `rows` + `rejected` + `blank` + `header`.
+/// The lines of one log by what became of them: `lines` = `rows` + `rejected` + `blank` + `header`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileSummary {
     /// The path as given, or `stdin`.
@@ -50,7 +50,7 @@ pub struct FileSummary {
     pub sites: BTreeMap<String, u64>,
     /// Rejected lines per reason.
     pub reasons: BTreeMap<String, u64>,
-    /// What a reader should know, such as that no line could be read.
+    /// Warnings about the log, such as that no line could be read.
     pub warnings: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ pub struct Failed {
     /// Its path.
     pub file: String,
     /// Why.
-    pub error: super::IngestError,
+    pub error: super::error::IngestError,
 }
 
 /// Sums over the files of a summary.

@@ -19,7 +19,7 @@ pub(super) enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// As text, unless it stands for nothing.
+    /// Returns the value as text; nothing for placeholders such as `-`.
     fn text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Text(text) => present(&text).is_some().then_some(text),
@@ -28,7 +28,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// As a number that is not negative, unless it stands for nothing.
+    /// Returns the value as a number of at least 0; nothing for placeholders such as `-`.
     fn number(self) -> Result<Option<f64>, Reject> {
         let value = match self {
             Self::Text(text) => match present(&text) {

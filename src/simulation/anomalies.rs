@@ -9,7 +9,7 @@ use super::clients::{Address, OLD_BROWSER, SCANNER, SCRIPT};
 use super::random::{Purpose, Random, exp};
 use super::site::{DAY, RouteId, SimulatedSite};
 
-/// What goes wrong.
+/// The kind of an anomaly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AnomalyKind {
     /// Many more requests for one page, from one client or a botnet.
@@ -97,7 +97,7 @@ impl AnomalyKind {
         }
     }
 
-    /// How strong it is, in the unit that [`Anomaly::effect`] reads.
+    /// The strength of the anomaly, in the unit that [`Anomaly::effect`] reads.
     fn intensity(self, random: &mut Random) -> f64 {
         match self {
             // Multiple of the expected traffic that comes on top.
@@ -184,7 +184,7 @@ pub(super) struct Anomaly {
     pub(super) target: Option<RouteId>,
 }
 
-/// What the anomalies of a minute do to it.
+/// The changes that anomalies make to a minute.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Effect {
     /// Factor of the number of visits.
@@ -214,7 +214,7 @@ impl Effect {
 }
 
 impl Anomaly {
-    /// What it does to one of its minutes when `rate` requests are expected.
+    /// Returns the changes to one of its minutes when `rate` requests are expected.
     pub(super) fn effect(&self, minute: u32, site: &SimulatedSite, rate: f64) -> Effect {
         let strength = self.intensity;
         // Attackers do not keep the visitors' hours: at night they come by the mean rate.

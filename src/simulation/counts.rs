@@ -1,4 +1,4 @@
-//! What simulated sites would be counted as, without the logs.
+//! Counts the traffic of simulated sites without writing their logs.
 
 use std::collections::HashSet;
 

@@ -1,6 +1,6 @@
 //! Log formats: which site writes which, and how its files are compressed.
 
-/// How a site logs.
+/// The format in which a site logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SiteFormat {
     /// Combined, then the seconds that the request took; gzip.
@@ -65,7 +65,7 @@ impl SiteFormat {
         }
     }
 
-    /// What follows the date in the name of a file.
+    /// The end of a file name, after the date.
     pub(super) const fn extension(self) -> &'static str {
         match self.compression() {
             LogCompression::None => "log",

@@ -9,7 +9,7 @@ use std::f64::consts::{LN_2, LOG2_E, PI, SQRT_2};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// What a stream of draws is for; streams of different purposes are independent.
+/// The purpose of a stream of draws; streams of different purposes are independent.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
     Profile,

@@ -18,7 +18,7 @@ const TIME_ZONES: [i64; 7] = [-8, -5, -3, 0, 1, 2, 8];
 /// Requests a minute of the smallest and largest site at scale 1.
 const BASE_RATE: (f64, f64) = (10.0, 100.0);
 
-/// What a request asks for decides how long it takes and how much it returns.
+/// The class of what a request asks for: it decides how long the request takes and how much it returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     /// A page made for the visitor.
@@ -67,7 +67,7 @@ pub(super) struct Crawler {
     pub(super) rate: f64,
 }
 
-/// What kind of site it is.
+/// The kind of a site.
 #[derive(Debug)]
 struct Theme {
     sections: &'static [&'static str],

@@ -1,11 +1,11 @@
-//! What is to be simulated.
+//! The settings of a simulation.
 
 use chrono::{Datelike as _, Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use super::error::SimulationError;
 
-/// What to simulate.
+/// The settings of a simulation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Simulation {
@@ -13,7 +13,7 @@ pub struct Simulation {
     pub days: u32,
     /// Sites, 1 to 10,000.
     pub sites: u32,
-    /// Which of many worlds.
+    /// The seed of every random choice.
     pub seed: u64,
     /// First day, UTC.
     #[serde(with = "iso_date")]

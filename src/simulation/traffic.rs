@@ -55,7 +55,7 @@ pub(super) enum Referer {
     Page(RouteId),
 }
 
-/// Who sends a request.
+/// The client that sends a request.
 #[derive(Debug, Clone, Copy)]
 struct Client {
     address: Address,
@@ -64,9 +64,9 @@ struct Client {
     is_cached: bool,
 }
 
-/// What is known of a minute before its requests are drawn.
+/// The rates of a minute, before its requests are drawn.
 #[derive(Debug, Clone, Copy)]
-struct VisitPlan<'a> {
+struct MinutePlan<'a> {
     /// Expected requests of visitors without anomalies.
     rate: f64,
     /// Requests by the site's usual peak.
@@ -81,7 +81,7 @@ pub(super) struct Traffic<'a> {
     site: &'a SimulatedSite,
     day: i64,
     random: Random,
-    plan: Vec<VisitPlan<'a>>,
+    plan: Vec<MinutePlan<'a>>,
     /// Minutes to come, from `minute` on, as a ring.
     minutes: Vec<Vec<SimulatedRequest>>,
     /// The next minute, counted from [`PREROLL`] before midnight.
@@ -177,7 +177,7 @@ impl<'a> Traffic<'a> {
         }
     }
 
-    fn visit(&mut self, plan: &VisitPlan) {
+    fn visit(&mut self, plan: &MinutePlan) {
         let client = self.visitor();
         let start = self.moment();
         let target = plan.anomaly.and_then(|anomaly| anomaly.target);
@@ -373,7 +373,7 @@ impl<'a> Traffic<'a> {
             return;
         }
         let minute = at / 60_000 + PREROLL;
-        let VisitPlan { load, effect, .. } = self.plan[minute as usize];
+        let MinutePlan { load, effect, .. } = self.plan[minute as usize];
         if effect.lost > 0.0 && is_lost(client.address, effect.lost) {
             return;
         }
@@ -461,7 +461,7 @@ fn plan<'a>(
     site: &SimulatedSite,
     anomalies: &'a [Anomaly],
     day: i64,
-) -> Vec<VisitPlan<'a>> {
+) -> Vec<MinutePlan<'a>> {
     let moods = mood(seed, site, day);
     let peak = 2.0 * site.base * exp(0.1);
     (-PREROLL..DAY)
@@ -476,7 +476,7 @@ fn plan<'a>(
             });
             // A flooded server queues: its load is bounded, the rest is the effect's slowness.
             let load = (rate * effect.demand + effect.attack) / peak;
-            VisitPlan {
+            MinutePlan {
                 rate,
                 load: load.min(2.0),
                 effect,

@@ -16,7 +16,7 @@ use super::site::SimulatedSite;
 use super::spec::{Simulation, date};
 use super::traffic::Traffic;
 
-/// What was made.
+/// The files and lines that a simulation wrote.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SimulationSummary {
     /// Log files.
@@ -31,7 +31,7 @@ pub struct SimulationSummary {
     pub sites: Vec<SiteSummary>,
 }
 
-/// What was made of one site.
+/// The lines and anomalies of one site.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SiteSummary {
     /// Its name, in the paths and the labels.

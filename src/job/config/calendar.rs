@@ -13,7 +13,7 @@ pub struct CalendarSettings {
 }
 
 impl CalendarSettings {
-    /// The same with its path from the folder of the job file.
+    /// Returns the settings with their path taken from the folder of the job file.
     pub(crate) fn below(mut self, below: impl Fn(&Path) -> PathBuf) -> Self {
         self.file = self.file.map(|file| below(&file));
         self

@@ -47,21 +47,21 @@ pub struct Job {
     pub logs: Vec<LogSource>,
     /// How windows are cut.
     pub windows: WindowSettings,
-    /// What scores them.
+    /// What windows are scored by.
     pub scores: ScoreSettings,
-    /// When anomalous windows are an incident.
+    /// The rules by which anomalous windows become incidents.
     pub incidents: IncidentRules,
-    /// What is planned, and so no incident.
+    /// The calendar of what is planned, and so no incident.
     pub calendar: CalendarSettings,
-    /// When detectors are trained anew.
+    /// The rules by which detectors are trained anew.
     pub retrain: RetrainSettings,
     /// The export that follows the tables.
     pub export: ExportSettings,
     /// Figures for other programs.
     pub metrics: MetricsSettings,
-    /// Who is told.
+    /// The program and the webhook that are told of a run.
     pub hooks: HookSettings,
-    /// What is kept for how long.
+    /// How long rows are kept.
     pub retention: RetentionSettings,
 }
 
@@ -78,7 +78,7 @@ impl Job {
         Self::parse(&text, file, overrides)
     }
 
-    /// As [`Self::read`], of a text. Relative paths are from the folder of `file`.
+    /// Reads the text of a job file, as [`Self::read`] does. Relative paths are from the folder of `file`.
     ///
     /// # Errors
     /// As [`Self::read`].

@@ -1,4 +1,4 @@
-//! What a job hands out besides its tables, and how long it keeps them: settings.
+//! The sections `[export]`, `[metrics]` and `[hooks]`: what a job hands out besides its tables.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,19 +41,19 @@ pub struct MetricsSettings {
     pub prometheus: Option<PathBuf>,
 }
 
-/// Who is told of a run.
+/// The program and the webhook that are told of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HookSettings {
     /// A program and its arguments, started after each run.
     pub command: Option<Program>,
-    /// How long it may take.
+    /// The longest time that the program may take.
     pub command_timeout: Span,
-    /// Where new incidents are posted to.
+    /// The address that new incidents are posted to.
     pub webhook: Option<WebhookUrl>,
-    /// Least severity of these.
+    /// The least severity of incidents that are posted.
     pub webhook_severity: SeverityRule,
-    /// How long posting may take, with all its retries.
+    /// The longest time that posting may take, with all its retries.
     pub webhook_timeout: Span,
 }
 
@@ -75,7 +75,7 @@ impl Default for HookSettings {
 pub struct Program {
     /// The program, as a path or found in `PATH`.
     pub name: String,
-    /// What it is given.
+    /// The arguments that it is given.
     pub arguments: Vec<String>,
 }
 
@@ -145,7 +145,7 @@ pub(crate) const fn duration(span: Span) -> Duration {
 }
 
 impl ExportSettings {
-    /// The same with its path from the folder of the job file.
+    /// Returns the settings with their path taken from the folder of the job file.
     pub(crate) fn below(mut self, below: impl Fn(&Path) -> PathBuf) -> Self {
         self.folder = self.folder.map(|folder| below(&folder));
         self
@@ -153,7 +153,7 @@ impl ExportSettings {
 }
 
 impl MetricsSettings {
-    /// The same with its path from the folder of the job file.
+    /// Returns the settings with their path taken from the folder of the job file.
     pub(crate) fn below(mut self, below: impl Fn(&Path) -> PathBuf) -> Self {
         self.prometheus = self.prometheus.map(|file| below(&file));
         self

@@ -1,19 +1,19 @@
-//! When detectors are trained anew.
+//! The section `[retrain]`: when detectors are trained anew.
 
 use anomalog_engine::detector::{is_valid_name, shipped};
 use serde::{Deserialize, Serialize};
 
 use crate::units::Span;
 
-/// When detectors are trained anew.
+/// How often detectors are trained anew, and on what.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetrainSettings {
     /// How often a challenger is trained; never if absent.
     pub every: Option<PeriodDays>,
-    /// Days before that it learns from.
+    /// The days before the period that the challenger learns from.
     pub history: PeriodDays,
-    /// Its name.
+    /// The name of the challenger.
     pub name: DetectorName,
 }
 

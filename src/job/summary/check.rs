@@ -12,7 +12,7 @@ use crate::intake::SourceFault;
 /// What a run would do.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Checked {
-    /// The job file.
+    /// The job file that was checked.
     pub job: PathBuf,
     /// The warehouse.
     pub warehouse: PathBuf,
@@ -28,7 +28,7 @@ pub struct Checked {
     pub incidents: BTreeSet<String>,
     /// The detector that decides which windows are anomalous.
     pub detector: String,
-    /// What cannot be read.
+    /// The logs and folders that cannot be read.
     pub faults: Vec<SourceFault>,
 }
 

@@ -49,7 +49,7 @@ pub struct StepSeconds {
     pub scores: f64,
     /// Incidents and their causes.
     pub incidents: f64,
-    /// All.
+    /// The whole run.
     pub total: f64,
 }
 
@@ -95,7 +95,7 @@ pub struct RunSummary {
     pub new_incidents: NewIncidents,
     /// The detector that decides which windows are anomalous.
     pub detector: String,
-    /// What was decided about detectors, by the first date that it is for.
+    /// The decisions about detectors, by the first date that each is for.
     pub decisions: BTreeMap<PartitionDate, Decision>,
     /// How far the last date that was scored differs from what was expected of it.
     pub drift: Option<Drift>,
@@ -105,7 +105,7 @@ pub struct RunSummary {
     pub dates_left: usize,
     /// What a reader should be warned of.
     pub warnings: Vec<String>,
-    /// What could not be read.
+    /// The logs and folders that could not be read.
     pub faults: Vec<SourceFault>,
     /// What the run did besides its tables.
     #[serde(flatten)]
@@ -117,7 +117,7 @@ pub struct RunSummary {
 }
 
 impl RunSummary {
-    /// Notes what was taken in.
+    /// Adds what the run took in from the sources.
     pub(crate) fn take(&mut self, taken: TakenIn) {
         self.logs_compressed = taken.compressed;
         taken.read.into_iter().for_each(|read| self.read(read));

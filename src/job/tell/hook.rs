@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::job::config::outputs::Program;
 
-/// How often it is looked at.
+/// The time between two looks at whether the program has ended.
 const CHECK: Duration = Duration::from_millis(20);
 
 /// Why a hook did not do what it should.
@@ -37,7 +37,7 @@ pub(crate) enum HookError {
     Failed {
         /// The program.
         program: String,
-        /// How it ended.
+        /// How the program ended.
         status: ExitStatus,
     },
 }
@@ -45,7 +45,7 @@ pub(crate) enum HookError {
 /// Starts a program and waits for it.
 ///
 /// # Errors
-/// When it cannot be started, takes too long or fails.
+/// When the program cannot be started, takes too long or fails.
 pub(crate) fn run(
     program: &Program,
     timeout: Duration,

@@ -59,12 +59,12 @@ pub(crate) fn sort(alerts: &mut Vec<Alert>) {
     alerts.truncate(MOST_NAMED);
 }
 
-/// What has been seen and told.
+/// The incidents that runs have seen, and those that were told of.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ledger {
     dates: BTreeMap<PartitionDate, SeenDate>,
-    /// What a webhook has not taken yet.
+    /// The incidents that the webhook has not accepted yet.
     pub(crate) unsent: Vec<Alert>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Ledger {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SeenDate {
-    /// What the partition was made from.
+    /// The key of what the partition was made from.
     made_from: String,
     severities: BTreeMap<String, SeverityRule>,
 }

@@ -20,7 +20,7 @@ use crate::warehouse::publish;
 /// The ways in which a run can end.
 const OUTCOMES: [&str; 3] = ["success", "partial", "failure"];
 
-/// What a metrics file says.
+/// The text of a metrics file.
 #[derive(Debug, Default)]
 pub(crate) struct MetricsText(String);
 

@@ -32,7 +32,7 @@ pub(crate) enum WebhookError {
     },
 }
 
-/// What is posted.
+/// The document that is posted.
 #[derive(Debug, Serialize)]
 pub(crate) struct Message<'a> {
     /// For people.

@@ -1,4 +1,4 @@
-//! One open log: what is to be done of it, and what has been done.
+//! The state of one open log: its pieces on their way, and how it ends.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -29,11 +29,11 @@ pub(super) struct Log<'a> {
     chunks_in_writing: usize,
     /// Parts by the number of their chunk.
     parts: BTreeMap<usize, Vec<StagedPart>>,
-    /// What all its pieces amount to; or the first error, with the number of its chunk.
+    /// The end of the log, once all pieces are kept; or the first error, with the number of its chunk.
     pub(super) end: Option<Result<End, (usize, IngestError)>>,
 }
 
-/// What a log amounts to that was read to its end.
+/// How a log ends that was read whole, or was known.
 pub(super) enum End {
     Known(Box<FileSummary>),
     Kept(Box<Kept>),
@@ -61,7 +61,7 @@ impl<'a> Log<'a> {
         (self.pieces_read - self.pieces_kept) as usize
     }
 
-    /// What came of the log, once all of it is written.
+    /// Returns how the log ended, once all of it is written.
     pub(super) fn finish(&mut self) -> Option<Result<Finished, IngestError>> {
         if !self.to_write.is_empty() || self.chunks_in_writing > 0 {
             return None;

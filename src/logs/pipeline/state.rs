@@ -1,4 +1,4 @@
-//! What is to be done, and what has been done.
+//! The state of all logs: it says which task comes next.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use crate::logs::error::IngestError;
 use crate::logs::inputs::Input;
 use crate::logs::summary::{Failed, FileSummary, IngestSummary, Skipped};
 
-/// What is to be done, and what has been done.
+/// The open logs, and how far the work has come.
 pub(super) struct PipelineState<'a> {
     inputs: &'a [Input],
     threads: usize,

@@ -1,4 +1,4 @@
-//! What a thread does at once, and what comes of it.
+//! The tasks of threads, and their results.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::logs::reader::{LogReader, Parsed, Piece};
 use crate::logs::summary::FileSummary;
 use crate::logs::writer::StagedPart;
 
-/// Something that one thread does; the number is that of the log.
+/// A task for one thread; the first number is that of the log.
 pub(super) enum Task<'a> {
     Open(usize),
     /// Into the memory of a block that is no longer needed.
@@ -22,7 +22,7 @@ pub(super) enum Task<'a> {
     Publish(usize, Finished),
 }
 
-/// What came of a task.
+/// The result of a task.
 pub(super) enum Done<'a> {
     Open(usize, Result<Opened<'a>, IngestError>),
     Read(usize, LogReader<'a>, Piece),
@@ -34,7 +34,7 @@ pub(super) enum Done<'a> {
     Publish(usize, Result<FileSummary, IngestError>),
 }
 
-/// What opening a log came to.
+/// The result of opening a log.
 pub(super) enum Opened<'a> {
     /// The warehouse holds the log.
     Known(FileSummary),
