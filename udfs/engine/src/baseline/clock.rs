@@ -1,6 +1,7 @@
 //! The local time of day of a window.
 
-use super::stored::{Stored, take};
+use serde::{Deserialize, Serialize};
+
 use crate::series::blocks::{BlockLayout, DAY_MICROS};
 use crate::series::time_zone::TimeZone;
 
@@ -8,53 +9,13 @@ use crate::series::time_zone::TimeZone;
 pub const SLOTS: usize = 96;
 
 /// Tells the time of day of grid indices.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Clock {
     step_micros: i64,
     /// `None` where grid indices are no real times.
     time_zone: Option<TimeZone>,
     /// Windows per day, where a day is a whole number of them.
     whole_day: Option<i64>,
-}
-
-/// What a stored clock knows of the time.
-const KNOWS_NOTHING: u8 = 0;
-const KNOWS_UTC: u8 = 1;
-/// The name of a zone follows.
-const KNOWS_ZONE: u8 = 2;
-
-impl Stored for Clock {
-    fn store(&self, bytes: &mut Vec<u8>) {
-        self.step_micros.store(bytes);
-        match self.time_zone {
-            None => KNOWS_NOTHING.store(bytes),
-            Some(TimeZone::UTC) => KNOWS_UTC.store(bytes),
-            Some(zone) => {
-                KNOWS_ZONE.store(bytes);
-                let name = zone.to_string();
-                name.len().store(bytes);
-                bytes.extend_from_slice(name.as_bytes());
-            }
-        }
-        self.whole_day.store(bytes);
-    }
-
-    fn load(bytes: &mut &[u8]) -> Option<Self> {
-        Some(Self {
-            step_micros: Stored::load(bytes)?,
-            time_zone: match u8::load(bytes)? {
-                KNOWS_NOTHING => None,
-                KNOWS_UTC => Some(TimeZone::UTC),
-                KNOWS_ZONE => {
-                    let length = usize::load(bytes)?;
-                    let name = std::str::from_utf8(take(bytes, length)?).ok()?;
-                    Some(name.parse().ok()?)
-                }
-                _ => return None,
-            },
-            whole_day: Stored::load(bytes)?,
-        })
-    }
 }
 
 impl Clock {
@@ -261,15 +222,13 @@ mod tests {
     fn a_clock_is_stored_with_its_zone() {
         for zone in ["UTC", "Europe/Berlin", "-03:30"] {
             let (stored, at) = local(60, zone);
-            let mut bytes = Vec::new();
-            stored.store(&mut bytes);
-            let mut rest = bytes.as_slice();
-            let loaded = Clock::load(&mut rest).unwrap();
+            let bytes = postcard::to_allocvec(&stored).unwrap();
+            let (loaded, rest): (Clock, _) = postcard::take_from_bytes(&bytes).unwrap();
             assert!(rest.is_empty());
             let index = at("2026-07-01T12:34:00Z");
             assert_eq!(loaded.slot(index), stored.slot(index), "{zone}");
             assert_eq!(loaded.day(index), stored.day(index), "{zone}");
-            assert!(Clock::load(&mut &bytes[..bytes.len() - 1]).is_none());
+            assert!(postcard::from_bytes::<Clock>(&bytes[..bytes.len() - 1]).is_err());
         }
     }
 }

@@ -8,13 +8,15 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+use serde_big_array::BigArray;
+
 use super::History;
 use super::clock::{Clock, SLOTS};
 use super::level::LevelFilter;
 use super::linear::LinearForecast;
 use super::memory::{self, Memory};
 use super::scale::StreamScale;
-use super::stored::stored;
 use super::tail::Tail;
 use crate::features::SeriesFeatures;
 
@@ -23,10 +25,11 @@ use crate::features::SeriesFeatures;
 const LEAST_CHANGES: f64 = 1.5;
 
 /// Usual errors of one metric.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ErrorProfile {
     /// The usual difference between neighbours by time of day, in the metric's unit: what the
     /// level may move by.
+    #[serde(with = "BigArray")]
     pub(super) usual: [f64; SLOTS],
     /// Of the difference to the window before.
     pub difference: StreamScale,
@@ -72,14 +75,6 @@ pub struct ScaledError<'a> {
     /// What errors like this usually are.
     pub scale: &'a StreamScale,
 }
-
-stored!(ErrorProfile {
-    usual,
-    difference,
-    level,
-    linear,
-    tail
-});
 
 impl ErrorProfile {
     pub(super) fn learn(

@@ -8,9 +8,10 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::MIN_WINDOWS;
 use super::quantile::quantile;
-use super::stored::stored;
 use crate::features::SeriesFeatures;
 use crate::series::blocks::YESTERDAY_MEDIAN;
 
@@ -38,14 +39,12 @@ const MOST_WINDOWS: usize = 8_192;
 type Inputs = [f64; INPUTS];
 
 /// Forecasts one metric of a series.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LinearForecast {
     weights: Inputs,
     /// In the metric's unit; positive.
     scale: f64,
 }
-
-stored!(LinearForecast { weights, scale });
 
 impl LinearForecast {
     /// Learns from the windows of a range; `None` where too few are known or none ever moves.

@@ -8,15 +8,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use super::MetricProfile;
-use super::stored::{Stored, take};
 use crate::features::SeriesFeatures;
 use crate::series::blocks::DAY_MICROS;
+use crate::version::SCORES;
 
-/// To be raised whenever the same windows give another profile, or one is written otherwise.
-const VERSION: u64 = 2;
-/// What a file of them begins with.
-const MAGIC: &[u8; 8] = b"profiles";
+/// What a file of them begins with. Files that began with `profiles` were written otherwise.
+const MAGIC: &[u8; 8] = b"baseline";
 /// Profiles are kept so long after the end of their history, counted by that of the newest, or as long
 /// as they serve: logs that come late ask for them again.
 const KEPT_MICROS: i64 = 8 * DAY_MICROS;
@@ -32,7 +32,7 @@ pub struct ProfileMemo {
     used: Mutex<BTreeMap<Digest, Entry>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry {
     /// End of the history, in microseconds since the epoch.
     until: i64,
@@ -58,16 +58,9 @@ impl ProfileMemo {
         let used = self.used();
         let newest = used.values().map(|entry| entry.until).max().unwrap_or(0);
         let kept = used.iter().filter(|(_, entry)| entry.kept_until >= newest);
-        let mut bytes = MAGIC.to_vec();
-        VERSION.store(&mut bytes);
-        for (digest, entry) in kept {
-            bytes.extend_from_slice(digest);
-            entry.until.store(&mut bytes);
-            entry.kept_until.store(&mut bytes);
-            entry.profile.len().store(&mut bytes);
-            bytes.extend_from_slice(&entry.profile);
-        }
-        bytes
+        let kept: BTreeMap<&Digest, &Entry> = kept.collect();
+        let bytes = postcard::to_extend(&(SCORES, kept), MAGIC.to_vec());
+        bytes.expect("maps and numbers can be written to memory")
     }
 
     /// Whether any profile was asked for.
@@ -88,7 +81,7 @@ impl ProfileMemo {
         // Not while holding the lock: others learn meanwhile.
         let found = self.used().get(&digest).cloned();
         if let Some(entry) = found.or_else(|| self.known.get(&digest).cloned())
-            && let Some(profile) = MetricProfile::load(&mut entry.profile.as_slice())
+            && let Ok(profile) = postcard::from_bytes(&entry.profile)
         {
             self.used().insert(digest, entry);
             return Some(profile);
@@ -98,12 +91,11 @@ impl ProfileMemo {
         let until = anchor.saturating_mul(layout.step_micros);
         let spacing = layout.profile_spacing(layout.profile_windows as i64);
         let serves = spacing.saturating_mul(layout.step_micros);
-        let mut entry = Entry {
+        let entry = Entry {
             until,
             kept_until: until.saturating_add(serves.max(KEPT_MICROS)),
-            profile: Vec::new(),
+            profile: bytes_of(&profile),
         };
-        profile.store(&mut entry.profile);
         self.used().insert(digest, entry);
         Some(profile)
     }
@@ -113,25 +105,19 @@ impl ProfileMemo {
     }
 }
 
-fn entries(mut bytes: &[u8]) -> Option<BTreeMap<Digest, Entry>> {
-    let bytes = &mut bytes;
-    if take(bytes, MAGIC.len())? != MAGIC || u64::load(bytes)? != VERSION {
+/// The profiles of a file; `None` where it is anything else, or of another version of the code.
+fn entries(bytes: &[u8]) -> Option<BTreeMap<Digest, Entry>> {
+    let content = bytes.strip_prefix(MAGIC)?;
+    let (version, content) = postcard::take_from_bytes::<u32>(content).ok()?;
+    if version != SCORES {
         return None;
     }
-    let mut entries = BTreeMap::new();
-    while !bytes.is_empty() {
-        let digest: Digest = take(bytes, size_of::<Digest>())?.try_into().ok()?;
-        let (until, kept_until) = (i64::load(bytes)?, i64::load(bytes)?);
-        let length = usize::load(bytes)?;
-        let profile = take(bytes, length)?.to_vec();
-        let entry = Entry {
-            until,
-            kept_until,
-            profile,
-        };
-        entries.insert(digest, entry);
-    }
-    Some(entries)
+    postcard::from_bytes(content).ok()
+}
+
+/// A profile as it is kept: every number exactly as it is.
+fn bytes_of(profile: &MetricProfile) -> Vec<u8> {
+    postcard::to_allocvec(profile).expect("numbers can be written to memory")
 }
 
 /// A digest of all that learning can read.
@@ -143,12 +129,10 @@ fn digest(features: &SeriesFeatures<'_>, metric: usize, anchor: i64) -> Digest {
     let of_layout = layout.of_metric(metric);
     let knows_time = features.time_zone().is_some();
     let version = env!("CARGO_PKG_VERSION");
-    let learned_by = format!(
-        "{VERSION} {version} {of_layout:?} {knows_time} {}",
-        zone.identity()
-    );
+    let learned_by = (SCORES, version, of_layout, knows_time, zone.identity());
+    let learned_by = postcard::to_allocvec(&learned_by).expect("settings can be written to memory");
     digest.update(&(learned_by.len() as u64).to_le_bytes());
-    digest.update(learned_by.as_bytes());
+    digest.update(&learned_by);
     // Beyond that, nothing is read; where the stretch begins later, there is nothing.
     let from = (anchor - layout.profile_history(zone) as i64).max(grid.first);
     for number in [from, anchor] {
@@ -196,12 +180,6 @@ mod tests {
         }
     }
 
-    fn bytes(profile: &impl Stored) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        profile.store(&mut bytes);
-        bytes
-    }
-
     #[test]
     fn a_kept_profile_is_the_learned_one() {
         let layout = layout();
@@ -218,7 +196,7 @@ mod tests {
         let next = ProfileMemo::from_bytes(&first.to_bytes());
         for (metric, learned) in learned.iter().enumerate() {
             let kept = next.get_or_learn(&features, metric, 960, || panic!("it is known"));
-            assert_eq!(bytes(&kept.unwrap()), bytes(learned));
+            assert_eq!(bytes_of(&kept.unwrap()), bytes_of(learned));
         }
         assert_eq!(next.to_bytes(), first.to_bytes());
     }
@@ -238,7 +216,7 @@ mod tests {
                 learned.set(learned.get() + 1);
                 MetricProfile::before(&features, 0, anchor)
             });
-            (bytes(&found.unwrap()), learned.get())
+            (bytes_of(&found.unwrap()), learned.get())
         };
         let (utc, _) = profile("UTC");
         let (berlin, learned) = profile("Europe/Berlin");
@@ -297,6 +275,10 @@ mod tests {
             assert!(ProfileMemo::from_bytes(broken).known.is_empty());
         }
         assert!(!ProfileMemo::from_bytes(&bytes).is_used());
+        // The first number is the version of the code.
+        let mut other = bytes;
+        other[MAGIC.len()] += 1;
+        assert!(ProfileMemo::from_bytes(&other).known.is_empty());
     }
 
     #[test]
@@ -313,9 +295,7 @@ mod tests {
                 let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
                 let found = ProfileCache::default().of_block(&features, block).unwrap();
                 let metrics = found.profile.metrics.iter().flatten();
-                metrics
-                    .map(|metric| bytes(metric.as_ref()))
-                    .collect::<Vec<_>>()
+                metrics.map(|metric| bytes_of(metric)).collect::<Vec<_>>()
             };
             assert_eq!(profile(block - reach).len(), 2);
             assert_eq!(profile(block - reach), profile(0));

@@ -5,8 +5,9 @@
 //! minutes, but never as high as an alarm: it orders what is looked at, and raises nothing. Peak
 //! hold with soft saturation.
 
+use serde::{Deserialize, Serialize};
+
 use super::Tail;
-use super::stored::stored;
 
 /// Windows in which it halves.
 const HALF_LIFE: f64 = 30.0;
@@ -14,12 +15,10 @@ const HALF_LIFE: f64 = 30.0;
 pub(super) const REACH: i64 = 60;
 
 /// The largest excess before the present window, in levels of the tail, fading.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Memory {
     peak: f64,
 }
-
-stored!(Memory { peak });
 
 impl Memory {
     /// Takes the excess of the next window, NaN for none, and says what lingered before it.

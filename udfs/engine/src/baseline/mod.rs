@@ -26,7 +26,6 @@ mod memory;
 mod quantile;
 mod scale;
 pub mod scan;
-mod stored;
 pub mod tail;
 
 use std::ops::Range;
@@ -39,44 +38,22 @@ pub use scale::StreamScale;
 pub use scan::{Deviates, ScanProfile};
 pub use tail::Tail;
 
+use serde::{Deserialize, Serialize};
+
 use crate::features::SeriesFeatures;
 use clock::Clock;
 use scan::ScanState;
-use stored::Stored;
 
 /// Fewest windows with a value before a metric has a profile.
 pub const MIN_WINDOWS: usize = 30;
 
 /// What is normal for one metric.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum MetricProfile {
     /// Habit moves it: errors of single windows.
     Errors(Box<ErrorProfile>),
     /// Chance moves it: sums over windows.
     Scan(Box<ScanProfile>),
-}
-
-impl Stored for MetricProfile {
-    fn store(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Errors(errors) => {
-                0_u8.store(bytes);
-                errors.store(bytes);
-            }
-            Self::Scan(scan) => {
-                1_u8.store(bytes);
-                scan.store(bytes);
-            }
-        }
-    }
-
-    fn load(bytes: &mut &[u8]) -> Option<Self> {
-        Some(match u8::load(bytes)? {
-            0 => Self::Errors(Stored::load(bytes)?),
-            1 => Self::Scan(Stored::load(bytes)?),
-            _ => return None,
-        })
-    }
 }
 
 impl MetricProfile {

@@ -1,9 +1,11 @@
 //! The usual size of an error, by time of day and side.
 
+use serde::{Deserialize, Serialize};
+use serde_big_array::BigArray;
+
 use super::MIN_WINDOWS;
 use super::clock::SLOTS;
 use super::quantile::quantile;
-use super::stored::stored;
 
 /// Errors beyond this quantile are clipped before their mean is taken, so that the anomalies of
 /// the history do not hide those to come.
@@ -28,21 +30,16 @@ const SMALLEST_REACH: f64 = 1.0;
 const SMALLEST_SCALE: f64 = 1e-9;
 
 /// The error at which each side leaves the usual, by slot.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StreamScale {
     /// Mean absolute error of each slot, clipped, before floors.
+    #[serde(with = "BigArray")]
     pub means: [f64; SLOTS],
+    #[serde(with = "BigArray")]
     scales: [f64; SLOTS],
     up: f64,
     down: f64,
 }
-
-stored!(StreamScale {
-    means,
-    scales,
-    up,
-    down
-});
 
 impl StreamScale {
     /// Learns from signed errors, NaN where there is none, each with its slot, over so many days.

@@ -23,7 +23,6 @@ use serde::{Deserialize, Serialize};
 
 use super::MIN_WINDOWS;
 use super::memory::{Memory, lingering};
-use super::stored::{Stored, stored};
 
 /// Alarms closer than so many windows are one.
 pub const MERGE: usize = 10;
@@ -73,14 +72,6 @@ pub struct Tail {
     /// Excess at evenly spaced ranks below the level, ascending.
     knots: Vec<f64>,
 }
-
-stored!(Tail {
-    level,
-    rate,
-    share,
-    law,
-    knots
-});
 
 impl Tail {
     /// Learns from the excesses of consecutive windows, NaN where there is none, over so many
@@ -235,28 +226,6 @@ enum Law {
         /// No faster than a power with this ξ.
         shape: Option<f64>,
     },
-}
-
-impl Stored for Law {
-    fn store(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Power { shape } => (0_u8, *shape).store(bytes),
-            Self::Normal { narrowness, shape } => (1_u8, (*narrowness, *shape)).store(bytes),
-        }
-    }
-
-    fn load(bytes: &mut &[u8]) -> Option<Self> {
-        Some(match u8::load(bytes)? {
-            0 => Self::Power {
-                shape: Stored::load(bytes)?,
-            },
-            1 => Self::Normal {
-                narrowness: Stored::load(bytes)?,
-                shape: Stored::load(bytes)?,
-            },
-            _ => return None,
-        })
-    }
 }
 
 impl Law {

@@ -5,10 +5,11 @@
 //! many. The deviate is the signed root of the deviance of a negative binomial distribution with
 //! that variance (`McCullagh` & Nelder 1989), which is close to standard normal even for small counts.
 
+use serde::{Deserialize, Serialize};
+
 use super::table::{Interpolated, Recipe, TimeTable};
 use super::{Observation, SPANS, ScanHistory, SpanSum};
 use crate::baseline::quantile::quantile;
-use crate::baseline::stored::stored;
 
 /// A metric with more than this a window on average is no matter of chance.
 const LARGEST_MEAN: f64 = 1_000.0;
@@ -75,13 +76,11 @@ impl SpanSum {
 }
 
 /// How much sums of counts vary: `φF + αF²`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Dispersion {
     phi: f64,
     alpha: f64,
 }
-
-stored!(Dispersion { phi, alpha });
 
 impl Dispersion {
     fn variance(self, mean: f64) -> f64 {
@@ -108,12 +107,10 @@ impl Dispersion {
 }
 
 /// Sums of counts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Counts {
     dispersions: [Dispersion; SPANS.len()],
 }
-
-stored!(Counts { dispersions });
 
 impl Default for Counts {
     fn default() -> Self {

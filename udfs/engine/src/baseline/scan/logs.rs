@@ -5,12 +5,14 @@
 //! divided by what is usual at that time of day and clipped, so that a sum says that many windows
 //! are high, and one window, whatever its value, says little (Huber 1964).
 
+use serde::{Deserialize, Serialize};
+use serde_big_array::BigArray;
+
 use super::table::{Interpolated, Recipe, TimeTable};
 use super::{Observation, SPANS, ScanHistory, SpanSum};
 use crate::baseline::clock::SLOTS;
 use crate::baseline::quantile::quantile;
 use crate::baseline::scale::StreamScale;
-use crate::baseline::stored::stored;
 
 /// What is added before the logarithm is taken, as a share of the median: a quantile of 0 is none
 /// that was measured.
@@ -99,21 +101,16 @@ pub(super) fn means(history: &ScanHistory<'_>) -> Option<(TimeTable, Vec<f64>)> 
 }
 
 /// Sums of clipped residuals.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Logs {
     /// Added before the logarithm is taken.
     offset: f64,
     /// Usual size of a residual by slot.
+    #[serde(with = "BigArray")]
     scales: [f64; SLOTS],
     /// Standard deviation of the sums, in those of independent residuals.
     deviations: [f64; SPANS.len()],
 }
-
-stored!(Logs {
-    offset,
-    scales,
-    deviations
-});
 
 impl Logs {
     pub(super) const DECAY: f64 = LEVEL_DECAY;

@@ -22,8 +22,9 @@ mod tests;
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::clock::Clock;
-use super::stored::{Stored, stored};
 use super::{MIN_WINDOWS, Tail};
 use crate::features::SeriesFeatures;
 use counts::{CountMoments, Counts};
@@ -56,7 +57,7 @@ pub struct Deviates {
 }
 
 /// A window as it enters the sums.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Observation {
     /// What is summed: a count, or a clipped residual.
     value: f64,
@@ -66,13 +67,6 @@ struct Observation {
     scale: f64,
     is_known: bool,
 }
-
-stored!(Observation {
-    value,
-    habit,
-    scale,
-    is_known
-});
 
 /// A sum over the last windows.
 #[derive(Debug, Clone, Copy)]
@@ -88,33 +82,10 @@ struct SpanSum {
 }
 
 /// How sums are measured.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 enum Statistic {
     Counts(Counts),
     Logs(Box<Logs>),
-}
-
-impl Stored for Statistic {
-    fn store(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Counts(counts) => {
-                0_u8.store(bytes);
-                counts.store(bytes);
-            }
-            Self::Logs(logs) => {
-                1_u8.store(bytes);
-                logs.store(bytes);
-            }
-        }
-    }
-
-    fn load(bytes: &mut &[u8]) -> Option<Self> {
-        Some(match u8::load(bytes)? {
-            0 => Self::Counts(Stored::load(bytes)?),
-            1 => Self::Logs(Stored::load(bytes)?),
-            _ => return None,
-        })
-    }
 }
 
 impl Statistic {
@@ -241,7 +212,7 @@ impl ScanHistory<'_> {
 }
 
 /// What is usual for sums of a series.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct ScanModel {
     clock: Clock,
     table: TimeTable,
@@ -249,13 +220,6 @@ struct ScanModel {
     /// How many of [`SPANS`] are no longer than a day.
     spans: usize,
 }
-
-stored!(ScanModel {
-    clock,
-    table,
-    statistic,
-    spans
-});
 
 impl ScanModel {
     /// Runs over raw values whose habits are known.
@@ -287,19 +251,13 @@ fn largest(deviates: [f64; SPANS.len()]) -> [f64; 2] {
 }
 
 /// What is usual for sums of one metric, and where the scan stands at the end of the history.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScanProfile {
     model: ScanModel,
     state: Box<ScanState>,
     /// How rare deviates are, below and above.
     tails: [Tail; 2],
 }
-
-stored!(ScanProfile {
-    model,
-    state,
-    tails
-});
 
 impl ScanProfile {
     /// Learns from the windows of a range; `None` where they are fewer than [`MIN_DAYS`] or neither

@@ -1,7 +1,9 @@
 //! Follows a series window by window: the level, the sums, and which windows stand out.
 
+use serde::{Deserialize, Serialize};
+use serde_big_array::BigArray;
+
 use crate::baseline::memory::Memory;
-use crate::baseline::stored::stored;
 
 use super::{Observation, SPANS, ScanModel, SpanSum, Statistic};
 
@@ -36,24 +38,18 @@ pub(super) enum Purpose {
 }
 
 /// Sums over all windows before one.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Sums {
     values: f64,
     habits: f64,
     known: usize,
 }
 
-stored!(Sums {
-    values,
-    habits,
-    known
-});
-
 /// The sum and the deviate of each span that ends with a window.
 type Judged = [Option<(SpanSum, f64)>; SPANS.len()];
 
 /// Where a scan stands after some windows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScanState {
     /// Windows seen.
     seen: usize,
@@ -64,29 +60,19 @@ pub struct ScanState {
     /// Long sums begin here at the earliest, in windows seen.
     cut: usize,
     /// Of the last windows, each at its number modulo [`MEMORY`].
+    #[serde(with = "BigArray")]
     observations: [Observation; MEMORY],
+    #[serde(with = "BigArray")]
     sums: [Sums; MEMORY],
+    #[serde(with = "BigArray")]
     levels: [f64; MEMORY],
+    #[serde(with = "BigArray")]
     stands_out: [bool; MEMORY],
     /// The newest window at which something stood out.
     last_out: Option<usize>,
     /// Below, above.
     memories: [Memory; 2],
 }
-
-stored!(ScanState {
-    seen,
-    level,
-    variance,
-    quarantined,
-    cut,
-    observations,
-    sums,
-    levels,
-    stands_out,
-    last_out,
-    memories
-});
 
 impl ScanState {
     pub(super) fn new(statistic: &Statistic) -> Self {

@@ -7,9 +7,10 @@
 //! What the history says of its own windows is asked of the other days: a table that has seen the
 //! value it predicts is too good, and the spread learned from it too small.
 
+use serde::{Deserialize, Serialize};
+
 use super::ScanHistory;
 use crate::baseline::clock::Clock;
-use crate::baseline::stored::{Stored, stored};
 
 /// Share of the days that count as extreme on each side.
 const TRIMMED: f64 = 0.2;
@@ -31,7 +32,7 @@ pub(super) struct Recipe {
 }
 
 /// What is interpolated between the middles of slots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Interpolated {
     /// The means.
     Means,
@@ -55,31 +56,12 @@ impl Interpolated {
     }
 }
 
-impl Stored for Interpolated {
-    fn store(&self, bytes: &mut Vec<u8>) {
-        (*self == Self::Logarithms).store(bytes);
-    }
-
-    fn load(bytes: &mut &[u8]) -> Option<Self> {
-        Some(if bool::load(bytes)? {
-            Self::Logarithms
-        } else {
-            Self::Means
-        })
-    }
-}
-
 /// What a series does at each time of day.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct TimeTable {
     places: Vec<f64>,
     interpolates: Interpolated,
 }
-
-stored!(TimeTable {
-    places,
-    interpolates
-});
 
 impl TimeTable {
     /// The table of a history, and the habit of each of its windows by the other days; `None`

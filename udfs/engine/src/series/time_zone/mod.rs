@@ -15,6 +15,7 @@ use std::str::FromStr;
 
 use chrono::FixedOffset;
 use chrono_tz::{IANA_TZDB_VERSION, TZ_VARIANTS, Tz};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 const HOUR_MICROS: i64 = 3_600_000_000;
@@ -24,7 +25,8 @@ const DAY_MICROS: i64 = 24 * HOUR_MICROS;
 const LARGEST_CHANGE_MICROS: i64 = 3 * HOUR_MICROS;
 
 /// A time zone: UTC, a fixed offset from it, or a region whose clocks may change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct TimeZone(Rules);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -106,6 +108,20 @@ fn offset(name: &str) -> Option<FixedOffset> {
     let (hours, minutes) = digits.split_at(2);
     let seconds = hours.parse::<i32>().ok()? * 3_600 + minutes.parse::<i32>().ok()? * 60;
     FixedOffset::east_opt(sign * seconds)
+}
+
+impl From<TimeZone> for String {
+    fn from(zone: TimeZone) -> Self {
+        zone.to_string()
+    }
+}
+
+impl TryFrom<String> for TimeZone {
+    type Error = UnknownTimeZone;
+
+    fn try_from(name: String) -> Result<Self, UnknownTimeZone> {
+        name.parse()
+    }
 }
 
 /// The name, which can be parsed again.
