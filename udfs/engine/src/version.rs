@@ -4,7 +4,7 @@
 ///
 /// It is part of the key of every date of scores, and of what is kept of what is usual for a series:
 /// whatever an earlier program scored is scored again.
-pub const SCORES: u32 = 1;
+pub const SCORES: u32 = 2;
 
 #[cfg(test)]
 mod tests {
