@@ -7,7 +7,8 @@ use anomalog_engine::series::time_zone::TimeZone;
 use chrono::{DateTime, Utc};
 
 use super::error::Result;
-use super::{Settings, ingest, score, train};
+use super::settings::Settings;
+use super::{ingest, score, train};
 use crate::cli::{IngestArgs, ScoreArgs, TrainArgs, WindowsArgs, WindowsInputArgs};
 use crate::explain::cannot;
 use crate::logs::LogFormat;

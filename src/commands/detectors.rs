@@ -10,8 +10,8 @@ use anomalog_engine::detector::{
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 use serde::Serialize;
 
-use super::Settings;
 use super::error::{Fault, Result};
+use super::settings::Settings;
 use crate::cli::{DetectorsArgs, DetectorsCommand};
 use crate::detectors::champions::{Champions, Decision};
 use crate::explain::chain;

@@ -7,8 +7,8 @@ use anomalog_engine::detector::Detector;
 use anomalog_engine::detector::DetectorStore;
 use datafusion::prelude::DataFrame;
 
-use super::Settings;
 use super::error::Result;
+use super::settings::Settings;
 use super::windows_input::{self, check_metrics};
 use crate::calendar::labels;
 use crate::cli::{Candidates, EvaluateArgs};

@@ -1,7 +1,7 @@
 //! `anomalog export`: writes the tables for BI tools to one folder.
 
-use super::Settings;
 use super::error::Result;
+use super::settings::Settings;
 use crate::cli::ExportArgs;
 use crate::export::{self, Export, write_folder};
 use crate::units::dates::DateLimits;

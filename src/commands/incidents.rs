@@ -9,8 +9,8 @@ use chrono::{NaiveDate, NaiveTime};
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use serde::Serialize;
 
-use super::Settings;
 use super::error::Result;
+use super::settings::Settings;
 use crate::cli::IncidentsArgs;
 use crate::incidents::{Finder, IncidentRules};
 use crate::incremental::Staged;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Settings;
 use super::error::{Fault, Result};
+use super::settings::Settings;
 use super::windows;
 use crate::cli::IngestArgs;
 use crate::intake;

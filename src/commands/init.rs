@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Settings;
 use super::error::{Fault, Result};
+use super::settings::Settings;
 use crate::cli::InitArgs;
 use crate::explain::cannot;
 use crate::job::config::template::job_file;

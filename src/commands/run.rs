@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
-use super::Settings;
 use super::error::Result;
+use super::settings::Settings;
 use crate::cli::RunArgs;
 use crate::explain::ExitStatus;
 use crate::job::{Job, JobRun};

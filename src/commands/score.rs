@@ -13,8 +13,8 @@ use datafusion::prelude::DataFrame;
 use futures::StreamExt;
 use serde::Serialize;
 
-use super::Settings;
 use super::error::{Fault, Result};
+use super::settings::Settings;
 use super::windows_input::{self, WindowsInput, check_metrics};
 use crate::cli::ScoreArgs;
 use crate::detectors;

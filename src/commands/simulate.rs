@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Settings;
 use super::error::Result;
+use super::settings::Settings;
 use crate::cli::SimulateArgs;
 use crate::progress::Progress;
 use crate::simulation::{Simulation, SimulationSummary, simulate};

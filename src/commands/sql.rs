@@ -18,8 +18,8 @@ use datafusion::sql::parser::DFParser;
 use futures::StreamExt;
 use serde::Serialize;
 
-use super::Settings;
 use super::error::{Fault, Result};
+use super::settings::Settings;
 use crate::cli::printer::OutputError;
 use crate::cli::printer::{Printer, format_table};
 use crate::cli::{ResultFormat, SqlArgs};

@@ -9,8 +9,8 @@ use datafusion::common::ScalarValue;
 use datafusion::prelude::{cast, ident, lit};
 use serde::Serialize;
 
-use super::Settings;
 use super::error::{Result, TrainFault};
+use super::settings::Settings;
 use super::windows_input::{self, check_metrics};
 use crate::calendar::labels;
 use crate::cli::TrainArgs;

@@ -3,8 +3,8 @@
 //! The table is written beside the old one, one file per UTC date, which then take their names
 //! together. Rows stream from the query to the files.
 
-use super::Settings;
 use super::error::Result;
+use super::settings::Settings;
 use crate::cli::WindowsArgs;
 use crate::incremental::Staged;
 use crate::progress::Counter;

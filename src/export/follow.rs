@@ -18,7 +18,7 @@ use super::error::{Error, Result};
 use super::format::ExportFormat;
 use super::star::{Rows, StarTable, run_files};
 use super::state::{State, Written};
-use super::{STAGING, beside, write_table, write_text};
+use super::write::{STAGING, beside, write_table, write_text};
 use crate::explain::cannot;
 use crate::incremental::Plan;
 use crate::incremental::key::{Key, Made};

@@ -21,9 +21,10 @@ mod format;
 mod sqlite;
 mod star;
 mod state;
+mod write;
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self};
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
@@ -39,12 +40,9 @@ use crate::explain::cannot;
 use crate::units::dates::DateLimits;
 use crate::warehouse::Warehouse;
 use documents::Layout;
-use format::FormatWriter;
 use star::run_files;
 use state::State;
-
-/// How folders of unfinished exports begin.
-const STAGING: &str = ".anomalog-export-";
+use write::{STAGING, beside, write_table, write_text};
 
 /// An export to be written.
 #[derive(Debug, Clone, Copy)]
@@ -213,38 +211,4 @@ fn was_built(warehouse: &Warehouse, table: StarTable) -> Result<bool> {
         StarTable::Runs => !run_files(warehouse)?.is_empty(),
         dated => !dated.dates(warehouse, DateLimits::default())?.is_empty(),
     })
-}
-
-/// Writes the rows of some dates to one file; returns how many there are.
-fn write_table(
-    warehouse: &Warehouse,
-    table: StarTable,
-    dates: &[NaiveDate],
-    path: &Path,
-    format: ExportFormat,
-) -> Result<usize> {
-    let schema = table.schema();
-    let rows = table.rows(warehouse, dates)?;
-    let mut file = FormatWriter::create(path, format, table, &schema)?;
-    rows.each(&schema, |batch| file.write(batch))?;
-    file.finish()
-}
-
-/// What lies beside the tables.
-fn beside(layout: Layout, format: ExportFormat) -> Vec<(&'static str, String)> {
-    let views = documents::star_sql(layout, format).map(|views| ("star.sql", views));
-    let mut texts = vec![
-        ("README.md", documents::readme(layout, format)),
-        ("columns.csv", documents::columns_csv()),
-    ];
-    texts.extend(views);
-    texts
-}
-
-fn write_text(path: &Path, text: &str) -> Result<()> {
-    let write = || {
-        fs::write(path, text)?;
-        File::open(path)?.sync_all()
-    };
-    Ok(write().map_err(cannot("write", path))?)
 }

@@ -13,8 +13,8 @@ use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::prelude::DataFrame;
 
 use super::error::Result;
+use super::reading::{collect, times};
 use super::runs::date_of;
-use super::{collect, times};
 use crate::schema::INCIDENT_CAUSES;
 use crate::session::{Session, queries};
 

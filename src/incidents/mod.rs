@@ -25,6 +25,7 @@
 mod causes;
 mod error;
 mod named;
+mod reading;
 mod requests;
 mod rules;
 mod runs;
@@ -37,10 +38,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{Range, RangeInclusive};
 
 use chrono::NaiveDate;
-use datafusion::arrow::array::{AsArray, RecordBatch, StringArray, UInt64Array};
+use datafusion::arrow::array::{RecordBatch, UInt64Array};
 use datafusion::arrow::compute::{concat_batches, take_record_batch};
-use datafusion::arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
-use datafusion::prelude::DataFrame;
+use datafusion::arrow::datatypes::SchemaRef;
 
 pub use error::{Error, Result};
 pub(crate) use named::named;
@@ -54,7 +54,8 @@ use crate::session::queries::{self, Query};
 use crate::units::dates::dates_in;
 use crate::units::micros_of;
 use crate::warehouse::settings::WindowSettings;
-use crate::warehouse::tables::{self, conform, partition_file};
+use crate::warehouse::tables::{self, partition_file};
+use reading::{collect, text, times};
 use requests::RequestFiles;
 use runs::{FoundRuns, RunWindows, date_of};
 
@@ -262,27 +263,4 @@ async fn group(
     )
     .await?;
     Ok((collect(incidents, &INCIDENTS).await?, runs))
-}
-
-/// A column of text that no row lacks.
-fn text<'a>(rows: &'a RecordBatch, name: &str) -> &'a StringArray {
-    let column = rows.column_by_name(name);
-    column
-        .expect("rows have the columns of their table")
-        .as_string()
-}
-
-/// A column of times, in microseconds since the epoch.
-fn times(incidents: &RecordBatch, name: &str) -> Vec<i64> {
-    let column = incidents.column_by_name(name);
-    let times = column.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
-    times.map_or_else(Vec::new, |times| times.values().to_vec())
-}
-
-/// All rows of a query in the exact types of a table.
-async fn collect(frame: DataFrame, schema: &SchemaRef) -> Result<RecordBatch> {
-    let batches = frame.collect().await?;
-    let rows = batches.iter().map(|batch| conform(batch, schema));
-    let rows = rows.collect::<Result<Vec<_>, _>>()?;
-    Ok(concat_batches(schema, &rows)?)
 }

@@ -12,7 +12,7 @@ use datafusion::arrow::datatypes::DataType;
 
 use super::causes::dates_read;
 use super::error::Result;
-use super::{text, times};
+use super::reading::{text, times};
 use crate::explain::cannot;
 use crate::logs;
 use crate::schema::Table;

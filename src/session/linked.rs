@@ -12,8 +12,9 @@ use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::prelude::{DataFrame, Expr, cast, col, ident, lit, when};
 
+use super::Session;
 use super::files::{listing_options, parquet_url};
-use super::{LINKED_LOGS, Session};
+use super::names::LINKED_LOGS;
 use crate::logs::LogColumn;
 use crate::logs::linked::LinkedSource;
 use crate::schema::{ACCESS_LOGS, DATE_PARTITION};

@@ -6,7 +6,7 @@ use std::fmt;
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
-use super::TABLES;
+use super::names::TABLES;
 use crate::explain::Explain;
 use crate::schema::Table;
 

@@ -9,6 +9,7 @@ mod error;
 mod files;
 mod linked;
 mod message;
+mod names;
 mod overlay;
 pub mod queries;
 mod requests;
@@ -30,33 +31,12 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 pub use error::{Error, Result};
 pub use message::QueryError;
+pub use names::TABLES;
 
 use crate::functions;
-use crate::schema::Table;
 use crate::units::{ByteSize, WindowStep};
 use crate::warehouse::Warehouse;
 use crate::warehouse::settings::WindowSettings;
-
-/// Requests written by `anomalog ingest`.
-const INGESTED_LOGS: &str = "ingested_logs";
-/// Requests of sources linked in place, and the `source` of each.
-const LINKED_LOGS: &str = "linked_logs";
-/// For which time there are logs of which site.
-const LOG_COVERAGE: &str = "log_coverage";
-/// The tables and views that queries may read, in the order of the data flow.
-pub const TABLES: [&str; 11] = [
-    Table::AccessLogs.name(),
-    Table::LogFiles.name(),
-    LOG_COVERAGE,
-    Table::Quarantine.name(),
-    Table::TrafficWindows.name(),
-    Table::ScoredWindows.name(),
-    Table::Incidents.name(),
-    Table::IncidentCauses.name(),
-    Table::Labels.name(),
-    Table::Calendar.name(),
-    Table::Runs.name(),
-];
 
 /// What a session may use.
 #[derive(Debug, Clone, Copy, Default)]

@@ -15,7 +15,8 @@ use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::prelude::{DataFrame, Expr, cast, col, ident, lit};
 
 use super::files::{file_url, listing_options};
-use super::{Error, LINKED_LOGS, Result, Session};
+use super::names::LINKED_LOGS;
+use super::{Error, Result, Session};
 use crate::schema::{ACCESS_LOGS, ACCESS_LOGS_READ, DATE_PARTITION, Table};
 use crate::warehouse::settings::SeriesKey;
 

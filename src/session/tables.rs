@@ -13,7 +13,8 @@ use datafusion::error::Result as QueryResult;
 use datafusion::prelude::{DataFrame, ident};
 
 use super::files::{folder_url, listing_options, parquet_url};
-use super::{Error, INGESTED_LOGS, LOG_COVERAGE, Result, Session, queries};
+use super::names::{INGESTED_LOGS, LOG_COVERAGE};
+use super::{Error, Result, Session, queries};
 use crate::explain::cannot;
 use crate::schema::{self, ACCESS_LOGS_READ, DATE_PARTITION, Table};
 use crate::warehouse::tables::date_folder;

@@ -1,6 +1,7 @@
 //! What an evaluation says: for people, as Markdown, as one HTML page.
 
 pub mod charts;
+mod html;
 mod page;
 mod tables;
 

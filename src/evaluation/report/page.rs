@@ -2,6 +2,7 @@
 
 use super::Report;
 use super::charts::{self, Line};
+use super::html::escape;
 use super::tables::tables;
 use crate::evaluation::curves::{BUDGETS, RECALLS};
 use crate::evaluation::run::{FLOOR, SeriesResult};
@@ -168,20 +169,4 @@ fn mean(figures: impl Iterator<Item = f64>) -> f64 {
 
 fn failed(error: impl std::fmt::Display) -> PageError {
     PageError(error.to_string())
-}
-
-/// Text as HTML: file names are whatever they are.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }

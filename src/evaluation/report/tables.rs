@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Report;
-use super::page::escape;
+use super::html::escape;
 use crate::evaluation::bootstrap::Interval;
 use crate::evaluation::lessons::Copied;
 use crate::evaluation::run::SkippedResult;

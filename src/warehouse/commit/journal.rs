@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::CommitError;
 
+/// Where the journal lies while a commit is under way.
+pub(super) const JOURNAL: &str = ".staging/journal.json";
+
 /// Files that take and lose names in one commit. The last move is that of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +35,7 @@ impl Journal {
 
 fn damaged(source: serde_json::Error) -> CommitError {
     CommitError::Damaged {
-        path: super::JOURNAL.into(),
+        path: JOURNAL.into(),
         source,
     }
 }

@@ -16,6 +16,9 @@ use crate::explain::cannot;
 use crate::schema::Table;
 use crate::warehouse::Warehouse;
 
+/// Where the manifest lies.
+pub(super) const MANIFEST: &str = "manifest.json";
+
 /// The format that this program writes.
 const FORMAT: u32 = 1;
 
@@ -121,7 +124,7 @@ impl Manifest {
     /// # Errors
     /// When it cannot be read.
     pub fn load(warehouse: &Warehouse) -> Result<Self, CommitError> {
-        let path = warehouse.root().join(super::MANIFEST);
+        let path = warehouse.root().join(MANIFEST);
         match std::fs::read(&path) {
             Ok(text) => Self::from_json(&text, &path),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
@@ -160,7 +163,7 @@ impl Manifest {
 
     pub(super) fn to_json(&self) -> Result<Vec<u8>, CommitError> {
         let damaged = |source| CommitError::Damaged {
-            path: super::MANIFEST.into(),
+            path: MANIFEST.into(),
             source,
         };
         let mut text = serde_json::to_vec_pretty(self).map_err(damaged)?;

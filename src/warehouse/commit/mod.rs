@@ -41,12 +41,8 @@ pub use retired::Retired;
 
 use crate::explain::cannot;
 use crate::warehouse::Warehouse;
-use journal::{Journal, Move};
-
-/// Where the manifest lies.
-const MANIFEST: &str = "manifest.json";
-/// Where the journal lies while a commit is under way.
-const JOURNAL: &str = ".staging/journal.json";
+use journal::{JOURNAL, Journal, Move};
+use manifest::MANIFEST;
 
 /// Files that will take or lose their names together.
 #[derive(Debug)]
