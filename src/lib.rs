@@ -18,17 +18,28 @@
 //! ```
 //!
 //! Data goes one way. Each step reads what stands above it and writes what stands below, and can
-//! be run alone, or all in a row for one night ([`job`]).
+//! be run alone, or all in a row for one night ([`job`]). So do the rooms: each uses those before it
+//! in this list, and none beside it, which `tests/layout.rs` holds.
+//!
+//! ```text
+//! explain progress schema process ─▶ units simulation measures ─▶ warehouse ─▶ logs calendar ─▶ functions
+//!   ─▶ session incremental ─▶ windows training detectors incidents export ─▶ scores intake evaluation
+//!   ─▶ job cli ─▶ commands ─▶ main
+//! ```
 //!
 //! Invariants:
 //! - The same input gives the same output: nothing depends on the clock, on the order of files or
 //!   on the number of threads.
 //! - A file of the warehouse appears complete or not at all ([`warehouse`]); tables of windows change
-//!   by commits, one writer at a time ([`storage`]).
+//!   by commits, one writer at a time ([`warehouse::commit`]).
+//! - A table is a function of others, date by date; what it is a function of is its key, the version
+//!   of the code included ([`incremental`]).
 //! - "No traffic" and "no log" are different facts: zero and NULL ([`schema`]).
 //! - What a detector is judged on, it never learned from ([`evaluation::lessons`]).
-//! - SQL that defines a table lies in `queries/`, never in a Rust string ([`queries`]).
-//! - Only [`session`] builds a query context; only [`printer`] writes to the terminal.
+//! - SQL that defines a table lies in `queries/`, never in a Rust string, and is told which tables it
+//!   reads ([`session::queries`]).
+//! - Only [`session`] builds a query context; only [`cli::printer`] writes to the terminal.
+//! - Every room has errors of its own, which keep the words of those they wrap ([`explain`]).
 //! - [`cli`] is arguments as written; [`commands`] resolves them and calls the rest.
 
 pub mod calendar;

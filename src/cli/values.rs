@@ -6,6 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 /// Accepts the name of an architecture, and lists them all with what they are.
 ///
 /// The engine, which has the type, knows nothing of command lines.
+#[must_use]
 pub fn architecture() -> impl TypedValueParser<Value = Architecture> {
     let values = Architecture::ALL.map(|architecture| {
         PossibleValue::new(architecture.name()).help(match architecture {
@@ -27,6 +28,7 @@ pub(super) fn parse_positive(text: &str) -> Result<f64, &'static str> {
 }
 
 /// Accepts whole numbers from one.
+#[must_use]
 pub fn at_least_one() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..)
 }

@@ -108,6 +108,9 @@ async fn label(
 }
 
 /// All windows of a frame, by site.
+///
+/// # Errors
+/// When the frame cannot be read.
 pub async fn windows(frame: DataFrame, metrics: &[String]) -> Result<Vec<Series>> {
     let key = WindowColumns {
         series: SERIES,

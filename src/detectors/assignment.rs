@@ -78,10 +78,10 @@ impl Assignment {
                     with_winner(&own, winner.manifest())
                 }
             };
-            later.insert(from, Assigned::new(selection, settings)?);
+            later.insert(from, Assigned::new(selection, settings));
         }
         Ok(Self {
-            own: Assigned::new(own, settings)?,
+            own: Assigned::new(own, settings),
             later,
             time_zones: settings.time_zones.clone(),
         })
@@ -120,7 +120,7 @@ impl Assignment {
 }
 
 impl Assigned {
-    fn new(selection: Selection, settings: &ScoreSettings) -> Result<Self> {
+    fn new(selection: Selection, settings: &ScoreSettings) -> Self {
         let mut key = Key::of(Made::Detectors);
         let by_architecture = selection.by_architecture.iter();
         let manifests = by_architecture.map(|(_, manifest)| manifest);
@@ -132,10 +132,10 @@ impl Assigned {
         if let Some(time_zones) = settings.time_zones.identity() {
             key.add_text(&time_zones);
         }
-        Ok(Self {
+        Self {
             digest: key.finish(),
             selection,
-        })
+        }
     }
 }
 

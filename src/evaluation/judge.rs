@@ -35,20 +35,20 @@ pub struct JudgingRules {
 /// All measures of one candidate on one series.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Measures {
-    /// [`super::vus_pr`], whole series.
+    /// [`crate::measures::vus_pr`], whole series.
     pub vus_pr: f64,
-    /// [`super::vus_roc`], whole series.
+    /// [`crate::measures::vus_roc`], whole series.
     pub vus_roc: f64,
-    /// [`super::auc_pr`], whole series.
+    /// [`crate::measures::auc_pr`], whole series.
     pub auc_pr: f64,
-    /// [`super::auc_roc`], whole series.
+    /// [`crate::measures::auc_roc`], whole series.
     pub auc_roc: f64,
     /// How alarms after the training range fare; without, it holds no event, or nothing else.
     #[serde(flatten)]
     pub alarms: AlarmMeasures,
     /// At thresholds chosen in sight of the labels: an upper bound.
     pub oracle_f1: OracleF1,
-    /// [`super::point_adjusted_f1`], at the oracle threshold: random scores do well in it.
+    /// [`crate::measures::point_adjusted_f1`], at the oracle threshold: random scores do well in it.
     pub point_adjusted_f1: f64,
 }
 
@@ -78,13 +78,13 @@ pub struct AlarmMeasures {
 /// F1 at the oracle threshold, by what is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct OracleF1 {
-    /// [`super::point_f1`].
+    /// [`crate::measures::point_f1`].
     pub point: f64,
-    /// [`super::range_f1()`].
+    /// [`crate::measures::range_f1()`].
     pub range: f64,
-    /// [`super::event_f1`].
+    /// [`crate::measures::event_f1`].
     pub event: f64,
-    /// [`super::affiliation_f1`].
+    /// [`crate::measures::affiliation_f1`].
     pub affiliation: f64,
 }
 
@@ -107,7 +107,7 @@ pub struct Judgement {
     /// What comes of budgets at thresholds from the training range; empty where it holds no event
     /// after that, or nothing else.
     pub budgets: Vec<BudgetOutcome>,
-    /// [`super::vus_pr`] with the other hold, if asked for.
+    /// [`crate::measures::vus_pr`] with the other hold, if asked for.
     pub vus_pr_held: Option<f64>,
     /// What plots show, if asked for.
     pub curves: Option<Curves>,

@@ -183,7 +183,9 @@ fn wanted(
         };
         for (name, dates, made_from) in pieces {
             let mut key = base.clone();
-            made_from.iter().for_each(|part| key.add_text(part));
+            for part in made_from {
+                key.add_text(part);
+            }
             let key = key.finish();
             let content = Content::Table(table, dates);
             wanted.insert(name, Wanted { key, content });

@@ -187,8 +187,7 @@ fn check_destination(folder: &Path, overwrite: bool) -> Result<()> {
         (true, true) => return Ok(()),
         (true, false) => Error::Exists { folder: folder() },
         (false, _) => Error::NotAnExport { folder: folder() },
-    }
-    .into())
+    })
 }
 
 /// Gives a complete folder its name. What has the name goes to `old`, and comes back if that fails.

@@ -2,7 +2,7 @@
 //! explains them, would come out otherwise.
 //!
 //! How far an incident reaches is not known before it is found. So the key of a date is a digest over
-//! the dates that its rows were [found](crate::incidents::Found::reads) to depend on, which are kept
+//! the dates that its rows were [found](crate::incidents::IncidentsOfDate::reads) to depend on, which are kept
 //! with it: as long as those are what they were, the same rows would be found.
 
 use std::collections::{BTreeMap, BTreeSet};

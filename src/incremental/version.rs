@@ -1,6 +1,6 @@
 //! Versions of the code that makes tables.
 //!
-//! Each is part of every [key](super::key) of what the code makes, so that tables which an earlier
+//! Each is part of every key (`key`) of what the code makes, so that tables which an earlier
 //! program built are built again, wholly. A test beside each compares what the code makes of fixed
 //! inputs with a recorded digest: whoever changes rows raises the version and records the new digest.
 

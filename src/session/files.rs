@@ -26,7 +26,7 @@ pub(super) fn parquet_url(path: &Path) -> Result<(ListingTableUrl, &'static str)
 /// The URL of a folder; the slash at the end makes it one.
 pub(super) fn folder_url(folder: &Path) -> Result<ListingTableUrl> {
     let folder = std::path::absolute(folder)?;
-    Ok(ListingTableUrl::parse(format!("{}/", file_url(&folder)))?)
+    ListingTableUrl::parse(format!("{}/", file_url(&folder)))
 }
 
 /// The URL of an absolute path. A path as such would be searched for `*`, `?` and `[`.

@@ -86,14 +86,14 @@ impl Session {
                 .chain([date, lit(source.name()).alias("source")])
                 .collect::<Vec<_>>()
         };
-        Ok(table
+        table
             .select(columns)?
             .filter(
                 col("timestamp")
                     .is_not_null()
                     .and(col("status").is_not_null()),
             )?
-            .select(columns_and_date)?)
+            .select(columns_and_date)
     }
 
     /// A relation without rows, which the optimizer drops from unions.
@@ -171,7 +171,7 @@ fn timestamp(column: Expr, found: &DFSchema) -> Result<Expr> {
         return Ok(cast(column * lit(1e6), DataType::Int64));
     }
     let number = cast(column, DataType::Int64);
-    Ok(when(
+    when(
         number.clone().lt(lit(100_000_000_000_i64)),
         number.clone() * lit(1_000_000_i64),
     )
@@ -183,5 +183,5 @@ fn timestamp(column: Expr, found: &DFSchema) -> Result<Expr> {
         number.clone().lt(lit(100_000_000_000_000_000_i64)),
         number.clone(),
     )
-    .otherwise(number / lit(1_000_i64))?)
+    .otherwise(number / lit(1_000_i64))
 }

@@ -88,7 +88,7 @@ mod tests {
 
     async fn count(context: &SessionContext, sql: &str) -> usize {
         let rows = context.sql(sql).await.unwrap().collect().await.unwrap();
-        rows.iter().map(|batch| batch.num_rows()).sum()
+        rows.iter().map(arrow::array::RecordBatch::num_rows).sum()
     }
 
     #[tokio::test]

@@ -124,8 +124,7 @@ fn require_row_expression(expression: &Expr) -> QueryResult<()> {
     if beyond_row || expression.is_volatile() {
         return datafusion::common::plan_err!(
             "expected an expression over the columns of one request"
-        )
-        .into();
+        );
     }
     Ok(())
 }

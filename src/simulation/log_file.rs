@@ -19,7 +19,7 @@ pub const LOGS: &str = "logs";
 /// Bytes of log text that are handed to the compressor at once.
 const CHUNK: usize = 1 << 18;
 
-/// LogCompression takes most of the time: gzip at 6 takes 1.6 times as long in all for 10 % less.
+/// Compression takes most of the time: gzip at 6 takes 1.6 times as long in all for 10 % less.
 const GZIP_LEVEL: u32 = 4;
 const ZSTD_LEVEL: i32 = 3;
 

@@ -149,7 +149,7 @@ impl Span {
     /// How many days it is, if it is whole ones.
     #[must_use]
     pub const fn whole_days(self) -> Option<i64> {
-        if self.seconds % SECONDS_PER_DAY == 0 {
+        if self.seconds.is_multiple_of(SECONDS_PER_DAY) {
             Some((self.seconds / SECONDS_PER_DAY) as i64)
         } else {
             None

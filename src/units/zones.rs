@@ -140,8 +140,8 @@ mod tests {
         assert_eq!(zones("UTC", &[("a", "Etc/UTC")]).identity(), None);
         let named = |zones: SeriesTimeZones| zones.identity().unwrap();
         let berlin = named(zones("Europe/Berlin", &[]));
-        assert!(berlin.starts_with("Europe/Berlin 20"), "{berlin}");
-        assert_eq!(named(zones("+02:00", &[])), "+02:00 {}");
+        assert!(berlin.starts_with("[\"Europe/Berlin 20"), "{berlin}");
+        assert_eq!(named(zones("+02:00", &[])), "[\"+02:00\",{}]");
         assert_ne!(
             named(zones("UTC", &[("a", "Asia/Tokyo")])),
             named(zones("UTC", &[("b", "Asia/Tokyo")]))

@@ -39,7 +39,11 @@ pub(crate) fn floors(house: &Crate, floors: &[&[&str]]) -> Vec<String> {
             }
         }
     }
-    let rooms: BTreeSet<&str> = house.files().iter().map(|file| file.room()).collect();
+    let rooms: BTreeSet<&str> = house
+        .files()
+        .iter()
+        .map(super::modules::File::room)
+        .collect();
     for room in floors.iter().copied().flatten() {
         if !rooms.contains(room) {
             broken.push(format!(

@@ -71,7 +71,10 @@ fn collect(root: &Path, folder: &str, found: &mut Vec<Source>) {
         let path = format!("{folder}/{name}");
         if root.join(&path).is_dir() {
             collect(root, &path, found);
-        } else if name.ends_with(".rs") {
+        } else if Path::new(&name)
+            .extension()
+            .is_some_and(|ending| ending == "rs")
+        {
             let text = fs::read_to_string(root.join(&path))
                 .unwrap_or_else(|error| panic!("cannot read `{path}`: {error}"));
             found.push(Source::new(&path, &text));

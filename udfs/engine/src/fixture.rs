@@ -1,5 +1,11 @@
 //! Detectors and traffic for tests, of this crate and of those above it: small, seeded, untrained.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a broken fixture may end the test run"
+)]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,6 +24,7 @@ use crate::series::blocks::BlockLayout;
 pub const HOUR: i64 = 3_600_000_000;
 
 /// A detector whose head is not zero, so that its scores depend on every weight.
+#[must_use]
 pub fn detector(name: &str, architecture: Architecture, metrics: &[&str]) -> Detector {
     let manifest = manifest(name, architecture, metrics);
     let mut weights = initialise(&manifest.forecaster_config(), 7).unwrap();
@@ -26,6 +33,7 @@ pub fn detector(name: &str, architecture: Architecture, metrics: &[&str]) -> Det
 }
 
 /// A classifier of hours, with weights that nobody trained and a tail of their odds on traffic.
+#[must_use]
 pub fn classifier(name: &str, architecture: Architecture, metrics: &[&str]) -> Detector {
     let layout = BlockLayout {
         step_micros: HOUR,
@@ -132,11 +140,13 @@ pub fn traffic(rows: usize, spike: usize) -> Vec<f64> {
 }
 
 /// Starts of consecutive windows from the `first` hour since the epoch.
+#[must_use]
 pub fn hours(first: i64, rows: usize) -> Vec<i64> {
     (0..rows as i64).map(|row| (first + row) * HOUR).collect()
 }
 
 /// A store with one `lstm` detector on `requests`.
+#[must_use]
 pub fn store() -> Arc<crate::detector::DetectorStore> {
     let store = crate::detector::DetectorStore::default();
     store.insert(detector("lstm", Architecture::Lstm, &["requests"]));

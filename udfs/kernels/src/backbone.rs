@@ -52,7 +52,8 @@ pub(crate) enum Pooling {
     Halving,
 }
 
-/// Steps that [`Pooling::Halving`] leaves of `seq_len` after a convolution of so many taps.
+/// Steps that a halving pooling leaves of `seq_len` after a convolution of so many taps.
+#[must_use]
 pub const fn halved(seq_len: usize, taps: usize) -> usize {
     (seq_len + 1).saturating_sub(taps) / 2
 }

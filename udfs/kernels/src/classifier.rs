@@ -66,6 +66,7 @@ impl PackedClassifier {
 
     /// The log-odds of each row of `inputs`, `[batch_size, seq_len, features]`, on up to `threads`
     /// threads.
+    #[must_use]
     pub fn log_odds(&self, inputs: &[f32], seq_len: usize, threads: usize) -> Vec<f32> {
         let row_len = seq_len * self.backbone.features;
         let batch_size = inputs.len() / row_len;

@@ -55,6 +55,9 @@ pub struct LayerTensors<'a> {
 
 /// The fused form of `anomalog_engine::network::Rnn::forward_reference`:
 /// `[batch_size, seq_len, features]` to `[batch_size, seq_len, hidden]`.
+///
+/// # Errors
+/// When shapes or types of the tensors do not go together.
 pub fn rnn_sequence(
     inputs: &Tensor,
     layer: LayerTensors<'_>,
@@ -65,6 +68,9 @@ pub fn rnn_sequence(
 
 /// The fused form of `anomalog_engine::network::Lstm::forward_reference`:
 /// `[batch_size, seq_len, features]` to `[batch_size, seq_len, hidden]`.
+///
+/// # Errors
+/// When shapes or types of the tensors do not go together.
 pub fn lstm_sequence(
     inputs: &Tensor,
     layer: LayerTensors<'_>,
@@ -75,6 +81,9 @@ pub fn lstm_sequence(
 
 /// The fused form of `anomalog_engine::network::Gru::forward_reference`:
 /// `[batch_size, seq_len, features]` to `[batch_size, seq_len, hidden]`.
+///
+/// # Errors
+/// When shapes or types of the tensors do not go together.
 pub fn gru_sequence(
     inputs: &Tensor,
     layer: LayerTensors<'_>,
@@ -343,6 +352,9 @@ impl<C: Cell> CustomOp2 for SequenceOp<C> {
 }
 
 /// `inputs · weightᵀ + bias` for every step of `[batch_size, seq_len, features]`.
+///
+/// # Errors
+/// When shapes or types of the tensors do not go together.
 pub fn linear(
     inputs: &Tensor,
     weight: &Tensor,
@@ -362,6 +374,9 @@ pub fn linear(
 
 /// The maximum over two steps of tanh of a causal convolution, `weight` being
 /// `[outputs, features, taps]`.
+///
+/// # Errors
+/// When shapes or types of the tensors do not go together.
 pub fn pooled_convolution(
     inputs: &Tensor,
     weight: &Tensor,

@@ -76,12 +76,14 @@ impl PackedForecaster {
     }
 
     /// Inputs per step.
+    #[must_use]
     pub fn features(&self) -> usize {
         self.backbone.features
     }
 
     /// Location and log scale, each `[batch_size, seq_len − skip, targets]`, on up to `threads`
     /// threads.
+    #[must_use]
     pub fn forecast(&self, sequences: Sequences<'_>, threads: usize) -> [Vec<f32>; 2] {
         let Sequences {
             inputs,

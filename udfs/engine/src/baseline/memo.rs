@@ -53,6 +53,9 @@ impl ProfileMemo {
 
     /// The profiles that were asked for since this was opened, without those whose history ended
     /// long before the newest.
+    ///
+    /// # Panics
+    /// Never: maps and numbers can be written to memory.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let used = self.used();

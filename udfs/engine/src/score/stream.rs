@@ -73,6 +73,7 @@ pub struct StreamScorer {
 impl StreamScorer {
     /// Scores windows from `scored_from` on, in microseconds since the epoch: what comes back for
     /// those before is [`Status::Warmup`], and they cost no forecast.
+    #[must_use]
     pub fn new(calls: &[Call], scored_from: i64) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         let places = calls
@@ -91,6 +92,7 @@ impl StreamScorer {
     }
 
     /// The same, which looks profiles up before it learns them.
+    #[must_use]
     pub fn with_memo(mut self, memo: &Arc<ProfileMemo>) -> Self {
         for group in &mut self.groups {
             group.memo = Some(Arc::clone(memo));
@@ -99,16 +101,25 @@ impl StreamScorer {
     }
 
     /// Takes further rows of the current series.
+    ///
+    /// # Errors
+    /// When rows of a series cannot be scored, naming the call.
     pub fn push(&mut self, columns: &Columns, rows: Range<usize>) -> Result<(), CallError> {
         self.each_group(|group| group.push(columns, rows.clone()))
     }
 
     /// Ends the current series, if any.
+    ///
+    /// # Errors
+    /// When rows of a series cannot be scored, naming the call.
     pub fn end_series(&mut self) -> Result<(), CallError> {
         self.each_group(Group::end_series)
     }
 
     /// Runs what waits, even if the passes are not full.
+    ///
+    /// # Errors
+    /// When rows of a series cannot be scored, naming the call.
     pub fn flush(&mut self) -> Result<(), CallError> {
         self.each_group(Group::run)
     }
@@ -140,6 +151,7 @@ impl StreamScorer {
     }
 
     /// Forward passes of single blocks so far.
+    #[must_use]
     pub fn blocks(&self) -> usize {
         self.groups
             .iter()
@@ -148,6 +160,7 @@ impl StreamScorer {
     }
 
     /// Time in forward passes so far.
+    #[must_use]
     pub fn kernel_time(&self) -> Duration {
         let times = self.groups.iter().map(|group| group.queue.work.kernel_time);
         times.sum()

@@ -32,7 +32,7 @@ pub struct Verdict {
     /// 1 − p, in [0, 1), where p is the share of the series' windows at least as unusual.
     pub anomaly_score: f64,
     /// How many alarms per window are at least as unusual; windows close to each other are one
-    /// alarm. At most [`ThresholdPolicy::rate`] is what makes an anomaly, so that it tells anomalies
+    /// alarm. At most [`ThresholdPolicy::rate`](crate::detector::ThresholdPolicy::rate) is what makes an anomaly, so that it tells anomalies
     /// at other budgets too, of one false alarm a day or fewer.
     pub alarms_per_window: f64,
     /// The score from which on a window is an anomaly.
