@@ -267,7 +267,7 @@ fn they_are_made_the_same_each_time() {
     };
     let said = pretrain("one", &[]);
     assert!(said.contains("pretrained-gru: 3 steps"), "{said}");
-    pretrain("two", &["--threads", "1"]);
+    pretrain("two", &[]);
     let bytes = |name: &str| contents(&folder.path().join(name));
     assert_eq!(bytes("one").len(), 5);
     assert!(

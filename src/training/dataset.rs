@@ -27,7 +27,8 @@ pub struct Series {
     pub key: String,
     /// Start of each window, microseconds since the epoch, ascending.
     pub window_start: Vec<i64>,
-    /// One vector per metric: NaN where NULL, infinite where NaN.
+    /// One vector per metric, of values as [`Observed::encoded`](anomalog_engine::series::Observed::encoded)
+    /// has them.
     pub metrics: Vec<Vec<f64>>,
     /// Where it is what time of day.
     pub time_zone: TimeZone,

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use anomalog_engine::series::Observed;
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast as cast_array;
 use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
@@ -184,20 +185,12 @@ fn append(series: &mut Vec<Series>, batch: &RecordBatch, metrics: usize) -> Resu
         if let Some(last) = series.last_mut() {
             last.window_start.push(times.value(row));
             for (column, value) in last.metrics.iter_mut().zip(&values) {
-                column.push(read(value.is_valid(row).then(|| value.value(row))));
+                let value = value.is_valid(row).then(|| value.value(row));
+                column.push(Observed::from(value).encoded());
             }
         }
     }
     Ok(())
-}
-
-/// As detectors read it: NaN for NULL, infinite for NaN.
-fn read(value: Option<f64>) -> f64 {
-    match value {
-        None => f64::NAN,
-        Some(value) if value.is_nan() => f64::INFINITY,
-        Some(value) => value,
-    }
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use super::{AnomalyFunction, Output, documentation};
 use anomalog_engine::detector::{Detector, DetectorRef, MetricArgument};
 use anomalog_engine::forecast::{ForecastError, Status};
 use anomalog_engine::score::WindowScore;
+use anomalog_engine::series::Observed;
 use anomalog_engine::series::Rows;
 use anomalog_engine::series::time_zone::TimeZone;
 
@@ -293,17 +294,13 @@ pub(crate) fn micros(times: &ArrayRef) -> Result<Vec<Option<i64>>> {
         .collect())
 }
 
-/// A metric as detectors read it: NaN for NULL, infinite for NaN.
+/// A metric as detectors read it, as [`Observed::encoded`] has it.
 pub(crate) fn metric_values(values: &ArrayRef) -> Result<Vec<f64>> {
     let values = cast_with_options(values, &DataType::Float64, &STRICT)?;
     let values: &Float64Array = values.as_primitive::<Float64Type>();
     Ok(values
         .iter()
-        .map(|value| match value {
-            None => f64::NAN,
-            Some(value) if value.is_nan() => f64::INFINITY,
-            Some(value) => value,
-        })
+        .map(|value| Observed::from(value).encoded())
         .collect())
 }
 

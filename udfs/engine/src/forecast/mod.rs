@@ -18,7 +18,7 @@ use crate::features::{InputWriter, Scale, ScaleCache, SeriesFeatures};
 use crate::network::Predictor;
 use crate::series::blocks::BlockLayout;
 use crate::series::time_zone::TimeZone;
-use crate::series::{Rows, SeriesError, SeriesGrid, grid_indices, stretches};
+use crate::series::{Observed, Rows, SeriesError, SeriesGrid, grid_indices, stretches};
 
 /// Blocks per forward pass: enough rows for the kernels' tiles, few enough to stay in the cache.
 /// A block's forecasts do not depend on the others in its pass.
@@ -338,8 +338,10 @@ impl Block<'_> {
             let block = self.profile.as_ref();
             block.is_some_and(|block| block.profile.metrics[metric].is_some())
         };
-        let is_missed = |(metric, value): (usize, f64)| {
-            value.is_infinite() || (value.is_nan() && has_profile(metric))
+        let is_missed = |(metric, value): (usize, f64)| match Observed::decoded(value) {
+            Observed::Number(_) => false,
+            Observed::NotANumber => true,
+            Observed::Null => has_profile(metric),
         };
         if values().enumerate().any(is_missed) {
             Status::NullInput

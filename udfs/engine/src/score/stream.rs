@@ -49,7 +49,7 @@ pub struct Call {
 pub struct Columns {
     /// Microseconds since the epoch.
     pub times: Vec<Vec<Option<i64>>>,
-    /// NaN for NULL, infinite for NaN.
+    /// As [`Observed::encoded`](crate::series::Observed::encoded) has them.
     pub metrics: Vec<Vec<f64>>,
 }
 

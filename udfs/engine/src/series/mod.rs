@@ -6,7 +6,10 @@
 //! away cannot ask for a grid of that length.
 
 pub mod blocks;
+mod observed;
 pub mod time_zone;
+
+pub use observed::Observed;
 
 use thiserror::Error;
 
@@ -18,8 +21,7 @@ use crate::series::time_zone::TimeZone;
 pub struct Rows<'a> {
     /// Start of each window, microseconds since the Unix epoch, UTC; strictly ascending.
     pub window_start: &'a [i64],
-    /// One vector per metric, as long as `window_start`: NaN where the value is NULL, infinite
-    /// where it is NaN or infinite.
+    /// One vector per metric, as long as `window_start`, of values as [`Observed::encoded`] has them.
     pub metrics: &'a [Vec<f64>],
     /// Where it is what time of day; `None` where the starts are no real times, and what depends on
     /// the time of day is off.
@@ -256,13 +258,11 @@ fn stretch(
         .map(|values| {
             let mut slots = vec![f64::NAN; len];
             for (&slot, &value) in row_slots.iter().zip(&values[range.clone()]) {
-                // An infinite value is as unusable as a missing one. Adding zero turns -0.0,
+                // What is no number is as unusable as what is missing. Adding zero turns -0.0,
                 // which sorts apart from 0.0, into 0.0.
-                slots[slot] = if value.is_finite() {
-                    value + 0.0
-                } else {
-                    f64::NAN
-                };
+                if let Some(number) = Observed::decoded(value).number() {
+                    slots[slot] = number + 0.0;
+                }
             }
             slots
         })
