@@ -21,8 +21,8 @@ mod tests {
     const RECORDED: (u32, &str) = (2, "");
 
     const MINUTE: i64 = 60_000_000;
-    /// Three weeks: enough history for a profile, and for every detector.
-    const WINDOWS: i64 = 21 * 1_440;
+    /// A month: all the history that scores use, at its end.
+    const WINDOWS: i64 = 31 * 1_440;
 
     /// Four metrics of one series, with holes in time and in single metrics, a flood, an outage and a
     /// number that is none: what every part of a score has something to say of.
