@@ -96,6 +96,25 @@ pub struct IngestArgs {
     pub no_windows: bool,
 }
 
+impl IngestArgs {
+    /// Those of `anomalog ingest INPUT`, without options.
+    #[must_use]
+    pub fn of(input: PathBuf) -> Self {
+        Self {
+            inputs: vec![input],
+            format: LogFormat::Auto,
+            site: None,
+            columns: None,
+            delimiter: None,
+            windows: WindowsArgs {
+                step: None,
+                series_key: None,
+            },
+            no_windows: false,
+        }
+    }
+}
+
 /// Arguments of `anomalog windows`.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -9,9 +9,8 @@ use chrono::{DateTime, Utc};
 use super::error::Result;
 use super::settings::Settings;
 use super::{ingest, score, train};
-use crate::cli::{IngestArgs, ScoreArgs, TrainArgs, WindowsArgs, WindowsInputArgs};
+use crate::cli::{IngestArgs, ScoreArgs, TrainArgs, WindowsInputArgs};
 use crate::explain::cannot;
-use crate::logs::LogFormat;
 use crate::schema::Table;
 use crate::session::queries::Query;
 use crate::simulation::{self, Simulation, simulate};
@@ -37,7 +36,7 @@ pub async fn run(settings: &Settings) -> Result<()> {
     let printer = settings.printer;
     let sample = sample(settings)?;
     printer.note(format!("1. reading the logs in `{}`", sample.display()));
-    let ingested = ingest::ingest(settings, ingest_arguments(&sample)).await?;
+    let ingested = ingest::ingest(settings, IngestArgs::of(sample.join(simulation::LOGS))).await?;
     printer.note(&ingested);
     copy_labels(settings, &sample)?;
 
@@ -119,21 +118,6 @@ fn copy_labels(settings: &Settings, sample: &Path) -> Result<()> {
     std::fs::copy(sample.join(simulation::LABELS), &destination)
         .map_err(cannot("write", &destination))?;
     Ok(())
-}
-
-fn ingest_arguments(sample: &Path) -> IngestArgs {
-    IngestArgs {
-        inputs: vec![sample.join(simulation::LOGS)],
-        format: LogFormat::Auto,
-        site: None,
-        columns: None,
-        delimiter: None,
-        windows: WindowsArgs {
-            step: None,
-            series_key: None,
-        },
-        no_windows: false,
-    }
 }
 
 fn train_arguments() -> TrainArgs {

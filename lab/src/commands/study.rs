@@ -5,15 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anomalog::calendar::labels;
+use anomalog::cli::IngestArgs;
 use anomalog::cli::printer::Printer;
-use anomalog::cli::{IngestArgs, WindowsArgs};
 use anomalog::commands::Settings;
 use anomalog::commands::error::Result;
 use anomalog::commands::evaluate::windows;
 use anomalog::commands::ingest;
 use anomalog::evaluation::warehouse;
 use anomalog::explain::cannot;
-use anomalog::logs::LogFormat;
 use anomalog::progress::Progress as _;
 use anomalog::schema::Table;
 use anomalog::session::SessionOptions;
@@ -127,7 +126,7 @@ async fn simulated(printer: Printer, plan: &Plan) -> Result<Group> {
         wait: Wait::No,
         printer: Printer::new(false, true),
     };
-    ingest::ingest(&own, ingest_arguments(&sample)).await?;
+    ingest::ingest(&own, IngestArgs::of(sample.join(simulation::LOGS))).await?;
     let session = own.open().await?;
     let table = session.context().table(Table::TrafficWindows.name());
     let frame = table.await?;
@@ -140,19 +139,4 @@ async fn simulated(printer: Printer, plan: &Plan) -> Result<Group> {
         name: "logs",
         series: warehouse::label(ATTACKS, &metrics, &windows, &labels, since)?,
     })
-}
-
-fn ingest_arguments(sample: &Path) -> IngestArgs {
-    IngestArgs {
-        inputs: vec![sample.join(simulation::LOGS)],
-        format: LogFormat::Auto,
-        site: None,
-        columns: None,
-        delimiter: None,
-        windows: WindowsArgs {
-            step: None,
-            series_key: None,
-        },
-        no_windows: false,
-    }
 }

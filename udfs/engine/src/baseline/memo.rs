@@ -115,7 +115,8 @@ fn entries(bytes: &[u8]) -> Option<BTreeMap<Digest, Entry>> {
     if version != SCORES {
         return None;
     }
-    postcard::from_bytes(content).ok()
+    let (entries, rest) = postcard::take_from_bytes(content).ok()?;
+    rest.is_empty().then_some(entries)
 }
 
 /// A profile as it is kept: every number exactly as it is.
@@ -274,7 +275,8 @@ mod tests {
         }
         let bytes = memo.to_bytes();
         assert_eq!(ProfileMemo::from_bytes(&bytes).known.len(), 2);
-        for broken in [&bytes[..bytes.len() - 1], &bytes[1..], b""] {
+        let longer = [&bytes[..], b"\0"].concat();
+        for broken in [&bytes[..bytes.len() - 1], &bytes[1..], &longer, b""] {
             assert!(ProfileMemo::from_bytes(broken).known.is_empty());
         }
         assert!(!ProfileMemo::from_bytes(&bytes).is_used());
