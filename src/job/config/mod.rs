@@ -27,13 +27,13 @@ use crate::detectors::settings::ScoreSettings;
 use crate::incidents::IncidentRules;
 use crate::incremental::retention::RetentionSettings;
 use crate::intake::LogSource;
-use crate::logs::{IngestOptions, LogFormat, TimeLimits};
+use crate::logs::{IngestOptions, LogFormat, TimeLimits, TrustedProxies};
 use crate::units::zones::SeriesTimeZones;
 use crate::warehouse::Warehouse;
 use crate::warehouse::settings::WindowSettings;
 use edit::{line_error, set};
 use outputs::{ExportSettings, HookSettings, MetricsSettings};
-use raw::{Delimiter, Raw, WrittenZone};
+use raw::{Delimiter, Raw, WrittenNetwork, WrittenZone};
 use retrain::RetrainSettings;
 
 /// A job, resolved: every path absolute or from the working directory, every default in place.
@@ -133,9 +133,15 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
                 format: logs.format.of_lines(delimiter),
                 site: logs.site,
                 columns: logs.columns.0,
+                trusted_proxies: TrustedProxies::of(
+                    logs.trusted_proxies
+                        .into_iter()
+                        .map(|WrittenNetwork(network)| network),
+                ),
                 threads: None,
                 limits,
                 keep_going: true,
+                again: true,
             },
         };
         for path in &source.paths {
