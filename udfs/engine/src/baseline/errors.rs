@@ -11,8 +11,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
 
-use super::History;
 use super::clock::{Clock, SLOTS};
+use super::history::History;
 use super::level::LevelFilter;
 use super::linear::LinearForecast;
 use super::memory::{self, Memory};

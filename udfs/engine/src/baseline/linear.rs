@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::MIN_WINDOWS;
+use super::history::MIN_WINDOWS;
 use super::quantile::quantile;
 use crate::features::SeriesFeatures;
 use crate::series::blocks::YESTERDAY_MEDIAN;

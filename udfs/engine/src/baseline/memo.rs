@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::MetricProfile;
+use super::metric::MetricProfile;
 use crate::features::SeriesFeatures;
 use crate::series::blocks::DAY_MICROS;
 use crate::version::SCORES;

@@ -7,8 +7,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Tail;
-
 /// Windows in which it halves.
 const HALF_LIFE: f64 = 30.0;
 /// Windows after which nothing of it is left to matter.
@@ -28,12 +26,4 @@ impl Memory {
         self.peak = (before * (-std::f64::consts::LN_2 / HALF_LIFE).exp()).max(excess);
         before
     }
-}
-
-/// The excess that a lingering one is worth where alarms begin at a rate per window: less than an
-/// alarm, whatever it is.
-#[must_use]
-pub(crate) fn lingering(tail: &Tail, before: f64, alarms_per_window: f64) -> f64 {
-    let alarm = tail.excess_at(tail.p_at_rate(alarms_per_window));
-    alarm * before / (alarm + before)
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
 
-use super::MIN_WINDOWS;
 use super::clock::SLOTS;
+use super::history::MIN_WINDOWS;
 use super::quantile::quantile;
 
 /// Errors beyond this quantile are clipped before their mean is taken, so that the anomalies of

@@ -21,8 +21,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::MIN_WINDOWS;
-use super::memory::{Memory, lingering};
+use super::history::MIN_WINDOWS;
+use super::memory::Memory;
 
 /// Alarms closer than so many windows are one.
 pub const MERGE: usize = 10;
@@ -208,6 +208,14 @@ impl Tail {
     pub fn excess_at(&self, p: f64) -> f64 {
         self.law.reach((self.share / p).max(1.0).ln(), self.level)
     }
+
+    /// The excess that a lingering one is worth where alarms begin at a rate per window: less than
+    /// an alarm, whatever it is.
+    #[must_use]
+    pub(crate) fn lingering(&self, before: f64, alarms_per_window: f64) -> f64 {
+        let alarm = self.excess_at(self.p_at_rate(alarms_per_window));
+        alarm * before / (alarm + before)
+    }
 }
 
 /// How alarms become rarer beyond the level.
@@ -323,7 +331,7 @@ impl Sample {
         let remembered = excess.iter().map(|excess| {
             let before = memory.step(*excess);
             if before > *excess {
-                excess.max(lingering(&tail, before, daily))
+                excess.max(tail.lingering(before, daily))
             } else {
                 *excess
             }

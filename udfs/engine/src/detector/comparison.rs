@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::errors::ScaledError;
-use crate::baseline::{
-    ErrorEvidence, ErrorProfile, Evidence, MetricProfile, ScanProfile, Tail, lingering,
-};
+use crate::baseline::{ErrorEvidence, ErrorProfile, Evidence, MetricProfile, ScanProfile, Tail};
 use crate::forecast::{MetricForecast, WindowForecast};
 
 /// How usual errors of a detector compare with those that need no detector: of the difference to
@@ -177,7 +175,7 @@ impl Excess<'_> {
         if self.lingering <= self.size {
             return self;
         }
-        let lingering = lingering(self.tail, self.lingering, alarms_per_window);
+        let lingering = self.tail.lingering(self.lingering, alarms_per_window);
         Self {
             size: self.size.max(lingering),
             ..self

@@ -17,6 +17,7 @@
 
 mod classifier;
 mod clstm;
+mod forecast;
 mod gru;
 mod head;
 pub mod init;
@@ -37,6 +38,7 @@ pub use classifier::{Classifier, ClassifierConfig, ClassifierPredictor, DENSE_SI
 #[cfg(test)]
 pub(crate) use clstm::pooled_convolution_reference;
 pub use clstm::{CLSTM_KERNEL_SIZE, Clstm};
+pub use forecast::Forecast;
 pub use gru::Gru;
 pub use head::Head;
 pub use lstm::Lstm;
@@ -143,15 +145,6 @@ pub struct ForecasterConfig {
     pub hidden_size: usize,
     /// Forecast values per step: metrics × horizons.
     pub targets: usize,
-}
-
-/// The parameters of a Laplace distribution for every target of every step.
-#[derive(Clone, Debug)]
-pub struct Forecast {
-    /// The median, `[batch_size, seq_len, targets]`, in units of the scaled series.
-    pub location: Tensor,
-    /// Natural logarithm of the mean absolute deviation, same shape, not clamped.
-    pub log_scale: Tensor,
 }
 
 impl NetworkConfig for ForecasterConfig {

@@ -7,8 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::history::ScanHistory;
+use super::span::{Observation, SPANS, SpanSum};
 use super::table::{Interpolated, Recipe, TimeTable};
-use super::{Observation, SPANS, ScanHistory, SpanSum};
 use crate::baseline::quantile::quantile;
 
 /// A metric with more than this a window on average is no matter of chance.
@@ -66,13 +67,6 @@ pub(super) fn rates(history: &ScanHistory<'_>) -> Option<(TimeTable, Vec<f64>)> 
             interpolates: Interpolated::Logarithms,
         },
     )
-}
-
-impl SpanSum {
-    /// What was to be expected.
-    fn mean(&self) -> f64 {
-        self.habit * self.factor
-    }
 }
 
 /// How much sums of counts vary: `φF + αF²`.

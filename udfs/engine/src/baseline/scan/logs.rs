@@ -8,8 +8,9 @@
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
 
+use super::history::ScanHistory;
+use super::span::{Observation, SPANS, SpanSum};
 use super::table::{Interpolated, Recipe, TimeTable};
-use super::{Observation, SPANS, ScanHistory, SpanSum};
 use crate::baseline::clock::SLOTS;
 use crate::baseline::quantile::quantile;
 use crate::baseline::scale::StreamScale;

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
 
+use super::model::ScanModel;
+use super::span::{Observation, SPANS, SpanSum};
+use super::statistic::Statistic;
 use crate::baseline::memory::Memory;
-
-use super::{Observation, SPANS, ScanModel, SpanSum, Statistic};
 
 /// The span that says whether an anomaly goes on.
 const RECENT: usize = 1;

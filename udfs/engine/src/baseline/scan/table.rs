@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ScanHistory;
+use super::history::ScanHistory;
 use crate::baseline::clock::Clock;
 
 /// Share of the days that count as extreme on each side.

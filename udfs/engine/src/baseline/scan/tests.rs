@@ -1,9 +1,12 @@
 //! What scans find, and what they forget.
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::baseline::{Evidence, ProfileCache};
+use crate::features::SeriesFeatures;
 use crate::series::SeriesGrid;
 use crate::series::blocks::BlockLayout;
 use crate::series::time_zone::TimeZone;
