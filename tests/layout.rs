@@ -95,9 +95,6 @@ const CIRCLES: &[&str] = &[
 const LONG: &[Long] = &[
     ("src/evaluation/protocol.rs", 586),
     ("src/evaluation/run.rs", 752),
-    ("udfs/engine/src/detector/store.rs", 616),
-    ("udfs/engine/src/forecast/mod.rs", 538),
-    ("udfs/kernels/src/op.rs", 554),
 ];
 
 /// Names that files of several rooms have, and why they are one layer of each.
