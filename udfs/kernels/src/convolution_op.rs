@@ -93,7 +93,7 @@ struct ConvolutionOp {
     save: bool,
     /// Whether the gradient of the inputs is wanted.
     d_inputs: bool,
-    /// What the forward pass saved, by chunk.
+    /// Values that the forward pass saved, by chunk.
     saved: Mutex<Vec<Buffer>>,
 }
 

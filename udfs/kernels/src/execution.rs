@@ -1,4 +1,4 @@
-//! How the operations run.
+//! The instruction set and the threads that operations run with.
 
 use super::simd::Isa;
 use super::threads;
@@ -7,7 +7,7 @@ use super::threads;
 /// it decides the order of summation; small, because it is what threads share.
 pub(super) const CHUNK: usize = 32;
 
-/// How an operation runs. Results do not depend on the number of threads.
+/// The resources that an operation runs with. Results do not depend on the number of threads.
 #[derive(Clone, Copy, Debug)]
 pub struct Execution {
     /// The instruction set.

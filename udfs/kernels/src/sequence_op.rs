@@ -117,7 +117,7 @@ struct SequenceOp<C> {
     save: bool,
     /// Whether the gradient of the inputs is wanted.
     d_inputs: bool,
-    /// What the forward pass saved, by chunk.
+    /// Values that the forward pass saved, by chunk.
     saved: Mutex<Vec<Buffer>>,
     cell: PhantomData<C>,
 }

@@ -1,4 +1,4 @@
-//! The profiles of the blocks of a series, and what the windows of a block are held against.
+//! The profiles of the blocks of a series, and the evidence of their windows.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,26 +6,26 @@ use std::sync::Arc;
 use super::errors::ErrorEvidence;
 use super::memo::ProfileMemo;
 use super::metric::MetricProfile;
-use super::scan::{Deviates, ScanState};
+use super::scan::{ScanState, ZScores};
 use crate::features::SeriesFeatures;
 
-/// What is normal for a series at some time.
+/// The profiles of the metrics of a series at some time.
 #[derive(Debug, Clone)]
 pub struct Profile {
     /// One per metric; `None` where it has too few values.
     pub metrics: Vec<Option<Arc<MetricProfile>>>,
 }
 
-/// What a metric's window is held against, besides the detector's forecast.
+/// The evidence of one metric of a window that needs no detector.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Evidence {
     /// Of a metric that is judged by errors.
     Errors(ErrorEvidence),
     /// Of one that is judged by sums.
-    Scan(Deviates),
+    Scan(ZScores),
 }
 
-/// What is normal for the windows of one block.
+/// The profile of a block, and the evidence of its windows.
 #[derive(Debug, Clone)]
 pub struct BlockProfile {
     /// Shared by the blocks after one anchor.
@@ -43,7 +43,7 @@ impl BlockProfile {
     }
 }
 
-/// The profiles of consecutive blocks of one stretch, of which many share one.
+/// The profiles of consecutive blocks of one segment, of which many share one.
 #[derive(Debug, Default)]
 pub struct ProfileCache {
     /// One per metric.
@@ -75,7 +75,7 @@ impl ProfileCache {
     }
 
     /// The profile for a block; `None` where there is too little history. Every call must be for
-    /// the same stretch; they cost least in the order of time.
+    /// the same segment; they cost least in the order of time.
     pub fn of_block(
         &mut self,
         features: &SeriesFeatures<'_>,
@@ -137,8 +137,8 @@ impl Anchored {
         }
     }
 
-    /// What the windows of a block, which does not begin before the next window, are held against;
-    /// nothing without a profile.
+    /// The evidence of the windows of a block, which does not begin before the next window; empty
+    /// without a profile.
     fn evidence(
         &mut self,
         features: &SeriesFeatures<'_>,
@@ -163,8 +163,8 @@ impl Anchored {
     }
 }
 
-/// Where the history that serves a block ends: at times that are further apart the longer the
-/// history is, so that profiles cost a fixed share of its length, and others for each metric.
+/// The end of the history that serves a block, as a grid index. Ends are further apart the longer the
+/// history is, so that profiles cost a fixed share of its length, and differ from metric to metric.
 fn anchor(features: &SeriesFeatures<'_>, metric: usize, block_start: i64) -> i64 {
     let layout = features.layout();
     let age = block_start - features.grid().series_first;

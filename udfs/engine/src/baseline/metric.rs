@@ -8,17 +8,17 @@ use super::history::History;
 use super::scan::ScanProfile;
 use crate::features::SeriesFeatures;
 
-/// What is normal for one metric.
+/// The statistics of one metric.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum MetricProfile {
-    /// Habit moves it: errors of single windows.
+    /// Of a metric that its season moves: the errors of forecasts of single windows.
     Errors(Box<ErrorProfile>),
-    /// Chance moves it: sums over windows.
+    /// Of a metric that chance moves, as it does counts of requests: sums over windows.
     Scan(Box<ScanProfile>),
 }
 
 impl MetricProfile {
-    /// Learns from the history of a stretch before a grid index.
+    /// Learns from the history of a segment before a grid index.
     pub(super) fn before(
         features: &SeriesFeatures<'_>,
         metric: usize,

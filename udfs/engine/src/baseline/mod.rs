@@ -1,16 +1,15 @@
-//! What is normal for a series, learned from its own last weeks.
+//! Statistics of a series, learned from its own last weeks.
 //!
-//! A value means nothing by itself. A metric is judged in one of two ways, by what its history is
-//! like: where habit moves it, by the [errors] of forecasts of single windows; where chance
-//! moves it, as it does counts of requests, by [sums](scan) over windows. Either says how far out
-//! a window is, and a [tail] how rare that is. Every metric has its own, so that a restless
+//! A value means nothing by itself. A metric is judged in one of two ways. Where its
+//! season moves it, the [errors] of forecasts of single windows say how far out a window is; where
+//! chance moves it, as it does counts of requests, [sums](scan) over windows do. A [tail] says how
+//! rare that is. Every metric has its own, so that a restless
 //! one does not hide what the others show.
 //!
 //! Nothing is known of the series but its values, so a detector serves series that it never saw, a
-//! change of habits is learned within weeks, and nothing has to be stored per series, though it
-//! [can be](memo). Of the
-//! detector's own forecast there is no history without running it; how its errors compare with
-//! those that need no detector, training measures.
+//! change of the season is learned within weeks, and nothing has to be stored per series, though it
+//! [can be](memo). The detector's own forecast has no history unless it is run over it: training
+//! measures how its errors compare with those that need no detector.
 //!
 //! Invariant: the profile of a metric depends on the metric's windows before its anchor, at most
 //! [`BlockLayout::profile_windows`](crate::series::blocks::BlockLayout::profile_windows) of them (and what
@@ -19,12 +18,12 @@
 
 mod cache;
 pub mod clock;
+mod decaying_peak;
 pub mod errors;
 mod history;
 pub mod level;
 pub mod linear;
 pub mod memo;
-mod memory;
 mod metric;
 mod quantile;
 mod scale;
@@ -37,5 +36,5 @@ pub use history::MIN_WINDOWS;
 pub use memo::ProfileMemo;
 pub use metric::MetricProfile;
 pub use scale::StreamScale;
-pub use scan::{Deviates, ScanProfile};
+pub use scan::{ScanProfile, ZScores};
 pub use tail::Tail;

@@ -3,7 +3,7 @@
 use super::{DetectorError, Manifest};
 use crate::network::Architecture;
 
-/// What a query asks of a detector when it does not name one.
+/// The architectures that a query admits when it names no detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ArchitectureFilter {
     /// `lstm_score` and the like.

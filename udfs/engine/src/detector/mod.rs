@@ -56,9 +56,9 @@ pub struct Detector {
 /// The trained network, packed for inference.
 #[derive(Debug, Clone)]
 pub enum Network {
-    /// Of a detector that forecasts.
+    /// The network of a detector that forecasts.
     Forecaster(Predictor),
-    /// Of one that classifies.
+    /// The network of one that classifies.
     Classifier(ClassifierPredictor),
 }
 

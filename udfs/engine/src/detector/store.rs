@@ -39,7 +39,7 @@ pub struct DetectorStore {
     /// Length of the windows that shipped detectors score unless a call says another; without it
     /// there are none.
     shipped_step_micros: Option<i64>,
-    /// What is an anomaly, in the place of what each detector was trained with.
+    /// The threshold that replaces those of the detectors, if any.
     threshold: Option<ThresholdPolicy>,
     loaded: Mutex<BTreeMap<(String, u32), Arc<Detector>>>,
     bound: Mutex<BTreeMap<Binding, Arc<Detector>>>,
@@ -288,7 +288,7 @@ impl DetectorStore {
         Ok(versions)
     }
 
-    /// What the folder's `current` file says, else the newest version.
+    /// The version that the folder's `current` file names, else the newest.
     pub(super) fn current_version(
         &self,
         name: &str,

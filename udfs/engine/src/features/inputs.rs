@@ -36,7 +36,7 @@ pub struct InputWriter {
     times: HashMap<(i64, TimeZone), BlockTimes>,
 }
 
-/// What the steps of a block's pass are in time.
+/// The times of the steps of a block's pass.
 #[derive(Debug)]
 struct BlockTimes {
     /// `[steps, TIME_INPUTS]`
@@ -44,7 +44,7 @@ struct BlockTimes {
     yesterday: Yesterday,
 }
 
-/// How many windows before a window the same time yesterday was.
+/// The windows from a window back to the same time yesterday.
 #[derive(Debug)]
 enum Yesterday {
     /// There are no day inputs.
@@ -205,7 +205,7 @@ impl SeriesFeatures<'_> {
     }
 }
 
-/// Some slots; NaN outside the stretch.
+/// Some slots; NaN outside the segment.
 fn over(values: &[f64], slots: Range<i64>) -> Cow<'_, [f64]> {
     if slots.start >= 0 && slots.end <= values.len() as i64 {
         return Cow::Borrowed(&values[slots.start as usize..slots.end as usize]);

@@ -14,7 +14,7 @@ pub struct ScaleCache {
 }
 
 impl ScaleCache {
-    /// As [`SeriesFeatures::scales`]; every call must be for the same stretch.
+    /// As [`SeriesFeatures::scales`]; every call must be for the same segment.
     pub fn of_block(
         &mut self,
         features: &SeriesFeatures<'_>,

@@ -30,14 +30,14 @@ pub(super) struct MetricMedians<'a> {
 }
 
 impl<'a> SeriesFeatures<'a> {
-    /// The features of a stretch in a zone. There is none for bare lists without timestamps: their
+    /// The features of a segment in a zone. There is none for bare lists without timestamps: their
     /// time-of-day inputs are zero.
     #[must_use]
     pub fn new(layout: &'a BlockLayout, grid: &'a SeriesGrid, time_zone: Option<TimeZone>) -> Self {
         Self::with_history(layout, grid, time_zone, grid.first)
     }
 
-    /// The same for a stretch of which what is before a grid index is needed for profiles alone, which
+    /// The same for a segment of which what is before a grid index is needed for profiles alone, which
     /// may be known.
     pub(crate) fn with_history(
         layout: &'a BlockLayout,
@@ -66,19 +66,19 @@ impl<'a> SeriesFeatures<'a> {
         }
     }
 
-    /// How the series is cut into blocks.
+    /// The layout by which the series is cut into blocks.
     #[must_use]
     pub fn layout(&self) -> &'a BlockLayout {
         self.layout
     }
 
-    /// The stretch itself.
+    /// The segment itself.
     #[must_use]
     pub fn grid(&self) -> &SeriesGrid {
         self.grid
     }
 
-    /// The value of a metric at a grid index; NaN where missing or outside the stretch.
+    /// The value of a metric at a grid index; NaN where missing or outside the segment.
     #[must_use]
     pub fn value(&self, metric: usize, index: i64) -> f64 {
         at(&self.grid.metrics[metric], index - self.grid.first)
@@ -153,7 +153,7 @@ impl<'a> SeriesFeatures<'a> {
     }
 }
 
-/// A slot's value, NaN outside the stretch.
+/// A slot's value, NaN outside the segment.
 pub(super) fn at(values: &[f64], slot: i64) -> f64 {
     usize::try_from(slot)
         .ok()

@@ -1,4 +1,4 @@
-//! What forecasters read, by its formulas, and what it depends on.
+//! The inputs of forecasters are their formulas, and depend on their reach alone.
 
 use proptest::prelude::*;
 

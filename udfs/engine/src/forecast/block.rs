@@ -73,7 +73,7 @@ impl Block<'_> {
         }
     }
 
-    /// What the forward pass leaves to be judged; `None` without a profile.
+    /// The block as it waits for its forward pass; `None` without a profile.
     pub(super) fn pending(&self, windows: &[PendingWindow]) -> Option<PendingBlock> {
         let block = self.profile.as_ref()?;
         let width = self.scales.len();

@@ -9,13 +9,13 @@ mod block;
 pub mod classify;
 mod error;
 mod queue;
-mod segment;
+mod slice;
 mod status;
 mod window;
 
 pub use error::ForecastError;
 pub(crate) use queue::{BlockQueue, Work};
-pub(crate) use segment::Segment;
+pub(crate) use slice::SeriesSlice;
 pub use status::Status;
 pub use window::{MetricForecast, Normal, WindowForecast};
 
@@ -79,7 +79,7 @@ pub fn forecast(
     let mut begin = 0;
     for &Part { rows, first_row } in parts {
         let indices = grid_indices(rows.window_start, layout)?;
-        let segment = Segment {
+        let slice = SeriesSlice {
             indices: &indices,
             metrics: rows.metrics,
             series_first: indices.first().copied().unwrap_or_default(),
@@ -90,7 +90,7 @@ pub fn forecast(
         let end = begin + indices.len();
         let ids: Vec<usize> = (begin + first_row..end).collect();
         let status = &mut status[begin + first_row..end];
-        segment.queue_blocks(layout, &ids, status, &mut queue, &mut run)?;
+        slice.queue_blocks(layout, &ids, status, &mut queue, &mut run)?;
         begin = end;
     }
     run(&mut queue)?;

@@ -19,11 +19,11 @@ pub(crate) struct BlockQueue {
     writer: InputWriter,
     inputs: Vec<f32>,
     pending: Vec<PendingBlock>,
-    /// What has been run so far.
+    /// The work done so far.
     pub(crate) work: Work,
 }
 
-/// What forward passes have done.
+/// The work of forward passes.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Work {
     /// Blocks, each counted once per predictor.

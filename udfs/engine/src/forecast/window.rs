@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::baseline::{Evidence, Profile};
 
-/// What one metric of one window is held against.
+/// The value of one metric of one window, and the forecasts and evidence it is held against.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MetricForecast {
-    /// What was seen.
+    /// The observed value.
     pub value: f64,
     /// Trailing median one window before: the forecast of an untrained forecaster.
     pub baseline: f64,
@@ -15,11 +15,11 @@ pub struct MetricForecast {
     pub scale: f64,
     /// The detector's forecast.
     pub forecast: f64,
-    /// What needs no detector.
+    /// The evidence that needs no detector.
     pub evidence: Evidence,
 }
 
-/// What is normal at the time of a window.
+/// The profile that holds for a window, and its time of day.
 #[derive(Debug, Clone)]
 pub struct Normal {
     /// The series' profile.
@@ -33,6 +33,6 @@ pub struct Normal {
 pub struct WindowForecast<'a> {
     /// One per metric.
     pub metrics: &'a [Option<MetricForecast>],
-    /// What is normal there.
+    /// The profile that holds there.
     pub normal: &'a Normal,
 }

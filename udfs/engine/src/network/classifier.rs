@@ -20,7 +20,7 @@ pub const DENSE_SIZE: usize = 32;
 /// Normal and anomalous.
 const CLASSES: usize = 2;
 
-/// What determines the names and shapes of a classifier's parameters.
+/// The sizes that determine the names and shapes of a classifier's parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassifierConfig {
     /// The backbone.
@@ -135,7 +135,7 @@ impl Classifier {
 
 /// Scoring: a copy of a classifier's weights, packed to classify plain numbers.
 ///
-/// What is said of a window depends on that window and the weights only, to the last bit: not on
+/// The odds of a window depend on that window and the weights only, to the last bit: not on
 /// the other windows, its place in the batch, the size of the batch or the number of threads.
 #[derive(Clone, Debug)]
 pub struct ClassifierPredictor {

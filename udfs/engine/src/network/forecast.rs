@@ -1,4 +1,4 @@
-//! What a forecaster answers.
+//! The output of a forecaster.
 
 use candle_core::Tensor;
 

@@ -122,7 +122,7 @@ impl FromStr for Architecture {
     }
 }
 
-/// What determines the names and shapes of a network's parameters.
+/// A configuration that determines the names and shapes of a network's parameters.
 pub trait NetworkConfig {
     /// The network.
     type Network;
@@ -134,7 +134,7 @@ pub trait NetworkConfig {
     fn network(&self, vb: VarBuilder) -> Result<Self::Network>;
 }
 
-/// What determines the names and shapes of a forecaster's parameters.
+/// The sizes that determine the names and shapes of a forecaster's parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForecasterConfig {
     /// The backbone.

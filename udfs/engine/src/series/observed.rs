@@ -1,4 +1,4 @@
-//! What a query says of a value.
+//! Values as queries give them: NULL, not a number, or a number.
 
 /// A value of a metric in a window, as a query gives it.
 ///

@@ -1,30 +1,30 @@
-//! Scan statistics: what a run of windows says that no single one does.
+//! Scan statistics: sums over runs of windows, which see what no single window shows.
 //!
-//! Where chance moves a series more than habit does, as in counts of requests or in latency
+//! Where chance moves a series more than its season does, as in counts of requests or in latency
 //! quantiles of few requests, one window says little and an hour much. So sums over the last 1, 5,
-//! 15, 30 and 60 windows ([`SPANS`]) are held against what was to be expected: the habit of the
-//! time of day (`table`) and a level that follows the series robustly and has not seen the windows
-//! that it is to judge. A **deviate** says how far a sum is from that, signed and about standard
+//! 15, 30 and 60 windows ([`SPANS`]) are held against what was to be expected: the mean at that
+//! time of day (`seasonal`) and a level that follows the series robustly and has not seen the windows
+//! that it is to judge. A **z-score** says how far a sum is from that, signed and about standard
 //! normal while nothing happens. Multiscale scan statistics (Glaz, Naus & Wallenstein, "Scan
 //! Statistics", 2001) about a Kalman filter with clipped innovations (Masreliez & Martin 1977).
 //!
 //! Two rules keep an anomaly from outliving itself. When the last five windows no longer support a
 //! long sum that stands out, the long sums begin anew with them (**cut**). And windows of a sum
 //! that stands out do not move the level (**quarantine**), for so long at most that a lasting
-//! change becomes the level within some hours, and the habit within weeks.
+//! change becomes the level within some hours, and the seasonal profile within weeks.
 
 mod counts;
 mod history;
 mod logs;
 mod model;
 mod profile;
+mod seasonal;
 mod span;
 mod state;
 mod statistic;
-mod table;
 #[cfg(test)]
 mod tests;
 
-pub use profile::{Deviates, ScanProfile};
+pub use profile::{ScanProfile, ZScores};
 pub use span::SPANS;
 pub use state::ScanState;

@@ -1,17 +1,18 @@
-//! What a scan knows of the series that it runs over.
+//! The model of the series that a scan runs over.
 
 use serde::{Deserialize, Serialize};
 
+use super::seasonal::SeasonalProfile;
 use super::statistic::Statistic;
-use super::table::TimeTable;
+
 use crate::baseline::clock::Clock;
 
-/// What is usual for sums of a series.
+/// The statistics of the sums of a series.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ScanModel {
     pub(super) clock: Clock,
-    pub(super) table: TimeTable,
+    pub(super) seasonal: SeasonalProfile,
     pub(super) statistic: Statistic,
-    /// How many of [`SPANS`] are no longer than a day.
+    /// Number of [`SPANS`](super::SPANS) that are no longer than a day.
     pub(super) spans: usize,
 }

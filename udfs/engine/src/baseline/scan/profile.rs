@@ -16,33 +16,33 @@ use crate::baseline::history::MIN_WINDOWS;
 use crate::baseline::tail::Tail;
 use crate::features::SeriesFeatures;
 
-/// Days of values before there is a habit.
+/// Days of values before there is a seasonal profile.
 const MIN_DAYS: f64 = 1.5;
 /// Rounds in which the spread of the sums and the windows to leave out are found.
 const ROUNDS: usize = 3;
 /// Sums of a span that overlap more than this share of it say little more than one.
 const STRIDES_PER_SPAN: usize = 4;
 
-/// How far the sums that end with one window are from what was to be expected.
+/// The z-scores of the sums that end with one window.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Deviates {
-    /// How far below and above the sums are at most; at least 0.
+pub struct ZScores {
+    /// The largest z-scores below and above what was to be expected; at least 0.
     pub largest: [f64; 2],
-    /// What lingers of them from the windows before.
-    pub lingering: [f64; 2],
-    /// What was to be expected of the window alone, in the metric's unit.
+    /// The largest of the windows before, decayed.
+    pub decayed_peaks: [f64; 2],
+    /// The expected value of the window alone, in the metric's unit.
     pub expected: f64,
     /// Whether none of the windows before, as far as sums reach, stands out: a forecaster that has
     /// just read an anomaly expects another.
     pub is_calm: bool,
 }
 
-/// What is usual for sums of one metric, and where the scan stands at the end of the history.
+/// The statistics of the sums of one metric, and the state of the scan at the end of the history.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScanProfile {
     model: ScanModel,
     state: Box<ScanState>,
-    /// How rare deviates are, below and above.
+    /// The distributions of z-scores, below and above.
     tails: [Tail; 2],
 }
 
@@ -63,14 +63,18 @@ impl ScanProfile {
         if known < MIN_WINDOWS.max(least as usize) {
             return None;
         }
-        let (table, habits, statistic) = if counts::are_counts(&values) {
+        let (seasonal, seasonal_means, statistic) = if counts::are_counts(&values) {
             let values = &values;
-            let (table, habits) = counts::rates(&ScanHistory {
+            let (seasonal, seasonal_means) = counts::rates(&ScanHistory {
                 range,
                 values,
                 clock,
             })?;
-            (table, habits, Statistic::Counts(Counts::default()))
+            (
+                seasonal,
+                seasonal_means,
+                Statistic::Counts(Counts::default()),
+            )
         } else if let Some(offset) = logs::offset(&values) {
             let logarithms: Vec<f64> = (values.iter().map(|value| (value + offset).ln())).collect();
             let values = &logarithms;
@@ -79,16 +83,16 @@ impl ScanProfile {
                 values,
                 clock,
             };
-            let (table, habits) = logs::means(&history)?;
-            let logs = Logs::fit(&history, &habits, offset)?;
-            (table, habits, Statistic::Logs(Box::new(logs)))
+            let (seasonal, seasonal_means) = logs::means(&history)?;
+            let logs = Logs::fit(&history, &seasonal_means, offset)?;
+            (seasonal, seasonal_means, Statistic::Logs(Box::new(logs)))
         } else {
             return None;
         };
         let is_within_a_day = |span: &&usize| **span <= clock.windows_per_day();
         let mut model = ScanModel {
             clock,
-            table,
+            seasonal,
             statistic,
             spans: SPANS.iter().take_while(is_within_a_day).count(),
         };
@@ -104,24 +108,24 @@ impl ScanProfile {
             } else {
                 Purpose::LaterRound
             };
-            model.pass(range, &values, &habits, purpose, &mut found, |_| {});
+            model.pass(range, &values, &seasonal_means, purpose, &mut found, |_| {});
             moments.apply_to(&mut model.statistic);
         }
         let mut sides = [(); 2].map(|()| Vec::with_capacity(values.len()));
         let state = model.pass(
             range,
             &values,
-            &habits,
+            &seasonal_means,
             Purpose::Scoring,
             &mut |_, _| {},
             |largest| {
-                for (side, deviate) in sides.iter_mut().zip(largest) {
-                    side.push(deviate);
+                for (side, z_score) in sides.iter_mut().zip(largest) {
+                    side.push(z_score);
                 }
             },
         );
         let days = values.len() as f64 / clock.windows_per_day() as f64;
-        let [below, above] = sides.map(|side| Tail::of_deviates(&side, days));
+        let [below, above] = sides.map(|side| Tail::of_z_scores(&side, days));
         Some(Self {
             tails: [below?, above?],
             model,
@@ -129,32 +133,33 @@ impl ScanProfile {
         })
     }
 
-    /// How rare deviates below or above are.
+    /// The distribution of z-scores below or above.
     #[must_use]
     pub fn tail(&self, is_up: bool) -> &Tail {
         &self.tails[usize::from(is_up)]
     }
 
-    /// The deviate of a single window from what someone else expected. `None` where single windows
-    /// say nothing, and of rare counts, whose forecast is their median: none.
+    /// The z-score of a single window against the forecast of someone else. `None` of logarithms, where
+    /// single windows say nothing, and of rare counts, whose forecast is their median: none.
     #[must_use]
-    pub fn deviate_from(&self, value: f64, expected: f64) -> Option<f64> {
+    pub fn z_score_from(&self, value: f64, expected: f64) -> Option<f64> {
         match &self.model.statistic {
-            Statistic::Counts(counts) => counts.deviate_of_one(value, expected),
+            Statistic::Counts(counts) => counts.z_score_of_one(value, expected),
             Statistic::Logs(_) => None,
         }
     }
 
-    /// The values of a single window that are so many deviates `[below, above]` what was expected.
+    /// The values of a single window that are so many standard deviations `[below, above]` the expected
+    /// value.
     #[must_use]
-    pub fn bounds(&self, expected: f64, deviates: [f64; 2]) -> [f64; 2] {
+    pub fn bounds(&self, expected: f64, z_scores: [f64; 2]) -> [f64; 2] {
         match &self.model.statistic {
-            Statistic::Counts(counts) => counts.bounds(expected, deviates),
+            Statistic::Counts(counts) => counts.bounds(expected, z_scores),
             Statistic::Logs(_) => Logs::BOUNDS,
         }
     }
 
-    /// Where the scan stands at the end of the history.
+    /// The state of the scan at the end of the history.
     pub(in crate::baseline) fn state(&self) -> Box<ScanState> {
         self.state.clone()
     }
@@ -165,53 +170,55 @@ impl ScanProfile {
         state: &mut ScanState,
         index: i64,
         value: f64,
-    ) -> Deviates {
+    ) -> ZScores {
         let ScanModel {
             clock,
-            table,
+            seasonal,
             statistic,
             ..
         } = &self.model;
-        let habit = table.habit(*clock, index);
+        let seasonal_mean = seasonal.mean(*clock, index);
         let level = state.level();
         let is_calm = state.is_calm();
-        let observation = statistic.observe(value, habit, level, clock.slot(index));
-        let deviates = state.step(&self.model, observation, Purpose::Scoring, &mut |_, _| {});
-        let largest = largest(deviates);
-        Deviates {
+        let observation = statistic.observe(value, seasonal_mean, level, clock.slot(index));
+        let z_scores = state.step(&self.model, observation, Purpose::Scoring, &mut |_, _| {});
+        let largest = largest(z_scores);
+        ZScores {
             largest,
-            lingering: state.remember(largest),
-            expected: statistic.expected(habit, level),
+            decayed_peaks: state.hold_peaks(largest),
+            expected: statistic.expected(seasonal_mean, level),
             is_calm,
         }
     }
 }
 
 impl ScanModel {
-    /// Runs over raw values whose habits are known.
+    /// Runs over raw values whose seasonal means are known.
     fn pass(
         &self,
         range: &Range<i64>,
         values: &[f64],
-        habits: &[f64],
+        seasonal_means: &[f64],
         purpose: Purpose,
         found: &mut impl FnMut(usize, SpanSum),
         mut take: impl FnMut([f64; 2]),
     ) -> ScanState {
         let mut state = ScanState::new(&self.statistic);
-        for ((index, value), habit) in range.clone().zip(values).zip(habits) {
+        for ((index, value), seasonal_mean) in range.clone().zip(values).zip(seasonal_means) {
             let slot = self.clock.slot(index);
-            let observation = self.statistic.observe(*value, *habit, state.level(), slot);
+            let observation = self
+                .statistic
+                .observe(*value, *seasonal_mean, state.level(), slot);
             let largest = largest(state.step(self, observation, purpose, found));
-            state.remember(largest);
+            state.hold_peaks(largest);
             take(largest);
         }
         state
     }
 }
 
-/// How far deviates are out at most, below and above. NaN counts for nothing.
-fn largest(deviates: [f64; SPANS.len()]) -> [f64; 2] {
-    let most = |side: f64| deviates.iter().fold(0.0, |most: f64, z| most.max(side * z));
+/// The largest z-scores below and above; at least 0. NaN counts for nothing.
+fn largest(z_scores: [f64; SPANS.len()]) -> [f64; 2] {
+    let most = |side: f64| z_scores.iter().fold(0.0, |most: f64, z| most.max(side * z));
     [most(-1.0), most(1.0)]
 }

@@ -8,10 +8,10 @@ pub const SPANS: [usize; 5] = [1, 5, 15, 30, 60];
 /// A window as it enters the sums.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Observation {
-    /// What is summed: a count, or a clipped residual.
+    /// The term of the sum: a count, or a clipped residual.
     pub(super) value: f64,
-    /// The usual rate of the time of day, or a residual that is not clipped.
-    pub(super) habit: f64,
+    /// The mean count at that time of day; of logarithms the residual before it is clipped.
+    pub(super) reference: f64,
     /// Usual size of a residual; unused for counts.
     pub(super) scale: f64,
     pub(super) is_known: bool,
@@ -23,16 +23,16 @@ pub(super) struct SpanSum {
     /// Which of [`SPANS`].
     pub(super) number: usize,
     pub(super) value: f64,
-    pub(super) habit: f64,
+    pub(super) reference: f64,
     /// Windows with a value.
     pub(super) known: usize,
-    /// What the level before the span multiplies habits by; unused for logarithms.
+    /// The factor by which the level before the span multiplies seasonal means; unused for logarithms.
     pub(super) factor: f64,
 }
 
 impl SpanSum {
     /// The expected value of the sum; unused for logarithms.
     pub(super) fn mean(&self) -> f64 {
-        self.habit * self.factor
+        self.reference * self.factor
     }
 }

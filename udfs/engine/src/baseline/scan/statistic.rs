@@ -6,7 +6,7 @@ use super::counts::{self, CountMoments, Counts};
 use super::logs::{LogMoments, Logs};
 use super::span::{Observation, SpanSum};
 
-/// How sums are measured.
+/// The measure of sums.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Statistic {
     Counts(Counts),
@@ -28,21 +28,27 @@ impl Statistic {
         }
     }
 
-    pub(super) fn observe(&self, value: f64, habit: f64, level: f64, slot: usize) -> Observation {
+    pub(super) fn observe(
+        &self,
+        value: f64,
+        seasonal_mean: f64,
+        level: f64,
+        slot: usize,
+    ) -> Observation {
         match self {
-            Self::Counts(_) => Counts::observe(value, habit),
-            Self::Logs(logs) => logs.observe(value, habit, level, slot),
+            Self::Counts(_) => Counts::observe(value, seasonal_mean),
+            Self::Logs(logs) => logs.observe(value, seasonal_mean, level, slot),
         }
     }
 
-    pub(super) fn expected(&self, habit: f64, level: f64) -> f64 {
+    pub(super) fn expected(&self, seasonal_mean: f64, level: f64) -> f64 {
         match self {
-            Self::Counts(_) => Counts::expected(habit, level),
-            Self::Logs(logs) => logs.expected(habit, level),
+            Self::Counts(_) => Counts::expected(seasonal_mean, level),
+            Self::Logs(logs) => logs.expected(seasonal_mean, level),
         }
     }
 
-    /// What a level multiplies habits by.
+    /// The factor by which a level multiplies seasonal means.
     pub(super) fn factor(&self, level: f64) -> f64 {
         match self {
             Self::Counts(_) => level.exp(),
@@ -50,22 +56,22 @@ impl Statistic {
         }
     }
 
-    /// Whether a sum is surely less than so many deviates out.
-    pub(super) fn is_within(&self, sum: &SpanSum, deviates: f64) -> bool {
+    /// Whether the z-score of a sum is surely smaller than a limit, whatever its sign.
+    pub(super) fn is_within(&self, sum: &SpanSum, limit: f64) -> bool {
         match self {
-            Self::Counts(counts) => counts.is_within(sum, deviates),
+            Self::Counts(counts) => counts.is_within(sum, limit),
             Self::Logs(_) => false,
         }
     }
 
-    pub(super) fn deviate(&self, sum: &SpanSum) -> f64 {
+    pub(super) fn z_score(&self, sum: &SpanSum) -> f64 {
         match self {
-            Self::Counts(counts) => counts.deviate(sum),
-            Self::Logs(logs) => logs.deviate(sum),
+            Self::Counts(counts) => counts.z_score(sum),
+            Self::Logs(logs) => logs.z_score(sum),
         }
     }
 
-    /// How far the windows of a sum are off on average, on a logarithmic scale.
+    /// The mean distance of the windows of a sum from what was to be expected, on a logarithmic scale.
     pub(super) fn shift(&self, sum: &SpanSum) -> f64 {
         match self {
             Self::Counts(_) => Counts::shift(sum),
@@ -88,7 +94,7 @@ impl Statistic {
     }
 }
 
-/// What a round of learning finds out.
+/// The moments that a round of learning collects.
 pub(super) enum Moments {
     Counts(CountMoments),
     Logs(LogMoments),

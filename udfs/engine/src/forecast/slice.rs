@@ -10,7 +10,7 @@ use crate::baseline::{ProfileCache, ProfileMemo};
 use crate::features::{ScaleCache, SeriesFeatures};
 use crate::series::blocks::BlockLayout;
 use crate::series::time_zone::TimeZone;
-use crate::series::{SeriesGrid, stretches};
+use crate::series::{SeriesGrid, segments};
 
 /// So many passes more than inputs do, evidence reaches back: it remembers the windows before a block.
 /// Should it be more, it only takes longer.
@@ -22,7 +22,7 @@ const EVIDENCE_REACH: usize = 2;
 /// to the start of the series; the rows must end with the series or with a block. Then forecasts
 /// are those of the whole series, bit for bit.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Segment<'a> {
+pub(crate) struct SeriesSlice<'a> {
     /// Grid index of each row, ascending.
     pub(crate) indices: &'a [i64],
     /// One vector per metric, at least as long as `indices`; NaN and infinite as in [`crate::series::Rows`].
@@ -37,11 +37,11 @@ pub(crate) struct Segment<'a> {
     pub(crate) memo: Option<&'a Arc<ProfileMemo>>,
 }
 
-impl Segment<'_> {
+impl SeriesSlice<'_> {
     /// The rows on the grid.
-    pub(crate) fn stretches(&self, layout: &BlockLayout) -> Vec<SeriesGrid> {
+    pub(crate) fn segments(&self, layout: &BlockLayout) -> Vec<SeriesGrid> {
         let zone = self.time_zone.unwrap_or_default();
-        stretches(self.indices, self.metrics, self.series_first, layout, zone)
+        segments(self.indices, self.metrics, self.series_first, layout, zone)
     }
 
     /// Queues the blocks, running full batches, and says what is known of each row to forecast:
@@ -55,7 +55,7 @@ impl Segment<'_> {
         run: &mut dyn FnMut(&mut BlockQueue) -> Result<(), ForecastError>,
     ) -> Result<(), ForecastError> {
         let mut begin = 0;
-        for grid in &self.stretches(layout) {
+        for grid in &self.segments(layout) {
             let end = begin + grid.row_slots.len();
             let mut row = begin.max(self.first_row);
             begin = end;
