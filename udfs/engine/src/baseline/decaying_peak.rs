@@ -1,9 +1,9 @@
 //! The largest excess of the windows before, which decays.
 //!
-//! An anomaly rarely ends with its peak: the windows after it are worth a look even where their values
-//! are usual again. So each window has at least the decayed excess of those before it, which halves
-//! every 30 windows. `Tail::saturated` keeps it
-//! below every alarm, so that it orders windows and raises none: peak hold with soft saturation.
+//! An anomaly rarely ends with its peak: the windows after it are worth a look even where their
+//! values are usual again. So each window has at least the decayed excess of those before it, which
+//! halves every 30 windows. `Tail::saturated` keeps it below every alarm, so that it orders windows
+//! and raises none: peak hold with soft saturation.
 
 use serde::{Deserialize, Serialize};
 

@@ -74,8 +74,9 @@ pub(super) enum Place {
     Shipped(Architecture),
 }
 
-/// The current detector whose architecture and metrics fit. Where several fit, the one named like its
-/// architecture; where none does, the shipped one whose forecasts improve most on the trailing median.
+/// The current detector whose architecture and metrics fit. Where several fit, it is the one named
+/// like its architecture; where none does, the shipped one whose forecasts improve most on the
+/// trailing median.
 ///
 /// # Errors
 /// When there is none, several, or none fits and one cannot be read.

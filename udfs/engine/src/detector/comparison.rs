@@ -6,8 +6,8 @@ use crate::baseline::errors::ScaledError;
 use crate::baseline::{ErrorEvidence, ErrorProfile, Evidence, MetricProfile, ScanProfile, Tail};
 use crate::forecast::{MetricForecast, WindowForecast};
 
-/// The usual errors of a detector, compared with those of forecasts that need none: the window before,
-/// or the expected value of a scan. Measured in training, pooled over series.
+/// The usual errors of a detector, compared with those of forecasts that need none: the window
+/// before, or the expected value of a scan. Measured in training, pooled over series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {

@@ -12,8 +12,8 @@ use crate::series::blocks::BlockLayout;
 use crate::series::time_zone::TimeZone;
 use crate::series::{SeriesGrid, segments};
 
-/// So many passes more than inputs do, evidence reaches back: it remembers the windows before a block.
-/// Should it be more, it only takes longer.
+/// Passes by which evidence reaches back farther than inputs do: it holds the peaks of the windows
+/// before a block. Should it be more, it only takes longer.
 const EVIDENCE_REACH: usize = 2;
 
 /// Consecutive rows of one series: history, then rows to forecast.
@@ -25,7 +25,8 @@ const EVIDENCE_REACH: usize = 2;
 pub(crate) struct SeriesSlice<'a> {
     /// Grid index of each row, ascending.
     pub(crate) indices: &'a [i64],
-    /// One vector per metric, at least as long as `indices`; NaN and infinite as in [`crate::series::Rows`].
+    /// One vector per metric, at least as long as `indices`; NaN and infinite as in
+    /// [`crate::series::Rows`].
     pub(crate) metrics: &'a [Vec<f64>],
     /// Grid index of the first row of the whole series.
     pub(crate) series_first: i64,
@@ -38,7 +39,7 @@ pub(crate) struct SeriesSlice<'a> {
 }
 
 impl SeriesSlice<'_> {
-    /// The rows on the grid.
+    /// The rows on the grid, as segments.
     pub(crate) fn segments(&self, layout: &BlockLayout) -> Vec<SeriesGrid> {
         let zone = self.time_zone.unwrap_or_default();
         segments(self.indices, self.metrics, self.series_first, layout, zone)

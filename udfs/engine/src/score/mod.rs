@@ -1,12 +1,12 @@
 //! From forecasts and odds to calibrated scores.
 //!
 //! A forecaster's window has excesses: each metric is held against several forecasts, the network's
-//! among them, and the farthest counts (see [`crate::baseline`]). The tail of the series' own past says
-//! how rare each excess is. The window is as rare as the rarest of them, times their number
+//! among them, and the farthest counts (see [`crate::baseline`]). The tail of the series' own past
+//! says how rare each excess is. The window is as rare as the rarest of them, times their number
 //! (Bonferroni).
 //!
-//! A classifier's odds are one excess, and the tail of the normal windows that training held back says
-//! how rare it is: see [`Tail::of_log_odds`].
+//! A classifier's odds are one excess, and the tail of the normal windows that training held back
+//! says how rare it is: see [`Tail::of_log_odds`].
 
 mod stream;
 mod verdict;

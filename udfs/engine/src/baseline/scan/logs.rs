@@ -15,8 +15,8 @@ use crate::baseline::clock::SLOTS;
 use crate::baseline::quantile::quantile;
 use crate::baseline::scale::StreamScale;
 
-/// Offset that is added before the logarithm is taken, as a share of the median: a quantile of 0 is none
-/// that was measured.
+/// Offset that is added before the logarithm is taken, as a share of the median: a quantile of 0 is
+/// none that was measured.
 const OFFSET: f64 = 0.02;
 /// Share of values that may be 0.
 const MOST_ZEROS: f64 = 0.01;
@@ -29,7 +29,8 @@ const LEAST_WHITENESS: f64 = 0.5;
 const FAR: usize = 10;
 /// Squared differences beyond this quantile are clipped.
 const NOISE_CLIP: f64 = 0.96;
-/// Logarithms are clipped to so many standard deviations about their median before they enter the seasonal profile.
+/// Logarithms are clipped to so many standard deviations about their median before they enter the
+/// seasonal profile.
 const TABLE_CLIP: f64 = 4.0;
 /// Windows of the overall mean that each slot has seen as well.
 const PRIOR_WINDOWS: f64 = 2.0;
@@ -47,8 +48,8 @@ const LEVEL_DECAY: f64 = 0.998;
 /// Squared z-scores count at most as so much.
 const SQUARE_CLIP: f64 = 9.0;
 
-/// The offset that is added to values before their logarithm is taken; `None` unless none is below 0, nearly
-/// all are above, and they jump by factors about a level, as chance makes them.
+/// The offset that is added to values before their logarithm is taken; `None` unless none is below
+/// 0, nearly all are above, and they jump by factors about a level, as chance makes them.
 pub(super) fn offset(values: &[f64]) -> Option<f64> {
     let mut known: Vec<f64> = values
         .iter()
@@ -81,7 +82,8 @@ pub(super) fn offset(values: &[f64]) -> Option<f64> {
     is_restless.then_some(offset)
 }
 
-/// The seasonal profile of logarithms, and that of each window of the history; the values are logarithms.
+/// The seasonal profile of logarithms, and the mean of each window of the history; the values are
+/// logarithms.
 pub(super) fn means(history: &ScanHistory<'_>) -> Option<(SeasonalProfile, Vec<f64>)> {
     let mut known: Vec<f64> = history.known().collect();
     let median = quantile(&mut known, 0.5);
