@@ -147,7 +147,7 @@ pub enum DetectorError {
 }
 
 impl DetectorError {
-    /// What the user can do about it.
+    /// The hint that goes with the message.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

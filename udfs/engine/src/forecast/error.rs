@@ -16,7 +16,7 @@ pub enum ForecastError {
 }
 
 impl ForecastError {
-    /// What the user can do about it.
+    /// The hint that goes with the message.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {

@@ -10,9 +10,11 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
+use super::architecture::Architecture;
+use super::backbone::Backbone;
+use super::config::{NetworkConfig, check_inputs, check_sizes};
 use super::head::Linear;
 use super::recurrent::uniform;
-use super::{Architecture, Backbone, NetworkConfig, check_inputs, check_sizes};
 use anomalog_kernels::{ClassifierValues, Isa, PackedClassifier};
 
 /// Width of the layer before the classes (Kim & Cho: 32).

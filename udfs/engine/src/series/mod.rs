@@ -63,7 +63,7 @@ pub enum SeriesError {
 }
 
 impl SeriesError {
-    /// What the user can do about it.
+    /// The hint that goes with the message.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {

@@ -20,7 +20,7 @@ const CLIP: f64 = 0.99;
 const RARE: f64 = 1.0;
 /// Counts of the overall mean that each slot has seen as well.
 const PRIOR_COUNTS: f64 = 20.0;
-/// How far the level's logarithm strays from the seasonal profile, and how fast it comes back.
+/// Standard deviation of the level's logarithm about the seasonal profile, and its decay per window.
 const LEVEL_DEVIATION: f64 = 0.1;
 const LEVEL_DECAY: f64 = 0.995;
 /// Variance of the level's logarithm when nothing is known.

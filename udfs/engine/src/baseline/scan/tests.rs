@@ -1,4 +1,4 @@
-//! What scans find, and what they forget.
+//! Scans find what lasts, and forget what is over.
 
 use std::ops::Range;
 

@@ -46,7 +46,7 @@ pub struct UnknownTimeZone {
 }
 
 impl UnknownTimeZone {
-    /// What the user can do about it.
+    /// The hint that goes with the message.
     #[must_use]
     pub fn hint(&self) -> String {
         let last = |name: &str| -> String {
