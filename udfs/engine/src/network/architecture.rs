@@ -37,8 +37,8 @@ impl Architecture {
         }
     }
 
-    /// Steps that the recurrent layer of a [`Classifier`] takes for a window of `seq_len`; 0 if it
-    /// is too short.
+    /// Steps that the recurrent layer of a [`Classifier`](super::Classifier) takes for a window of
+    /// `seq_len`; 0 if it is too short.
     #[must_use]
     pub const fn pooled_steps(self, seq_len: usize) -> usize {
         match self {
