@@ -16,6 +16,7 @@
 //! the level there depends on), and the anchor only on the block's place in time, the metric's place
 //! in the detector and, while the series is younger than that, on its first window.
 
+mod alarm_levels;
 mod cache;
 pub mod clock;
 mod decaying_peak;
