@@ -81,22 +81,6 @@ const CIRCLES: &[&str] = &[
      src/training/descent.rs \
      src/training/fit.rs \
      src/training/mod.rs",
-    "udfs/engine/src/baseline/errors.rs \
-     udfs/engine/src/baseline/linear.rs \
-     udfs/engine/src/baseline/memo.rs \
-     udfs/engine/src/baseline/memory.rs \
-     udfs/engine/src/baseline/mod.rs \
-     udfs/engine/src/baseline/scale.rs \
-     udfs/engine/src/baseline/scan/counts.rs \
-     udfs/engine/src/baseline/scan/logs.rs \
-     udfs/engine/src/baseline/scan/mod.rs \
-     udfs/engine/src/baseline/scan/state.rs \
-     udfs/engine/src/baseline/scan/table.rs \
-     udfs/engine/src/baseline/tail.rs",
-    "udfs/engine/src/features/mod.rs \
-     udfs/engine/src/features/scale.rs",
-    "udfs/engine/src/network/head.rs \
-     udfs/engine/src/network/mod.rs",
     "udfs/src/exec/instants.rs \
      udfs/src/exec/mod.rs \
      udfs/src/exec/rule.rs \
@@ -111,9 +95,6 @@ const CIRCLES: &[&str] = &[
 const LONG: &[Long] = &[
     ("src/evaluation/protocol.rs", 586),
     ("src/evaluation/run.rs", 752),
-    ("udfs/engine/src/detector/store.rs", 616),
-    ("udfs/engine/src/forecast/mod.rs", 538),
-    ("udfs/kernels/src/op.rs", 554),
 ];
 
 /// Names that files of several rooms have, and why they are one layer of each.
