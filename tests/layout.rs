@@ -76,11 +76,6 @@ const CIRCLES: &[&str] = &[
      lab/src/study/tables/series.rs",
     "src/evaluation/report/mod.rs \
      src/evaluation/report/tables.rs",
-    "src/training/calibrate.rs \
-     src/training/dataset.rs \
-     src/training/descent.rs \
-     src/training/fit.rs \
-     src/training/mod.rs",
     "udfs/engine/src/baseline/errors.rs \
      udfs/engine/src/baseline/linear.rs \
      udfs/engine/src/baseline/memo.rs \
@@ -150,7 +145,10 @@ const STEMS: &[(&str, &str)] = &[
         "scores",
         "the room, and the file of scores that an evaluation writes",
     ),
-    ("settings", "how windows are cut, and how they are scored"),
+    (
+        "settings",
+        "how windows are cut, how they are scored, how a detector is trained",
+    ),
     ("source", "where logs come from, and how one is opened"),
     ("state", "what an export has, and where reading stands"),
     ("step", "the step of a room, and what a step is"),
