@@ -9,7 +9,7 @@ use anomalog::measures::alarms::AlarmRules;
 use anomalog_engine::network::Architecture;
 use serde::{Deserialize, Serialize};
 
-use super::Group;
+use super::group::Group;
 
 /// How architectures learn with each seed: one line each.
 const PROTOCOLS: &[Protocol] = &[

@@ -1,7 +1,7 @@
 //! One HTML page that needs nothing else: tables and charts.
 
-use super::Report;
 use super::charts::{self, Line};
+use super::contents::Report;
 use super::html::escape;
 use super::tables::tables;
 use crate::evaluation::curves::{BUDGETS, RECALLS};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Report;
+use super::contents::Report;
 use super::html::escape;
 use crate::evaluation::bootstrap::Interval;
 use crate::evaluation::lessons::Copied;
