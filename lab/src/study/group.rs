@@ -1,6 +1,6 @@
 //! Series that are judged together.
 
-use anomalog::evaluation::collection::LabelledSeries;
+use anomalog::evaluation::collections::LabelledSeries;
 
 /// Series that are judged together: weights are transferred within a group.
 #[derive(Debug, Clone)]

@@ -28,8 +28,10 @@ mod views;
 use std::time::Instant;
 
 use anomalog::commands::error::Result;
-use anomalog::evaluation::lessons::overlaps;
-use anomalog::evaluation::run::{self, RunError};
+use anomalog::evaluation::copies::overlaps;
+use anomalog::evaluation::error::RunError;
+use anomalog::evaluation::results::Evaluation;
+use anomalog::evaluation::run;
 use anomalog::progress::Counter;
 
 pub(crate) use group::Group;
@@ -100,9 +102,9 @@ fn judge(group: &Group, unit: &Unit, progress: &dyn Counter) -> Result<Vec<Line>
     let evaluation = match judged {
         Ok(evaluation) => evaluation,
         // A group may hold nothing that an architecture can learn from: the tables say so.
-        Err(RunError::Nothing(skipped)) => run::Evaluation {
+        Err(RunError::Nothing(skipped)) => Evaluation {
             skipped,
-            ..run::Evaluation::default()
+            ..Evaluation::default()
         },
         Err(other) => return Err(other.into()),
     };
@@ -123,7 +125,7 @@ fn judge(group: &Group, unit: &Unit, progress: &dyn Counter) -> Result<Vec<Line>
 
 #[cfg(test)]
 mod tests {
-    use anomalog::evaluation::collection::LabelledSeries;
+    use anomalog::evaluation::collections::LabelledSeries;
     use anomalog::evaluation::floors::random;
 
     use super::*;

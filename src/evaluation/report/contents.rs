@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use crate::evaluation::lessons::Copied;
-use crate::evaluation::run::{Evaluation, EvaluationSettings, SeriesResult, SkippedResult};
+use crate::evaluation::leak::Copied;
+use crate::evaluation::results::{Evaluation, SeriesResult, SkippedResult};
+use crate::evaluation::settings::EvaluationSettings;
 use crate::evaluation::summary::{Summary, summarise};
 
 /// Results with their summary.

@@ -5,7 +5,7 @@ use super::contents::Report;
 use super::html::escape;
 use super::tables::tables;
 use crate::evaluation::curves::{BUDGETS, RECALLS};
-use crate::evaluation::run::{FLOOR, SeriesResult};
+use crate::evaluation::results::{FLOOR, SeriesResult};
 use crate::evaluation::summary::{Summary, distinct};
 use crate::explain::Explain;
 

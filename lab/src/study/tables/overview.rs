@@ -1,7 +1,7 @@
 //! Architectures and ways to learn, beside the best floors.
 
 use anomalog::evaluation::protocol::Protocol;
-use anomalog::evaluation::run::{FLOOR, SeriesResult};
+use anomalog::evaluation::results::{FLOOR, SeriesResult};
 use anomalog_engine::network::Architecture;
 
 use super::markdown::{cell_of, header, mean_of, number, row};
