@@ -62,12 +62,10 @@ const LOOSE: [&str; 6] = [
 ];
 
 /// Files that use each other. Lists only get shorter.
-const CIRCLES: &[&str] = &[
-];
+const CIRCLES: &[&str] = &[];
 
 /// Files of more than 500 lines without their tests, and how many. Lists only get shorter.
-const LONG: &[Long] = &[
-];
+const LONG: &[Long] = &[];
 
 /// Names that files of several rooms have, and why they are one layer of each.
 const STEMS: &[(&str, &str)] = &[
