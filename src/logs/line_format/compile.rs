@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::apache::{self, Directive};
 use super::compiled::{Escape, LineFormat, Step};
+use super::configuration::format_in;
 use super::envoy;
 use super::error::{FormatError, FormatFault};
 use super::field::{Field, Holds, Span, skipped};
@@ -56,7 +57,8 @@ fn has_variable(text: &str) -> bool {
 
 /// Compiles a format, which may have a name.
 pub(super) fn compile(source: &str, name: Option<&'static str>) -> Result<LineFormat, FormatError> {
-    let (body, offset, options) = Options::split(source);
+    let text = format_in(source);
+    let (body, offset, options) = Options::split(&text);
     let pieces = Pieces {
         text: body,
         dialect: options.dialect,

@@ -17,6 +17,7 @@
 mod apache;
 mod compile;
 mod compiled;
+mod configuration;
 mod envoy;
 mod error;
 mod field;
