@@ -190,6 +190,7 @@ fn assert_counts_add_up(summary: &IngestSummary) {
 
 #[test]
 fn a_log_becomes_sorted_files_by_date_a_quarantine_and_a_marker() {
+    let reading = IngestOptions::default().fingerprint();
     let place = Place::new();
     let path = place.write("access-2021.log", small_log());
     let summary = place.ingest(&path).unwrap();
@@ -212,9 +213,9 @@ fn a_log_becomes_sorted_files_by_date_a_quarantine_and_a_marker() {
     assert_eq!(
         names,
         [
-            format!("access_logs/date=2021-01-22/{digest}-00000.parquet"),
-            format!("access_logs/date=2021-01-23/{digest}-00001.parquet"),
-            format!("log_files/{digest}.parquet"),
+            format!("access_logs/date=2021-01-22/{digest}.{reading}-00000.parquet"),
+            format!("access_logs/date=2021-01-23/{digest}.{reading}-00001.parquet"),
+            format!("log_files/{digest}.{reading}.parquet"),
             format!("quarantine/{digest}.parquet"),
         ]
     );
@@ -269,14 +270,49 @@ fn a_log_that_a_crash_left_half_published_is_completed() {
     let digest = place.ingest(&path).unwrap().files[0].digest[..16].to_owned();
     let complete = place.files();
     let root = place.warehouse.root();
-    fs::remove_file(root.join(format!("log_files/{digest}.parquet"))).unwrap();
+    let reading = IngestOptions::default().fingerprint();
+    fs::remove_file(root.join(format!("log_files/{digest}.{reading}.parquet"))).unwrap();
     let remains = root.join(format!(
-        "access_logs/date=2021-01-23/{digest}-00007.parquet"
+        "access_logs/date=2021-01-23/{digest}.{reading}-00007.parquet"
     ));
     fs::write(remains, "rows of an earlier version").unwrap();
     fs::write(root.join(format!(".staging/publishing-{digest}")), "").unwrap();
     place.ingest(&path).unwrap();
     assert_eq!(place.files(), complete);
+}
+
+#[test]
+fn a_log_is_read_again_as_a_whole_or_not_at_all() {
+    let place = Place::new();
+    let path = place.write("a.log", small_log());
+    place.ingest(&path).unwrap();
+    let before = place.files();
+    let other = IngestOptions {
+        site: Some("shop".to_owned()),
+        ..IngestOptions::default()
+    };
+    let known = place.ingest_with(&path, &other).unwrap();
+    assert_eq!(known.files[0].status, FileStatus::AlreadyIngested);
+    assert!(known.files[0].warnings[0].contains("`--again`"));
+    assert_eq!(place.files(), before);
+    let again = IngestOptions {
+        again: true,
+        ..other
+    };
+    assert_eq!(place.ingest_with(&path, &again).unwrap().totals.rows, 4);
+    let fresh = Place::new();
+    let twin = fresh.write("a.log", small_log());
+    fresh.ingest_with(&twin, &again).unwrap();
+    let names = |place: &Place| -> Vec<String> {
+        let files = place.files().into_iter().map(|(name, _)| name);
+        files.filter(|name| !name.starts_with('.')).collect()
+    };
+    assert_eq!(names(&place), names(&fresh));
+    assert_eq!(place.column(Table::AccessLogs, "site"), ["shop"; 4]);
+    // Read in the same way, it is known.
+    let same = place.ingest_with(&path, &again).unwrap();
+    assert_eq!(same.files[0].status, FileStatus::AlreadyIngested);
+    assert_eq!(same.files[0].warnings, [""; 0]);
 }
 
 #[test]

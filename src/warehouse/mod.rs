@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! <warehouse>/
-//!   access_logs/date=YYYY-MM-DD/<digest, 16 digits>-<part>.parquet
-//!   log_files/<digest, 16 digits>.parquet       written last: a file named here is ingested
+//!   access_logs/date=YYYY-MM-DD/<digest, 16 digits>.<reading, 8 digits>-<part>.parquet
+//!   log_files/<digest>.<reading>.parquet        written last: a file named here is ingested, and read so
 //!   quarantine/<digest, 16 digits>.parquet
 //!   traffic_windows/  scored_windows/           one file per date
 //!   incidents/  incident_causes/                one file per date that has any

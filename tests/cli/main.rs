@@ -8,6 +8,7 @@ mod detectors;
 mod evaluate;
 mod example;
 mod export;
+mod formats;
 mod help;
 mod incidents;
 mod ingest;

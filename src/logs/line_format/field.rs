@@ -76,10 +76,16 @@ impl Span {
                 [b'0' | b'-'] | [b'0' | b'-', b' ' | b'"', ..] | [b'-', b'1', ..] => true,
                 _ => false,
             },
-            Self::Time => bytes.first().is_some_and(u8::is_ascii_alphanumeric),
-            Self::BracketedTime => {
-                matches!(bytes, [b'[', next, ..] if next.is_ascii_alphanumeric())
-            }
+            Self::Time => is_time(bytes),
+            Self::BracketedTime => bytes.strip_prefix(b"[").is_some_and(is_time),
+        }
+    }
+
+    /// Whether text is one field of this kind and not several.
+    pub(super) fn allows(&self, text: &str) -> bool {
+        match self {
+            Self::Number | Self::Status | Self::Host => !text.contains([' ', '\t']),
+            _ => true,
         }
     }
 
@@ -89,6 +95,15 @@ impl Span {
             self,
             Self::Number | Self::Status | Self::Host | Self::BracketedTime
         )
+    }
+}
+
+/// Whether a time may begin so: with a digit, or with the name of a weekday.
+fn is_time(text: &[u8]) -> bool {
+    match text {
+        [first, ..] if first.is_ascii_digit() => true,
+        [a, b, c, b',' | b' ', ..] => [a, b, c].iter().all(|letter| letter.is_ascii_alphabetic()),
+        _ => false,
     }
 }
 

@@ -36,6 +36,9 @@ impl LineFormat {
                 None if self.may_end_at(number) => (rest, ""),
                 None => return Err(Reject::Mismatch),
             };
+            if !step.field.span.allows(text) {
+                return Err(Reject::Mismatch);
+            }
             rest = after;
             match step.field.holds {
                 Holds::Nothing => {}
@@ -157,6 +160,9 @@ impl Step {
             let end = memchr::memchr(b']', rest.as_bytes())? + 1;
             let after = rest[end..].strip_prefix(&*self.end)?;
             return Some((&rest[..end], after));
+        }
+        if is_last && escape == Escape::None {
+            return Some((rest.trim_ascii_end().strip_suffix(&*self.end)?, ""));
         }
         let first = self.end.as_bytes()[0];
         let is_quote = first == b'"' && escape != Escape::None;
