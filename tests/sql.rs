@@ -17,6 +17,8 @@
 // In a folder, so that it is no test binary of its own.
 #[path = "sql/docs.rs"]
 mod docs;
+#[path = "../udfs/src/enrich/mmdb_fixture.rs"]
+mod mmdb_fixture;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use anomalog::session::{Session, SessionOptions};
 use anomalog::warehouse::Warehouse;
 use anomalog::warehouse::commit::{Wait, Writer};
 use anomalog::warehouse::tables::DatedTableWriter;
+use anomalog_udfs::enrich::EnrichmentFiles;
 use clap::Parser;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -39,6 +42,7 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::prelude::{DataFrame, Expr, cast, ident, lit};
+use mmdb_fixture::{Value, mmdb};
 use sqllogictest::{DB, DBOutput, DefaultColumnType, Runner};
 use tempfile::TempDir;
 
@@ -74,6 +78,7 @@ struct Database {
 impl Database {
     fn new(threads: u32) -> Self {
         let folder = TempDir::new().unwrap();
+        let enrichment = places(folder.path());
         Self {
             runtime: tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -82,6 +87,7 @@ impl Database {
             warehouse: Warehouse::new(folder.path().join("warehouse")),
             options: SessionOptions {
                 threads: Some(threads),
+                enrichment,
                 ..SessionOptions::default()
             },
             files: 0,
@@ -172,7 +178,7 @@ impl Database {
         };
         let settings = Settings {
             warehouse: self.warehouse.clone(),
-            session: self.options,
+            session: self.options.clone(),
             wait: Wait::No,
             printer: Printer::new(false, true),
         };
@@ -200,7 +206,7 @@ impl Database {
     async fn build_incidents(&self) -> Result<(), Error> {
         let settings = Settings {
             warehouse: self.warehouse.clone(),
-            session: self.options,
+            session: self.options.clone(),
             printer: Printer::new(false, true),
             wait: Wait::No,
         };
@@ -209,6 +215,39 @@ impl Database {
             until: None,
         };
         incidents::build(&settings, everything).await.map(drop)
+    }
+}
+
+/// Files that know the networks of documentation.
+fn places(folder: &Path) -> EnrichmentFiles {
+    let file = |name: &str, networks: &[(&str, Value)]| {
+        let path = folder.join(name);
+        std::fs::write(&path, mmdb("Test", networks)).unwrap();
+        Some(path)
+    };
+    let country = |code| {
+        Value::Map(vec![(
+            "country",
+            Value::Map(vec![("iso_code", Value::Text(code))]),
+        )])
+    };
+    let asn = |number| Value::Map(vec![("autonomous_system_number", Value::Number(number))]);
+    EnrichmentFiles {
+        user_agents: None,
+        countries: file(
+            "countries.mmdb",
+            &[
+                ("203.0.113.0/24", country("DE")),
+                ("2001:db8::/32", country("FR")),
+            ],
+        ),
+        asns: file(
+            "asns.mmdb",
+            &[
+                ("203.0.113.0/24", asn(64_500)),
+                ("2001:db8::/32", asn(4_200_000_000)),
+            ],
+        ),
     }
 }
 

@@ -28,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use anomalog_udfs::enrich::{Enrichment, EnrichmentFiles};
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use config::{ConfigError, Job};
@@ -49,7 +50,7 @@ use crate::schema::Table;
 use crate::scores::drift::Drift;
 use crate::scores::profiles;
 use crate::scores::step::ScoreStep;
-use crate::session::{Session, SessionOptions, detector_store};
+use crate::session::{self, Session, SessionOptions, detector_store};
 use crate::units::dates::DateLimits;
 use crate::warehouse::commit::{Manifest, PartitionDate, Wait, Writer};
 use crate::warehouse::tables;
@@ -185,7 +186,18 @@ impl JobRun<'_> {
         SessionOptions {
             alarms_per_week: Some(self.job.scores.alarms_per_week),
             step: Some(self.job.windows.step),
-            ..self.session
+            enrichment: self.enrichment(),
+            ..self.session.clone()
+        }
+    }
+
+    /// Files that functions over requests read: what the command line names goes first.
+    fn enrichment(&self) -> EnrichmentFiles {
+        let (told, job) = (self.session.enrichment.clone(), &self.job.enrichment);
+        EnrichmentFiles {
+            user_agents: told.user_agents.or_else(|| job.user_agents.clone()),
+            countries: told.countries.or_else(|| job.countries.clone()),
+            asns: told.asns.or_else(|| job.asns.clone()),
         }
     }
 
@@ -240,6 +252,12 @@ impl JobRun<'_> {
             .text(windows.series_key.as_sql())
             .text(&detectors)
             .text(&incidents::digest(rules));
+        for part in Enrichment::new(self.enrichment())
+            .identity_of(windows.series_key.as_sql())
+            .map_err(session::Error::from)?
+        {
+            key.add_text(&part);
+        }
         if *retention != RetentionSettings::default() {
             key.add_value(retention);
         }

@@ -127,6 +127,7 @@ impl Session {
             ])?,
             warehouse: self.warehouse.clone(),
             detectors: Arc::clone(&self.detectors),
+            enrichment: Arc::clone(&self.enrichment),
         })
     }
 

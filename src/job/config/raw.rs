@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 
 use super::calendar::CalendarSettings;
+use super::enrichment::RawEnrichment;
 use super::outputs::{ExportSettings, HookSettings, MetricsSettings};
 use super::retrain::RetrainSettings;
 use crate::incidents::{IncidentRules, RulesError};
@@ -31,6 +32,8 @@ pub(super) struct Raw {
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) windows: RawWindows,
+    #[serde(default)]
+    pub(super) enrichment: RawEnrichment,
     #[serde(default)]
     pub(super) scores: RawScores,
     #[serde(default)]

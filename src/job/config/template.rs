@@ -49,6 +49,14 @@ paths = [{paths}]
 # Series that are elsewhere.
 # time_zones = {{ shop-us = "America/New_York" }}
 
+# Files that SQL functions over requests read, in queries and in `windows.series_key`.
+[enrichment]
+# Files in MaxMind's format for `country(client_ip)` and `asn(client_ip)`.
+# country_database = "GeoLite2-Country.mmdb"
+# asn_database = "GeoLite2-ASN.mmdb"
+# A class and a pattern a line for `user_agent_class(user_agent)`, such as `tool acme-monitor`.
+# user_agents = "user_agents.txt"
+
 [scores]
 # The detector that decides what is an anomaly, as "name" or "name@version"; without it the one
 # with the most metrics, then the best forecast, or a shipped one where none was trained.
@@ -161,6 +169,9 @@ mod tests {
             "site",
             "time_zones",
             "columns",
+            "country_database",
+            "asn_database",
+            "user_agents",
             "delimiter",
             "detector",
             "metrics",
