@@ -87,6 +87,16 @@ pub struct IngestArgs {
     #[arg(long, value_name = "CHARACTER")]
     pub delimiter: Option<char>,
 
+    /// File with a key: clients' addresses are kept as pseudonyms that share the prefixes which the
+    /// addresses share, and no line that is rejected is kept.
+    #[arg(
+        long,
+        value_name = "KEYFILE",
+        env = "ANOMALOG_PSEUDONYMISE",
+        hide_env_values = true
+    )]
+    pub pseudonymise: Option<PathBuf>,
+
     /// How to cut traffic windows.
     #[command(flatten)]
     pub windows: WindowsArgs,
@@ -106,6 +116,7 @@ impl IngestArgs {
             site: None,
             columns: None,
             delimiter: None,
+            pseudonymise: None,
             windows: WindowsArgs {
                 step: None,
                 series_key: None,

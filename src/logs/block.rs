@@ -6,11 +6,13 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::access_line::AccessLineReader;
 use super::detect::LineLayout;
 use super::json_line;
 use super::lines::{KEPT_OF_LONG_LINE, MAX_LINE, clean, line_ranges};
+use super::pseudonyms::Pseudonyms;
 use super::request::{Reject, Request};
 use super::rows::{RequestRows, RowsBuilder};
 
@@ -55,6 +57,9 @@ pub(super) struct BlockParser {
     pub(super) default_site: String,
     /// Timestamps that are taken in, microseconds since the Unix epoch.
     pub(super) times: Range<i64>,
+    /// The pseudonyms of clients. With them no text of a rejected line is kept: where its client stands
+    /// is not known.
+    pub(super) pseudonyms: Option<Arc<Pseudonyms>>,
 }
 
 impl BlockParser {
@@ -62,7 +67,7 @@ impl BlockParser {
     /// delimited file is in it.
     pub(super) fn parse(&self, block: &[u8], is_first: bool) -> ParsedBlock {
         let mut header_expected = is_first && matches!(self.layout, LineLayout::Delimited(_));
-        let mut parsed = Builder::new(block.len());
+        let mut parsed = Builder::new(block.len(), self.pseudonyms.is_none());
         let mut reader = LineReader::default();
         let mut repaired = String::new();
         // Of a block that is text as a whole, no line must be checked by itself.
@@ -86,7 +91,13 @@ impl BlockParser {
                     Ok(request) if !self.times.contains(&request.timestamp) => {
                         parsed.reject(Reject::TimestampBeyondLimits, line);
                     }
-                    Ok(request) => parsed.rows.push(&request, self.site(&request)),
+                    Ok(mut request) => {
+                        if let Some(pseudonyms) = &self.pseudonyms {
+                            request.client_ip =
+                                pseudonyms.of(&request.client_ip).into_owned().into();
+                        }
+                        parsed.rows.push(&request, self.site(&request));
+                    }
                     Err(reason) => parsed.reject(reason, line),
                 }
             }
@@ -143,6 +154,8 @@ impl LineReader {
 }
 
 struct Builder {
+    /// Whether the text of rejected lines is kept.
+    keeps_text: bool,
     rows: RowsBuilder,
     rejected: Vec<Rejected>,
     lines: u64,
@@ -151,8 +164,9 @@ struct Builder {
 }
 
 impl Builder {
-    fn new(bytes: usize) -> Self {
+    fn new(bytes: usize, keeps_text: bool) -> Self {
         Self {
+            keeps_text,
             rows: RowsBuilder::for_block(bytes),
             rejected: Vec::new(),
             lines: 0,
@@ -165,7 +179,11 @@ impl Builder {
         self.rejected.push(Rejected {
             line: self.lines,
             reason,
-            raw: raw.to_vec(),
+            raw: if self.keeps_text {
+                raw.to_vec()
+            } else {
+                Vec::new()
+            },
         });
     }
 
@@ -176,6 +194,7 @@ impl Builder {
             lines,
             blank,
             header,
+            ..
         } = self;
         ParsedBlock {
             rows: rows.finish(),
@@ -213,6 +232,7 @@ mod tests {
             forced_site: None,
             default_site: "site".to_owned(),
             times: i64::MIN..i64::MAX,
+            pseudonyms: None,
         }
     }
 

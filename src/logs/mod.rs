@@ -37,6 +37,8 @@ pub mod linked;
 mod log_format;
 mod options;
 mod pipeline;
+mod pseudonym_key;
+mod pseudonyms;
 mod publish;
 mod quarantine;
 mod reader;
@@ -62,6 +64,8 @@ pub use error::{IngestError, WriteError};
 pub use field_map::{FieldMap, FieldMapError};
 pub use log_format::LogFormat;
 pub use options::{IngestOptions, TimeLimits};
+pub use pseudonym_key::{Addresses, PseudonymError, agree as agree_on_pseudonyms, read_key};
+pub use pseudonyms::Pseudonyms;
 pub use publish::{
     ingested_digests, publication_of, remove_unpublished, request_files, short_digest,
 };
@@ -186,6 +190,7 @@ fn run(
     progress: &dyn Progress,
     cut: Cut,
 ) -> Result<IngestSummary, IngestError> {
+    agree_on_pseudonyms(warehouse, options.pseudonyms.as_deref())?;
     let threads = options
         .threads
         .or_else(|| thread::available_parallelism().ok());

@@ -2,9 +2,11 @@
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::detect::Format;
 use super::field_map::FieldMap;
+use super::pseudonyms::Pseudonyms;
 
 /// The options by which logs are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct IngestOptions {
     pub threads: Option<NonZeroUsize>,
     /// The times that requests may have.
     pub limits: TimeLimits,
+    /// The pseudonyms of clients; their addresses are kept as they are without.
+    pub pseudonyms: Option<Arc<Pseudonyms>>,
     /// Whether a log that cannot be read ends only itself, and not those after it.
     pub keep_going: bool,
 }

@@ -122,7 +122,12 @@ impl<'a> LogReader<'a> {
                 Ok(piece) => return piece,
                 Err(error) => Parsed::Unknown(error),
             },
-            Ok(Some(Block::LongLine(head))) => return Piece::Parsed(Parsed::LongLine(head)),
+            Ok(Some(Block::LongLine(mut head))) => {
+                if self.options.pseudonyms.is_some() {
+                    head.clear();
+                }
+                return Piece::Parsed(Parsed::LongLine(head));
+            }
             Ok(None) => Parsed::End {
                 digest: BytesRead::read(&self.tally, BytesRead::digest),
                 format: self.parser.as_ref().map(|(format, _)| *format),
@@ -157,14 +162,21 @@ impl<'a> LogReader<'a> {
 
     fn detect(&self, block: &[u8]) -> Result<Option<(Format, Arc<BlockParser>)>, IngestError> {
         let options = self.options;
-        let found = detect::detect(block, options.format, &options.columns)
-            .map_err(|undetected| undetected_error(self.input.name(), undetected))?;
+        let found =
+            detect::detect(block, options.format, &options.columns).map_err(|undetected| {
+                let undetected = match options.pseudonyms {
+                    Some(_) => undetected.without_text(),
+                    None => undetected,
+                };
+                undetected_error(self.input.name(), undetected)
+            })?;
         Ok(found.map(|(format, layout)| {
             let parser = BlockParser {
                 layout,
                 forced_site: options.site.clone(),
                 default_site: self.input.site.clone(),
                 times: options.limits.times(self.input.written()),
+                pseudonyms: options.pseudonyms.clone(),
             };
             (format, Arc::new(parser))
         }))

@@ -29,7 +29,7 @@ use crate::detectors::settings::ScoreSettings;
 use crate::incidents::IncidentRules;
 use crate::incremental::retention::RetentionSettings;
 use crate::intake::LogSource;
-use crate::logs::{IngestOptions, LogFormat, TimeLimits};
+use crate::logs::{IngestOptions, LogFormat, PseudonymError, TimeLimits, read_key};
 use crate::units::zones::SeriesTimeZones;
 use crate::warehouse::Warehouse;
 use crate::warehouse::settings::WindowSettings;
@@ -127,6 +127,8 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
         earliest: Some(earliest.timestamp_micros()),
         ahead_of_file: Some(raw.limits.ahead_of_file.micros()),
     };
+    let key = raw.pseudonymise.map(|path| read_key(&below(&folder, path)));
+    let pseudonyms = key.transpose()?;
     let logs = raw.logs.into_iter().map(|logs| {
         let paths = logs.paths.iter().map(|path| below(&folder, path));
         let delimiter = logs.delimiter.map(|Delimiter(delimiter)| delimiter);
@@ -139,10 +141,15 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
                 columns: logs.columns.0,
                 threads: None,
                 limits,
+                pseudonyms: pseudonyms.clone(),
                 keep_going: true,
             },
         };
         for path in &source.paths {
+            if source.is_parquet && pseudonyms.is_some() {
+                let path = path.clone();
+                return Err(PseudonymError::Parquet { path }.into());
+            }
             check_pattern(file, path)?;
         }
         Ok(source)
@@ -219,7 +226,7 @@ mod tests {
         insta::assert_snapshot!(fault("[windows.time_zones]\nshop-us = \"US\""), @r#"`job.toml` line 2, `shop-us = "US"`: no time zone `US` is known: zones have the names of the IANA database, such as `Europe/Berlin`, or are offsets, such as `+02:00`"#);
         insta::assert_snapshot!(fault("[windows]\nstep = 7"), @"`job.toml` line 2, `step = 7`: invalid type: integer `7`, expected a string");
         insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected one of `step`, `series_key`, `time_zone`, `time_zones`"#);
-        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `logs`, `limits`, `windows`, `enrichment`, `scores`, `incidents`, `calendar`, `retrain`, `export`, `metrics`, `hooks`, `retention`");
+        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `pseudonymise`, `logs`, `limits`, `windows`, `enrichment`, `scores`, `incidents`, `calendar`, `retrain`, `export`, `metrics`, `hooks`, `retention`");
         insta::assert_snapshot!(fault("[[logs]]\nformat = \"combined\""), @"`job.toml` line 1, `[[logs]]`: missing field `paths`");
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\nformat = \"clf\""), @r#"`job.toml` line 3, `format = "clf"`: expected `auto`, `common`, `combined`, `json`, `tsv`, `csv` or `parquet`"#);
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\ncolumns = { time = \"t\" }"), @r#"`job.toml` line 3, `columns = { time = "t" }`: unknown column `time` in the column map"#);

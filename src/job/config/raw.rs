@@ -27,6 +27,8 @@ pub(super) struct Raw {
     #[serde(default = "default_warehouse")]
     pub(super) warehouse: PathBuf,
     #[serde(default)]
+    pub(super) pseudonymise: Option<PathBuf>,
+    #[serde(default)]
     pub(super) logs: Vec<RawLogs>,
     #[serde(default)]
     pub(super) limits: RawLimits,

@@ -18,6 +18,9 @@ pub fn job_file(logs: &[&Path], warehouse: &Path) -> String {
 
 # Folder of the tables and detectors. Relative paths are from the folder of this file.
 warehouse = {warehouse}
+# File with a key, 64 hexadecimal digits that only its owner may read: clients' addresses are kept as
+# pseudonyms that share the prefixes which the addresses share, and no rejected line is kept.
+# pseudonymise = "/etc/anomalog/pseudonyms.key"
 
 # Where logs come from. There can be several sections `[[logs]]`.
 [[logs]]
@@ -169,6 +172,7 @@ mod tests {
             "site",
             "time_zones",
             "columns",
+            "pseudonymise",
             "country_database",
             "asn_database",
             "user_agents",
