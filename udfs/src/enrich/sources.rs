@@ -234,11 +234,20 @@ mod tests {
             text.replace(&folder.path().display().to_string(), "FOLDER")
         };
         let enrichment = Enrichment::new(files(&list));
-        insta::assert_snapshot!(told(&enrichment.user_agents().unwrap_err()), @"");
-        insta::assert_snapshot!(told(&enrichment.places(Place::Country).unwrap_err()), @"");
-        insta::assert_snapshot!(told(&enrichment.places(Place::Asn).unwrap_err()), @"");
+        insta::assert_snapshot!(told(&enrichment.user_agents().unwrap_err()), @"
+        `FOLDER/agents.txt`, line 2: expected a class (browser, app, crawler, ai_crawler, tool, scanner, empty, other) and a pattern, found `bot acme`
+        hint: a line is a class and a pattern, such as `tool acme-monitor`
+        ");
+        insta::assert_snapshot!(told(&enrichment.places(Place::Country).unwrap_err()), @"
+        `FOLDER/agents.txt` is no file in MaxMind's format (.mmdb), or damaged: invalid database: could not find MaxMind DB metadata in file
+        hint: is it still packed (.tar.gz), or only partly copied?
+        ");
+        insta::assert_snapshot!(told(&enrichment.places(Place::Asn).unwrap_err()), @r#"
+        `asn` needs a file in MaxMind's format, and none was named
+        hint: name one with `--asn-database FILE`, or in the job with `[enrichment] asn_database = "FILE"`; MaxMind (GeoLite2), DB-IP and IPinfo offer such files
+        "#);
         let missing = Enrichment::new(files(&folder.path().join("none")));
-        insta::assert_snapshot!(told(&missing.user_agents().unwrap_err()), @"");
-        insta::assert_snapshot!(told(&missing.places(Place::Country).unwrap_err()), @"");
+        insta::assert_snapshot!(told(&missing.user_agents().unwrap_err()), @"cannot read `FOLDER/none`: No such file or directory (os error 2)");
+        insta::assert_snapshot!(told(&missing.places(Place::Country).unwrap_err()), @"cannot read `FOLDER/none`: No such file or directory (os error 2)");
     }
 }

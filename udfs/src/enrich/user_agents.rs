@@ -141,7 +141,7 @@ impl FromStr for Patterns {
         let searcher = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .kind(Some(AhoCorasickKind::DFA))
             .build(texts)
             .map_err(|error| PatternError::TooMany(error.to_string()))?;
         Ok(Self { patterns, searcher })
@@ -190,6 +190,18 @@ impl Patterns {
             reached = reached.max(hit.end);
             !is_inside
         });
+    }
+}
+
+impl Patterns {
+    /// The program that matches name: names before words that may be part of one, then the first.
+    fn program(&self, found: &[Found]) -> Option<UserAgentClass> {
+        let patterns = found.iter().map(|hit| self.patterns[hit.pattern]);
+        let mut programs = patterns.filter(|pattern| pattern.class.is_program());
+        let first = programs.next()?;
+        let is_name = |pattern: &Pattern| !pattern.is_open.0;
+        let name = [first].into_iter().chain(programs).find(is_name);
+        Some(name.unwrap_or(first).class)
     }
 }
 
@@ -242,7 +254,7 @@ impl UserAgents {
         let has = |class| classes().any(|found| found == class);
         if has(UserAgentClass::Scanner) {
             UserAgentClass::Scanner
-        } else if let Some(program) = classes().find(|class| class.is_program()) {
+        } else if let Some(program) = self.ours.program(&found) {
             program
         } else if has(UserAgentClass::App) {
             UserAgentClass::App
@@ -324,6 +336,11 @@ mod tests {
                 "Mozilla/5.0 (compatible; ClaudeBot/1.0; +claudebot@anthropic.com)",
                 "ai_crawler",
             ),
+            (
+                "Mozilla/5.0 (compatible; MSIE 9.0; Windows NT 6.1; Trident/5.0)",
+                "browser",
+            ),
+            ("Mozilla/5.0 (compatible; SomethingElse/1.0)", "crawler"),
             ("CCBot/2.0 (https://commoncrawl.org/faq/)", "ai_crawler"),
             ("curl/8.5.0", "tool"),
             ("python-requests/2.31.0", "tool"),
