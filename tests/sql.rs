@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! WRITE <table> AS SELECT …       adds rows to the warehouse; absent columns get plain values
-//! BUILD WINDOWS [STEP 5m] [KEY <expression>]
+//! BUILD WINDOWS [STEP 5m] [KEY <expression>] [EXTRA <metric>,…]
 //! BUILD INCIDENTS
 //! EXPORT <name> AS SELECT …       writes a Parquet file beside the warehouse
 //! LINK <name> [ours=theirs,…]     links that file
@@ -186,6 +186,9 @@ impl Database {
     }
 
     async fn build_windows(&self, options: &str) -> Result<(), Error> {
+        let (options, extra) = options
+            .split_once("EXTRA ")
+            .map_or((options, None), |(options, extra)| (options, Some(extra)));
         let (step, key) = options
             .split_once("KEY ")
             .map_or((options, None), |(s, k)| (s, Some(k)));
@@ -195,6 +198,7 @@ impl Database {
                 .strip_prefix("STEP ")
                 .map(|step| step.trim().parse().unwrap()),
             series_key: key.map(|key| key.trim().parse().unwrap()),
+            extra_metrics: extra.map(|extra| extra.trim().parse().unwrap()),
         };
         let mut writer = Writer::open(&self.warehouse, "tests", Wait::No).await?;
         let session = self.open().await?;

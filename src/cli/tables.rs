@@ -11,6 +11,7 @@ use crate::incidents::SeverityRule;
 use crate::logs::{FieldMap, LogFormat};
 use crate::units::zones::parse_time_zone;
 use crate::units::{WindowStep, parse_instant};
+use crate::warehouse::extra_metrics::ExtraMetrics;
 use crate::warehouse::settings::SeriesKey;
 
 /// Arguments of `anomalog run`.
@@ -120,6 +121,7 @@ impl IngestArgs {
             windows: WindowsArgs {
                 step: None,
                 series_key: None,
+                extra_metrics: None,
             },
             no_windows: false,
         }
@@ -129,7 +131,7 @@ impl IngestArgs {
 /// Arguments of `anomalog windows`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Both options are remembered in the warehouse and hold for later builds.
+All options are remembered in the warehouse and hold for later builds.
 
 Examples:
   anomalog windows
@@ -144,6 +146,11 @@ pub struct WindowsArgs {
     /// or site].
     #[arg(long, value_name = "EXPRESSION")]
     pub series_key: Option<SeriesKey>,
+
+    /// Further metrics of windows: `unique_paths`, `top_client_share` and `bot_requests`; `none` for
+    /// none [default: the last build's, or none].
+    #[arg(long, value_name = "METRIC,…")]
+    pub extra_metrics: Option<ExtraMetrics>,
 }
 
 /// Arguments of `anomalog score`.

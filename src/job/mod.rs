@@ -53,6 +53,7 @@ use crate::scores::step::ScoreStep;
 use crate::session::{self, Session, SessionOptions, detector_store};
 use crate::units::dates::DateLimits;
 use crate::warehouse::commit::{Manifest, PartitionDate, Wait, Writer};
+use crate::warehouse::extra_metrics;
 use crate::warehouse::tables;
 use crate::windows::step::TrafficStep;
 use config::retrain::PeriodDays;
@@ -227,6 +228,7 @@ impl JobRun<'_> {
             &self.job.scores,
             retrain.every.map(|_| retrain.name.as_str()),
             &self.job.warehouse.table(Table::TrafficWindows),
+            &extra_metrics::traffic_windows(&self.job.windows.extra_metrics),
             store,
             champions,
         )?)
@@ -252,8 +254,11 @@ impl JobRun<'_> {
             .text(windows.series_key.as_sql())
             .text(&detectors)
             .text(&incidents::digest(rules));
+        if !windows.extra_metrics.is_empty() {
+            key.add_value(&windows.extra_metrics);
+        }
         for part in Enrichment::new(self.enrichment())
-            .identity_of(windows.series_key.as_sql())
+            .identity_of(&windows.expressions())
             .map_err(session::Error::from)?
         {
             key.add_text(&part);

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::linked::LinkedSource;
 use super::pseudonyms::{Pseudonyms, Secret};
-use super::publish::ingested_digests;
 use crate::explain::Explain;
+use crate::schema::Table;
 use crate::warehouse::Warehouse;
 
 /// The file of a warehouse that says which key it belongs to.
@@ -182,9 +182,12 @@ pub fn agree(warehouse: &Warehouse, pseudonyms: Option<&Pseudonyms>) -> Result<(
             Some(Addresses::Pseudonyms(owner.fingerprint))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let has_logs = !ingested_digests(warehouse).map_err(failed)?.is_empty()
-                || LinkedSource::load_all(warehouse).is_ok_and(|linked| !linked.is_empty());
-            has_logs.then_some(Addresses::AsTheyAre)
+            let logs = fs::read_dir(warehouse.table(Table::LogFiles));
+            let has_logs = logs.is_ok_and(|mut logs| logs.next().is_some());
+            let linked = LinkedSource::load_all(warehouse);
+            // One that cannot be read is one.
+            let has_links = !linked.is_ok_and(|linked| linked.is_empty());
+            (has_logs || has_links).then_some(Addresses::AsTheyAre)
         }
         Err(error) => return Err(failed(error)),
     };

@@ -107,11 +107,11 @@ impl<'a> TrafficStep<'a> {
             .text(Query::Traffic.text())
             .text(&settings.step.to_string())
             .text(settings.series_key.as_sql());
-        let functions = session.enrichment();
-        for part in functions
-            .identity_of(settings.series_key.as_sql())
-            .map_err(session::Error::from)?
-        {
+        if !settings.extra_metrics.is_empty() {
+            base.add_value(&settings.extra_metrics);
+        }
+        let identity = session.enrichment().identity_of(&settings.expressions());
+        for part in identity.map_err(session::Error::from)? {
             base.add_text(&part);
         }
         let traffic = traffic_of_dates(warehouse, manifest, &base, linked, &retired)?;

@@ -165,6 +165,7 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
         windows: WindowSettings {
             step: raw.windows.step,
             series_key: raw.windows.series_key,
+            extra_metrics: raw.windows.extra_metrics,
         },
         enrichment: raw.enrichment.below(|path| below(&folder, path)),
         scores: ScoreSettings {
@@ -225,7 +226,7 @@ mod tests {
         insta::assert_snapshot!(fault("[windows]\ntime_zone = \"Mars\""), @r#"`job.toml` line 2, `time_zone = "Mars"`: no time zone `Mars` is known: zones have the names of the IANA database, such as `Europe/Berlin`, or are offsets, such as `+02:00`"#);
         insta::assert_snapshot!(fault("[windows.time_zones]\nshop-us = \"US\""), @r#"`job.toml` line 2, `shop-us = "US"`: no time zone `US` is known: zones have the names of the IANA database, such as `Europe/Berlin`, or are offsets, such as `+02:00`"#);
         insta::assert_snapshot!(fault("[windows]\nstep = 7"), @"`job.toml` line 2, `step = 7`: invalid type: integer `7`, expected a string");
-        insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected one of `step`, `series_key`, `time_zone`, `time_zones`"#);
+        insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected one of `step`, `series_key`, `extra_metrics`, `time_zone`, `time_zones`"#);
         insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `pseudonymise`, `logs`, `limits`, `windows`, `enrichment`, `scores`, `incidents`, `calendar`, `retrain`, `export`, `metrics`, `hooks`, `retention`");
         insta::assert_snapshot!(fault("[[logs]]\nformat = \"combined\""), @"`job.toml` line 1, `[[logs]]`: missing field `paths`");
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\nformat = \"clf\""), @r#"`job.toml` line 3, `format = "clf"`: expected `auto`, `common`, `combined`, `json`, `tsv`, `csv` or `parquet`"#);

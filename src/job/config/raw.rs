@@ -2,7 +2,7 @@
 //!
 //! The `Default` of a struct is what a file without the section means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anomalog_engine::series::time_zone::TimeZone;
@@ -18,6 +18,7 @@ use crate::incremental::retention::RetentionSettings;
 use crate::logs::{FieldMap, LogFormat};
 use crate::units::zones::parse_time_zone;
 use crate::units::{Span, WindowStep};
+use crate::warehouse::extra_metrics::ExtraMetric;
 use crate::warehouse::settings::{SeriesKey, WindowSettings};
 
 /// The whole file as written.
@@ -142,16 +143,22 @@ impl TryFrom<String> for WrittenDate {
 pub(super) struct RawWindows {
     pub(super) step: WindowStep,
     pub(super) series_key: SeriesKey,
+    pub(super) extra_metrics: BTreeSet<ExtraMetric>,
     pub(super) time_zone: WrittenZone,
     pub(super) time_zones: BTreeMap<String, WrittenZone>,
 }
 
 impl Default for RawWindows {
     fn default() -> Self {
-        let WindowSettings { step, series_key } = WindowSettings::default();
+        let WindowSettings {
+            step,
+            series_key,
+            extra_metrics,
+        } = WindowSettings::default();
         Self {
             step,
             series_key,
+            extra_metrics,
             time_zone: WrittenZone::default(),
             time_zones: BTreeMap::new(),
         }

@@ -47,6 +47,9 @@ paths = [{paths}]
 # step = "1m"
 # SQL expression over `access_logs` that names the series of a request.
 # series_key = "site"
+# Further metrics of windows: unique_paths, top_client_share (of the most frequent client, in [0, 1])
+# and bot_requests (of crawlers, scanners and tools, by their user agents).
+# extra_metrics = []
 # Where the users of a series live: what is usual at a time of day moves with their clocks.
 # time_zone = "UTC"
 # Series that are elsewhere.
