@@ -176,19 +176,14 @@ pub fn agree(warehouse: &Warehouse, pseudonyms: Option<&Pseudonyms>) -> Result<(
     };
     let path = warehouse.root().join(OWNER);
     let stored = match fs::read(&path) {
+        // A key that nothing was read with binds no one.
+        _ if !has_logs(warehouse) => None,
         Ok(text) => {
             let owner: Owner =
                 serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
             Some(Addresses::Pseudonyms(owner.fingerprint))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let logs = fs::read_dir(warehouse.table(Table::LogFiles));
-            let has_logs = logs.is_ok_and(|mut logs| logs.next().is_some());
-            let linked = LinkedSource::load_all(warehouse);
-            // One that cannot be read is one.
-            let has_links = !linked.is_ok_and(|linked| linked.is_empty());
-            (has_logs || has_links).then_some(Addresses::AsTheyAre)
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(Addresses::AsTheyAre),
         Err(error) => return Err(failed(error)),
     };
     let given = pseudonyms.map_or(Addresses::AsTheyAre, |pseudonyms| {
@@ -207,6 +202,15 @@ pub fn agree(warehouse: &Warehouse, pseudonyms: Option<&Pseudonyms>) -> Result<(
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a warehouse has requests of any log.
+fn has_logs(warehouse: &Warehouse) -> bool {
+    let ingested = fs::read_dir(warehouse.table(Table::LogFiles));
+    let linked = LinkedSource::load_all(warehouse);
+    // A link that cannot be read is one.
+    ingested.is_ok_and(|mut logs| logs.next().is_some())
+        || !linked.is_ok_and(|linked| linked.is_empty())
 }
 
 #[cfg(test)]
@@ -250,8 +254,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let warehouse = Warehouse::new(folder.path().join("warehouse"));
         let key = |byte: u8| Pseudonyms::new(&Secret::from([byte; 32]));
-        agree(&warehouse, None).unwrap();
-        agree(&warehouse, Some(&key(1))).unwrap();
+        let logs = warehouse.table(Table::LogFiles);
+        // Without logs it belongs to none.
+        for one in [None, Some(&key(2)), Some(&key(1)), Some(&key(1))] {
+            agree(&warehouse, one).unwrap();
+        }
+        fs::create_dir_all(&logs).unwrap();
+        fs::write(logs.join("0123456789abcdef.parquet"), "").unwrap();
         agree(&warehouse, Some(&key(1))).unwrap();
         for other in [None, Some(&key(2))] {
             let error = agree(&warehouse, other).unwrap_err();
@@ -260,5 +269,8 @@ mod tests {
                 "{error}"
             );
         }
+        fs::remove_file(warehouse.root().join(OWNER)).unwrap();
+        agree(&warehouse, None).unwrap();
+        assert!(agree(&warehouse, Some(&key(1))).is_err());
     }
 }

@@ -387,3 +387,74 @@ fn a_bad_input_does_not_undo_the_good_ones_before_it() {
     "
     );
 }
+
+/// A key file that only its owner may read.
+fn key_file(work: &Workplace, name: &str, digit: &str) {
+    work.write(name, digit.repeat(64));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let owner_only = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(work.path().join(name), owner_only).unwrap();
+    }
+}
+
+#[test]
+fn pseudonyms_take_the_place_of_clients() {
+    let work = Workplace::new();
+    let line = |client: &str| LINE.replace("192.0.2.7", client);
+    let clients = [
+        "192.0.2.7",
+        "192.0.2.8",
+        "198.51.100.9",
+        "2001:db8::7",
+        "ppp.example",
+    ];
+    let log: String = clients.iter().map(|client| line(client)).collect();
+    work.write("shop.log", format!("{log}192.0.2.7 is no request\n{log}"));
+    key_file(&work, "key", "1");
+    key_file(&work, "other", "2");
+    insta::assert_snapshot!(work.run(&["ingest", "shop.log", "--pseudonymise", "key"]), @"");
+    let table = work.succeed(&["sql", "--format", "csv", "SELECT * FROM access_logs"]);
+    for client in clients {
+        assert!(!table.contains(client), "{client} is there");
+    }
+    insta::assert_snapshot!(
+        work.run(&[
+            "sql",
+            "SELECT count(*) AS requests, count(DISTINCT client_ip) AS clients,
+                    count(DISTINCT client_network(client_ip)) AS networks
+             FROM access_logs",
+        ]),
+        @""
+    );
+    insta::assert_snapshot!(
+        work.run(&["sql", "SELECT line_number, reason, octet_length(raw) AS bytes FROM quarantine"]),
+        @""
+    );
+    // What is there goes on with its key alone.
+    work.write("blog.log", LINE);
+    insta::assert_snapshot!(refuse(&work, &["blog.log"]), @"");
+    insta::assert_snapshot!(refuse(&work, &["blog.log", "--pseudonymise", "other"]), @"");
+    insta::assert_snapshot!(refuse(&work, &["shop.log", "--pseudonymise", "other"]), @"");
+    insta::assert_snapshot!(refuse(&work, &["a.parquet", "--pseudonymise", "key"]), @"");
+    work.succeed(&["ingest", "blog.log", "--pseudonymise", "key"]);
+    // A warehouse with addresses stays one.
+    let addresses = [
+        "blog.log",
+        "--warehouse",
+        "addresses",
+        "--pseudonymise",
+        "key",
+    ];
+    work.succeed(&["ingest", "blog.log", "--warehouse", "addresses"]);
+    insta::assert_snapshot!(refuse(&work, &addresses), @"");
+}
+
+#[test]
+fn what_is_no_log_is_not_shown_where_clients_are_pseudonymised() {
+    let work = Workplace::new();
+    work.write("odd.log", "192.0.2.7 says hello\n");
+    key_file(&work, "key", "1");
+    insta::assert_snapshot!(work.run(&["ingest", "odd.log", "--pseudonymise", "key"]), @"");
+}

@@ -238,3 +238,28 @@ fn an_empty_folder_of_scores_is_none() {
     ]);
     assert_eq!(counted, "has_rows\ntrue\n");
 }
+
+#[test]
+fn functions_that_need_a_file_say_so() {
+    let work = Workplace::new();
+    insta::assert_snapshot!(work.run(&["sql", "SELECT country('192.0.2.7')"]), @"");
+    insta::assert_snapshot!(work.run(&["sql", "SELECT asn('192.0.2.7')"]), @"");
+    work.write("places.mmdb", "no such file");
+    let options = [
+        "sql",
+        "--country-database",
+        "places.mmdb",
+        "SELECT country('192.0.2.7')",
+    ];
+    insta::assert_snapshot!(work.run(&options), @"");
+    work.write("agents.txt", "tool acme\nrobot x\n");
+    let options = [
+        "sql",
+        "--user-agents",
+        "agents.txt",
+        "SELECT user_agent_class('Acme/1.0')",
+    ];
+    insta::assert_snapshot!(work.run(&options), @"");
+    work.write("agents.txt", "scanner acme\n");
+    insta::assert_snapshot!(work.run(&options), @"");
+}
