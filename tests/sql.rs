@@ -238,6 +238,7 @@ fn places(folder: &Path) -> EnrichmentFiles {
     let asn = |number| Value::Map(vec![("autonomous_system_number", Value::Number(number))]);
     EnrichmentFiles {
         user_agents: None,
+        path_groups: None,
         countries: file(
             "countries.mmdb",
             &[

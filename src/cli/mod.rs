@@ -129,6 +129,16 @@ pub struct GlobalArgs {
     )]
     pub user_agents: Option<PathBuf>,
 
+    /// Patterns of paths for the SQL function `path_group`, such as `/blog/{title}`, one a line.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ANOMALOG_PATH_GROUPS",
+        hide_env_values = true
+    )]
+    pub path_groups: Option<PathBuf>,
+
     /// Threads that work at once [default: one per core].
     #[arg(long, global = true, value_name = "N", value_parser = at_least_one())]
     pub threads: Option<u32>,

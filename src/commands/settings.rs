@@ -36,6 +36,7 @@ impl Settings {
                 threads: global.threads,
                 enrichment: EnrichmentFiles {
                     user_agents: global.user_agents,
+                    path_groups: global.path_groups,
                     countries: global.country_database,
                     asns: global.asn_database,
                 },

@@ -197,6 +197,7 @@ impl JobRun<'_> {
         let (told, job) = (self.session.enrichment.clone(), &self.job.enrichment);
         EnrichmentFiles {
             user_agents: told.user_agents.or_else(|| job.user_agents.clone()),
+            path_groups: told.path_groups.or_else(|| job.path_groups.clone()),
             countries: told.countries.or_else(|| job.countries.clone()),
             asns: told.asns.or_else(|| job.asns.clone()),
         }

@@ -12,6 +12,7 @@ pub(super) struct RawEnrichment {
     country_database: Option<PathBuf>,
     asn_database: Option<PathBuf>,
     user_agents: Option<PathBuf>,
+    path_groups: Option<PathBuf>,
 }
 
 impl RawEnrichment {
@@ -20,6 +21,7 @@ impl RawEnrichment {
         let path = |path: Option<PathBuf>| path.map(|path| below(&path));
         EnrichmentFiles {
             user_agents: path(self.user_agents),
+            path_groups: path(self.path_groups),
             countries: path(self.country_database),
             asns: path(self.asn_database),
         }

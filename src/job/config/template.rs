@@ -62,6 +62,8 @@ paths = [{paths}]
 # asn_database = "GeoLite2-ASN.mmdb"
 # A class and a pattern a line for `user_agent_class(user_agent)`, such as `tool acme-monitor`.
 # user_agents = "user_agents.txt"
+# A pattern a line for `path_group(path)`, such as `/blog/{{title}}`; `path_patterns(path)` learns them.
+# path_groups = "path_groups.txt"
 
 [scores]
 # The detector that decides what is an anomaly, as "name" or "name@version"; without it the one
@@ -179,6 +181,7 @@ mod tests {
             "country_database",
             "asn_database",
             "user_agents",
+            "path_groups",
             "delimiter",
             "detector",
             "metrics",

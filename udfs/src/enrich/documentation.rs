@@ -9,7 +9,7 @@ const REQUESTS: DocSection = DocSection {
     include: true,
     label: "Requests",
     description: Some(
-        "Scalar functions over one value of a request, for queries and for series keys, such as \
+        "Functions over one value of a request, for queries and for series keys, such as \
          `site || ' ' || user_agent_class(user_agent)`. What they return depends on the value alone, and on a \
          file where one is named; each distinct value of a batch is looked at once. Values come from whoever \
          sends requests, and no text is an error.",
@@ -21,6 +21,7 @@ pub(super) fn of(name: &str) -> Option<&'static Documentation> {
     match name {
         "user_agent_class" => Some(&USER_AGENT_CLASS),
         "path_group" => Some(&PATH_GROUP),
+        "path_patterns" => Some(&PATH_PATTERNS),
         "client_network" => Some(&CLIENT_NETWORK),
         "country" => Some(&COUNTRY),
         "asn" => Some(&ASN),
@@ -68,7 +69,9 @@ static PATH_GROUP: LazyLock<Documentation> = LazyLock::new(|| {
          `{hash}`, digits by themselves and four or more inside of a word `{id}`; a part of more than 48 \
          bytes, or with a character that names do not have, becomes `{text}`. Behind `depth` parts stands \
          `*`. One path is looked at alone, so that the same path gives the same group everywhere; a name that \
-         no rule knows as a value, such as that of a person, stays.",
+         no rule knows as a value, such as that of a person, stays, unless a file of patterns has a placeholder \
+         in its place: `--path-groups FILE` or `[enrichment] path_groups`, a pattern such as \
+         `/blog/{title}` a line, written by hand or learned by `path_patterns`.",
         "path_group(path [, depth])",
     )
     .with_argument("path", "STRING: the path of a request.")
@@ -86,6 +89,41 @@ ORDER  BY path
 ```
 
 ```text
+```",
+    )
+    .build()
+});
+
+static PATH_PATTERNS: LazyLock<Documentation> = LazyLock::new(|| {
+    Documentation::builder(
+        REQUESTS,
+        "Learns which places of paths have names without end: those with more than so many different names, \
+         values aside. What stood behind the names counts as standing behind all of them. The result is a LIST \
+         of STRING, a pattern for each such place, in order, for a file that `path_group` reads; it is empty \
+         without such places. It depends on the set of paths alone: neither on their order nor on how often \
+         each came.",
+        "path_patterns(path [, names])",
+    )
+    .with_argument("path", "STRING: the path of a request. NULL is no path.")
+    .with_argument(
+        "names",
+        "A whole number from 1 to 10,000, as a literal: how many names of a place are told apart; 50 without \
+         it.",
+    )
+    .with_sql_example(
+        "\
+```sql
+SELECT path_patterns(path, 2) AS patterns
+FROM   (VALUES ('/blog/how-to/share'), ('/blog/why/share'), ('/blog/when'), ('/shop/cart'), ('/shop/17'))
+       AS t(path)
+```
+
+```text
++---------------+
+| patterns      |
++---------------+
+| [/blog/{any}] |
++---------------+
 ```",
     )
     .build()

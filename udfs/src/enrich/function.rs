@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::documentation;
+use super::learn;
 use super::networks::{PrefixLengths, address, client_network};
 use super::paths::{DEPTH, MOST_DEPTH, path_group};
 use super::places::Place;
@@ -36,7 +37,7 @@ pub fn register(registry: &mut dyn FunctionRegistry, enrichment: &Arc<Enrichment
         });
         registry.register_udf(Arc::new(function))?;
     }
-    Ok(())
+    learn::register(registry)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -183,7 +184,8 @@ impl ScalarUDFImpl for RequestFunction {
             Function::UserAgentClass => self.enrichment.user_agents().map(drop),
             Function::Country => self.enrichment.places(Place::Country).map(drop),
             Function::Asn => self.enrichment.places(Place::Asn).map(drop),
-            Function::PathGroup | Function::ClientNetwork => Ok(()),
+            Function::PathGroup => self.enrichment.path_patterns().map(drop),
+            Function::ClientNetwork => Ok(()),
         };
         if let Err(error) = ready {
             return plan_err!("{}", told(&error));
@@ -282,7 +284,12 @@ impl RequestFunction {
             }
             Function::PathGroup => {
                 let depth = numbers.first().copied().unwrap_or(DEPTH);
-                Ok(strings(texts, |path| Ok(Some(path_group(path, depth))))?)
+                let patterns = self.enrichment.path_patterns();
+                let patterns =
+                    patterns.map_err(|error| exec_datafusion_err!("{}", told(&error)))?;
+                Ok(strings(texts, |path| {
+                    Ok(Some(path_group(path, depth, patterns)))
+                })?)
             }
             Function::ClientNetwork => {
                 let default = PrefixLengths::default();

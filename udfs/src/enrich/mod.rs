@@ -6,9 +6,11 @@
 
 mod documentation;
 mod function;
+mod learn;
 #[cfg(test)]
 mod mmdb_fixture;
 mod networks;
+mod path_patterns;
 mod paths;
 mod places;
 mod sources;
@@ -17,6 +19,7 @@ mod user_agents;
 
 pub use function::register;
 pub use networks::{PrefixLengths, client_network};
+pub use path_patterns::PathPatternError;
 pub use places::{Place, PlacesError};
 pub use sources::{Enrichment, EnrichmentError, EnrichmentFiles};
 pub use user_agents::{PatternError, UserAgentClass};

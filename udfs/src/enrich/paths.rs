@@ -2,7 +2,7 @@
 //!
 //! This looks at one path alone and knows no other, so that it gives the same in any query. A name
 //! that no rule knows as a value stays as it is: how many such names there are, only all paths
-//! together tell.
+//! together tell: [patterns](super::path_patterns) may be given for them.
 //!
 //! A part of a path, which lies between two slashes, is cut into words. The rules, in the order in
 //! which they are tried:
@@ -19,6 +19,8 @@
 
 use std::borrow::Cow;
 
+use super::path_patterns::PathPatterns;
+
 /// Parts of a path that are kept where nothing else is said.
 pub(super) const DEPTH: usize = 8;
 /// Most parts that can be kept.
@@ -34,8 +36,9 @@ const LONG_TOKEN: usize = 20;
 /// Digits inside of a word that make a number: fewer are in `mp3`, `h264` and `utf8`.
 const LONG_NUMBER: usize = 4;
 
-/// The group of a path: at most `depth` of its parts, values replaced by placeholders.
-pub(super) fn path_group(path: &str, depth: usize) -> String {
+/// The group of a path: at most `depth` of its parts, values replaced by placeholders, and names that
+/// patterns have placeholders for by those.
+pub(super) fn path_group(path: &str, depth: usize, patterns: Option<&PathPatterns>) -> String {
     let Some(path) = local_path(path) else {
         return "{text}".to_owned();
     };
@@ -45,6 +48,7 @@ pub(super) fn path_group(path: &str, depth: usize) -> String {
     let mut group = String::with_capacity(path.len().min(256));
     let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
     let mut kept = 0;
+    let mut place = patterns.map(PathPatterns::root);
     while let Some(part) = parts.next() {
         group.push('/');
         if kept == depth {
@@ -52,12 +56,20 @@ pub(super) fn path_group(path: &str, depth: usize) -> String {
             return group;
         }
         kept += 1;
+        let start = group.len();
         if is_year(part.as_bytes()) && parts.next_if(|part| is_month(part.as_bytes())).is_some() {
             parts.next_if(|part| is_day(part.as_bytes()));
             group.push_str("{date}");
         } else {
             push_part(&mut group, part);
         }
+        place = place.and_then(|place| {
+            let (placeholder, next) = place.follow(&group[start..])?;
+            if let Some(placeholder) = placeholder {
+                group.replace_range(start.., placeholder);
+            }
+            Some(next)
+        });
     }
     if path.ends_with('/') {
         group.push('/');
@@ -315,6 +327,11 @@ mod tests {
 
     use super::*;
 
+    /// Without patterns.
+    fn path_group(path: &str, depth: usize) -> String {
+        super::path_group(path, depth, None)
+    }
+
     #[test]
     fn values_become_placeholders() {
         for (path, group) in [
@@ -378,6 +395,19 @@ mod tests {
         }
         assert_eq!(path_group("/a/b/c/d", 2), "/a/b/*");
         assert_eq!(path_group("/a/b/", 2), "/a/b/");
+    }
+
+    #[test]
+    fn names_become_what_patterns_have_for_them() {
+        let patterns = "/blog/{title}\n/u/{id}/{tab}".parse().unwrap();
+        for (path, group) in [
+            ("/blog/how-to/4711", "/blog/{title}/{id}"),
+            ("/blog/2026/03/04/how-to", "/blog/{title}/how-to"),
+            ("/u/17/likes/", "/u/{id}/{tab}/"),
+            ("/shop/cart", "/shop/cart"),
+        ] {
+            assert_eq!(super::path_group(path, DEPTH, Some(&patterns)), group);
+        }
     }
 
     #[test]

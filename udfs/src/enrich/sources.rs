@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use anomalog_engine::detector::hex_sha256;
 use thiserror::Error;
 
+use super::path_patterns::{PathPatternError, PathPatterns};
 use super::places::{Place, Places, PlacesError};
 use super::user_agents::{PatternError, UserAgents};
 
@@ -18,6 +19,8 @@ const PATH_GROUPS: &str = "1";
 pub struct EnrichmentFiles {
     /// Patterns of user agents that go before those that are shipped.
     pub user_agents: Option<PathBuf>,
+    /// Patterns of paths, a line each.
+    pub path_groups: Option<PathBuf>,
     /// Countries of addresses, in MaxMind's format.
     pub countries: Option<PathBuf>,
     /// Autonomous systems of addresses, in MaxMind's format.
@@ -40,7 +43,7 @@ pub enum EnrichmentError {
     /// A file of places cannot be used.
     #[error(transparent)]
     Places(#[from] PlacesError),
-    /// A list of user agents cannot be read.
+    /// A list cannot be read.
     #[error("cannot read `{}`: {source}", .path.display())]
     Read {
         /// The file.
@@ -55,6 +58,14 @@ pub enum EnrichmentError {
         path: PathBuf,
         /// Which, and why.
         source: PatternError,
+    },
+    /// A list of patterns of paths has a line that is none.
+    #[error("`{}`, {source}", .path.display())]
+    PathPattern {
+        /// The file.
+        path: PathBuf,
+        /// Which, and why.
+        source: PathPatternError,
     },
 }
 
@@ -77,9 +88,19 @@ impl EnrichmentError {
                 "countries and autonomous systems are often in two files: name the other one".into()
             }
             Self::Pattern { .. } => "a line is a class and a pattern, such as `tool acme-monitor`".into(),
+            Self::PathPattern { .. } => {
+                "a line is a path with placeholders, as `path_patterns(path)` learns them".into()
+            }
             Self::Places(PlacesError::Read { .. }) | Self::Read { .. } => return None,
         })
     }
+}
+
+/// What a list of the user's says, and the digest of its file.
+#[derive(Debug)]
+struct Listed<T> {
+    list: T,
+    digest: String,
 }
 
 type Opened<T> = OnceLock<Result<T, Arc<EnrichmentError>>>;
@@ -88,7 +109,8 @@ type Opened<T> = OnceLock<Result<T, Arc<EnrichmentError>>>;
 #[derive(Debug, Default)]
 pub struct Enrichment {
     files: EnrichmentFiles,
-    user_agents: Opened<(UserAgents, String)>,
+    user_agents: Opened<Listed<UserAgents>>,
+    path_patterns: Opened<Listed<PathPatterns>>,
     countries: Opened<Places>,
     asns: Opened<Places>,
 }
@@ -120,10 +142,20 @@ impl Enrichment {
         let opened = self
             .user_agents
             .get_or_init(|| read_user_agents(path).map_err(Arc::new));
-        opened
-            .as_ref()
-            .map(|(agents, _)| agents)
-            .map_err(Arc::clone)
+        let agents = opened.as_ref().map_err(Arc::clone)?;
+        Ok(&agents.list)
+    }
+
+    /// The patterns of paths, if a file of them was named.
+    pub(super) fn path_patterns(&self) -> Result<Option<&PathPatterns>, Arc<EnrichmentError>> {
+        let Some(path) = &self.files.path_groups else {
+            return Ok(None);
+        };
+        let opened = self
+            .path_patterns
+            .get_or_init(|| read_path_patterns(path).map_err(Arc::new));
+        let patterns = opened.as_ref().map_err(Arc::clone)?;
+        Ok(Some(&patterns.list))
     }
 
     /// The file of places that is asked for.
@@ -151,12 +183,16 @@ impl Enrichment {
         if names("user_agent_class") {
             self.user_agents()?;
             identity.push(hex_sha256(UserAgents::shipped().as_bytes()));
-            if let Some(Ok((_, digest))) = self.user_agents.get() {
-                identity.push(digest.clone());
+            if let Some(Ok(listed)) = self.user_agents.get() {
+                identity.push(listed.digest.clone());
             }
         }
         if names("path_group") {
+            self.path_patterns()?;
             identity.push(PATH_GROUPS.to_owned());
+            if let Some(Ok(listed)) = self.path_patterns.get() {
+                identity.push(listed.digest.clone());
+            }
         }
         for (place, function) in [(Place::Country, "country"), (Place::Asn, "asn")] {
             if names(&format!("{function}(")) || names(&format!("{function} (")) {
@@ -167,16 +203,33 @@ impl Enrichment {
     }
 }
 
-fn read_user_agents(path: &Path) -> Result<(UserAgents, String), EnrichmentError> {
+fn read_list(path: &Path) -> Result<(String, String), EnrichmentError> {
     let text = std::fs::read_to_string(path).map_err(|source| EnrichmentError::Read {
         path: path.to_owned(),
         source,
     })?;
-    let agents = UserAgents::new(Some(&text)).map_err(|source| EnrichmentError::Pattern {
+    let digest = hex_sha256(text.as_bytes());
+    Ok((text, digest))
+}
+
+fn read_user_agents(path: &Path) -> Result<Listed<UserAgents>, EnrichmentError> {
+    let (text, digest) = read_list(path)?;
+    let list = UserAgents::new(Some(&text)).map_err(|source| EnrichmentError::Pattern {
         path: path.to_owned(),
         source,
     })?;
-    Ok((agents, hex_sha256(text.as_bytes())))
+    Ok(Listed { list, digest })
+}
+
+fn read_path_patterns(path: &Path) -> Result<Listed<PathPatterns>, EnrichmentError> {
+    let (text, digest) = read_list(path)?;
+    let list = text
+        .parse()
+        .map_err(|source| EnrichmentError::PathPattern {
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(Listed { list, digest })
 }
 
 const fn no_file(place: Place) -> EnrichmentError {

@@ -16,13 +16,18 @@ pub(super) fn map(
     texts: &ArrayRef,
     function: impl FnOnce(&StringViewArray) -> Result<ArrayRef>,
 ) -> Result<ArrayRef> {
-    let (distinct, place_of_row) = distinct(texts)?;
+    let (distinct, place_of_row) = places(texts)?;
     let values = function(&distinct)?;
     Ok(take(&values, &place_of_row, None)?)
 }
 
+/// The texts of an array that differ, but for some that may be there twice.
+pub(super) fn distinct(texts: &ArrayRef) -> Result<StringViewArray> {
+    Ok(places(texts)?.0)
+}
+
 /// The texts of an array that differ, and which of them each row has.
-fn distinct(texts: &ArrayRef) -> Result<(StringViewArray, UInt32Array)> {
+fn places(texts: &ArrayRef) -> Result<(StringViewArray, UInt32Array)> {
     if let Some(dictionary) = texts.as_any_dictionary_opt() {
         let values = cast(dictionary.values(), &DataType::Utf8View)?;
         let values = values.as_string_view();
