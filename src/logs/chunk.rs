@@ -258,6 +258,7 @@ mod tests {
             forced_site: None,
             default_site: "site".to_owned(),
             times: i64::MIN..i64::MAX,
+            pseudonyms: None,
         };
         parser.parse(lines.concat().as_bytes(), true).rows
     }

@@ -192,7 +192,7 @@ mod tests {
         Pseudonyms::new(&Secret::from(PUBLISHED))
     }
 
-    /// IPv4 is from the sample trace of Crypto-PAn 1.0, IPv6 from PyPI's `yacryptopan` 1.0.2.
+    /// IPv4 is from the sample trace of Crypto-PAn 1.0, IPv6 from the package `yacryptopan` 1.0.2.
     #[test]
     fn addresses_have_their_published_pseudonyms() {
         let pseudonyms = published();

@@ -115,6 +115,7 @@ mod tests {
             forced_site: None,
             default_site: "site".to_owned(),
             times: i64::MIN..i64::MAX,
+            pseudonyms: None,
         };
         let lines = b"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n\
             1.2.3.4 - - [21/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n";

@@ -244,9 +244,10 @@ fn date(text: &[u8]) -> Option<usize> {
         return None;
     }
     let length = if text.get(4) == Some(&b'-') && is_month(part(5, 7)) {
-        match text.get(7) == Some(&b'-') && is_day(part(8, 10)) {
-            true => 10,
-            false => 7,
+        if text.get(7) == Some(&b'-') && is_day(part(8, 10)) {
+            10
+        } else {
+            7
         }
     } else if is_month(part(4, 6)) && is_day(part(6, 8)) {
         8

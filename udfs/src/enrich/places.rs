@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anomalog_engine::detector::hex_sha256;
-use maxminddb::{MaxMindDbError, PathElement, Reader};
+use maxminddb::{MaxMindDbError, PathElement, Reader, WithinOptions};
 use thiserror::Error;
 
 /// Records that are looked at before a file is refused because it does not have what is asked for.
@@ -127,7 +127,7 @@ impl Places {
 
     /// Whether one of the first records has what is asked for.
     fn has(&self, place: Place) -> Result<bool, MaxMindDbError> {
-        for network in self.reader.networks(Default::default())?.take(PROBED) {
+        for network in self.reader.networks(WithinOptions::default())?.take(PROBED) {
             let record = network?;
             let found = match place {
                 Place::Country => country_of(&record)?.is_some(),

@@ -32,7 +32,8 @@ fn places(texts: &ArrayRef) -> Result<(StringViewArray, UInt32Array)> {
         let values = cast(dictionary.values(), &DataType::Utf8View)?;
         let values = values.as_string_view();
         // One place more, for rows without a key.
-        let places = UInt32Array::from_iter((0..values.len() as u32).map(Some).chain([None]));
+        let places = (0..values.len() as u32).map(Some).chain([None]);
+        let places = places.collect::<UInt32Array>();
         let with_null = take(values, &places, None)?;
         let none = values.len() as u32;
         let keys = dictionary.keys();

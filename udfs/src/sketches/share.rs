@@ -33,7 +33,7 @@ enum Counts {
     /// Hashes, ascending, and how often each came.
     Few(Vec<(u64, u64)>),
     /// How many hashes fell into each bucket.
-    Many(Box<[u64; BUCKETS]>),
+    Many(Vec<u64>),
 }
 
 impl Default for Counts {
@@ -78,7 +78,7 @@ impl Counts {
         if let Self::Few(counts) = self
             && counts.len() > MOST_VALUES
         {
-            let mut buckets = Box::new([0; BUCKETS]);
+            let mut buckets = vec![0; BUCKETS];
             for (hash, count) in counts {
                 buckets[bucket(*hash)] += *count;
             }
@@ -187,7 +187,10 @@ impl Sketch for ShareSketch {
                     .ok_or(damaged)?
                     .map(u64::from_le_bytes)
                     .collect();
-                Counts::Many(counts.try_into().map_err(|_| damaged)?)
+                if counts.len() != BUCKETS {
+                    return Err(damaged);
+                }
+                Counts::Many(counts)
             }
             _ => return Err(damaged),
         };
