@@ -37,7 +37,12 @@ fn places(texts: &ArrayRef) -> Result<(StringViewArray, UInt32Array)> {
         let with_null = take(values, &places, None)?;
         let none = values.len() as u32;
         let keys = dictionary.keys();
-        let key_of_row = dictionary.normalized_keys();
+        // Without values, no key is one.
+        let key_of_row = if values.is_empty() {
+            vec![0; keys.len()]
+        } else {
+            dictionary.normalized_keys()
+        };
         let place = |row: usize| {
             if keys.is_null(row) {
                 none
@@ -129,5 +134,12 @@ mod tests {
             assert_eq!(found, expected[2..5], "{data_type}");
         }
         assert_eq!(lengths(&plain.slice(0, 0)).0, [""; 0]);
+        let nothing: ArrayRef = Arc::new(StringArray::new_null(2));
+        let int8 = Box::new(DataType::Int8);
+        let nothing = cast(
+            &nothing,
+            &DataType::Dictionary(int8, Box::new(DataType::Utf8)),
+        );
+        assert_eq!(lengths(&nothing.unwrap()).0, ["none"; 2]);
     }
 }
