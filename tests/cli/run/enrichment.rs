@@ -8,13 +8,13 @@ use crate::Workplace;
 fn job(front: &str, behind: &str) -> Workplace {
     let work = Workplace::new();
     work.write(
-        "logs/shop.log",
+        "shop.log",
         "192.0.2.7 - - [02/Mar/2026:10:00:00 +0000] \"GET /a HTTP/1.1\" 200 12 \"-\" \"curl/8.5.0\"\n\
          192.0.2.8 - - [02/Mar/2026:10:00:01 +0000] \"GET /b HTTP/1.1\" 200 12 \"-\" \"Acme/1.0\"\n",
     );
     work.write(
         "job.toml",
-        format!("{front}\n[[logs]]\npaths = [\"logs\"]\n{behind}"),
+        format!("{front}\n[[logs]]\npaths = [\"shop.log\"]\n{behind}"),
     );
     work
 }
@@ -96,7 +96,7 @@ fn a_job_goes_on_with_the_key_that_it_began_with() {
     assert_eq!(work.succeed(&clients), "clients,networks\n2,1\n");
     write_key("2");
     insta::assert_snapshot!(work.run(&["run"]), @"");
-    work.write("job.toml", "[[logs]]\npaths = [\"logs\"]\n");
+    work.write("job.toml", "[[logs]]\npaths = [\"shop.log\"]\n");
     insta::assert_snapshot!(work.run(&["run"]), @"");
     work.write(
         "job.toml",

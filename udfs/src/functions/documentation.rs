@@ -267,7 +267,7 @@ static TOP_SHARE: LazyLock<Documentation> = LazyLock::new(|| {
         "Computes which share of the rows has the most frequent value. The result is a DOUBLE in (0, 1], \
          without unit, NULL where there is no value. Up to 1,024 distinct values it is exact but for \
          collisions of 64-bit hashes; beyond, it is the share of the fullest of 4,096 buckets that values \
-         are hashed to: never too low, and of evenly spread values about a thousandth too high.",
+         are hashed to: never too low, and where values are evenly spread up to about 0.004 too high.",
         "top_share(value)",
     )
     .with_argument(

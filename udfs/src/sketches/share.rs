@@ -2,7 +2,8 @@
 //!
 //! Up to 1024 distinct values each is counted. Beyond, values are counted in 4096 buckets by their hash:
 //! one row of a count-min sketch (Cormode & Muthukrishnan, "An improved data stream summary", 2005),
-//! whose fullest bucket is never less full than the most frequent value is frequent. Sketches of heavy
+//! whose fullest bucket is never less full than the most frequent value is frequent; of values that are
+//! evenly spread it has some thousandths of the rows at most. Sketches of heavy
 //! hitters with better bounds (Misra & Gries; Metwally, Agrawal & El Abbadi) depend on the order of
 //! values or of merging.
 
@@ -241,7 +242,7 @@ mod tests {
             let found = of(values).top_share().unwrap();
             let truth = (1 + repeats) as f64 / (distinct as usize + repeats) as f64;
             assert!(
-                (0.0..0.002).contains(&(found - truth)),
+                (0.0..0.005).contains(&(found - truth)),
                 "{distinct}: {found}, {truth}"
             );
         }
