@@ -10,6 +10,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::error::ArrowError;
+use datafusion::parquet::errors::ParquetError;
+
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
@@ -139,6 +143,73 @@ impl MissingColumn {
 impl Explain for MissingColumn {
     fn hint(&self) -> Option<Cow<'_, str>> {
         self.hint.as_deref().map(Cow::Borrowed)
+    }
+}
+
+/// A table in a file of its own, CSV or Parquet, that cannot be read or does not hold what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum TableFileError {
+    /// The file cannot be opened.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is not CSV.
+    #[error("`{}` is no CSV file", .path.display())]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ArrowError,
+    },
+    /// It is not Parquet.
+    #[error("`{}` is no Parquet file", .path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ParquetError,
+    },
+    /// A column is missing.
+    #[error(transparent)]
+    MissingColumn(#[from] MissingColumn),
+    /// A column has another type.
+    #[error("column `{column}` of `{}` is {found}, expected {expected}", .path.display())]
+    Type {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: &'static str,
+        /// Its type.
+        found: DataType,
+        /// The type needed.
+        expected: &'static str,
+    },
+    /// A value that makes no sense.
+    #[error("row {row} of `{}`: `{column}` is {found}, expected {expected}", .path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// Its row, from 1, the header not counted.
+        row: usize,
+        /// The column.
+        column: &'static str,
+        /// What is there.
+        found: String,
+        /// What is needed.
+        expected: String,
+    },
+}
+
+impl Explain for TableFileError {
+    fn inner(&self) -> Option<&dyn Explain> {
+        match self {
+            Self::File(error) => Some(error),
+            Self::MissingColumn(error) => Some(error),
+            Self::Csv { .. } | Self::Parquet { .. } | Self::Type { .. } | Self::Entry { .. } => {
+                None
+            }
+        }
     }
 }
 

@@ -35,7 +35,7 @@
 //! - A table is a function of others, date by date; what it is a function of is its key, the version
 //!   of the code included ([`incremental`]).
 //! - "No traffic" and "no log" are different facts: zero and NULL ([`schema`]).
-//! - What a detector is judged on, it never learned from ([`evaluation::lessons`]).
+//! - What a detector is judged on, it never learned from ([`evaluation::training_sets`]).
 //! - SQL that defines a table lies in `queries/`, never in a Rust string, and is told which tables it
 //!   reads ([`session::queries`]).
 //! - Only [`session`] builds a query context; only [`cli::printer`] writes to the terminal.

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anomalog::commands;
-use anomalog::evaluation::collection::{self, CollectionError, LabelledSeries};
+use anomalog::evaluation::collections::{self, CollectionError, LabelledSeries};
 use anomalog::explain::Explain;
 use anomalog::simulation::{COUNTED, Simulation, SimulationError, count};
 use anomalog::training::dataset::Series;
@@ -133,7 +133,7 @@ impl Lessons {
     pub(crate) fn gather(sources: &Sources) -> Result<Self, PretrainingError> {
         let mut lessons = Self::default();
         for list in &sources.lists {
-            for series in collection::read(list)? {
+            for series in collections::read(list)? {
                 if UNLICENSED.contains(&series.dataset.as_str()) {
                     return Err(PretrainingError::Unlicensed {
                         file: series.file,

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anomalog::evaluation::collection::{
-    About, CollectionError, LabelledSeries, METRIC, MOST_WINDOWS_PER_ROW, Rows,
+use anomalog::evaluation::collections::{
+    About, CollectionError, LabelledSeries, METRIC, MOST_WINDOWS_PER_ROW, SeriesRows,
 };
-use anomalog::explain::cannot;
+use anomalog::explain::{TableFileError, cannot};
 use anomalog::training::dataset::{Series, step_of};
 use anomalog::units::rfc_3339;
 
@@ -22,7 +22,7 @@ pub(crate) fn read_unlisted(
     path: &Path,
     train_share: f64,
 ) -> Result<LabelledSeries, CollectionError> {
-    let rows = Rows::read(path)?;
+    let rows = SeriesRows::read(path)?;
     let pairs = rows.window_start.windows(2);
     let mut distances = BTreeMap::<i64, usize>::new();
     for seconds in pairs.map(|pair| (pair[1] - pair[0]) / 1_000_000) {
@@ -84,7 +84,7 @@ pub(crate) fn read_alone(
 ) -> Result<LabelledSeries, CollectionError> {
     as_windows(
         path,
-        &Rows::read(path)?,
+        &SeriesRows::read(path)?,
         dataset,
         [training_share, border_share],
     )
@@ -93,7 +93,7 @@ pub(crate) fn read_alone(
 /// The rows of [`read_alone`] as windows.
 fn as_windows(
     path: &Path,
-    rows: &Rows,
+    rows: &SeriesRows,
     dataset: &str,
     [training_share, border_share]: [f64; 2],
 ) -> Result<LabelledSeries, CollectionError> {
@@ -110,13 +110,14 @@ fn as_windows(
     let last = rows.window_start.iter().copied().max().unwrap_or(first);
     let windows = place(last) + 1;
     if windows > MOST_WINDOWS_PER_ROW * rows.window_start.len() {
-        return Err(CollectionError::Entry {
+        let error = TableFileError::Entry {
             path: path.to_owned(),
             row: rows.window_start.len(),
             column: "timestamp",
             found: rfc_3339(last),
             expected: format!("rows about {} s apart", step / 1_000_000),
-        });
+        };
+        return Err(error.into());
     }
     let mut values = vec![f64::NAN; windows];
     let mut labels = vec![false; windows];
@@ -159,7 +160,7 @@ pub(crate) fn read_counts(
     let mut rows: Vec<[i64; 3]> = Vec::new();
     for (number, line) in text.lines().skip(1).enumerate() {
         let fields = line.split(',').flat_map(|field| field.trim().parse());
-        let refuse = |expected: &str| CollectionError::Entry {
+        let refuse = |expected: &str| TableFileError::Entry {
             path: path.to_owned(),
             row: number + 1,
             column: "timestamp",
@@ -167,12 +168,12 @@ pub(crate) fn read_counts(
             expected: expected.to_owned(),
         };
         let Ok(row) = <[i64; 3]>::try_from(fields.collect::<Vec<_>>()) else {
-            return Err(refuse("a time, a count and 0 or 1"));
+            return Err(refuse("a time, a count and 0 or 1").into());
         };
         let step = rows.get(1).map_or(1, |second| second[0] - rows[0][0]);
         let distance = rows.last().map_or(step, |last| row[0] - last[0]);
         if distance <= 0 || distance % step != 0 {
-            return Err(refuse("whole steps after the row before"));
+            return Err(refuse("whole steps after the row before").into());
         }
         rows.push(row);
     }
@@ -184,13 +185,14 @@ pub(crate) fn read_counts(
     let place = |row: &[i64; 3]| ((row[0] - first[0]) / step) as usize;
     let windows = place(last) + 1;
     if windows > MOST_WINDOWS_PER_ROW * rows.len() {
-        return Err(CollectionError::Entry {
+        let error = TableFileError::Entry {
             path: path.to_owned(),
             row: rows.len(),
             column: "timestamp",
             found: last[0].to_string(),
             expected: format!("rows about {step} s apart"),
-        });
+        };
+        return Err(error.into());
     }
     let (mut values, mut labels) = (vec![f64::NAN; windows], vec![false; windows]);
     for row in &rows {
@@ -224,7 +226,7 @@ mod tests {
 
     #[test]
     fn rows_of_a_file_alone_go_to_the_nearest_window() {
-        let rows = Rows {
+        let rows = SeriesRows {
             window_start: [0, 60, 60, 170, 240, 300]
                 .map(|second| second * 1_000_000)
                 .to_vec(),

@@ -8,12 +8,14 @@ use std::path::Path;
 use std::process::Command;
 
 use anomalog::evaluation::candidate::Candidate;
-use anomalog::evaluation::collection;
+use anomalog::evaluation::collections;
+use anomalog::evaluation::error::RunError;
 use anomalog::evaluation::floors::Floor;
 use anomalog::evaluation::judge::JudgingRules;
 use anomalog::evaluation::protocol::{Learning, Protocol};
 use anomalog::evaluation::report::Report;
-use anomalog::evaluation::run::{self, EvaluationSettings, RunError};
+use anomalog::evaluation::run;
+use anomalog::evaluation::settings::EvaluationSettings;
 use anomalog::measures::alarms::AlarmRules;
 use anomalog::progress::Unwatched;
 use anomalog_engine::network::Architecture;
@@ -117,7 +119,7 @@ fn evaluate(list: &Path) -> Value {
             plots: false,
         },
     };
-    let series = collection::read(list).unwrap();
+    let series = collections::read(list).unwrap();
     let evaluation = run::evaluate::<RunError>(&series, &settings, &Unwatched, None).unwrap();
     serde_json::to_value(Report::new(evaluation, &settings)).unwrap()
 }

@@ -17,9 +17,8 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit, TimestampMicrosecondType};
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use datafusion::parquet::errors::ParquetError;
 
-use crate::explain::{Explain, FileError, MissingColumn, cannot};
+use crate::explain::{Explain, FileError, MissingColumn, TableFileError, cannot, through};
 use crate::units::{parse_instant, parse_local, rfc_3339};
 
 /// Kind of an anomaly whose label names none.
@@ -44,56 +43,9 @@ const COLUMNS_OF_LABELS: &str = "labels have the columns site, start (inclusive)
 /// Why labels cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelsError {
-    /// The file cannot be opened.
+    /// The file cannot be read or does not hold what it should.
     #[error(transparent)]
-    File(#[from] FileError),
-    /// It is not CSV.
-    #[error("`{}` is no CSV file", .path.display())]
-    Csv {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: ArrowError,
-    },
-    /// It is not Parquet.
-    #[error("`{}` is no Parquet file", .path.display())]
-    Parquet {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: ParquetError,
-    },
-    /// A column is missing.
-    #[error(transparent)]
-    MissingColumn(#[from] MissingColumn),
-    /// A column has another type.
-    #[error("column `{column}` of `{}` is {found}, expected {expected}", .path.display())]
-    Type {
-        /// The file.
-        path: PathBuf,
-        /// The column.
-        column: &'static str,
-        /// Its type.
-        found: DataType,
-        /// What it should be.
-        expected: &'static str,
-    },
-    /// A value that makes no sense.
-    #[error("row {row} of `{}`: `{column}` is {found}, expected {expected}", .path.display())]
-    Entry {
-        /// The file.
-        path: PathBuf,
-        /// Its row, from 1, the header not counted.
-        row: usize,
-        /// The column.
-        column: &'static str,
-        /// What is there.
-        found: String,
-        /// What is needed.
-        expected: String,
-    },
+    Table(#[from] TableFileError),
     /// The same label twice.
     #[error("row {row} of `{}` says the same as row {first}", .path.display())]
     Duplicate {
@@ -112,13 +64,17 @@ pub enum LabelsError {
     },
 }
 
+through!(LabelsError, TableFileError: FileError, MissingColumn);
+
 impl Explain for LabelsError {
     fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::MissingColumn(_) | Self::Type { .. } => Some(COLUMNS_OF_LABELS.into()),
+            Self::Table(TableFileError::MissingColumn(_) | TableFileError::Type { .. }) => {
+                Some(COLUMNS_OF_LABELS.into())
+            }
             Self::Duplicate { .. } => Some("remove one: each would count as an anomaly".into()),
             Self::Empty { .. } => Some("name a file of labels with `--labels FILE`".into()),
-            _ => None,
+            Self::Table(_) => None,
         }
     }
 }
@@ -209,12 +165,12 @@ pub fn covered(labels: &[Label], site: &str, window_start: &[i64], step: i64) ->
     covered
 }
 
-fn open(path: &Path) -> Result<File, LabelsError> {
+fn open(path: &Path) -> Result<File, TableFileError> {
     Ok(File::open(path).map_err(cannot("read", path))?)
 }
 
-fn csv(path: &Path) -> Result<Vec<RecordBatch>, LabelsError> {
-    let failed = |source| LabelsError::Csv {
+fn csv(path: &Path) -> Result<Vec<RecordBatch>, TableFileError> {
+    let failed = |source| TableFileError::Csv {
         path: path.to_owned(),
         source,
     };
@@ -231,8 +187,8 @@ fn csv(path: &Path) -> Result<Vec<RecordBatch>, LabelsError> {
     reader.collect::<Result<_, _>>().map_err(failed)
 }
 
-fn parquet(path: &Path) -> Result<Vec<RecordBatch>, LabelsError> {
-    let failed = |source| LabelsError::Parquet {
+fn parquet(path: &Path) -> Result<Vec<RecordBatch>, TableFileError> {
+    let failed = |source| TableFileError::Parquet {
         path: path.to_owned(),
         source,
     };
@@ -310,13 +266,14 @@ impl Reader<'_> {
 
     /// An error about the row that comes next.
     fn refuse(&self, column: &'static str, found: &str, expected: &str) -> LabelsError {
-        LabelsError::Entry {
+        let error = TableFileError::Entry {
             path: self.path.to_owned(),
             row: self.read + 1,
             column,
             found: found.to_owned(),
             expected: expected.to_owned(),
-        }
+        };
+        error.into()
     }
 
     fn column<'b>(
@@ -332,12 +289,13 @@ impl Reader<'_> {
     }
 
     fn typed(&self, name: &'static str, found: &DataType, expected: &'static str) -> LabelsError {
-        LabelsError::Type {
+        let error = TableFileError::Type {
             path: self.path.to_owned(),
             column: name,
             found: found.clone(),
             expected,
-        }
+        };
+        error.into()
     }
 
     fn texts(

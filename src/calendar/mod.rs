@@ -30,6 +30,7 @@ use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicr
 use serde_json::json;
 
 use crate::calendar::labels::{Label, LabelsError};
+use crate::explain::TableFileError;
 use crate::schema::{CALENDAR, Table};
 use crate::units::zones::SeriesTimeZones;
 use crate::warehouse::Warehouse;
@@ -70,13 +71,14 @@ impl Calendar {
         };
         for (row, entry) in entries.iter().enumerate() {
             if !KINDS.contains(&entry.kind.as_str()) {
-                return Err(LabelsError::Entry {
+                let error = TableFileError::Entry {
                     path: path.to_owned(),
                     row: row + 1,
                     column: "kind",
                     found: entry.kind.clone(),
                     expected: format!("`{}`", KINDS.join("`, `")),
-                });
+                };
+                return Err(error.into());
             }
         }
         entries.sort_by(|one, other| {

@@ -42,7 +42,7 @@ Exit status:
   0  success
   1  the data, the query or the machine stood in the way
   2  the command line was not understood; nothing was done
-  3  `run` did what it could: some logs could not be read, or the export not written
+  3  `run` or `ingest` did what it could: some logs could not be read, or the export not written
   4  another command is changing the warehouse; nothing was done
   5  `run --fail-on`: all was done, and there are new incidents")]
 pub struct Cli {

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::detectors::WindowsInputArgs;
 use crate::incidents::SeverityRule;
-use crate::logs::{FieldMap, LogFormat};
+use crate::logs::{FieldMap, LogFormat, TrustedNetwork};
 use crate::units::zones::parse_time_zone;
 use crate::units::{WindowStep, parse_instant};
 use crate::warehouse::extra_metrics::ExtraMetrics;
@@ -60,10 +60,13 @@ pub struct RunArgs {
 /// Arguments of `anomalog ingest`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reading a log again changes nothing, so a nightly job may name every log it finds. Lines that are \
-no requests go to the table `quarantine`. Afterwards the traffic windows are rebuilt.
+Reading a log again changes nothing, so a nightly job may name every log it finds; one that has grown \
+takes the place of what was read of it. Lines that are no requests go to the table `quarantine`. \
+Afterwards the traffic windows are rebuilt.
 
 Examples:
+  anomalog ingest --explain access.log
+  anomalog ingest --format '$remote_addr [$time_local] \"$request\" $status $request_time' access.log
   anomalog ingest access.log access.log.1.gz --site shop
   anomalog ingest --format tsv --columns timestamp=time,client_ip=host,status=response log.tsv
   anomalog ingest --columns timestamp=ts,status=code requests.parquet")]
@@ -72,9 +75,14 @@ pub struct IngestArgs {
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
 
-    /// How the logs are written.
-    #[arg(long, value_enum, default_value_t = LogFormat::Auto)]
+    /// How the lines are written: nginx' `log_format`, Apache's `LogFormat`, or a name such as
+    /// `combined`, `json`, `w3c`, `alb` or `haproxy` [default: told from the lines].
+    #[arg(long, value_name = "FORMAT", default_value_t = LogFormat::Auto, hide_default_value = true)]
     pub format: LogFormat,
+
+    /// Networks of proxies that may say who the client is, such as `10.0.0.0/8`.
+    #[arg(long, value_name = "NETWORK,…", value_delimiter = ',')]
+    pub trusted_proxies: Vec<TrustedNetwork>,
 
     /// Site of every request [default: the virtual host of the line, else the folder or file name].
     #[arg(long, value_name = "NAME")]
@@ -105,6 +113,14 @@ pub struct IngestArgs {
     /// Leave the traffic windows as they are.
     #[arg(long)]
     pub no_windows: bool,
+
+    /// Say how each log would be read, and why, with a few of its rows; write nothing.
+    #[arg(long)]
+    pub explain: bool,
+
+    /// Read logs anew that were read before in another format, with other columns or another site.
+    #[arg(long)]
+    pub again: bool,
 }
 
 impl IngestArgs {
@@ -114,6 +130,7 @@ impl IngestArgs {
         Self {
             inputs: vec![input],
             format: LogFormat::Auto,
+            trusted_proxies: Vec::new(),
             site: None,
             columns: None,
             delimiter: None,
@@ -124,6 +141,8 @@ impl IngestArgs {
                 extra_metrics: None,
             },
             no_windows: false,
+            explain: false,
+            again: false,
         }
     }
 }

@@ -13,14 +13,16 @@ use super::windows_input::{self, check_metrics};
 use crate::calendar::labels;
 use crate::cli::{Candidates, EvaluateArgs};
 use crate::evaluation::candidate::Candidate;
-use crate::evaluation::collection::{self, LabelledSeries};
+use crate::evaluation::collections::labelled_windows;
+use crate::evaluation::collections::{self, LabelledSeries};
 use crate::evaluation::judge::JudgingRules;
 use crate::evaluation::protocol::Learning;
 use crate::evaluation::report::{Report, html_page};
-use crate::evaluation::run::{self, Evaluation, EvaluationSettings, Scored};
+use crate::evaluation::results::{Evaluation, Scored};
+use crate::evaluation::run;
 use crate::evaluation::scores::ScoreFile;
+use crate::evaluation::settings::EvaluationSettings;
 use crate::evaluation::summary::distinct;
-use crate::evaluation::warehouse;
 use crate::measures::alarms::AlarmRules;
 use crate::progress::Progress;
 use crate::scores::{SERIES, WINDOW_START};
@@ -98,7 +100,7 @@ async fn label(
         .since
         .map_or(i64::MIN, |since| since.timestamp_micros());
     let windows = windows(input.frame, &args.metrics).await?;
-    Ok(warehouse::label(
+    Ok(labelled_windows::label(
         DATASET,
         &args.metrics,
         &windows,
@@ -136,7 +138,7 @@ fn stored(settings: &Settings, names: &[String]) -> Result<Vec<Arc<Detector>>> {
 fn read(lists: &[std::path::PathBuf]) -> Result<Vec<LabelledSeries>> {
     let mut collections = Vec::new();
     for list in lists {
-        collections.push((list, collection::read(list)?));
+        collections.push((list, collections::read(list)?));
     }
     let names: Vec<(&Path, String)> = collections
         .iter()

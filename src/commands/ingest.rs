@@ -10,9 +10,12 @@ use super::error::{Fault, Result};
 use super::settings::Settings;
 use super::windows;
 use crate::cli::IngestArgs;
-use crate::intake;
+use crate::explain::{ExitStatus, chain};
+use crate::intake::{self, ByHand, SourceFault};
 use crate::logs::linked::{ColumnMapping, LinkedSource};
-use crate::logs::{self, FileStatus, IngestOptions, IngestSummary, LogFormat, PseudonymError};
+use crate::logs::{
+    self, FileStatus, FileSummary, IngestOptions, IngestSummary, LogFormat, PseudonymError,
+};
 use crate::progress::Progress;
 use crate::session;
 use crate::windows::WindowsSummary;
@@ -24,6 +27,8 @@ pub struct Ingested {
     /// The raw logs.
     #[serde(flatten)]
     pub logs: IngestSummary,
+    /// Logs whose place others took, and why.
+    pub replaced: Vec<SourceFault>,
     /// The Parquet logs that were linked.
     pub linked: Vec<LinkedSource>,
     /// The traffic windows, if they were rebuilt.
@@ -38,6 +43,10 @@ impl fmt::Display for Ingested {
                     writeln!(f, "{}: already ingested, nothing changed", file.file)?;
                 }
                 FileStatus::Ingested => {
+                    let reading = file
+                        .reading
+                        .as_ref()
+                        .map_or(String::new(), ToString::to_string);
                     let reasons = file.reasons.iter().fold(String::new(), |mut text, reason| {
                         let _ = write!(text, "; {} × {}", reason.1, reason.0);
                         text
@@ -45,7 +54,7 @@ impl fmt::Display for Ingested {
                     writeln!(
                         f,
                         "{}: {} of {} lines are requests ({}), {} rejected{reasons}",
-                        file.file, file.rows, file.lines, file.format, file.rejected
+                        file.file, file.rows, file.lines, reading, file.rejected
                     )?;
                 }
             }
@@ -55,6 +64,12 @@ impl fmt::Display for Ingested {
         }
         for skipped in &self.logs.skipped {
             writeln!(f, "{}: passed over: {}", skipped.file, skipped.reason)?;
+        }
+        for failed in &self.logs.failed {
+            writeln!(f, "{}: not read: {}", failed.file, chain(&failed.error))?;
+        }
+        for replaced in &self.replaced {
+            writeln!(f, "{}: {}", replaced.path, replaced.message)?;
         }
         for source in &self.linked {
             writeln!(f, "{}: linked in place", source.path.display())?;
@@ -79,9 +94,38 @@ impl fmt::Display for Ingested {
 ///
 /// # Errors
 /// When an input cannot be read or linked, or the warehouse cannot be written.
-pub async fn run(settings: &Settings, args: IngestArgs) -> Result<()> {
+pub async fn run(settings: &Settings, args: IngestArgs) -> Result<ExitStatus> {
+    if args.explain {
+        explain(settings, &args)?;
+        return Ok(ExitStatus::Success);
+    }
     let ingested = ingest(settings, args).await?;
-    Ok(settings.printer.summary(&ingested)?)
+    settings.printer.summary(&ingested)?;
+    Ok(ingested.exit_status())
+}
+
+/// Says how logs would be read.
+fn explain(settings: &Settings, args: &IngestArgs) -> Result<()> {
+    let options = options(settings, args)?;
+    for file in logs::find(&args.inputs, &settings.warehouse)? {
+        settings.printer.answer(&logs::explain(&file, &options)?)?;
+    }
+    Ok(())
+}
+
+impl Ingested {
+    /// Failure where no request was read of logs that have lines, partial success where that holds
+    /// of some.
+    fn exit_status(&self) -> ExitStatus {
+        let is_unread = |file: &&FileSummary| file.lines > 0 && file.rows == 0;
+        let unread = self.logs.files.iter().filter(is_unread).count() + self.logs.failed.len();
+        let logs = self.logs.files.len() + self.logs.failed.len();
+        match unread {
+            0 => ExitStatus::Success,
+            _ if unread == logs && self.linked.is_empty() => ExitStatus::Failure,
+            _ => ExitStatus::Partial,
+        }
+    }
 }
 
 /// Reads all inputs, then rebuilds the traffic windows unless told not to.
@@ -93,7 +137,7 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
         .inputs
         .iter()
         .cloned()
-        .partition(|input| is_parquet(input, args.format));
+        .partition(|input| is_parquet(input, &args.format));
     // All are checked before anything is written.
     if !args.no_windows {
         refuse_if_retired(&settings.warehouse)?;
@@ -117,6 +161,7 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
     for source in &linked {
         source.save(&settings.warehouse)?;
     }
+    let mut replaced = Vec::new();
     let logs = if raw.is_empty() {
         IngestSummary::default()
     } else {
@@ -124,12 +169,20 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
             pseudonyms,
             ..options(settings, &args)?
         };
+        let before = ByHand::look(&raw, &settings.warehouse)?;
         let warehouse = settings.warehouse.clone();
         let progress = settings.printer;
         // Parsing is plain blocking work.
-        tokio::task::spawn_blocking(move || logs::ingest(&raw, &options, &warehouse, &progress))
-            .await
-            .map_err(|error| Fault::Runtime(error.into()))??
+        let read = tokio::task::spawn_blocking(move || {
+            logs::ingest(&raw, &options, &warehouse, &progress)
+        });
+        let mut read = read.await.map_err(|error| Fault::Runtime(error.into()))??;
+        // Of logs that all fail, the first says why.
+        if read.files.is_empty() && !read.failed.is_empty() && linked.is_empty() {
+            return Err(read.failed.swap_remove(0).error.into());
+        }
+        replaced = before.replace(&mut writer).await?;
+        read
     };
     let windows = if args.no_windows {
         None
@@ -156,18 +209,19 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
     };
     Ok(Ingested {
         logs,
+        replaced,
         linked,
         windows,
     })
 }
 
-fn is_parquet(input: &Path, format: LogFormat) -> bool {
+fn is_parquet(input: &Path, format: &LogFormat) -> bool {
     match format {
         LogFormat::Parquet => true,
         LogFormat::Auto => input
             .extension()
             .is_some_and(|extension| extension == "parquet"),
-        _ => false,
+        LogFormat::Lines(_) => false,
     }
 }
 
@@ -206,10 +260,13 @@ fn options(settings: &Settings, args: &IngestArgs) -> Result<IngestOptions> {
         format: args.format.of_lines(delimiter),
         site: args.site.clone(),
         columns: args.columns.clone().unwrap_or_default(),
+        trusted_proxies: logs::TrustedProxies::of(args.trusted_proxies.iter().copied()),
         threads: settings
             .session
             .threads
             .and_then(|threads| NonZeroUsize::new(threads as usize)),
+        keep_going: args.inputs.len() > 1,
+        again: args.again,
         ..IngestOptions::default()
     })
 }

@@ -10,7 +10,7 @@
 use anomalog_engine::detector::ThresholdPolicy;
 use serde::{Deserialize, Serialize};
 
-use super::collection::LabelledSeries;
+use super::collections::LabelledSeries;
 use crate::measures::MeasureError;
 use crate::measures::alarms::{AlarmRules, alarms_at};
 

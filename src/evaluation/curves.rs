@@ -1,6 +1,6 @@
 //! What plots show of one candidate on one series.
 
-use super::collection::LabelledSeries;
+use super::collections::LabelledSeries;
 use crate::measures::MeasureError;
 use crate::measures::alarms::{AlarmReport, AlarmRules, alarms_within_each};
 use crate::measures::labelled::Labelled;

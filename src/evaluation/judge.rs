@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::budgets::{ASKED, BudgetOutcome, ThresholdSource, outcomes};
-use super::collection::LabelledSeries;
+use super::collections::LabelledSeries;
 use super::curves::{BUDGETS, Curves};
 use super::peak_hold;
 use super::threshold::thresholds;
@@ -268,7 +268,7 @@ impl LabelledSeries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::collection::KnownAnomaly;
+    use crate::evaluation::collections::KnownAnomaly;
     use crate::evaluation::floors::{difference, random};
 
     const RULES: JudgingRules = JudgingRules {

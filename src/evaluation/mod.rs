@@ -5,27 +5,36 @@
 //! models do: compare under the same.
 //!
 //! ```text
-//! series.csv ─collection─▶ series ─lessons─▶ protocol ─▶ detector ─▶ scores ┐
+//! series.csv ─collections─▶ series ─training_sets─▶ protocol ─▶ detector ─▶ scores ┐
 //!                             └──────────── floors ─────────────────▶ scores ┴─judge─▶ run ─▶ summary ─▶ report
 //! ```
 
 pub mod bootstrap;
 pub mod budgets;
 pub mod candidate;
-pub mod collection;
+pub mod collections;
+pub mod copies;
 pub mod curves;
+pub mod error;
 pub mod floors;
+pub mod given;
 pub mod judge;
-pub mod lessons;
+pub mod leak;
+#[cfg(test)]
+mod made_up;
 mod memory;
 mod peak_hold;
+mod planning;
 pub mod protocol;
 pub mod report;
+pub mod results;
 pub mod run;
 pub mod scores;
+pub mod settings;
+pub mod subject;
 pub mod summary;
 pub mod threshold;
-mod trailing;
-pub mod warehouse;
+pub mod training_sets;
+mod trials;
 
 pub use peak_hold::peak_hold;

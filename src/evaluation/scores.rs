@@ -22,7 +22,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::run::Scored;
+use super::results::Scored;
 use crate::schema::timestamp_type;
 use crate::warehouse::Result;
 use crate::warehouse::tables::TableFileWriter;

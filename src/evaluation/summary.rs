@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::bootstrap::{Interval, mean_interval};
 use super::judge::KindFound;
-use super::run::{FLOOR, SeriesResult};
+use super::results::{FLOOR, SeriesResult};
 
 /// What a measure is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -93,7 +93,7 @@ pub(crate) async fn retire(
     let mut change = writer.change()?;
     let mut manifest = writer.manifest().clone();
     let mut gone = BTreeMap::new();
-    let ingested = logs::ingested_digests(&warehouse);
+    let ingested = logs::ingested_logs(&warehouse);
     let ingested = ingested.map_err(cannot("read", &warehouse.table(Table::LogFiles)))?;
     for date in old_dates(&warehouse, &retired, Table::AccessLogs)? {
         let folder = date_folder(&warehouse.table(Table::AccessLogs), date);
@@ -102,8 +102,8 @@ pub(crate) async fn retire(
             let path = entry.map_err(cannot("read", &folder))?.path();
             let digest = path
                 .file_name()
-                .and_then(|name| name.to_str()?.split('-').next());
-            if digest.is_some_and(|digest| ingested.contains(digest)) {
+                .and_then(|name| name.to_str()?.split(['.', '-']).next());
+            if digest.is_some_and(|digest| ingested.contains_key(digest)) {
                 files.push(path);
             }
         }

@@ -30,11 +30,11 @@ impl Coverage {
     }
 }
 
-/// Reads what `log_files` says of one log.
-pub(crate) fn read(warehouse: &Warehouse, digest: &str) -> Result<Coverage> {
+/// Reads what `log_files` says of one log, given the name of its file.
+pub(crate) fn read(warehouse: &Warehouse, name: &str) -> Result<Coverage> {
     let path = warehouse
         .table(Table::LogFiles)
-        .join(format!("{digest}.parquet"));
+        .join(format!("{name}.parquet"));
     let mut covered = Coverage {
         from: i64::MAX,
         to: i64::MIN,

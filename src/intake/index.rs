@@ -25,8 +25,14 @@ use crate::warehouse::listing::parquet_files;
 pub(crate) struct Index {
     /// By path.
     pub(super) files: BTreeMap<String, Seen>,
+    /// Those that were ingested by hand, by path.
+    #[serde(default)]
+    pub(super) by_hand: BTreeMap<String, Seen>,
     /// Which time a log covers, by its short digest.
     pub(super) coverage: BTreeMap<String, Coverage>,
+    /// How each of those logs was read.
+    #[serde(default)]
+    readings: BTreeMap<String, String>,
     /// Logs that need not be read, by digest: why.
     pub(super) passed_over: BTreeMap<String, String>,
     /// Links that a job made, by name.
@@ -133,15 +139,19 @@ impl Index {
     pub(super) fn coverage(
         &mut self,
         warehouse: &Warehouse,
-        digests: &BTreeSet<String>,
+        logs: &BTreeMap<String, String>,
     ) -> Result<&BTreeMap<String, Coverage>> {
-        self.coverage.retain(|digest, _| digests.contains(digest));
-        for digest in digests {
+        self.coverage.retain(|digest, _| {
+            logs.contains_key(digest) && self.readings.get(digest) == logs.get(digest)
+        });
+        for (digest, reading) in logs {
             if !self.coverage.contains_key(digest) {
-                let covered = crate::intake::coverage::read(warehouse, digest)?;
+                let name = format!("{digest}.{reading}");
+                let covered = crate::intake::coverage::read(warehouse, &name)?;
                 self.coverage.insert(digest.clone(), covered);
             }
         }
+        self.readings.clone_from(logs);
         Ok(&self.coverage)
     }
 }

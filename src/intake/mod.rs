@@ -9,18 +9,20 @@
 //!
 //! [`Intake`] is what a run knows of its logs: it is made once, and once more after reading.
 
+mod by_hand;
 mod coverage;
 mod error;
 mod index;
 mod scan;
 mod source;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 
+pub use by_hand::ByHand;
 pub use error::{Error, Result};
 pub use source::{LogSource, SourceFault};
 
@@ -43,8 +45,8 @@ pub struct Intake<'a> {
     warehouse: &'a Warehouse,
     index: Index,
     scan: Scan,
-    /// Short digests of the logs that the warehouse holds.
-    ingested: BTreeSet<String>,
+    /// The logs that the warehouse holds by their short digests, and what tells how each was read.
+    ingested: BTreeMap<String, String>,
     /// Digest by name of linked sources.
     linked: BTreeMap<String, String>,
 }
@@ -93,8 +95,15 @@ impl<'a> Intake<'a> {
         warehouse: &'a Warehouse,
         mut index: Index,
     ) -> Result<Self> {
+        let scan = scan(sources, warehouse, &index);
+        // What was read of them by hand was read.
+        for (path, seen) in &index.by_hand {
+            if scan.has(path) && !index.files.contains_key(path) {
+                index.files.insert(path.clone(), seen.clone());
+            }
+        }
         Ok(Self {
-            scan: scan(sources, warehouse, &index),
+            scan,
             ingested: ingested(warehouse)?,
             linked: index.linked(warehouse)?,
             sources,
@@ -130,7 +139,9 @@ impl<'a> Intake<'a> {
     /// The paths of the logs that are to be read.
     #[must_use]
     pub fn new_logs(&self) -> Vec<String> {
-        let new = self.scan.new_logs(&self.index, &self.ingested);
+        let new = self
+            .scan
+            .new_logs(self.sources, &self.index, &self.ingested);
         new.values()
             .flatten()
             .map(|file| file.path().display().to_string())
@@ -139,8 +150,9 @@ impl<'a> Intake<'a> {
 
     /// Adds what tells these logs from others.
     pub(crate) fn add_to(&self, key: &mut Key) {
-        for digest in &self.ingested {
+        for (digest, reading) in &self.ingested {
             key.add_text(digest);
+            key.add_text(reading);
         }
         for (name, digest) in &self.linked {
             key.add_text(name);
@@ -182,7 +194,10 @@ impl<'a> Intake<'a> {
             ..TakenIn::default()
         };
         let mut failed = BTreeMap::new();
-        for (source, files) in self.scan.new_logs(&self.index, &self.ingested) {
+        let new = self
+            .scan
+            .new_logs(self.sources, &self.index, &self.ingested);
+        for (source, files) in new {
             let read = self.ingest(source, files, threads, progress).await?;
             for fault in &read.failed {
                 failed.insert(fault.file.clone(), fault.error.to_string());
@@ -196,14 +211,7 @@ impl<'a> Intake<'a> {
         self.index.coverage(self.warehouse, &self.ingested)?;
         let replaced = self.scan.replaced(&self.index, &self.ingested);
         if !replaced.is_empty() {
-            let mut staged = Staged::begin(writer)?;
-            for digest in replaced.keys() {
-                let files = logs::publication_of(self.warehouse, digest);
-                for file in files.map_err(cannot("read", self.warehouse.root()))? {
-                    staged.delete(&file)?;
-                }
-            }
-            staged.commit(writer).await?;
+            drop_replaced(&replaced, self.warehouse, writer).await?;
             self.ingested = ingested(self.warehouse)?;
         }
         taken.replaced = replaced.into_values().collect();
@@ -229,6 +237,8 @@ impl<'a> Intake<'a> {
     ) -> Result<IngestSummary> {
         let options = IngestOptions {
             threads: threads.and_then(|threads| NonZeroUsize::new(threads as usize)),
+            // What the job says of a log holds for all of it.
+            again: true,
             ..self.sources[source].options.clone()
         };
         let warehouse = self.warehouse.clone();
@@ -242,8 +252,28 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// The short digests of the logs that a warehouse holds.
-fn ingested(warehouse: &Warehouse) -> Result<BTreeSet<String>> {
+/// Drops what was read of logs that others have replaced.
+async fn drop_replaced(
+    replaced: &BTreeMap<String, SourceFault>,
+    warehouse: &Warehouse,
+    writer: &mut Writer,
+) -> Result<()> {
+    if replaced.is_empty() {
+        return Ok(());
+    }
+    let mut staged = Staged::begin(writer)?;
+    for digest in replaced.keys() {
+        let files = logs::publication_of(warehouse, digest);
+        for file in files.map_err(cannot("read", warehouse.root()))? {
+            staged.delete(&file)?;
+        }
+    }
+    staged.commit(writer).await?;
+    Ok(())
+}
+
+/// The short digests of the logs that a warehouse holds, and what tells how each was read.
+fn ingested(warehouse: &Warehouse) -> Result<BTreeMap<String, String>> {
     let table = warehouse.table(Table::LogFiles);
-    Ok(logs::ingested_digests(warehouse).map_err(cannot("read", &table))?)
+    Ok(logs::ingested_logs(warehouse).map_err(cannot("read", &table))?)
 }

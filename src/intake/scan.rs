@@ -64,6 +64,18 @@ pub(super) fn scan(sources: &[LogSource], warehouse: &Warehouse, index: &Index) 
 }
 
 impl Scan {
+    /// Whether a log lies at a path.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.found.iter().any(|found| found.path == path)
+    }
+
+    /// What the logs look like, by path.
+    pub(super) fn seen(&self) -> impl Iterator<Item = (String, Seen)> {
+        self.found
+            .iter()
+            .map(|found| (found.path.clone(), found.seen.clone()))
+    }
+
     /// What tells this state of the sources from others.
     pub(super) fn digest(&self) -> String {
         let mut hasher = blake3::Hasher::new();
@@ -76,18 +88,23 @@ impl Scan {
         hasher.finalize().to_hex().to_string()
     }
 
-    /// The logs that the warehouse does not hold, by the number of their source; of equal ones the
-    /// first.
+    /// The logs that the warehouse does not hold as their source says they are read, by the number of
+    /// the source; of equal ones the first.
     pub(super) fn new_logs(
         &self,
+        sources: &[LogSource],
         index: &Index,
-        ingested: &BTreeSet<String>,
+        ingested: &BTreeMap<String, String>,
     ) -> BTreeMap<usize, Vec<LogFile>> {
+        let readings: Vec<String> = sources
+            .iter()
+            .map(|source| source.options.fingerprint())
+            .collect();
         let mut digests = BTreeSet::new();
         let mut new: BTreeMap<usize, Vec<LogFile>> = BTreeMap::new();
         for found in &self.found {
             let digest = &found.seen.digest;
-            let is_new = !ingested.contains(&digest[..DIGEST_DIGITS])
+            let is_new = ingested.get(&digest[..DIGEST_DIGITS]) != Some(&readings[found.source])
                 && !index.passed_over.contains_key(digest)
                 && digests.insert(digest);
             if is_new {
@@ -116,13 +133,14 @@ impl Scan {
     pub(super) fn pass_over_compressed(
         &self,
         index: &mut Index,
-        ingested: &BTreeSet<String>,
+        ingested: &BTreeMap<String, String>,
     ) -> Vec<String> {
         let gone = self.gone(index);
         let mut passed_over = Vec::new();
         for found in &self.found {
             let digest = &found.seen.digest;
-            if ingested.contains(&digest[..DIGEST_DIGITS]) || index.passed_over.contains_key(digest)
+            if ingested.contains_key(&digest[..DIGEST_DIGITS])
+                || index.passed_over.contains_key(digest)
             {
                 continue;
             }
@@ -145,7 +163,7 @@ impl Scan {
     pub(super) fn replaced(
         &self,
         index: &Index,
-        ingested: &BTreeSet<String>,
+        ingested: &BTreeMap<String, String>,
     ) -> BTreeMap<String, SourceFault> {
         let gone = self.gone(index);
         let known: BTreeSet<&str> = index.files.values().map(|seen| &*seen.digest).collect();
@@ -153,7 +171,7 @@ impl Scan {
         for found in &self.found {
             let digest = &found.seen.digest;
             let covered = index.coverage.get(&digest[..DIGEST_DIGITS]);
-            if known.contains(&**digest) || !ingested.contains(&digest[..DIGEST_DIGITS]) {
+            if known.contains(&**digest) || !ingested.contains_key(&digest[..DIGEST_DIGITS]) {
                 continue;
             }
             let candidates = in_folder_of(&gone, &found.path);

@@ -1,109 +1,153 @@
-//! Lines in *common* and *combined* log format, as Apache and nginx write them.
+//! Lines in *common* and *combined* log format, as Apache and nginx write them, and what else may
+//! stand in front of them, between their fields and behind them.
 //!
 //! ```text
-//! [site] client ident user [22/Jan/2021:01:47:05 +0000] "GET / HTTP/1.1" 200 512 ["referer" "user agent"] [more]
+//! [site] [forwarded] client ident user [22/Jan/2021:01:47:05 +0000] [more] "GET / HTTP/1.1" 200 512 [more]
 //! ```
 //!
-//! - A leading field is the site if the field after it is an IP address, or if it ends in a port
-//!   (`shop.example:443 …`, Apache's `vhost_combined`).
-//! - Among further fields at the end, the latency is the first number with a decimal point, in
-//!   seconds (nginx' `$request_time`), or else the first whole number, in microseconds (Apache's
-//!   `%D`). The site is the first host name with a dot and an alphabetic last label, or a lower
-//!   case word right after the latency. Addresses are no site: nginx' default format ends with
-//!   `X-Forwarded-For`. All else is ignored.
+//! - Of the fields before the time, those before `ident`, which is nearly always `-`, are the
+//!   client and what stands before it: a host name is the site, and addresses are those that
+//!   proxies told.
+//! - What the fields behind the size and between time and request hold is told from many lines
+//!   beforehand ([`AccessLayout`]).
 //! - The line may stand in quotes as a whole. The last quoted field may lack its closing quote,
-//!   as in a line cut off by its writer.
+//!   as in a line cut off by its writer. Fields are separated by spaces or tabs.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
+use super::access_layout::{AccessLayout, TailUse};
+use super::client::{address, is_host_name, without_port};
+use super::duration;
 use super::request::{
-    Reject, Request, host_site, is_port, plausible, present, seconds_to_ms, size, split_request,
-    status,
+    Reject, Request, host_site, is_port, plausible, present, size, split_request, status, unescape,
 };
 use super::timestamp::{self, CLF_LENGTH, ClfReader};
+use super::tokens::{closing_quote, is_blank, token};
 
 /// How many opening brackets are tried as the start of the timestamp: user names may hold some.
 const BRACKETS_TRIED: usize = 8;
+/// How many fields may stand between the time and the request.
+const FIELDS_BETWEEN: usize = 8;
 
-/// Reads lines; it remembers the last date, and nothing else, from one line to the next.
-#[derive(Debug, Clone, Default)]
-pub(super) struct AccessLineReader {
-    clock: ClfReader,
+/// A line cut at its fields, up to the size of the response.
+#[derive(Debug)]
+pub(super) struct AccessLine<'a> {
+    pub(super) lead: Lead<'a>,
+    /// Microseconds since the Unix epoch.
+    pub(super) time: i64,
+    /// What stands between the time and the request.
+    pub(super) between: &'a str,
+    pub(super) request: &'a str,
+    pub(super) status: i32,
+    pub(super) bytes: Option<i64>,
+    /// Whether a size is written, if only `-`.
+    pub(super) has_size: bool,
+    /// What follows the size.
+    pub(super) tail: &'a str,
 }
 
-impl AccessLineReader {
-    /// Reads one line without its line end.
-    pub(super) fn read<'a>(&mut self, line: &'a str) -> Result<Request<'a>, Reject> {
-        let line = unwrap_quotes(line);
-        let (before, time, after) = self.time(line)?;
-        let timestamp = plausible(time)?;
-        let (site, client) = client(before).ok_or(Reject::NoClient)?;
-        let after = after.trim_ascii_start();
-        let request = after.strip_prefix('"').ok_or(Reject::NoRequest)?;
-        let (request, status, after) = request_and_status(request)?;
-        let (bytes, after) = token(after);
-        if bytes.is_empty() {
-            return Err(Reject::NoBytes);
-        }
-        let bytes = size(bytes)?;
-        let (referer, after) = quoted_field(after);
-        let (user_agent, after) = quoted_field(after);
-        let more = TrailingFields::read(after);
-        let (method, path, query, protocol) = split_request(request);
-        // One search of the line saves one of each field.
-        let has_escapes = memchr::memchr(b'\\', line.as_bytes()).is_some();
-        let plain = |text: &'a str| {
-            if has_escapes {
-                unescape(text)
-            } else {
-                Cow::Borrowed(text)
-            }
-        };
-        Ok(Request {
-            timestamp,
-            site: site
-                .or(more.host)
-                .and_then(|host| host_site(Cow::Borrowed(host))),
-            client_ip: Cow::Borrowed(client),
-            method: Cow::Borrowed(method),
-            path: plain(path),
-            query: plain(query),
-            protocol: plain(protocol),
-            status,
-            bytes,
-            latency_ms: more.latency_ms,
-            referer: referer.and_then(present).map(plain),
-            user_agent: user_agent.and_then(present).map(plain),
-        })
-    }
+/// The fields before the time.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Lead<'a> {
+    pub(super) site: Option<&'a str>,
+    pub(super) forwarded_for: Option<&'a str>,
+    pub(super) client: &'a str,
+}
 
-    /// What stands before the timestamp, the timestamp, and what stands after it.
-    fn time<'a>(&mut self, line: &'a str) -> Result<(&'a str, i64, &'a str), Reject> {
-        let bytes = line.as_bytes();
-        let mut reason = Reject::NoTimestamp;
-        for open in memchr::memchr_iter(b'[', bytes).take(BRACKETS_TRIED) {
-            let close = open + 1 + CLF_LENGTH;
-            if bytes.get(close) == Some(&b']')
-                && let Some(time) = self.clock.read(&bytes[open + 1..close])
-            {
-                return Ok((&line[..open], time, &line[close + 1..]));
-            }
-            let Some(length) = memchr::memchr(b']', &bytes[open..]) else {
-                break;
-            };
-            let text = &line[open + 1..open + length];
-            let time = self
-                .clock
-                .read(text.as_bytes())
-                .or_else(|| other_time(text));
-            if let Some(time) = time {
-                return Ok((&line[..open], time, &line[open + length + 1..]));
-            }
-            reason = Reject::BadTimestamp;
+/// Cuts a line at its fields.
+pub(super) fn cut<'a>(line: &'a str, clock: &mut ClfReader) -> Result<AccessLine<'a>, Reject> {
+    let line = unwrap_quotes(line);
+    let (before, time, after) = find_time(line, clock)?;
+    let time = plausible(time)?;
+    let lead = lead(before).ok_or(Reject::NoClient)?;
+    let (between, rest) = find_request(after)?;
+    let (request, status, after) = request_and_status(rest)?;
+    let (field, rest) = token(after);
+    // Some servers write no size.
+    let has_size = !field.is_empty() && !field.starts_with(['"', '[']);
+    let (bytes, tail) = if has_size {
+        (size(field)?, rest)
+    } else {
+        (None, after)
+    };
+    Ok(AccessLine {
+        lead,
+        time,
+        between,
+        request,
+        status,
+        bytes,
+        has_size,
+        tail,
+    })
+}
+
+/// Reads one line without its line end.
+pub(super) fn read<'a>(
+    line: &'a str,
+    layout: &AccessLayout,
+    clock: &mut ClfReader,
+) -> Result<Request<'a>, Reject> {
+    let cut = cut(line, clock)?;
+    let tail = Tail::read(&cut, layout);
+    let (method, path, query, protocol) = split_request(cut.request);
+    // One search of the line saves one of each field.
+    let has_escapes = memchr::memchr(b'\\', line.as_bytes()).is_some();
+    let plain = |text: &'a str| {
+        if has_escapes {
+            unescape(text)
+        } else {
+            Cow::Borrowed(text)
         }
-        Err(reason)
+    };
+    let Lead {
+        site,
+        forwarded_for,
+        client,
+    } = cut.lead;
+    Ok(Request {
+        timestamp: cut.time,
+        site: site
+            .or(tail.host)
+            .and_then(|host| host_site(Cow::Borrowed(host))),
+        client_ip: Cow::Borrowed(client),
+        is_forwarded_first: forwarded_for.is_some(),
+        forwarded_for: forwarded_for.or(tail.forwarded_for).map(Cow::Borrowed),
+        method: Cow::Borrowed(method),
+        path: plain(path),
+        query: plain(query),
+        protocol: plain(protocol),
+        status: cut.status,
+        bytes: cut.bytes,
+        latency_ms: tail.latency_ms,
+        has_odd_latency: tail.has_odd_latency,
+        referer: tail.referer.and_then(present).map(plain),
+        user_agent: tail.user_agent.and_then(present).map(plain),
+    })
+}
+
+/// What stands before the timestamp, the timestamp, and what stands after it.
+fn find_time<'a>(line: &'a str, clock: &mut ClfReader) -> Result<(&'a str, i64, &'a str), Reject> {
+    let bytes = line.as_bytes();
+    let mut reason = Reject::NoTimestamp;
+    for open in memchr::memchr_iter(b'[', bytes).take(BRACKETS_TRIED) {
+        let close = open + 1 + CLF_LENGTH;
+        if bytes.get(close) == Some(&b']')
+            && let Some(time) = clock.read(&bytes[open + 1..close])
+        {
+            return Ok((&line[..open], time, &line[close + 1..]));
+        }
+        let Some(length) = memchr::memchr(b']', &bytes[open..]) else {
+            break;
+        };
+        let text = &line[open + 1..open + length];
+        let time = clock.read(text.as_bytes()).or_else(|| other_time(text));
+        if let Some(time) = time {
+            return Ok((&line[..open], time, &line[open + length + 1..]));
+        }
+        reason = Reject::BadTimestamp;
     }
+    Err(reason)
 }
 
 /// A time in brackets that is not in common log format. Short numbers in brackets are process
@@ -120,52 +164,151 @@ fn other_time(text: &str) -> Option<i64> {
 /// A line in quotes as a whole, without them.
 fn unwrap_quotes(line: &str) -> &str {
     match line.strip_prefix('"') {
-        Some(inner) => inner.strip_suffix('"').unwrap_or(inner),
-        None => line,
+        // A first field in quotes is not the whole line.
+        Some(inner) if !closes_before_time(inner) => inner.strip_suffix('"').unwrap_or(inner),
+        _ => line,
     }
 }
 
-/// Site, if there is one, and client from the fields before the timestamp.
-fn client(before: &str) -> Option<(Option<&str>, &str)> {
+/// Whether a quote closes before the first bracket.
+fn closes_before_time(inner: &str) -> bool {
+    memchr::memchr2(b'"', b'[', inner.as_bytes()).is_some_and(|at| inner.as_bytes()[at] == b'"')
+}
+
+/// The fields before the time; nothing if there is none.
+fn lead(before: &str) -> Option<Lead<'_>> {
     let (first, rest) = token(before);
     if first.is_empty() {
         return None;
     }
-    // The usual line has two more fields, and neither of them an address.
-    if rest.trim_ascii_end() == "- -" {
-        return Some((None, present(first).unwrap_or_default()));
+    // The usual line: an address, no ident, and a user.
+    if rest.starts_with("- ") && !first.starts_with('"') && !first.ends_with(',') {
+        return Some(Lead {
+            client: present(first).unwrap_or_default(),
+            ..Lead::default()
+        });
     }
-    // The first of a list of forwarded addresses is the client.
-    if let Some(first) = first.strip_suffix(',') {
-        return Some((None, first));
+    Some(LeadFields::of(before).lead())
+}
+
+/// The first fields of a line; lists of addresses are one field.
+#[derive(Debug)]
+struct LeadFields<'a> {
+    fields: [&'a str; 5],
+    count: usize,
+}
+
+impl<'a> LeadFields<'a> {
+    fn of(before: &'a str) -> Self {
+        let mut fields = [""; 5];
+        let mut count = 0;
+        let mut rest = before.trim_start_matches(is_blank);
+        while count < fields.len() && !rest.is_empty() {
+            let end = if let Some(inner) = rest.strip_prefix('"') {
+                closing_quote(inner, 0).map_or(rest.len(), |quote| quote + 2)
+            } else {
+                list_end(rest)
+            };
+            fields[count] = &rest[..end];
+            count += 1;
+            rest = rest[end..].trim_start_matches(is_blank);
+        }
+        Self { fields, count }
     }
-    let (second, third) = token(rest);
-    let is_site = !is_address(first)
-        && (ends_in_port(first) && !second.is_empty() || is_address(second) && !third.is_empty());
-    let (site, client) = if is_site {
-        (Some(first), second)
-    } else {
-        (None, first)
-    };
-    Some((site, present(client).unwrap_or_default()))
+
+    fn lead(&self) -> Lead<'a> {
+        let fields = &self.fields[..self.count];
+        let ident = (1..fields.len()).find(|field| fields[*field] == "-");
+        let named = match ident {
+            Some(ident) => &fields[..ident],
+            // Without ident, the client is the first address.
+            None => {
+                let client = fields.iter().take(3).position(|field| is_address(field));
+                // A name with a port is a site, and something follows it.
+                let site =
+                    usize::from(fields.len() > 1 && has_port(fields[0]) && !is_address(fields[0]));
+                &fields[..=client.unwrap_or(site)]
+            }
+        };
+        let Some((client, others)) = named.split_last() else {
+            return Lead::default();
+        };
+        let mut lead = Lead::default();
+        let client = client.trim_matches('"');
+        if client.contains(',') {
+            lead.forwarded_for = Some(client);
+        } else {
+            lead.client = present(client).unwrap_or_default();
+        }
+        for other in others {
+            let text = other.trim_matches('"');
+            if present(text).is_none() {
+                continue;
+            }
+            // An address with a port is that of a server.
+            if (is_address(text) && !has_port(text)) || text.contains(',') {
+                lead.forwarded_for = Some(text);
+            } else if lead.site.is_none() {
+                lead.site = Some(text);
+            }
+        }
+        lead
+    }
+}
+
+/// Where a field that may be a list ends: commas hold it together.
+fn list_end(text: &str) -> usize {
+    let mut from = 0;
+    loop {
+        let end = text[from..]
+            .find(is_blank)
+            .map_or(text.len(), |end| from + end);
+        if !text[..end].ends_with(',') || end == text.len() {
+            return end;
+        }
+        let rest = text[end..].trim_start_matches(is_blank);
+        from = text.len() - rest.len();
+    }
 }
 
 fn is_address(text: &str) -> bool {
-    text.parse::<IpAddr>().is_ok()
+    address(without_port(text.trim_matches('"'))).is_some()
 }
 
-fn ends_in_port(text: &str) -> bool {
-    text.rsplit_once(':')
-        .is_some_and(|(host, port)| !host.is_empty() && is_port(port))
+/// Whether a port follows a name or an address; a bare address of IPv6 has none.
+fn has_port(text: &str) -> bool {
+    without_port(text).len() < text.len()
+        && text.rsplit_once(':').is_some_and(|(_, port)| is_port(port))
 }
 
-/// The first field and what follows it; both are empty at the end.
-fn token(text: &str) -> (&str, &str) {
-    let text = text.trim_ascii_start();
-    match memchr::memchr(b' ', text.as_bytes()) {
-        Some(space) => (&text[..space], &text[space + 1..]),
-        None => (text, ""),
+/// What stands between the time and the request, and the line from behind the opening quote of
+/// the request on.
+fn find_request(after: &str) -> Result<(&str, &str), Reject> {
+    let start = after.trim_start_matches(is_blank);
+    let mut rest = start;
+    for _ in 0..=FIELDS_BETWEEN {
+        let between = start[..start.len() - rest.len()].trim_end_matches(is_blank);
+        if let Some(inner) = rest.strip_prefix('"') {
+            // Two quoted fields in a row: the first is none of the request, unless it looks like one.
+            let next = closing_quote(inner, 0)
+                .filter(|quote| !inner[..*quote].contains(" HTTP/"))
+                .map(|quote| &inner[quote + 1..])
+                .filter(|next| next.starts_with(is_blank))
+                .map(|next| next.trim_start_matches(is_blank))
+                .filter(|next| next.starts_with('"'));
+            match next {
+                Some(next) => rest = next,
+                None => return Ok((between, inner)),
+            }
+        } else {
+            let (field, next) = token(rest);
+            if field.is_empty() {
+                break;
+            }
+            rest = next.trim_start_matches(is_blank);
+        }
     }
+    Err(Reject::NoRequest)
 }
 
 /// The request up to its closing quote, the status after it, and what follows.
@@ -177,7 +320,7 @@ fn request_and_status(text: &str) -> Result<(&str, i32, &str), Reject> {
     let mut from = 0;
     while let Some(quote) = closing_quote(text, from) {
         let after = &text[quote + 1..];
-        if after.starts_with(' ') {
+        if after.starts_with(is_blank) {
             let (code, rest) = token(after);
             if let Some(status) = status(code) {
                 return Ok((&text[..quote], status, rest));
@@ -189,85 +332,79 @@ fn request_and_status(text: &str) -> Result<(&str, i32, &str), Reject> {
     Err(reason)
 }
 
-/// Position of the first quote at or after `from` that no backslash escapes.
-fn closing_quote(text: &str, mut from: usize) -> Option<usize> {
-    let bytes = text.as_bytes();
-    loop {
-        let at = from + memchr::memchr2(b'"', b'\\', bytes.get(from..)?)?;
-        if bytes[at] == b'"' {
-            return Some(at);
-        }
-        from = at + 2;
-    }
-}
-
-/// A leading field in quotes, if there is one, and what follows.
-fn quoted_field(text: &str) -> (Option<&str>, &str) {
-    let text = text.trim_ascii_start();
-    let Some(inner) = text.strip_prefix('"') else {
-        return (None, text);
-    };
-    let mut from = 0;
-    while let Some(quote) = closing_quote(inner, from) {
-        let after = &inner[quote + 1..];
-        if after.is_empty() || after.starts_with(' ') {
-            return (Some(&inner[..quote]), after);
-        }
-        from = quote + 1;
-    }
-    (Some(inner), "")
-}
-
-/// The fields that some servers write after those of the format.
+/// What is read of the fields behind the size and between time and request.
 #[derive(Debug, Default)]
-struct TrailingFields<'a> {
-    latency_ms: Option<f64>,
+struct Tail<'a> {
+    referer: Option<&'a str>,
+    user_agent: Option<&'a str>,
     host: Option<&'a str>,
+    forwarded_for: Option<&'a str>,
+    latency_ms: Option<f64>,
+    has_odd_latency: bool,
 }
 
-impl<'a> TrailingFields<'a> {
-    fn read(mut text: &'a str) -> Self {
-        let (mut seconds, mut micros, mut host) = (None, None, None);
-        let mut after_latency = false;
-        loop {
-            text = text.trim_ascii_start();
-            if text.is_empty() {
-                break;
+impl<'a> Tail<'a> {
+    fn read(line: &AccessLine<'a>, layout: &AccessLayout) -> Self {
+        let mut tail = Self::default();
+        for (text, uses) in [(line.between, &layout.between), (line.tail, &layout.tail)] {
+            let mut fields = super::tokens::Tokens::new(text);
+            for held in uses {
+                let Some(field) = fields.next() else {
+                    break;
+                };
+                tail.set(*held, field);
             }
-            let field;
-            (field, text) = match quoted_field(text) {
-                (Some(field), rest) => (field, rest),
-                (None, rest) => token(rest),
-            };
-            let number = latency(field);
-            match number {
-                Some(Latency::Seconds { ms }) => seconds = seconds.or(Some(ms)),
-                Some(Latency::Micros { ms }) => micros = micros.or(Some(ms)),
-                None if host.is_none() && is_host(field, after_latency) => host = Some(field),
-                None => {}
-            }
-            after_latency = number.is_some();
         }
-        Self {
-            latency_ms: seconds.or(micros),
-            host,
+        tail
+    }
+
+    fn set(&mut self, held: TailUse, field: super::tokens::Token<'a>) {
+        let text = field.text;
+        match held {
+            TailUse::Nothing => {}
+            TailUse::Referer if field.is_quoted => self.referer = Some(text),
+            TailUse::UserAgent if field.is_quoted => self.user_agent = Some(text),
+            TailUse::Referer | TailUse::UserAgent => {}
+            TailUse::Host => {
+                let name = without_port(text);
+                self.host = is_host_name(name).then_some(text);
+            }
+            TailUse::KeyedHost => self.host = text.split_once('=').map(|(_, host)| host),
+            TailUse::ForwardedFor => self.forwarded_for = present(text),
+            TailUse::Seconds => self.latency(text, seconds),
+            TailUse::KeyedSeconds => {
+                self.latency(text.split_once('=').map_or("", |(_, value)| value), seconds);
+            }
+            TailUse::WithUnit => {
+                let text = text.split_once('=').map_or(text, |(_, value)| value);
+                self.latency(text, duration::with_unit);
+            }
+            TailUse::Micros => {
+                let micros = text.rsplit_once('/').map_or(text, |(_, micros)| micros);
+                self.latency(micros, |micros| {
+                    Some(micros.parse::<u64>().ok()? as f64 / 1e3)
+                });
+            }
+        }
+    }
+
+    fn latency(&mut self, text: &str, read: impl Fn(&str) -> Option<f64>) {
+        if present(text).is_some() {
+            self.latency_ms = read(text);
+            self.has_odd_latency = self.latency_ms.is_none();
         }
     }
 }
 
-/// A latency, by the unit it is written in.
-#[derive(Debug, PartialEq)]
-enum Latency {
-    Seconds { ms: f64 },
-    Micros { ms: f64 },
-}
-
-/// Reads a number with a decimal point as seconds, and one without as microseconds.
-fn latency(text: &str) -> Option<Latency> {
+/// Reads seconds with a decimal point as milliseconds.
+pub(super) fn seconds(text: &str) -> Option<f64> {
     // So many digits are exact in the floating point number of their milliseconds.
     const EXACT: usize = 15;
     let (mut digits, mut decimals) = (0, None);
-    for byte in text.bytes().take(EXACT + 1) {
+    if matches!(text, "" | ".") || text.len() > EXACT {
+        return duration::number(text).map(super::request::seconds_to_ms);
+    }
+    for byte in text.bytes() {
         match (byte, &mut decimals) {
             (b'0'..=b'9', decimals) => {
                 digits = digits * 10 + u64::from(byte - b'0');
@@ -278,75 +415,10 @@ fn latency(text: &str) -> Option<Latency> {
         }
     }
     let digits = digits as f64;
-    match decimals {
-        _ if text.len() > EXACT => long_latency(text),
-        _ if matches!(text, "" | ".") => None,
-        None => Some(Latency::Micros { ms: digits / 1e3 }),
-        Some(decimals @ 0..=3) => Some(Latency::Seconds {
-            ms: digits * 10_f64.powi(3 - decimals),
-        }),
-        Some(decimals) => Some(Latency::Seconds {
-            ms: digits / 10_f64.powi(decimals - 3),
-        }),
-    }
-}
-
-#[cold]
-fn long_latency(text: &str) -> Option<Latency> {
-    if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.')) {
-        return None;
-    }
-    Some(if text.contains('.') {
-        let ms = seconds_to_ms(text.parse().ok()?);
-        Latency::Seconds { ms }
-    } else {
-        let ms = text.parse::<u64>().ok()? as f64 / 1e3;
-        Latency::Micros { ms }
+    Some(match decimals.unwrap_or(0) {
+        decimals @ 0..=3 => digits * 10_f64.powi(3 - decimals),
+        decimals => digits / 10_f64.powi(decimals - 3),
     })
-}
-
-/// Whether a further field is a host; see the module's rules.
-fn is_host(text: &str, after_latency: bool) -> bool {
-    let name = text
-        .rsplit_once(':')
-        .filter(|(_, port)| is_port(port))
-        .map_or(text, |(name, _)| name);
-    if name.len() < 2
-        || !name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-    {
-        return false;
-    }
-    match name.rsplit_once('.') {
-        Some((rest, last)) => {
-            !rest.is_empty() && last.len() >= 2 && last.bytes().all(|b| b.is_ascii_alphabetic())
-        }
-        None => {
-            after_latency
-                && name.starts_with(|c: char| c.is_ascii_lowercase())
-                && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
-        }
-    }
-}
-
-/// Text of a quoted field without the escapes of quotes and backslashes.
-fn unescape(text: &str) -> Cow<'_, str> {
-    if memchr::memchr(b'\\', text.as_bytes()).is_none() {
-        return Cow::Borrowed(text);
-    }
-    let mut plain = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        match characters.peek() {
-            Some(&next @ ('"' | '\\')) if character == '\\' => {
-                plain.push(next);
-                characters.next();
-            }
-            _ => plain.push(character),
-        }
-    }
-    Cow::Owned(plain)
 }
 
 #[cfg(test)]
@@ -354,12 +426,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::logs::access_evidence::layout_of;
 
     /// 22 January 2021, 01:47:05 UTC.
     const MOMENT: i64 = 1_611_280_025_000_000;
 
+    /// Reads a line by the layout that it tells itself.
     fn read(line: &str) -> Result<Request<'_>, Reject> {
-        AccessLineReader::default().read(line)
+        let mut clock = ClfReader::default();
+        let layout = layout_of(&[cut(line, &mut clock)?]);
+        super::read(line, &layout, &mut clock)
     }
 
     #[test]
@@ -380,9 +456,8 @@ mod tests {
                 protocol: "HTTP/1.1".into(),
                 status: 200,
                 bytes: Some(654),
-                latency_ms: None,
-                referer: None,
                 user_agent: Some(r#"Mozilla/5.0 ("quoted") \ \x22"#.into()),
+                ..Request::default()
             }
         );
     }
@@ -423,7 +498,20 @@ mod tests {
             ("10.0.0.1:80 1.2.3.4 - -", Some("10.0.0.1"), "1.2.3.4"),
             ("::1 - -", None, "::1"),
             ("fe80::1:443 - someone else", None, "fe80::1:443"),
-            ("1.2.3.4, 10.0.0.1 - -", None, "1.2.3.4"),
+            ("1.2.3.4:5678 - -", None, "1.2.3.4:5678"),
+            (
+                "www.example.com client7.example.net - -",
+                Some("www.example.com"),
+                "client7.example.net",
+            ),
+            (
+                "www.example.com fe80::1%eth0 - -",
+                Some("www.example.com"),
+                "fe80::1%eth0",
+            ),
+            ("- 1.2.3.4 - -", None, "1.2.3.4"),
+            ("1.2.3.4 ident frank", None, "1.2.3.4"),
+            ("1.2.3.4\t-\t-\t", None, "1.2.3.4"),
             ("1.2.3.4 - [bracket]", None, "1.2.3.4"),
         ] {
             let line = format!(r#"{before} [22/Jan/2021:01:47:05 +0000] "GET / HTTP/1.1" 200 1"#);
@@ -434,24 +522,96 @@ mod tests {
     }
 
     #[test]
+    fn forwarded_addresses_are_found_among_leading_fields() {
+        for (before, site, list, client) in [
+            ("1.2.3.4, 10.0.0.1 - -", None, "1.2.3.4, 10.0.0.1", ""),
+            (
+                "s.example 1.2.3.4, 10.0.0.1 - -",
+                Some("s.example"),
+                "1.2.3.4, 10.0.0.1",
+                "",
+            ),
+            ("\"1.2.3.4\" 10.0.0.2 - -", None, "1.2.3.4", "10.0.0.2"),
+            (
+                "\"1.2.3.4, 10.0.0.1\" 10.0.0.2 - -",
+                None,
+                "1.2.3.4, 10.0.0.1",
+                "10.0.0.2",
+            ),
+            (
+                "s.example 1.2.3.4 10.0.0.2 - -",
+                Some("s.example"),
+                "1.2.3.4",
+                "10.0.0.2",
+            ),
+        ] {
+            let line = format!(r#"{before} [22/Jan/2021:01:47:05 +0000] "GET / HTTP/1.1" 200 1"#);
+            let request = read(&line).unwrap();
+            assert_eq!(request.site.as_deref(), site, "{before}");
+            assert_eq!(request.forwarded_for.as_deref(), Some(list), "{before}");
+            assert_eq!(
+                (&*request.client_ip, request.is_forwarded_first),
+                (client, true)
+            );
+        }
+        let none = read(r#""-" 10.0.0.2 - - [22/Jan/2021:01:47:05 +0000] "GET / HTTP/1.1" 200 1"#);
+        assert_eq!(none.unwrap().client_ip, "10.0.0.2");
+    }
+
+    #[test]
+    fn fields_may_stand_between_time_and_request() {
+        for (between, site) in [
+            (" 18598", None),
+            (" HIT", None),
+            (" \"www.example.com\"", Some("www.example.com")),
+            (" 0.003 \"-\"", None),
+        ] {
+            let line = format!(
+                r#"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000]{between} "GET /a HTTP/1.1" 200 1"#
+            );
+            let request = read(&line).unwrap();
+            assert_eq!(
+                (&*request.method, &*request.path),
+                ("GET", "/a"),
+                "{between}"
+            );
+            assert_eq!(request.site.as_deref(), site, "{between}");
+        }
+    }
+
+    #[test]
     fn latency_and_host_are_found_among_trailing_fields() {
         for (after, latency_ms, site) in [
             ("", None, None),
             (" 0.123", Some(123.0), None),
-            (" 123456", Some(123.456), None),
-            (" 0.29 shop.example", Some(290.0), Some("shop.example")),
+            (" 123456", None, None),
+            (" 412 3791", None, None),
+            (" \"2.75\"", None, None),
+            (" 12ms", Some(12.0), None),
+            (" rt=0.123", Some(123.0), None),
+            (" urt=0.123", None, None),
+            (" duration=1.5s", Some(1500.0), None),
+            (" 2/2126669", Some(2126.669), None),
+            (" 3/2126669", None, None),
+            (" 0.010 1.250", Some(1250.0), None),
+            (" 1.250 0.010", Some(1250.0), None),
+            (" 1611280025.280 0.151", Some(151.0), None),
+            (" 0.290 shop.example", Some(290.0), Some("shop.example")),
             (
-                " 0.123 \"Shop.example:8080\"",
+                " \"Shop.example:443\" 0.123",
                 Some(123.0),
                 Some("shop.example"),
             ),
-            (" shop.example 1500", Some(1.5), Some("shop.example")),
-            (" 0.123 shop", Some(123.0), Some("shop")),
-            (" \"0.123\" \"shop\"", Some(123.0), Some("shop")),
+            (" backend.internal:8080 0.123", Some(123.0), None),
+            (" a.example b.example", None, None),
+            (" host=shop.example", None, Some("shop.example")),
+            (" 0.123 shop", Some(123.0), None),
+            (" \"0.123\" \"shop\"", Some(123.0), None),
             (" \"-\"", None, None),
             (" \"1.2.3.4, 10.0.0.1\"", None, None),
             (" \"203.0.113.7\"", None, None),
             (" HIT", None, None),
+            (" index.php", None, None),
             (
                 " 612 0.003 [default-svc-80] [] 10.0.0.1:80 512 0.003 200 8f3ea1",
                 Some(3.0),
@@ -473,25 +633,19 @@ mod tests {
 
     #[test]
     fn latencies_are_exact() {
-        let seconds = |ms| Some(Latency::Seconds { ms });
-        let micros = |ms| Some(Latency::Micros { ms });
         for (text, expected) in [
-            ("0.29", seconds(290.0)),
-            ("0.123456", seconds(123.456)),
-            ("1.", seconds(1000.0)),
-            (".5", seconds(500.0)),
-            ("0.1234567890123456", seconds(123.456_789)),
-            ("123456", micros(123.456)),
-            ("1234567890123456", micros(1_234_567_890_123.456)),
+            ("0.29", Some(290.0)),
+            ("0.123456", Some(123.456)),
+            ("1.", Some(1000.0)),
+            (".5", Some(500.0)),
+            ("0.1234567890123456", Some(123.456_789)),
             ("", None),
             (".", None),
             ("1.2.3", None),
             ("1e3", None),
             ("-1", None),
-            ("99999999999999999999", None),
-            ("1234567890123456x", None),
         ] {
-            assert_eq!(latency(text), expected, "{text}");
+            assert_eq!(seconds(text), expected, "{text}");
         }
     }
 
@@ -512,7 +666,7 @@ mod tests {
         let epoch = read(r#"1.2.3.4 - - [1611280025] "GET /12345678] HTTP/1.1" 200 1"#).unwrap();
         assert_eq!((epoch.timestamp, &*epoch.path), (MOMENT, "/12345678]"));
         let unescaped = read(
-            r#"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] "GET /"x" y HTTP/1.1" 200 1 "-" "a"b" 0.5"#,
+            r#"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] "GET /"x" y HTTP/1.1" 200 1 "-" "a"b" 0.500"#,
         )
         .unwrap();
         assert_eq!(unescaped.path, r#"/"x" y"#);
@@ -553,7 +707,6 @@ mod tests {
                 &format!("{start} \"GET / HTTP/1.1\" abc 1"),
                 Reject::BadStatus,
             ),
-            (&format!("{start} \"GET / HTTP/1.1\" 200"), Reject::NoBytes),
             (
                 &format!("{start} \"GET / HTTP/1.1\" 200 1k"),
                 Reject::BadBytes,
@@ -574,10 +727,7 @@ mod tests {
                 format!("{whole}{decimals}e{exponent}").parse().unwrap()
             };
             let ms = nearest(3 - decimals.len() as i32);
-            let seconds = latency(&format!("{whole}.{decimals}"));
-            prop_assert_eq!(seconds, Some(Latency::Seconds { ms }));
-            let micros = latency(&format!("{whole}{decimals}"));
-            prop_assert_eq!(micros, Some(Latency::Micros { ms: nearest(-3) }));
+            prop_assert_eq!(seconds(&format!("{whole}.{decimals}")), Some(ms));
         }
 
         #[test]
@@ -609,8 +759,8 @@ mod tests {
             status in 0_i32..1000,
             bytes in proptest::option::of(0_i64..1_000_000_000_000),
             latency in proptest::option::of(0_u64..100_000_000),
-            referer in proptest::option::of("\\PC{2,40}"),
-            user_agent in proptest::option::of("\\PC{2,40}"),
+            referer in proptest::option::of("http://\\PC{2,40}"),
+            user_agent in proptest::option::of("Mozilla/5\\PC{2,40}"),
         ) {
             prop_assume!(!path.contains('?'));
             let time = chrono::DateTime::from_timestamp(seconds, 0).unwrap()
@@ -624,12 +774,11 @@ mod tests {
                 escape(&path), escape(&query), text(&referer), text(&user_agent),
             );
             if let Some(micros) = latency {
-                line.push_str(&format!(" {micros}"));
+                line.push_str(&format!(" {}.{:06}", micros / 1_000_000, micros % 1_000_000));
             }
             let request = read(&line);
             prop_assert_eq!(request, Ok(Request {
                 timestamp: seconds * 1_000_000,
-                site: None,
                 client_ip: client.as_str().into(),
                 method: method.as_str().into(),
                 path: path.as_str().into(),
@@ -640,6 +789,7 @@ mod tests {
                 latency_ms: latency.map(|micros| micros as f64 / 1e3),
                 referer: referer.as_deref().map(Into::into),
                 user_agent: user_agent.as_deref().map(Into::into),
+                ..Request::default()
             }));
         }
     }

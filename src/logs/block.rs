@@ -8,13 +8,13 @@ use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::access_line::AccessLineReader;
-use super::detect::LineLayout;
-use super::json_line;
+use super::client::TrustedProxies;
+use super::layout::{Layout, LineLayout, LineReader};
 use super::lines::{KEPT_OF_LONG_LINE, MAX_LINE, clean, line_ranges};
 use super::pseudonyms::Pseudonyms;
 use super::request::{Reject, Request};
 use super::rows::{RequestRows, RowsBuilder};
+use super::signs::Signs;
 
 /// The rows of a block, its rejected lines, and how many lines of each kind it has.
 #[derive(Debug, Default)]
@@ -24,6 +24,7 @@ pub(super) struct ParsedBlock {
     pub(super) lines: u64,
     pub(super) blank: u64,
     pub(super) header: u64,
+    pub(super) signs: Signs,
 }
 
 impl ParsedBlock {
@@ -48,9 +49,11 @@ pub(super) struct Rejected {
 }
 
 /// How the blocks of one file are parsed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct BlockParser {
-    pub(super) layout: LineLayout,
+    pub(super) layout: Layout,
+    /// Networks whose proxies may say who the client is.
+    pub(super) trusted_proxies: TrustedProxies,
     /// The site of every row, whatever the lines say.
     pub(super) forced_site: Option<String>,
     /// The site of rows whose line names none.
@@ -66,7 +69,8 @@ impl BlockParser {
     /// Parses one block. `is_first` says that no block with text came before: the header of a
     /// delimited file is in it.
     pub(super) fn parse(&self, block: &[u8], is_first: bool) -> ParsedBlock {
-        let mut header_expected = is_first && matches!(self.layout, LineLayout::Delimited(_));
+        let lines = &self.layout.lines;
+        let mut header_expected = is_first && matches!(lines, LineLayout::Delimited(_));
         let mut parsed = Builder::new(block.len(), self.pseudonyms.is_none());
         let mut reader = LineReader::default();
         let mut repaired = String::new();
@@ -87,18 +91,24 @@ impl BlockParser {
                     Some(text) => &text[range.end - cleaned.len()..range.end],
                     None => self.text(cleaned, &mut repaired),
                 };
-                match reader.read(text, &self.layout) {
-                    Ok(request) if !self.times.contains(&request.timestamp) => {
-                        parsed.reject(Reject::TimestampBeyondLimits, line);
-                    }
-                    Ok(mut request) => {
-                        if let Some(pseudonyms) = &self.pseudonyms {
-                            request.client_ip =
-                                pseudonyms.of(&request.client_ip).into_owned().into();
+                if text.starts_with('#') && reader.take_header(text, &self.layout) {
+                    parsed.header += 1;
+                } else {
+                    match reader.read(text, &self.layout) {
+                        Ok(request) if !self.times.contains(&request.timestamp) => {
+                            parsed.reject(Reject::TimestampBeyondLimits, line);
                         }
-                        parsed.rows.push(&request, self.site(&request));
+                        Ok(request) => {
+                            let client = self.trusted_proxies.client(&request);
+                            parsed.signs.add(&request, &client);
+                            let client = match &self.pseudonyms {
+                                Some(pseudonyms) => pseudonyms.of(&client),
+                                None => client,
+                            };
+                            parsed.rows.push(&request, &client, self.site(&request));
+                        }
+                        Err(reason) => parsed.reject(reason, line),
                     }
-                    Err(reason) => parsed.reject(reason, line),
                 }
             }
             parsed.lines += 1;
@@ -106,7 +116,25 @@ impl BlockParser {
         parsed.finish()
     }
 
-    fn site<'a>(&'a self, request: &'a Request<'_>) -> &'a str {
+    /// Of lines in combined log format, whose site is `site`.
+    #[cfg(test)]
+    pub(super) fn of_access_lines() -> Self {
+        let layout = super::access_layout::AccessLayout::combined();
+        Self {
+            layout: Layout {
+                has_prefix: false,
+                lines: LineLayout::Access(layout),
+            },
+            trusted_proxies: TrustedProxies::default(),
+            forced_site: None,
+            default_site: "site".to_owned(),
+            times: i64::MIN..i64::MAX,
+            pseudonyms: None,
+        }
+    }
+
+    /// The site of a request.
+    pub(super) fn site<'a>(&'a self, request: &'a Request<'_>) -> &'a str {
         match (&self.forced_site, &request.site) {
             (Some(site), _) => site,
             (None, Some(site)) => site,
@@ -120,7 +148,7 @@ impl BlockParser {
             return text;
         }
         // In JSON a backslash must itself be escaped.
-        let escape = if matches!(self.layout, LineLayout::Json(_)) {
+        let escape = if self.layout.lines.is_json() {
             "\\\\x"
         } else {
             "\\x"
@@ -136,23 +164,6 @@ impl BlockParser {
     }
 }
 
-/// Reads single lines; keeps what is worth keeping between them.
-#[derive(Debug, Default)]
-struct LineReader {
-    access: AccessLineReader,
-    path: String,
-}
-
-impl LineReader {
-    fn read<'a>(&mut self, line: &'a str, layout: &LineLayout) -> Result<Request<'a>, Reject> {
-        match layout {
-            LineLayout::Access => self.access.read(line),
-            LineLayout::Json(index) => json_line::read(line, index, &mut self.path),
-            LineLayout::Delimited(header) => header.read(line),
-        }
-    }
-}
-
 struct Builder {
     /// Whether the text of rejected lines is kept.
     keeps_text: bool,
@@ -161,6 +172,7 @@ struct Builder {
     lines: u64,
     blank: u64,
     header: u64,
+    signs: Signs,
 }
 
 impl Builder {
@@ -172,6 +184,7 @@ impl Builder {
             lines: 0,
             blank: 0,
             header: 0,
+            signs: Signs::default(),
         }
     }
 
@@ -194,6 +207,7 @@ impl Builder {
             lines,
             blank,
             header,
+            signs,
             ..
         } = self;
         ParsedBlock {
@@ -202,6 +216,7 @@ impl Builder {
             lines,
             blank,
             header,
+            signs,
         }
     }
 }
@@ -221,18 +236,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::logs::access_layout::AccessLayout;
     use crate::logs::delimited_line::Header;
     use crate::logs::field_map::FieldMap;
     use crate::logs::fields::FieldIndex;
     use crate::logs::lines::lines;
 
-    fn parser(layout: LineLayout) -> BlockParser {
+    fn parser(lines: LineLayout) -> BlockParser {
         BlockParser {
-            layout,
-            forced_site: None,
-            default_site: "site".to_owned(),
-            times: i64::MIN..i64::MAX,
-            pseudonyms: None,
+            layout: Layout {
+                has_prefix: false,
+                lines,
+            },
+            ..BlockParser::of_access_lines()
         }
     }
 
@@ -241,7 +257,7 @@ mod tests {
         let names = ["time", "url", "status"].map(str::to_owned);
         let header = Header::new(&names, b',', &index);
         [
-            LineLayout::Access,
+            LineLayout::Access(AccessLayout::combined()),
             LineLayout::Json(index),
             LineLayout::Delimited(header),
         ]
@@ -279,7 +295,7 @@ mod tests {
     #[test]
     fn bytes_that_are_not_utf_8_are_written_out() {
         let line = b"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET /caf\xe9 HTTP/1.1\" 200 1\n";
-        let parsed = parser(LineLayout::Access).parse(line, true);
+        let parsed = parser(LineLayout::Access(AccessLayout::combined())).parse(line, true);
         assert_eq!(parsed.rows.text("path", 0), "/caf\\xE9");
         let [_, json, _] = layouts();
         let line = b"{\"ts\":1611280025,\"status\":200,\"uri\":\"/caf\xe9\"}\n";
@@ -294,7 +310,7 @@ mod tests {
         let block =
             b"a.example 1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n\
             1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n";
-        let mut parser = parser(LineLayout::Access);
+        let mut parser = parser(LineLayout::Access(AccessLayout::combined()));
         let sites = |parser: &BlockParser| -> Vec<(String, u64)> {
             let rows = parser.parse(block, true).rows;
             let sites = rows.sites().iter();

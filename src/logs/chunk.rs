@@ -250,16 +250,9 @@ mod tests {
 
     use super::*;
     use crate::logs::block::BlockParser;
-    use crate::logs::detect::LineLayout;
 
     fn parse(lines: &[String]) -> RequestRows {
-        let parser = BlockParser {
-            layout: LineLayout::Access,
-            forced_site: None,
-            default_site: "site".to_owned(),
-            times: i64::MIN..i64::MAX,
-            pseudonyms: None,
-        };
+        let parser = BlockParser::of_access_lines();
         parser.parse(lines.concat().as_bytes(), true).rows
     }
 

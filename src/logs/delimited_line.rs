@@ -13,6 +13,7 @@ use super::values::{Value, Values};
 #[derive(Debug, Clone)]
 pub(super) struct Header {
     delimiter: u8,
+    index: FieldIndex,
     columns: Vec<Vec<Use>>,
 }
 
@@ -22,7 +23,16 @@ impl Header {
             .iter()
             .map(|name| index.uses(&name.to_ascii_lowercase()).to_vec())
             .collect();
-        Self { delimiter, columns }
+        Self {
+            delimiter,
+            index: index.clone(),
+            columns,
+        }
+    }
+
+    /// The columns of `access_logs` with the fields that fill them.
+    pub(super) const fn index(&self) -> &FieldIndex {
+        &self.index
     }
 
     /// Reads one line.
@@ -54,13 +64,13 @@ pub(super) fn names(line: &str, delimiter: u8) -> Result<Vec<String>, Reject> {
 }
 
 /// The fields of a line.
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     rest: Option<&'a str>,
     delimiter: u8,
 }
 
 impl<'a> Fields<'a> {
-    fn new(line: &'a str, delimiter: u8) -> Self {
+    pub(super) fn new(line: &'a str, delimiter: u8) -> Self {
         debug_assert!(delimiter.is_ascii(), "a delimiter is one character");
         Self {
             rest: Some(line),

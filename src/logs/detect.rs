@@ -1,103 +1,72 @@
 //! Tells the format of a log from its first lines.
 //!
-//! Up to 100 lines within the first 64 KiB are tried in every format, and the format which reads
-//! most of them wins, if it reads at least a tenth: real logs start with a line of `newsyslog`, or
-//! with scanners' garbage. Delimited files are told by their header line, so they come last.
+//! Up to 1000 lines within the first MiB are looked at. What collectors write in front of lines is
+//! taken off if most lines have it. Then formats are tried, the most telling ones first, and one
+//! that reads at least a tenth of the lines is taken: real logs start with a line of `newsyslog`, or
+//! with scanners' garbage. A format with a name, all of whose fields must be there, must read four
+//! of five. Delimited files are told by their header line, so they come last.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::str::FromStr;
 
-use super::access_line::AccessLineReader;
+use super::access_evidence::layout_of;
+use super::access_format::format_of;
+use super::access_layout::AccessLayout;
+use super::access_line::{self, AccessLine};
 use super::delimited_line::{self, Header};
 use super::field_map::FieldMap;
 use super::fields::FieldIndex;
 use super::json_line;
+use super::layout::{Layout, LineLayout, LineReader, Wrapped};
+use super::line_format::{KNOWN, LineFormat};
 use super::lines::{clean, lines};
+use super::log_format::Format;
+use super::ltsv_line;
+use super::prefix;
+use super::timestamp::ClfReader;
+use super::w3c_line::W3cHeader;
 
 /// The bytes of a file that are looked at.
-const SAMPLE_BYTES: usize = 64 << 10;
-const SAMPLE_LINES: usize = 100;
+const SAMPLE_BYTES: usize = 1 << 20;
+const SAMPLE_LINES: usize = 1000;
 /// One in so many lines must be read for a format to be recognised.
 const READABLE_SHARE: usize = 10;
 /// Delimiters that are tried, the most telling first.
 const DELIMITERS: [u8; 4] = [b'\t', b',', b';', b'|'];
+/// Keys under which collectors put the lines that they read.
+const WRAPPERS: [&str; 8] = [
+    "log",
+    "message",
+    "textpayload",
+    "msg",
+    "line",
+    "_raw",
+    "event.original",
+    "body",
+];
 
-/// The format of a log file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// The common log format.
-    Common,
-    /// The common log format followed by referer and user agent.
-    Combined,
-    /// One JSON object per line.
-    Json,
-    /// A header line, then one record per line.
-    Delimited {
-        /// The ASCII character between two fields.
-        delimiter: u8,
-    },
+/// What the first lines tell.
+#[derive(Debug)]
+pub(super) struct Detected {
+    pub(super) format: Format,
+    pub(super) layout: Layout,
+    /// The names of the fields, where they have some.
+    pub(super) names: Vec<String>,
+    /// A line that was read, as it stands for most.
+    pub(super) example: Option<String>,
 }
 
-impl Format {
-    /// Names of the formats, as [`FromStr`] reads them.
-    pub const NAMES: [&'static str; 5] = ["common", "combined", "json", "tsv", "csv"];
-
-    /// The name; every delimiter but the tab makes a `csv`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Common => "common",
-            Self::Combined => "combined",
-            Self::Json => "json",
-            Self::Delimited { delimiter: b'\t' } => "tsv",
-            Self::Delimited { .. } => "csv",
+impl Detected {
+    fn new(format: Format, lines: LineLayout) -> Self {
+        Self {
+            format,
+            layout: Layout {
+                has_prefix: false,
+                lines,
+            },
+            names: Vec::new(),
+            example: None,
         }
     }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Format {
-    type Err = UnknownFormatName;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Ok(match name {
-            "common" => Self::Common,
-            "combined" => Self::Combined,
-            "json" => Self::Json,
-            "tsv" => Self::Delimited { delimiter: b'\t' },
-            "csv" => Self::Delimited { delimiter: b',' },
-            _ => {
-                return Err(UnknownFormatName {
-                    name: name.to_owned(),
-                });
-            }
-        })
-    }
-}
-
-/// No format has this name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown log format `{name}`, expected one of `common`, `combined`, `json`, `tsv`, `csv`")]
-pub struct UnknownFormatName {
-    /// The name.
-    pub name: String,
-}
-
-/// The layout of the lines of one file.
-#[derive(Debug)]
-pub(super) enum LineLayout {
-    /// Lines of the common or combined format.
-    Access,
-    /// JSON lines.
-    Json(FieldIndex),
-    /// Delimited; the first line with text is the header.
-    Delimited(Header),
 }
 
 /// Why the first lines cannot be read.
@@ -135,42 +104,18 @@ impl Undetected {
 /// The answer is [`None`] if there is only white space.
 pub(super) fn detect(
     beginning: &[u8],
-    given: Option<Format>,
+    given: Option<&Format>,
     map: &FieldMap,
-) -> Result<Option<(Format, LineLayout)>, Undetected> {
+) -> Result<Option<Detected>, Undetected> {
     let sample = Sample::of(beginning);
-    let Some(first) = sample.lines.first() else {
+    if sample.lines.is_empty() {
         return Ok(None);
+    }
+    let detected = match given {
+        Some(format) => sample.given(format, map)?,
+        None => sample.told(map)?,
     };
-    let format = match given {
-        Some(format) => Some(format),
-        None => sample.format(),
-    };
-    let index = FieldIndex::new(map);
-    Ok(Some(match format {
-        Some(format @ (Format::Common | Format::Combined)) => (format, LineLayout::Access),
-        Some(format @ Format::Json) => {
-            let keys = sample.keys();
-            if !keys.is_empty() {
-                check(&keys, &index)?;
-            }
-            (format, LineLayout::Json(index))
-        }
-        Some(format @ Format::Delimited { delimiter }) => {
-            let names = delimited_line::names(first, delimiter).map_err(|_| unknown(first))?;
-            check(&names, &index)?;
-            (
-                format,
-                LineLayout::Delimited(Header::new(&names, delimiter, &index)),
-            )
-        }
-        None => {
-            let (delimiter, names) = header(first, &index)?;
-            check(&names, &index)?;
-            let layout = LineLayout::Delimited(Header::new(&names, delimiter, &index));
-            (Format::Delimited { delimiter }, layout)
-        }
-    }))
+    Ok(Some(detected))
 }
 
 fn unknown(line: &str) -> Undetected {
@@ -246,45 +191,263 @@ impl<'a> Sample<'a> {
         Self { lines }
     }
 
-    /// The format of single lines that reads most of the sample.
-    fn format(&self) -> Option<Format> {
-        let mut reader = AccessLineReader::default();
-        let (mut common, mut combined, mut json) = (0, 0, 0);
-        for line in &self.lines {
-            if line.starts_with('{') {
-                json += usize::from(json_line::keys(line).is_some());
-            } else if reader.read(line).is_ok() {
-                let is_combined = line.trim_matches('"').matches('"').count() >= 4;
-                *(if is_combined {
-                    &mut combined
-                } else {
-                    &mut common
-                }) += 1;
-            }
-        }
-        let readable = json.max(common + combined);
-        if readable == 0 || readable * READABLE_SHARE < self.lines.len() {
+    /// The lines without what collectors wrote in front of them, if most have something there.
+    fn without_prefixes(&self) -> Option<Sample<'_>> {
+        let stripped: Vec<Option<&str>> =
+            self.lines.iter().map(|line| prefix::strip(line)).collect();
+        if stripped.iter().flatten().count() * 2 < self.lines.len() {
             return None;
         }
-        Some(if json > common + combined {
-            Format::Json
-        } else if common > combined {
-            Format::Common
-        } else {
-            Format::Combined
+        let lines = stripped.into_iter().zip(&self.lines);
+        Some(Sample {
+            lines: lines
+                .map(|(stripped, line)| Cow::Borrowed(stripped.unwrap_or(line)))
+                .collect(),
+        })
+    }
+
+    /// How many lines a layout reads.
+    fn count(&self, layout: &Layout) -> usize {
+        let mut reader = LineReader::default();
+        let lines = self.lines.iter();
+        lines
+            .filter(|line| reader.read(line, layout).is_ok())
+            .count()
+    }
+
+    fn is_share(&self, lines: usize) -> bool {
+        lines > 0 && lines * READABLE_SHARE >= self.lines.len()
+    }
+
+    /// The layout of lines in a format that is said.
+    fn given(&self, format: &Format, map: &FieldMap) -> Result<Detected, Undetected> {
+        let layout = match format {
+            Format::Common | Format::Combined => LineLayout::Access(AccessLayout::combined()),
+            Format::Fields(fields) => LineLayout::Fields(fields.clone()),
+            Format::Json => return self.json(map),
+            Format::Ltsv => return self.ltsv(map),
+            Format::W3c => {
+                return self
+                    .w3c(map)
+                    .unwrap_or_else(|| Err(unknown(&self.lines[0])));
+            }
+            Format::Delimited { delimiter } => return self.delimited(Some(*delimiter), map),
+        };
+        let mut detected = Detected::new(format.clone(), layout);
+        if let Some(stripped) = self.without_prefixes() {
+            detected.layout.has_prefix =
+                stripped.count(&detected.layout) > self.count(&detected.layout);
+        }
+        Ok(detected)
+    }
+
+    /// The layout that the lines tell.
+    fn told(&self, map: &FieldMap) -> Result<Detected, Undetected> {
+        if let Some(w3c) = self.w3c(map) {
+            return w3c;
+        }
+        // Some formats begin as what a collector writes does.
+        if let Some(detected) = self.known() {
+            return Ok(detected);
+        }
+        if let Some(stripped) = self.without_prefixes()
+            && let Some(detected) = stripped.told_by_lines(map)
+        {
+            let mut detected = detected?;
+            detected.layout.has_prefix = true;
+            return Ok(detected);
+        }
+        match self.told_by_lines(map) {
+            Some(detected) => detected,
+            None => self.delimited(None, map),
+        }
+    }
+
+    /// The layout, if each line tells it.
+    fn told_by_lines(&self, map: &FieldMap) -> Option<Result<Detected, Undetected>> {
+        let json = self.lines.iter().filter(|line| is_json(line)).count();
+        let access = self.access_lines();
+        if json > access.len() && self.is_share(json) {
+            return Some(self.json(map));
+        }
+        if let Some(detected) = self.known() {
+            return Some(Ok(detected));
+        }
+        if self.is_share(access.len()) {
+            return Some(Ok(access_format(&access)));
+        }
+        let labelled = self
+            .lines
+            .iter()
+            .filter(|line| ltsv_line::labels(line).is_some())
+            .count();
+        (labelled * 2 > self.lines.len()).then(|| self.ltsv(map))
+    }
+
+    fn access_lines(&self) -> Vec<AccessLine<'_>> {
+        let mut clock = ClfReader::default();
+        self.lines
+            .iter()
+            .filter(|line| !line.starts_with('{'))
+            .filter_map(|line| access_line::cut(line, &mut clock).ok())
+            .collect()
+    }
+
+    /// A format with a name that nearly all lines are in.
+    fn known(&self) -> Option<Detected> {
+        let mut clock = ClfReader::default();
+        let told = KNOWN.iter().filter(|known| known.is_told);
+        let reads = |format: &LineFormat, clock: &mut ClfReader| {
+            // One line of garbage must not cost a trial of all.
+            let first = self.lines.iter().take(READABLE_SHARE);
+            let begins = first
+                .filter(|line| format.read(line, clock).is_ok())
+                .count();
+            begins > 0 && {
+                let read = self
+                    .lines
+                    .iter()
+                    .filter(|line| format.read(line, clock).is_ok());
+                read.count() * 5 >= self.lines.len() * 4
+            }
+        };
+        let format = told
+            .filter_map(|known| known.format())
+            .find(|format| reads(format, &mut clock))?;
+        Some(Detected::new(
+            Format::Fields(format.clone()),
+            LineLayout::Fields(format.clone()),
+        ))
+    }
+
+    /// JSON lines, or lines within them.
+    fn json(&self, map: &FieldMap) -> Result<Detected, Undetected> {
+        let names = self.keys();
+        let index = FieldIndex::for_names(map, &names);
+        if !names.is_empty()
+            && let Err(undetected) = check(&names, &index)
+        {
+            return self.wrapped(&names, map).ok_or(undetected);
+        }
+        Ok(Detected {
+            names,
+            ..Detected::new(Format::Json, LineLayout::Json(index))
+        })
+    }
+
+    /// Lines in a field of JSON lines.
+    fn wrapped(&self, names: &[String], map: &FieldMap) -> Option<Detected> {
+        let keys = WRAPPERS.iter().filter_map(|known| {
+            names.iter().find(|name| {
+                let name = name.to_ascii_lowercase();
+                name == *known
+                    || name
+                        .strip_suffix(known)
+                        .is_some_and(|root| root.ends_with('.'))
+            })
+        });
+        keys.into_iter().find_map(|key| {
+            let index = FieldIndex::only(super::column::LogColumn::Request, key);
+            let mut path = String::new();
+            let lines: Vec<Cow<'_, str>> = self
+                .lines
+                .iter()
+                .filter_map(|line| {
+                    let mut values = json_line::values(line, &index, &mut path).ok()?;
+                    let text = values.text(super::column::LogColumn::Request)?;
+                    Some(Cow::Owned(text.trim_end().to_owned()))
+                })
+                .filter(|line: &Cow<'_, str>| !line.trim_ascii().is_empty())
+                .collect();
+            let inner = Sample { lines };
+            if inner.lines.is_empty() {
+                return None;
+            }
+            let stripped = inner.without_prefixes();
+            let has_prefix = stripped.is_some();
+            let told = stripped.as_ref().unwrap_or(&inner).told_by_lines(map)?;
+            let mut detected = told.ok()?;
+            // A line within a line within a line is not read.
+            if matches!(detected.layout.lines, LineLayout::Wrapped(_)) {
+                return None;
+            }
+            detected.layout.has_prefix = has_prefix;
+            Some(Detected {
+                layout: Layout {
+                    has_prefix: false,
+                    lines: LineLayout::Wrapped(Wrapped::new(key.clone(), detected.layout)),
+                },
+                ..detected
+            })
+        })
+    }
+
+    fn ltsv(&self, map: &FieldMap) -> Result<Detected, Undetected> {
+        let mut names: Vec<String> = Vec::new();
+        for label in self
+            .lines
+            .iter()
+            .filter_map(|line| ltsv_line::labels(line))
+            .flatten()
+        {
+            if !names.contains(&label) {
+                names.push(label);
+            }
+        }
+        let index = FieldIndex::for_names(map, &names);
+        check(&names, &index)?;
+        Ok(Detected {
+            names,
+            ..Detected::new(Format::Ltsv, LineLayout::Ltsv(index))
+        })
+    }
+
+    /// The W3C format, if a line names its fields.
+    fn w3c(&self, map: &FieldMap) -> Option<Result<Detected, Undetected>> {
+        let header = self
+            .lines
+            .iter()
+            .find_map(|line| W3cHeader::of(line, map))?;
+        let names = header.names().to_vec();
+        let index = FieldIndex::for_names(map, &names);
+        Some(check(&names, &index).map(|()| Detected {
+            names,
+            ..Detected::new(Format::W3c, LineLayout::W3c(header))
+        }))
+    }
+
+    fn delimited(&self, delimiter: Option<u8>, map: &FieldMap) -> Result<Detected, Undetected> {
+        let first = &self.lines[0];
+        let (delimiter, names) = match delimiter {
+            Some(delimiter) => {
+                let names = delimited_line::names(first, delimiter).map_err(|_| unknown(first))?;
+                (delimiter, names)
+            }
+            None => header(first, &FieldIndex::new(map))?,
+        };
+        let index = FieldIndex::for_names(map, &names);
+        check(&names, &index)?;
+        let header = Header::new(&names, delimiter, &index);
+        Ok(Detected {
+            names,
+            ..Detected::new(
+                Format::Delimited { delimiter },
+                LineLayout::Delimited(header),
+            )
         })
     }
 
     /// Every key of the sample's JSON objects, each once, in order of appearance.
     fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = Vec::new();
+        let mut known = std::collections::HashSet::new();
         for key in self
             .lines
             .iter()
             .filter_map(|line| json_line::keys(line))
             .flatten()
         {
-            if !keys.contains(&key) {
+            if known.insert(key.clone()) {
                 keys.push(key);
             }
         }
@@ -292,6 +455,25 @@ impl<'a> Sample<'a> {
     }
 }
 
+fn is_json(line: &str) -> bool {
+    line.starts_with('{') && json_line::keys(line).is_some()
+}
+
+/// Common or combined, and what is around their fields.
+fn access_format(lines: &[AccessLine<'_>]) -> Detected {
+    let layout = layout_of(lines);
+    let combined = lines.iter().filter(|line| line.tail.contains('"')).count();
+    let format = if combined * 2 >= lines.len() {
+        Format::Combined
+    } else {
+        Format::Common
+    };
+    let example = format_of(lines, &layout);
+    Detected {
+        example,
+        ..Detected::new(format, LineLayout::Access(layout))
+    }
+}
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,7 +485,7 @@ mod tests {
 
     fn format(text: &str) -> Result<Option<Format>, Undetected> {
         detect(text.as_bytes(), None, &FieldMap::default())
-            .map(|found| found.map(|(format, _)| format))
+            .map(|found| found.map(|detected| detected.format))
     }
 
     #[test]
@@ -371,21 +553,14 @@ mod tests {
         ));
         let map = "status=code".parse().unwrap();
         for text in [JSON, "time\turl\tstatus\n"] {
+            let undetected = detect(text.as_bytes(), None, &map).unwrap_err();
             assert!(matches!(
-                detect(text.as_bytes(), None, &map),
-                Err(Undetected::Unmatched {
+                undetected,
+                Undetected::Unmatched {
                     column: "status",
                     ..
-                })
+                }
             ));
         }
-    }
-
-    #[test]
-    fn names_are_read_back() {
-        for name in Format::NAMES {
-            assert_eq!(name.parse::<Format>().unwrap().to_string(), name);
-        }
-        assert!("xml".parse::<Format>().is_err());
     }
 }

@@ -138,6 +138,25 @@ impl IngestError {
         }
     }
 
+    /// Of a log that cannot be read beyond a place.
+    pub(super) fn unreadable(file: String, bytes: u64, lines: u64, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::UnexpectedEof {
+            Self::Truncated {
+                file,
+                bytes,
+                lines,
+                source,
+            }
+        } else {
+            Self::Read {
+                file,
+                bytes,
+                lines,
+                source,
+            }
+        }
+    }
+
     /// Whether a file is no log, as opposed to a log that cannot be read.
     pub(super) const fn is_no_log(&self) -> bool {
         matches!(
@@ -179,8 +198,15 @@ impl Explain for IngestError {
             Self::Unsupported {
                 kind: "Parquet", ..
             } => "Parquet logs need no ingest: name them in the job, with a column map".into(),
-            Self::Unsupported { .. } => {
-                "unpack it and pipe it in, as in `xz -dc access.log.xz | anomalog ingest -`".into()
+            Self::Unsupported { file, kind } => {
+                let command = match *kind {
+                    "bzip2" => "bzip2 -dc",
+                    "zip" => "unzip -p",
+                    "tar" => "tar -xOf",
+                    "lz4" => "lz4 -dc",
+                    _ => "xz -dc",
+                };
+                format!("unpack it and pipe it in, as in `{command} {file} | anomalog ingest -`").into()
             }
             Self::Truncated { .. } => "fetch the file again; nothing of it was written, so \
                 ingesting it again is safe"
@@ -188,8 +214,9 @@ impl Explain for IngestError {
             Self::Read { .. } => {
                 "check the file, as with `gzip -t` or `zstd -t`; nothing of it was written".into()
             }
-            Self::UnknownFormat { .. } => "say it with `--format common|combined|json|tsv|csv`; \
-                JSON must be one object per line"
+            Self::UnknownFormat { .. } => "say it with `--format`: nginx' `log_format`, Apache's \
+                `LogFormat`, or a name such as `combined`, `json`, `w3c`, `alb` or `csv`; JSON must be \
+                one object per line"
                 .into(),
             Self::MissingColumns { missing, .. } => format!(
                 "say which field it is, as in `--columns {}=FIELD`",

@@ -1,172 +1,13 @@
 //! Which column of a delimited file, or which key of a JSON object, holds which part of a request.
 //!
-//! The names that web servers, proxies and log shippers use are known (`ALIASES`), so usual files
+//! The names that web servers, proxies and log shippers use are known ([`ALIASES`]), so usual files
 //! need no map. A [`FieldMap`] names the others; a column that it names has no aliases any more.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::aliases::{ALIASES, SOFTWARE};
 use super::column::LogColumn;
 use super::field_map::FieldMap;
-
-/// Names that fields have in the wild, best first. Case does not matter; a dot separates the keys
-/// of nested objects. Sources: Apache and nginx variables, Caddy, Traefik, the Elastic Common
-/// Schema, AWS load balancers, NASA-HTTP.
-const ALIASES: [(LogColumn, &[&str]); LogColumn::COUNT] = [
-    (
-        LogColumn::Timestamp,
-        &[
-            "timestamp",
-            "@timestamp",
-            "time",
-            "ts",
-            "time_iso8601",
-            "time_local",
-            "msec",
-            "datetime",
-            "date_time",
-            "starttime",
-            "startutc",
-        ],
-    ),
-    (LogColumn::Site, &["site"]),
-    (
-        LogColumn::Host,
-        &[
-            "vhost",
-            "virtual_host",
-            "server_name",
-            "http_host",
-            "requesthost",
-            "request.host",
-            "url.domain",
-            "host",
-        ],
-    ),
-    (
-        LogColumn::ClientIp,
-        &[
-            "client_ip",
-            "remote_addr",
-            "remote_ip",
-            "clientip",
-            "client.ip",
-            "source.ip",
-            "request.client_ip",
-            "request.remote_ip",
-            "clienthost",
-            "remote_host",
-            "client_host",
-            "client",
-            "ip",
-            "host",
-        ],
-    ),
-    (LogColumn::Request, &["request", "request_line"]),
-    (
-        LogColumn::Method,
-        &[
-            "method",
-            "request_method",
-            "http_method",
-            "verb",
-            "requestmethod",
-            "request.method",
-            "http.request.method",
-        ],
-    ),
-    (
-        LogColumn::Path,
-        &[
-            "path",
-            "request_uri",
-            "uri",
-            "url",
-            "requestpath",
-            "request.uri",
-            "url.original",
-            "url.path",
-            "target",
-        ],
-    ),
-    (
-        LogColumn::Query,
-        &["query", "query_string", "args", "url.query"],
-    ),
-    (
-        LogColumn::Protocol,
-        &[
-            "protocol",
-            "server_protocol",
-            "http_version",
-            "requestprotocol",
-            "request.proto",
-            "proto",
-        ],
-    ),
-    (
-        LogColumn::Status,
-        &[
-            "status",
-            "status_code",
-            "response",
-            "response_code",
-            "downstreamstatus",
-            "http.response.status_code",
-        ],
-    ),
-    (
-        LogColumn::Bytes,
-        &[
-            "bytes",
-            "body_bytes_sent",
-            "bytes_sent",
-            "size",
-            "response_size",
-            "downstreamcontentsize",
-            "http.response.body.bytes",
-        ],
-    ),
-    (
-        LogColumn::LatencyMs,
-        &[
-            "latency_ms",
-            "duration_ms",
-            "response_time_ms",
-            "request_time_ms",
-        ],
-    ),
-    (
-        LogColumn::LatencyS,
-        &["latency_s", "request_time", "duration_s", "duration"],
-    ),
-    (LogColumn::LatencyUs, &["latency_us", "duration_us"]),
-    (
-        LogColumn::LatencyNs,
-        &["latency_ns", "duration_ns", "event.duration"],
-    ),
-    (
-        LogColumn::Referer,
-        &[
-            "referer",
-            "referrer",
-            "http_referer",
-            "http.request.referrer",
-            "request.headers.referer",
-        ],
-    ),
-    (
-        LogColumn::UserAgent,
-        &[
-            "user_agent",
-            "useragent",
-            "http_user_agent",
-            "user-agent",
-            "agent",
-            "user_agent.original",
-            "request.headers.user-agent",
-        ],
-    ),
-];
 
 /// Rank of the field `host` among those of [`LogColumn::Host`].
 pub(super) const HOST_AS_SITE: u8 = (ALIASES[LogColumn::Host as usize].1.len() - 1) as u8;
@@ -183,6 +24,9 @@ pub(super) struct FieldIndex {
     uses: HashMap<String, Vec<Use>>,
     /// Keys, in lower case, of objects that hold a named field.
     parents: HashSet<String>,
+    /// The key, with its dot, of the object that holds the request where it is no object of its
+    /// own: collectors put what they have read beside facts about where they found it.
+    root: Option<String>,
     /// The columns that the map names, with their fields.
     mapped: Vec<(LogColumn, String)>,
 }
@@ -192,6 +36,7 @@ impl FieldIndex {
         let mut index = Self {
             uses: HashMap::new(),
             parents: HashSet::new(),
+            root: None,
             mapped: map.entries.clone(),
         };
         for (part, source) in &map.entries {
@@ -213,6 +58,57 @@ impl FieldIndex {
         index
     }
 
+    /// An index of one field alone.
+    pub(super) fn only(column: LogColumn, name: &str) -> Self {
+        let mut index = Self {
+            uses: HashMap::new(),
+            parents: HashSet::new(),
+            root: None,
+            mapped: Vec::new(),
+        };
+        index.add(name, (column, 0));
+        index
+    }
+
+    /// The index for a file with fields of these names: some tell by which software it was written,
+    /// and so what others mean.
+    pub(super) fn for_names(map: &FieldMap, names: &[String]) -> Self {
+        let mut index = Self::new(map);
+        if !index.missing(names).is_empty() {
+            index.root = roots(names).find(|root| {
+                let rooted = Self {
+                    root: Some(root.clone()),
+                    ..index.clone()
+                };
+                rooted.missing(names).is_empty()
+            });
+        }
+        if let Some(root) = &index.root {
+            for (dot, _) in root.match_indices('.') {
+                index.parents.insert(root[..dot].to_owned());
+            }
+        }
+        let names: HashSet<String> = names
+            .iter()
+            .map(|name| {
+                let name = name.to_ascii_lowercase();
+                let root = index.root.as_deref().unwrap_or_default();
+                name.strip_prefix(root).map_or(name.clone(), str::to_owned)
+            })
+            .collect();
+        for software in &SOFTWARE {
+            let is_mapped = index
+                .mapped
+                .iter()
+                .any(|(_, source)| source.eq_ignore_ascii_case(software.field));
+            if !is_mapped && software.told_by.iter().any(|name| names.contains(*name)) {
+                index.uses.remove(software.field);
+                index.add(software.field, (software.holds, 0));
+            }
+        }
+        index
+    }
+
     fn add(&mut self, name: &str, r#use: Use) {
         let name = name.to_ascii_lowercase();
         for (dot, _) in name.match_indices('.') {
@@ -223,12 +119,35 @@ impl FieldIndex {
 
     /// Returns what a field holds; `name` must be in lower case.
     pub(super) fn uses(&self, name: &str) -> &[Use] {
-        self.uses.get(name).map_or(&[], Vec::as_slice)
+        let found = self.uses.get(name).or_else(|| {
+            let root = self.root.as_deref()?;
+            self.uses.get(name.strip_prefix(root)?)
+        });
+        found.map_or(&[], Vec::as_slice)
     }
 
     /// Whether an object under this key, in lower case, can hold a field of use.
     pub(super) fn is_parent(&self, name: &str) -> bool {
         self.parents.contains(name)
+            || (self.root.as_deref())
+                .and_then(|root| name.strip_prefix(root))
+                .is_some_and(|name| self.parents.contains(name))
+    }
+
+    /// The column that the best field of some names fills, for each field the first time.
+    pub(super) fn columns<'n>(&self, names: &'n [String]) -> Vec<(LogColumn, &'n str)> {
+        let mut best: BTreeMap<LogColumn, (u8, &str)> = BTreeMap::new();
+        for name in names {
+            for (column, rank) in self.uses(&name.to_ascii_lowercase()) {
+                let held = best.entry(*column).or_insert((*rank, name));
+                if *rank < held.0 {
+                    *held = (*rank, name);
+                }
+            }
+        }
+        best.into_iter()
+            .map(|(column, (_, name))| (column, name))
+            .collect()
     }
 
     /// The first entry of the map whose source is not among these names.
@@ -249,8 +168,11 @@ impl FieldIndex {
             .collect();
         let has = |parts: &[LogColumn]| parts.iter().any(|part| found.contains(part));
         [
-            (has(&[LogColumn::Timestamp]), "timestamp"),
-            (has(&[LogColumn::Path, LogColumn::Request]), "path"),
+            (has(&[LogColumn::Timestamp, LogColumn::Date]), "timestamp"),
+            (
+                has(&[LogColumn::Path, LogColumn::Request, LogColumn::Url]),
+                "path",
+            ),
             (has(&[LogColumn::Status]), "status"),
         ]
         .into_iter()
@@ -258,6 +180,21 @@ impl FieldIndex {
         .map(|(_, name)| name)
         .collect()
     }
+}
+
+/// The keys, with their dots, of objects that hold other fields, in order of appearance.
+fn roots(names: &[String]) -> impl Iterator<Item = String> {
+    let mut seen = HashSet::new();
+    names
+        .iter()
+        .flat_map(|name| {
+            let name = name.to_ascii_lowercase();
+            let dots: Vec<usize> = name.match_indices('.').map(|(dot, _)| dot).collect();
+            dots.into_iter()
+                .map(move |dot| name[..=dot].to_owned())
+                .collect::<Vec<_>>()
+        })
+        .filter(move |root| seen.insert(root.clone()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::block::site_of_name;
 use super::summary::Skipped;
@@ -74,6 +74,42 @@ pub(super) struct Unreadable {
     pub(super) path: PathBuf,
     pub(super) source: io::Error,
 }
+
+/// Names that say no more than that a file is a log, or that it lies where logs do.
+const NAMELESS: [&str; 32] = [
+    "access",
+    "access_log",
+    "access-log",
+    "accesslog",
+    "log",
+    "logs",
+    "requests",
+    "request",
+    "http",
+    "https",
+    "ssl_access",
+    "ssl_access_log",
+    "ssl-access",
+    "stdout",
+    "out",
+    "archive",
+    "var",
+    "srv",
+    "www",
+    "data",
+    "home",
+    "opt",
+    "mnt",
+    "tmp",
+    "usr",
+    "local",
+    "lib",
+    "nginx",
+    "apache",
+    "apache2",
+    "httpd",
+    "current",
+];
 
 /// Finds the logs; those of a folder in the order of their paths. The folder `warehouse` is passed
 /// over, should it lie within another.
@@ -150,6 +186,7 @@ impl Search {
             } else if is_no_log(&name) {
                 self.skip(path, "not a log by its extension");
             } else {
+                let site = site.filter(|site| names_site(site));
                 let site = site.map_or_else(|| site_of(path), str::to_owned);
                 self.add(InputPlace::File(path.clone()), site, true);
             }
@@ -165,8 +202,31 @@ fn metadata(path: &Path) -> Result<fs::Metadata, Unreadable> {
     })
 }
 
+/// The site that a path names: its file, or the nearest folder where the file is called no more
+/// than `access.log`.
 fn site_of(path: &Path) -> String {
-    site_of_name(&path.file_name().unwrap_or_default().to_string_lossy()).into_owned()
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = site_of_name(&file).into_owned();
+    if names_site(&name) {
+        return name;
+    }
+    let folders = path.parent().into_iter().flat_map(Path::components).rev();
+    let named = folders
+        .filter_map(|folder| match folder {
+            Component::Normal(folder) => folder.to_str(),
+            _ => None,
+        })
+        .find(|folder| names_site(folder));
+    named.map_or(name, str::to_owned)
+}
+
+/// Whether a name can be that of a site: it is none that all logs have, no date and not hidden.
+fn names_site(name: &str) -> bool {
+    !name.starts_with('.')
+        && name.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && !NAMELESS
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
 }
 
 fn is_no_log(name: &str) -> bool {
@@ -219,6 +279,18 @@ mod tests {
         .map(|(name, site)| (name.to_owned(), site.to_owned()));
         assert_eq!(logs, expected);
         assert_eq!(found.skipped.len(), 1);
+        for (path, site) in [
+            ("access.log", "access"),
+            ("a/logs/access.log", "a"),
+            ("b/logs/access.log.1", "b"),
+            ("/var/log/nginx/access.log", "access"),
+            ("/var/log/nginx/shop/access.log.2.gz", "shop"),
+            ("shop/2026-01/access-2026-01-01.log", "shop"),
+            ("/srv/shop.example/logs/ssl_access_log", "shop.example"),
+            ("a/logs/shop.log", "shop"),
+        ] {
+            assert_eq!(site_of(Path::new(path)), site, "{path}");
+        }
         let missing = find(&[root.join("none")], root).unwrap_err();
         assert_eq!(missing.path, root.join("none"));
         assert_eq!(missing.source.kind(), io::ErrorKind::NotFound);

@@ -10,11 +10,11 @@ use tempfile::TempDir;
 
 use super::block::ParsedBlock;
 use super::chunk::{Chunk, ChunkLimits, Gathering};
-use super::detect::Format;
 use super::error::IngestError;
 use super::quarantine::QuarantineWriter;
-use super::reader::Parsed;
+use super::reader::{Parsed, ReadAs};
 use super::request::Reject;
+use super::signs::Signs;
 use super::summary::{FileStatus, FileSummary};
 use super::timestamp::Timestamp;
 use crate::warehouse::Warehouse;
@@ -92,7 +92,7 @@ impl<'a> Keeper<'a> {
                 source,
             } => return Err(self.unreadable(bytes, lines, source)),
             Parsed::Unknown(error) => return Err(error),
-            Parsed::End { digest, format } => return self.end(digest, format),
+            Parsed::End { digest, read_as } => return self.end(digest, read_as),
         };
         Ok(KeepStep::More { keeper: self, full })
     }
@@ -103,6 +103,7 @@ impl<'a> Keeper<'a> {
             self.reject(number, rejected.reason, &rejected.raw)?;
         }
         self.counts.add(&block);
+        self.counts.signs.merge(block.signs);
         Ok(self.gathering.push(block.rows))
     }
 
@@ -113,31 +114,15 @@ impl<'a> Keeper<'a> {
     }
 
     fn unreadable(&self, bytes: u64, lines: u64, source: io::Error) -> IngestError {
-        let file = self.file.clone();
-        let lines = self.counts.lines + lines;
-        if source.kind() == io::ErrorKind::UnexpectedEof {
-            IngestError::Truncated {
-                file,
-                bytes,
-                lines,
-                source,
-            }
-        } else {
-            IngestError::Read {
-                file,
-                bytes,
-                lines,
-                source,
-            }
-        }
+        IngestError::unreadable(self.file.clone(), bytes, self.counts.lines + lines, source)
     }
 
     fn end(
         mut self: Box<Self>,
         digest: String,
-        format: Option<Format>,
+        read_as: Option<Arc<ReadAs>>,
     ) -> Result<KeepStep<'a>, IngestError> {
-        let Some(format) = format else {
+        let Some(read_as) = read_as else {
             return Err(IngestError::Empty { file: self.file });
         };
         let quarantine = self
@@ -147,7 +132,7 @@ impl<'a> Keeper<'a> {
         Ok(KeepStep::End {
             last: self.gathering.take(),
             kept: Box::new(Kept {
-                summary: self.counts.summary(self.file, format, digest),
+                summary: self.counts.summary(self.file, &read_as, digest),
                 quarantine,
             }),
         })
@@ -165,6 +150,7 @@ struct LineCounts {
     last: Option<i64>,
     sites: BTreeMap<String, u64>,
     reasons: BTreeMap<Reject, u64>,
+    signs: Signs,
 }
 
 impl LineCounts {
@@ -190,15 +176,17 @@ impl LineCounts {
         }
     }
 
-    fn summary(self, file: String, format: Format, digest: String) -> FileSummary {
+    fn summary(self, file: String, read_as: &ReadAs, digest: String) -> FileSummary {
         let rejected = self.reasons.values().sum();
         let mut warnings = Vec::new();
         if self.rows == 0 {
             warnings.push("no line could be read as a request".to_owned());
         }
+        warnings.extend(self.signs.warnings(self.sites.len()));
         FileSummary {
             file,
-            format: format.name().to_owned(),
+            format: read_as.format.name().to_owned(),
+            reading: Some(Box::new(read_as.reading.clone())),
             digest,
             status: FileStatus::Ingested,
             lines: self.lines,

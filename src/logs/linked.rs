@@ -53,15 +53,7 @@ impl LogColumn {
             Self::Site => "text or whole numbers",
             Self::Status | Self::Bytes => "whole numbers",
             Self::LatencyMs | Self::LatencyS | Self::LatencyUs | Self::LatencyNs => "numbers",
-            Self::Host
-            | Self::ClientIp
-            | Self::Request
-            | Self::Method
-            | Self::Path
-            | Self::Query
-            | Self::Protocol
-            | Self::Referer
-            | Self::UserAgent => "text",
+            _ => "text",
         }
     }
 

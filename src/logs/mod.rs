@@ -20,34 +20,50 @@
 //!   (but on the number of its sites). It grows with the threads: see the pipeline for the bound,
 //!   with chunks of at most 64 MiB and blocks of 2 MiB of text.
 
+mod access_evidence;
+mod access_format;
+mod access_layout;
 mod access_line;
+mod aliases;
 mod block;
 mod chunk;
+mod client;
 mod column;
 mod delimited_line;
 mod detect;
+mod duration;
 mod error;
+mod explanation;
 mod field_map;
 mod fields;
+
 mod inputs;
 mod json_line;
 mod keeper;
+mod layout;
+mod line_format;
 mod lines;
 pub mod linked;
 mod log_format;
+mod ltsv_line;
 mod options;
 mod pipeline;
+mod prefix;
 mod pseudonym_key;
 mod pseudonyms;
 mod publish;
 mod quarantine;
+mod read_as;
 mod reader;
 mod request;
 mod rows;
+mod signs;
 mod source;
 mod summary;
 mod timestamp;
+mod tokens;
 mod values;
+mod w3c_line;
 mod writer;
 
 use std::io;
@@ -58,17 +74,18 @@ use std::thread;
 use inputs::{Input, InputPlace};
 use pipeline::{Cut, Pipeline};
 
+pub use client::{TrustedNetwork, TrustedProxies, UnknownNetwork};
 pub use column::LogColumn;
-pub use detect::{Format, UnknownFormatName};
 pub use error::{IngestError, WriteError};
+pub use explanation::{ExplainedRow, Explanation, RejectedLines, explain};
 pub use field_map::{FieldMap, FieldMapError};
-pub use log_format::LogFormat;
-pub use options::{IngestOptions, TimeLimits};
+pub use line_format::{FormatError, FormatFault, LineFormat};
+pub use log_format::{Format, LogFormat};
+pub use options::{IngestOptions, READING, TimeLimits};
 pub use pseudonym_key::{Addresses, PseudonymError, agree as agree_on_pseudonyms, read_key};
 pub use pseudonyms::Pseudonyms;
-pub use publish::{
-    ingested_digests, publication_of, remove_unpublished, request_files, short_digest,
-};
+pub use publish::{ingested_logs, publication_of, remove_unpublished, request_files, short_digest};
+pub use read_as::{ColumnReading, Reading, UnreadField};
 pub use source::{TextDigests, text_digests};
 pub use summary::{Failed, FileStatus, FileSummary, IngestSummary, Skipped, Totals};
 pub use timestamp::Timestamp;
@@ -143,7 +160,7 @@ pub fn digest(path: &Path) -> io::Result<String> {
 /// in a subfolder of a folder given, the name of the first subfolder, else the name of the file up
 /// to the first dot, without digits, `-` and `_` at its end.
 ///
-/// A log whose bytes the warehouse holds already changes nothing. Files in folders that are no
+/// A log whose bytes the warehouse holds already changes nothing, unless it is to be read again. Files in folders that are no
 /// logs are passed over, and the summary says which; a file that is named itself must be one.
 ///
 /// # Errors
@@ -173,7 +190,7 @@ fn ingest_cut(
         .map_err(|inputs::Unreadable { path, source }| IngestError::Open { path, source })?;
     let mut summary = run(&found.logs, options, warehouse, progress, cut)?;
     summary.skipped.splice(..0, found.skipped);
-    if summary.files.is_empty() {
+    if summary.files.is_empty() && summary.failed.is_empty() {
         let skipped = summary.skipped.len();
         return Err(IngestError::NoLogs {
             folders: inputs.to_vec(),

@@ -4,8 +4,11 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::detect::Format;
+use serde::Serialize;
+
+use super::client::TrustedProxies;
 use super::field_map::FieldMap;
+use super::log_format::Format;
 use super::pseudonyms::Pseudonyms;
 
 /// The options by which logs are read.
@@ -17,6 +20,8 @@ pub struct IngestOptions {
     pub site: Option<String>,
     /// The fields that hold the columns, for JSON and delimited logs.
     pub columns: FieldMap,
+    /// The networks whose proxies may say who the client is.
+    pub trusted_proxies: TrustedProxies,
     /// How many threads work; one per core if it is not said. The result does not depend on it.
     pub threads: Option<NonZeroUsize>,
     /// The times that requests may have.
@@ -25,6 +30,51 @@ pub struct IngestOptions {
     pub pseudonyms: Option<Arc<Pseudonyms>>,
     /// Whether a log that cannot be read ends only itself, and not those after it.
     pub keep_going: bool,
+    /// Whether a log is read again that was read otherwise before.
+    pub again: bool,
+}
+
+/// Raised whenever the same log is read otherwise with the same options: every log that was read
+/// before is then read again, or said to be read otherwise.
+pub const READING: u32 = 2;
+
+/// What decides, with its bytes, what is read of a log.
+#[derive(Serialize)]
+struct ReadingKey<'a> {
+    reading: u32,
+    format: Option<(&'a str, Option<u8>)>,
+    site: Option<&'a str>,
+    columns: Vec<(&'a str, &'a str)>,
+    trusted_proxies: Vec<String>,
+    earliest: Option<i64>,
+    ahead_of_file: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pseudonyms: Option<&'a str>,
+}
+
+impl IngestOptions {
+    /// What tells logs that are read with these options from the same logs read with others: eight
+    /// hexadecimal digits.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let format = self.format.as_ref().map(|format| match format {
+            Format::Delimited { delimiter } => (format.name(), Some(*delimiter)),
+            other => (other.name(), None),
+        });
+        let key = ReadingKey {
+            reading: READING,
+            format,
+            site: self.site.as_deref(),
+            columns: self.columns.iter().collect(),
+            trusted_proxies: self.trusted_proxies.networks().collect(),
+            earliest: self.limits.earliest,
+            ahead_of_file: self.limits.ahead_of_file,
+            pseudonyms: self.pseudonyms.as_deref().map(Pseudonyms::fingerprint),
+        };
+        // Numbers and text always can be written.
+        let text = serde_json::to_vec(&key).unwrap_or_default();
+        blake3::hash(&text).to_hex()[..8].to_owned()
+    }
 }
 
 /// The times that the requests of a log may have; other lines are rejected.
@@ -46,5 +96,53 @@ impl TimeLimits {
         let end = written.zip(self.ahead_of_file);
         let end = end.map(|(written, ahead)| written.saturating_add(ahead));
         self.earliest.unwrap_or(i64::MIN)..end.unwrap_or(i64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_the_rows_changes_the_fingerprint() {
+        let plain = IngestOptions::default();
+        let others = [
+            IngestOptions {
+                format: Some(Format::Combined),
+                ..plain.clone()
+            },
+            IngestOptions {
+                format: Some(
+                    "$remote_addr [$time_local] \"$request\" $status"
+                        .parse()
+                        .unwrap(),
+                ),
+                ..plain.clone()
+            },
+            IngestOptions {
+                site: Some("shop".to_owned()),
+                ..plain.clone()
+            },
+            IngestOptions {
+                columns: "timestamp=at".parse().unwrap(),
+                ..plain.clone()
+            },
+            IngestOptions {
+                trusted_proxies: TrustedProxies::of(["10.0.0.0/8".parse().unwrap()]),
+                ..plain.clone()
+            },
+        ];
+        let mut prints: Vec<_> = others.iter().map(IngestOptions::fingerprint).collect();
+        prints.push(plain.fingerprint());
+        prints.sort();
+        prints.dedup();
+        assert_eq!(prints.len(), others.len() + 1);
+        let threads = IngestOptions {
+            threads: NonZeroUsize::new(3),
+            again: true,
+            keep_going: true,
+            ..plain.clone()
+        };
+        assert_eq!(threads.fingerprint(), plain.fingerprint());
     }
 }

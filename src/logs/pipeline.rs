@@ -22,7 +22,7 @@ mod log;
 mod state;
 mod task;
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -33,7 +33,7 @@ use super::inputs::{Input, InputPlace};
 use super::keeper::{Keeper, Kept};
 use super::lines::BLOCK;
 use super::options::IngestOptions;
-use super::publish::{StagedLog, is_published};
+use super::publish::{StagedLog, ingested_logs, is_published, short_digest};
 use super::reader::LogReader;
 use super::source;
 use super::summary::{FileSummary, IngestSummary};
@@ -73,11 +73,15 @@ pub(super) struct Pipeline<'a> {
 impl Pipeline<'_> {
     /// Ingests the logs on so many threads, at least one; on fewer if the system has not as many.
     pub(super) fn run(&self, threads: usize) -> Result<IngestSummary, IngestError> {
+        let known = ingested_logs(self.warehouse).map_err(|source| {
+            let path = self.warehouse.table(Table::LogFiles);
+            IngestError::Open { path, source }
+        })?;
         let crew = Crew {
             work: Work {
                 pipeline: self,
-                had_logs: fs::read_dir(self.warehouse.table(Table::LogFiles))
-                    .is_ok_and(|mut files| files.next().is_some()),
+                reading: self.options.fingerprint(),
+                known,
             },
             state: Mutex::new(PipelineState::new(
                 self.inputs,
@@ -152,8 +156,10 @@ impl Drop for Alarm<'_, '_> {
 /// Does tasks; knows nothing of their order.
 struct Work<'a> {
     pipeline: &'a Pipeline<'a>,
-    /// Whether the warehouse held logs at the start.
-    had_logs: bool,
+    /// What tells how logs are read.
+    reading: String,
+    /// The logs that the warehouse held at the start, and how each was read.
+    known: BTreeMap<String, String>,
 }
 
 impl<'a> Work<'a> {
@@ -189,8 +195,8 @@ impl<'a> Work<'a> {
             cut,
             ..
         } = *self.pipeline;
-        if let Some(digest) = self.known_digest(input)? {
-            let summary = FileSummary::already_ingested(input.name(), digest);
+        if let Some((digest, is_same)) = self.known_digest(input)? {
+            let summary = FileSummary::already_ingested(input.name(), digest, is_same);
             return Ok(Opened::Known(summary));
         }
         let reader = LogReader::open(input, options, cut.block, progress)?;
@@ -208,24 +214,29 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// The digest of a file, if the warehouse holds it. One that was empty saves the reading.
-    fn known_digest(&self, input: &Input) -> Result<Option<String>, IngestError> {
+    /// The digest of a file, if the warehouse holds it and it is not to be read again, and whether it
+    /// was read in the same way. A warehouse that was empty saves the reading.
+    fn known_digest(&self, input: &Input) -> Result<Option<(String, bool)>, IngestError> {
         let InputPlace::File(path) = &input.place else {
             return Ok(None);
         };
         // What is no regular file, such as a pipe, can be read only once.
-        let Some(size) = input.size().filter(|_| self.had_logs) else {
+        let Some(size) = input.size().filter(|_| !self.known.is_empty()) else {
             return Ok(None);
         };
         let digest = source::digest_of(path).map_err(|source| IngestError::Open {
             path: PathBuf::from(path),
             source,
         })?;
-        if !is_published(self.pipeline.warehouse, &digest) {
+        let Some(reading) = self.known.get(short_digest(&digest)) else {
+            return Ok(None);
+        };
+        let is_same = *reading == self.reading;
+        if self.pipeline.options.again && !is_same {
             return Ok(None);
         }
         self.pipeline.progress.advance(size);
-        Ok(Some(digest))
+        Ok(Some((digest, is_same)))
     }
 
     fn publish(&self, log: usize, finished: Finished) -> Result<FileSummary, IngestError> {
@@ -242,14 +253,18 @@ impl<'a> Work<'a> {
             quarantine,
         } = *kept;
         let warehouse = self.pipeline.warehouse;
-        // An earlier log of this run may be its twin.
-        if is_published(warehouse, &summary.digest) {
+        // An earlier log of this run may be its twin, and what comes from a pipe may be known.
+        let earlier = self.known.get(short_digest(&summary.digest));
+        let is_same = is_published(warehouse, &summary.digest, &self.reading);
+        if is_same || (earlier.is_some() && !self.pipeline.options.again) {
             let FileSummary { file, digest, .. } = summary;
-            return Ok(FileSummary::already_ingested(file, digest));
+            return Ok(FileSummary::already_ingested(file, digest, is_same));
         }
         let staged = StagedLog {
             folder: staging.path(),
             summary: &summary,
+            reading: &self.reading,
+            earlier: earlier.map(String::as_str),
             parts: &parts,
             quarantine: quarantine.as_deref(),
         };

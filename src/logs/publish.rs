@@ -1,6 +1,6 @@
 //! Gives the staged files of a log their names in the warehouse, the marker last.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,37 +23,45 @@ const DIGEST_DIGITS: usize = 16;
 /// How the note that a log is being published begins; its digest follows.
 const NOTE: &str = "publishing-";
 
-/// Whether the warehouse holds the log with this digest.
-pub(super) fn is_published(warehouse: &Warehouse, digest: &str) -> bool {
-    marker(warehouse, digest).exists()
-}
-
-/// The file that marks a log as ingested.
-fn marker(warehouse: &Warehouse, digest: &str) -> PathBuf {
-    let name = format!("{}.parquet", &digest[..DIGEST_DIGITS]);
+/// The file that marks a log as ingested: its digest, and what tells how it was read.
+fn marker(warehouse: &Warehouse, digest: &str, reading: &str) -> PathBuf {
+    let name = format!("{}.{reading}.parquet", short_digest(digest));
     warehouse.table(Table::LogFiles).join(name)
 }
 
-/// The digests of all logs that the warehouse holds, shortened as in the names of their files.
+/// Whether the warehouse holds the log with this digest, read in this way.
+pub(super) fn is_published(warehouse: &Warehouse, digest: &str, reading: &str) -> bool {
+    marker(warehouse, digest, reading).exists()
+}
+
+/// The file that marks a log as ingested, however it was read.
+fn any_marker(warehouse: &Warehouse, digest: &str) -> io::Result<Option<PathBuf>> {
+    let found = ingested_logs(warehouse)?;
+    let reading = found.get(short_digest(digest));
+    Ok(reading.map(|reading| marker(warehouse, digest, reading)))
+}
+
+/// All logs that the warehouse holds: their digests, shortened as in the names of their files, with
+/// what tells how each was read ([`super::IngestOptions::fingerprint`]).
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn ingested_digests(warehouse: &Warehouse) -> io::Result<BTreeSet<String>> {
+pub fn ingested_logs(warehouse: &Warehouse) -> io::Result<BTreeMap<String, String>> {
     let folder = match fs::read_dir(warehouse.table(Table::LogFiles)) {
         Ok(folder) => folder,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(error),
     };
-    let mut digests = BTreeSet::new();
+    let mut logs = BTreeMap::new();
     for file in folder {
         let name = file?.file_name();
-        digests.extend(
-            name.to_str()
-                .and_then(|name| name.strip_suffix(".parquet"))
-                .map(str::to_owned),
-        );
+        let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".parquet")) else {
+            continue;
+        };
+        let (digest, reading) = name.split_once('.').unwrap_or((name, ""));
+        logs.insert(digest.to_owned(), reading.to_owned());
     }
-    Ok(digests)
+    Ok(logs)
 }
 
 /// The files of `access_logs` with requests of a date, of the logs that `is_asked_for` says, given their
@@ -93,11 +101,13 @@ pub fn short_digest(digest: &str) -> &str {
 /// # Errors
 /// When a folder cannot be read.
 pub fn publication_of(warehouse: &Warehouse, digest: &str) -> io::Result<Vec<PathBuf>> {
-    let digest = &digest[..DIGEST_DIGITS];
+    let digest = short_digest(digest);
     let mut files = parts_of(warehouse, digest)?;
-    let others = [Table::Quarantine, Table::LogFiles];
-    let others = others.map(|table| warehouse.table(table).join(format!("{digest}.parquet")));
-    files.extend(others.into_iter().filter(|file| file.exists()));
+    let quarantine = warehouse
+        .table(Table::Quarantine)
+        .join(format!("{digest}.parquet"));
+    files.extend(Some(quarantine).filter(|file| file.exists()));
+    files.extend(any_marker(warehouse, digest)?);
     Ok(files)
 }
 
@@ -121,7 +131,8 @@ pub fn remove_unpublished(warehouse: &Warehouse) -> Result<bool, WriteError> {
         let Some(digest) = name.to_str().and_then(|name| name.strip_prefix(NOTE)) else {
             continue;
         };
-        if !marker(warehouse, digest).exists() {
+        let marker = any_marker(warehouse, digest).map_err(failed)?;
+        if marker.is_none() {
             remove_remains(warehouse, digest)?;
             removed = true;
         }
@@ -136,6 +147,10 @@ pub(super) struct StagedLog<'a> {
     /// The folder that they are in.
     pub(super) folder: &'a Path,
     pub(super) summary: &'a FileSummary,
+    /// What tells how it was read.
+    pub(super) reading: &'a str,
+    /// How it was read before, if the warehouse holds it already.
+    pub(super) earlier: Option<&'a str>,
     /// Files of `access_logs` in the order of the log.
     pub(super) parts: &'a [StagedPart],
     pub(super) quarantine: Option<&'a Path>,
@@ -144,31 +159,37 @@ pub(super) struct StagedLog<'a> {
 impl StagedLog<'_> {
     /// Publishes the files. A log that was left half published by a crash is published again
     /// under the same names; a note in the staging folder tells that there may be further files
-    /// of it, which then go.
+    /// of it, which then go. So do those of an earlier reading of the same log.
     pub(super) fn publish(&self, warehouse: &Warehouse) -> Result<(), WriteError> {
         let publish = |staged: &Path, name: &Path| {
             warehouse
                 .publish(staged, name)
                 .map_err(|source| WriteError::file(name, source))
         };
-        let digest = &self.summary.digest[..DIGEST_DIGITS];
+        let digest = short_digest(&self.summary.digest);
         let staged_marker = self.folder.join("log_files.parquet");
         write_marker(&staged_marker, self.summary)?;
         let note = self.folder.with_file_name(format!("{NOTE}{digest}"));
-        if note.exists() {
+        let was_cut_off = note.exists();
+        File::create(&note).map_err(|source| WriteError::file(&note, source))?;
+        // The marker first: a log without one is not there.
+        if let Some(reading) = self.earlier {
+            let earlier = marker(warehouse, digest, reading);
+            fs::remove_file(&earlier).map_err(|source| WriteError::file(&earlier, source))?;
+        }
+        if was_cut_off || self.earlier.is_some() {
             remove_remains(warehouse, digest)?;
         }
-        File::create(&note).map_err(|source| WriteError::file(&note, source))?;
         let logs = warehouse.table(Table::AccessLogs);
         for (number, part) in self.parts.iter().enumerate() {
-            let name = format!("{digest}-{number:05}.parquet");
+            let name = format!("{digest}.{}-{number:05}.parquet", self.reading);
             publish(&part.staged, &logs.join(&part.partition).join(name))?;
         }
         if let Some(staged) = self.quarantine {
             let name = format!("{digest}.parquet");
             publish(staged, &warehouse.table(Table::Quarantine).join(name))?;
         }
-        publish(&staged_marker, &marker(warehouse, &self.summary.digest))?;
+        publish(&staged_marker, &marker(warehouse, digest, self.reading))?;
         fs::remove_file(&note).map_err(|source| WriteError::file(&note, source))
     }
 }
@@ -193,7 +214,6 @@ fn remove_remains(warehouse: &Warehouse, digest: &str) -> Result<(), WriteError>
 
 /// The files of `access_logs` with rows of a log.
 fn parts_of(warehouse: &Warehouse, digest: &str) -> io::Result<Vec<PathBuf>> {
-    let start = format!("{digest}-");
     let partitions = match fs::read_dir(warehouse.table(Table::AccessLogs)) {
         Ok(partitions) => partitions,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -203,7 +223,7 @@ fn parts_of(warehouse: &Warehouse, digest: &str) -> io::Result<Vec<PathBuf>> {
     for partition in partitions {
         for file in fs::read_dir(partition?.path())? {
             let file = file?;
-            if file.file_name().to_string_lossy().starts_with(&start) {
+            if file.file_name().to_string_lossy().starts_with(digest) {
                 files.push(file.path());
             }
         }

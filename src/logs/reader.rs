@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::block::{BlockParser, ParsedBlock};
-use super::detect::{self, Format, Undetected};
+use super::detect::{self, Undetected};
 use super::error::IngestError;
 use super::inputs::{Input, InputPlace};
+use super::layout::{Layout, LineLayout};
 use super::lines::{Block, Blocks, lines};
+use super::log_format::Format;
 use super::options::IngestOptions;
+use super::read_as::Reading;
 use super::source::{self, BytesRead, OpenError, OpenLog};
 use crate::progress::Counter;
 
@@ -48,8 +51,35 @@ pub(super) enum Parsed {
     End {
         digest: String,
         /// Nothing if there was no line with text.
-        format: Option<Format>,
+        read_as: Option<Arc<ReadAs>>,
     },
+}
+
+/// What a log is read as.
+#[derive(Debug)]
+pub(super) struct ReadAs {
+    pub(super) format: Format,
+    pub(super) reading: Reading,
+}
+
+impl Parsed {
+    /// Why a log cannot be read, if it cannot.
+    pub(super) fn into_error(self, file: &str) -> Option<IngestError> {
+        match self {
+            Self::Unknown(error) => Some(error),
+            Self::Unreadable {
+                bytes,
+                lines,
+                source,
+            } => Some(IngestError::unreadable(
+                file.to_owned(),
+                bytes,
+                lines,
+                source,
+            )),
+            Self::Block(_) | Self::LongLine(_) | Self::End { .. } => None,
+        }
+    }
 }
 
 impl Piece {
@@ -66,13 +96,16 @@ impl Piece {
     }
 }
 
+/// What the first lines tell.
+type Told = (Arc<ReadAs>, Arc<BlockParser>);
+
 /// A log being read.
 pub(super) struct LogReader<'a> {
     input: &'a Input,
     options: &'a IngestOptions,
     blocks: Blocks<Box<dyn Read + Send + 'a>>,
     tally: Arc<Mutex<BytesRead>>,
-    parser: Option<(Format, Arc<BlockParser>)>,
+    parser: Option<Told>,
     is_at_end: bool,
 }
 
@@ -115,6 +148,13 @@ impl<'a> LogReader<'a> {
         self.is_at_end
     }
 
+    /// What the log is read as, once a line with text was read.
+    pub(super) fn reading(&self) -> Option<Reading> {
+        self.parser
+            .as_ref()
+            .map(|(read_as, _)| read_as.reading.clone())
+    }
+
     /// The next piece, in the memory of `spare`.
     pub(super) fn next(&mut self, spare: Vec<u8>) -> Piece {
         let parsed = match self.blocks.next(spare) {
@@ -130,7 +170,7 @@ impl<'a> LogReader<'a> {
             }
             Ok(None) => Parsed::End {
                 digest: BytesRead::read(&self.tally, BytesRead::digest),
-                format: self.parser.as_ref().map(|(format, _)| *format),
+                read_as: self.parser.as_ref().map(|(read_as, _)| read_as.clone()),
             },
             Err(source) => Parsed::Unreadable {
                 bytes: BytesRead::read(&self.tally, BytesRead::bytes),
@@ -147,12 +187,18 @@ impl<'a> LogReader<'a> {
         if is_first {
             self.parser = self.detect(&block)?;
         }
-        Ok(match &self.parser {
-            Some((_, parser)) => Piece::Lines {
-                block,
-                parser: parser.clone(),
-                is_first,
-            },
+        Ok(match &mut self.parser {
+            Some((_, parser)) => {
+                let this = parser.clone();
+                if let Some(next) = next_parser(parser, &block) {
+                    *parser = Arc::new(next);
+                }
+                Piece::Lines {
+                    block,
+                    parser: this,
+                    is_first,
+                }
+            }
             None => {
                 let blank = lines(&block).count() as u64;
                 Piece::Parsed(Parsed::Block(ParsedBlock::blank(blank)))
@@ -160,27 +206,48 @@ impl<'a> LogReader<'a> {
         })
     }
 
-    fn detect(&self, block: &[u8]) -> Result<Option<(Format, Arc<BlockParser>)>, IngestError> {
+    fn detect(&self, block: &[u8]) -> Result<Option<Told>, IngestError> {
         let options = self.options;
-        let found =
-            detect::detect(block, options.format, &options.columns).map_err(|undetected| {
+        let found = detect::detect(block, options.format.as_ref(), &options.columns).map_err(
+            |undetected| {
                 let undetected = match options.pseudonyms {
                     Some(_) => undetected.without_text(),
                     None => undetected,
                 };
                 undetected_error(self.input.name(), undetected)
-            })?;
-        Ok(found.map(|(format, layout)| {
+            },
+        )?;
+        Ok(found.map(|detected| {
+            let reading = Reading::of(&detected, options.format.is_some());
             let parser = BlockParser {
-                layout,
+                layout: detected.layout,
+                trusted_proxies: options.trusted_proxies.clone(),
                 forced_site: options.site.clone(),
                 default_site: self.input.site.clone(),
                 times: options.limits.times(self.input.written()),
                 pseudonyms: options.pseudonyms.clone(),
             };
-            (format, Arc::new(parser))
+            let read_as = ReadAs {
+                format: detected.format,
+                reading,
+            };
+            (Arc::new(read_as), Arc::new(parser))
         }))
     }
+}
+
+/// The parser for what follows a block, if the block names other fields.
+fn next_parser(parser: &BlockParser, block: &[u8]) -> Option<BlockParser> {
+    let LineLayout::W3c(header) = &parser.layout.lines else {
+        return None;
+    };
+    Some(BlockParser {
+        layout: Layout {
+            has_prefix: parser.layout.has_prefix,
+            lines: LineLayout::W3c(header.after(block)?),
+        },
+        ..parser.clone()
+    })
 }
 
 fn undetected_error(file: String, undetected: Undetected) -> IngestError {

@@ -7,14 +7,18 @@ use super::timestamp;
 /// One parsed request. It borrows from its line; only text with escapes is owned.
 ///
 /// Absent text is empty in the fields that every request has, and [`None`] in the others.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Request<'a> {
     /// Microseconds since the Unix epoch, within [`timestamp::is_plausible`].
     pub(super) timestamp: i64,
     /// The site that the line itself names.
     pub(super) site: Option<Cow<'a, str>>,
-    /// Address or host name of the client.
+    /// Address or host name of the peer, or a list of forwarded addresses in its place.
     pub(super) client_ip: Cow<'a, str>,
+    /// Addresses that proxies tell, the peer's not among them.
+    pub(super) forwarded_for: Option<Cow<'a, str>>,
+    /// Whether the forwarded addresses stand where the client's is expected.
+    pub(super) is_forwarded_first: bool,
     /// Method, empty in an odd request.
     pub(super) method: Cow<'a, str>,
     /// Path without query; the whole text of an odd request.
@@ -29,6 +33,8 @@ pub(super) struct Request<'a> {
     pub(super) bytes: Option<i64>,
     /// Time taken, in milliseconds.
     pub(super) latency_ms: Option<f64>,
+    /// Whether there is a latency that is no duration.
+    pub(super) has_odd_latency: bool,
     /// Referring page.
     pub(super) referer: Option<Cow<'a, str>>,
     /// Client software.
@@ -60,12 +66,12 @@ pub(super) enum Reject {
     NoStatus,
     /// The status is no number up to 999.
     BadStatus,
-    /// The line ends before the size of the response.
-    NoBytes,
     /// The size is neither a number nor `-`.
     BadBytes,
-    /// The latency is neither a number nor `-`.
-    BadLatency,
+    /// Fields and the text between them are not those of the format.
+    Mismatch,
+    /// No line of a log in a record of a collector.
+    NoLine,
     /// Not one JSON object.
     BadJson,
     /// More or fewer fields than the header.
@@ -89,9 +95,9 @@ impl Reject {
             Self::NoPath => "no path",
             Self::NoStatus => "no status",
             Self::BadStatus => "status is not a number from 0 to 999",
-            Self::NoBytes => "line ends before the response size",
             Self::BadBytes => "response size is not a number",
-            Self::BadLatency => "latency is not a number",
+            Self::Mismatch => "line does not match the format",
+            Self::NoLine => "no line of a log in the record of the collector",
             Self::BadJson => "not a JSON object",
             Self::FieldCount => "number of fields differs from the header",
             Self::UnterminatedField => "quoted field does not end",
@@ -181,6 +187,37 @@ pub(super) fn split_target(target: &str) -> (&str, &str) {
         Some(mark) => (&target[..mark], &target[mark + 1..]),
         None => (target, ""),
     }
+}
+
+/// Host and path of a URL that has a scheme.
+pub(super) fn host_of_url(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return None;
+    }
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    Some((host, if path.is_empty() { "/" } else { path }))
+}
+
+/// Text of a quoted field without the escapes of quotes and backslashes.
+pub(super) fn unescape(text: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'\\', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match characters.peek() {
+            Some(&next @ ('"' | '\\')) if character == '\\' => {
+                plain.push(next);
+                characters.next();
+            }
+            _ => plain.push(character),
+        }
+    }
+    Cow::Owned(plain)
 }
 
 /// Whether a byte may be part of a method (RFC 9110, `token`).

@@ -127,10 +127,10 @@ impl RowsBuilder {
         }
     }
 
-    pub(super) fn push(&mut self, request: &Request<'_>, site: &str) {
+    pub(super) fn push(&mut self, request: &Request<'_>, client: &str, site: &str) {
         self.timestamps.push(request.timestamp);
         self.sites.push(site);
-        self.client_ip.push(&request.client_ip);
+        self.client_ip.push(client);
         self.method.push(&request.method);
         self.path.push(&request.path);
         self.query.push(&request.query);

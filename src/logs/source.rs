@@ -1,4 +1,5 @@
-//! Opens a log: plain, gzip or zstd, told by its first bytes and not by its name.
+//! Opens a log: plain, gzip or zstd, told by its first bytes and not by its name. Archives of several
+//! files and other compressions are refused by name.
 //!
 //! The digest is taken of the bytes as they are stored, while they are read. It is BLAKE3:
 //! SHA-256 took a seventh of the time of ingesting.
@@ -83,7 +84,33 @@ pub(super) fn open<'p>(
             Box::new(zstd::stream::read::Decoder::with_buffer(raw).map_err(OpenError::Io)?)
         }
     };
-    Ok(OpenLog { reader, tally })
+    Ok(OpenLog {
+        reader: without_archive(reader)?,
+        tally,
+    })
+}
+
+/// Checks that unpacked text is no `tar` archive, whose headers would be read as lines.
+fn without_archive<'p>(
+    mut reader: Box<dyn Read + Send + 'p>,
+) -> Result<Box<dyn Read + Send + 'p>, OpenError> {
+    const HEADER: u64 = 512;
+    let mut header = Vec::with_capacity(HEADER as usize);
+    match (&mut reader).take(HEADER).read_to_end(&mut header) {
+        Ok(_) if header.get(257..262) == Some(b"ustar") => Err(OpenError::Unsupported("tar")),
+        Ok(_) => Ok(Box::new(Cursor::new(header).chain(reader))),
+        // What was read before is read once more, and then the error.
+        Err(error) => Ok(Box::new(Cursor::new(header).chain(Broken(Some(error))))),
+    }
+}
+
+/// A source that fails.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
 }
 
 /// The digest of a whole file.

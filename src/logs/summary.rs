@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::read_as::Reading;
 use super::timestamp::Timestamp;
 
 /// What ingesting did: every file that was named or found is in `files`, `skipped` or
@@ -28,6 +29,8 @@ pub struct FileSummary {
     pub file: String,
     /// Name of the format; empty if the file was ingested before.
     pub format: String,
+    /// What fills the columns; nothing if the file was ingested before.
+    pub reading: Option<Box<Reading>>,
     /// Digest of the stored bytes.
     pub digest: String,
     /// Whether something was written.
@@ -103,10 +106,19 @@ pub struct Totals {
 
 impl FileSummary {
     /// Of a log that the warehouse holds already.
-    pub(super) const fn already_ingested(file: String, digest: String) -> Self {
+    pub(super) fn already_ingested(file: String, digest: String, is_same: bool) -> Self {
+        let warnings = if is_same {
+            Vec::new()
+        } else {
+            vec![
+                "it was read with other options or by another version: `--again` reads it anew"
+                    .to_owned(),
+            ]
+        };
         Self {
             file,
             format: String::new(),
+            reading: None,
             digest,
             status: FileStatus::AlreadyIngested,
             lines: 0,
@@ -118,7 +130,7 @@ impl FileSummary {
             last_timestamp: None,
             sites: BTreeMap::new(),
             reasons: BTreeMap::new(),
-            warnings: Vec::new(),
+            warnings,
         }
     }
 }

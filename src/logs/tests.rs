@@ -1,5 +1,7 @@
 //! Ingesting as a whole.
 
+mod cases;
+
 use std::collections::HashSet;
 use std::fs;
 use std::io::Write;

@@ -1,6 +1,7 @@
 //! Points in time as logs write them, in microseconds since the Unix epoch, UTC.
 //!
-//! Read: `22/Jan/2021:01:47:05 +0000` (common log format), RFC 3339 and its variant with a space,
+//! Read: `22/Jan/2021:01:47:05 +0000` (common log format, also with a space before the time of day),
+//! RFC 3339 and its variants with a space or with slashes, the dates of HTTP and of C's `asctime`,
 //! and numbers since the epoch. A time without zone is UTC. Every reader returns [`None`] for text
 //! that is no time; [`is_plausible`] decides separately whether a time can be one of a request.
 
@@ -154,7 +155,7 @@ impl ClfReader {
     fn read_anew(&mut self, text: &[u8]) -> Option<i64> {
         let (date, rest) = text.split_first_chunk::<11>()?;
         let (time, rest) = rest.split_first_chunk::<9>()?;
-        if time[0] != b':' {
+        if !matches!(time[0], b':' | b' ') {
             return None;
         }
         let day = if *date == self.date {
@@ -172,30 +173,25 @@ impl ClfReader {
         if date[2] != b'/' || date[6] != b'/' {
             return None;
         }
-        let month = match &date[3..6] {
-            b"Jan" => 1,
-            b"Feb" => 2,
-            b"Mar" => 3,
-            b"Apr" => 4,
-            b"May" => 5,
-            b"Jun" => 6,
-            b"Jul" => 7,
-            b"Aug" => 8,
-            b"Sep" => 9,
-            b"Oct" => 10,
-            b"Nov" => 11,
-            b"Dec" => 12,
-            _ => return None,
-        };
         let day = Date {
             year: digits(&date[7..])?,
-            month,
+            month: month(&date[3..6])?,
             day: digits(&date[..2])?,
         };
         self.day_micros = day.days()? * DAY;
         self.date = date;
         Some(self.day_micros)
     }
+}
+
+/// A month by its English name of three letters.
+fn month(name: &[u8]) -> Option<i64> {
+    const NAMES: [&[u8; 3]; 12] = [
+        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
+        b"Dec",
+    ];
+    let number = NAMES.iter().position(|known| known[..] == *name)?;
+    Some(number as i64 + 1)
 }
 
 /// Reads a time in any of the forms of this module.
@@ -206,16 +202,50 @@ impl ClfReader {
 pub(super) fn read(text: &str) -> Option<i64> {
     let bytes = text.trim_ascii().as_bytes();
     match bytes.get(4) {
-        Some(b'-') => rfc3339(bytes),
+        Some(b'-' | b'/') => rfc3339(bytes),
         _ if bytes.get(2) == Some(&b'/') => ClfReader::default().read(bytes),
+        _ if bytes.first().is_some_and(u8::is_ascii_alphabetic) => worded(text.trim_ascii()),
         _ => epoch_text(bytes),
     }
+}
+
+/// `Mon, 04 Mar 2024 10:00:00 GMT` (RFC 9110), `Mon Mar  4 10:00:00 2024` (C's `asctime`), and the
+/// latter with a zone before the year (`date`).
+#[cold]
+fn worded(text: &str) -> Option<i64> {
+    let mut words = text.split_ascii_whitespace();
+    let weekday = words.next()?;
+    let rest: Vec<&str> = words.collect();
+    let (day, name, year, time, offset) = match (weekday.strip_suffix(','), &rest[..]) {
+        (Some(_), [day, month, year, time]) => (day, month, year, time, ""),
+        (Some(_), [day, month, year, time, zone]) => (day, month, year, time, *zone),
+        (None, [month, day, time, year]) => (day, month, year, time, ""),
+        (None, [month, day, time, zone, year]) => (day, month, year, time, *zone),
+        _ => return None,
+    };
+    let date = Date {
+        year: digits(year.as_bytes()).filter(|_| year.len() == 4)?,
+        month: month(name.as_bytes())?,
+        day: digits(day.as_bytes()).filter(|_| day.len() <= 2)?,
+    };
+    let (time, rest) = time.as_bytes().split_first_chunk::<8>()?;
+    let (fraction, rest) = fraction(rest)?;
+    let micros = clock(*time)? + fraction - zone(offset.as_bytes())?;
+    rest.is_empty().then_some(date.days()? * DAY + micros)
+}
+
+/// Reads a time of day such as `10:00:00.123`, in microseconds.
+pub(super) fn time_of_day(text: &str) -> Option<i64> {
+    let (time, rest) = text.trim_ascii().as_bytes().split_first_chunk::<8>()?;
+    let micros = clock(*time)?;
+    let (fraction, rest) = fraction(rest)?;
+    Some(micros + fraction - zone(rest.trim_ascii_start())?)
 }
 
 /// `2021-01-22T01:47:05.123+03:00`; the `T` may be a space, and the zone may be missing.
 fn rfc3339(text: &[u8]) -> Option<i64> {
     let (date, rest) = text.split_first_chunk::<10>()?;
-    if date[7] != b'-' {
+    if date[7] != date[4] {
         return None;
     }
     let date = Date {
@@ -271,8 +301,9 @@ fn fraction_micros(digits: &[u8]) -> i64 {
     micros
 }
 
-/// `+0300`, `-03:30`, `+03`, `Z`, `UTC` or nothing, as the microseconds ahead of UTC.
+/// `+0300`, `-03:30`, `+03`, `Z`, `UTC`, `+0000 UTC` or nothing, as the microseconds ahead of UTC.
 fn zone(text: &[u8]) -> Option<i64> {
+    let text = text.strip_suffix(b" UTC").unwrap_or(text);
     let (sign, rest) = match text {
         b"" | b"Z" | b"z" | b"UTC" | b"GMT" => return Some(0),
         [b'+', rest @ ..] => (1, rest),
@@ -371,6 +402,13 @@ mod tests {
             "2021-01-22 01:47:05",
             "2021-01-22T03:47:05+02:00",
             "2021-01-22T03:47:05.000 +0200",
+            "2021-01-22 01:47:05 +0000 UTC",
+            "2021/01/22 01:47:05",
+            "22/Jan/2021 01:47:05",
+            "Fri, 22 Jan 2021 01:47:05 GMT",
+            "Fri, 22 Jan 2021 03:47:05 +0200",
+            "Fri Jan 22 01:47:05 2021",
+            "Fri Jan 22 01:47:05 UTC 2021",
             "1611280025",
             "1611280025.000",
             "1611280025000",
@@ -394,7 +432,8 @@ mod tests {
             "29/Feb/2021:01:47:05 +0000",
             "22/Foo/2021:01:47:05 +0000",
             "22/Jan/2021:24:00:00 +0000",
-            "22/Jan/2021 01:47:05",
+            "2021-01/22 01:47:05",
+            "Jan 22 01:47:05",
             "2021-13-01T00:00:00Z",
             "2021-01-22T01:47:05+99:00",
             "-5",

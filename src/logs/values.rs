@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use super::column::LogColumn;
+use super::duration;
 use super::fields::{HOST_AS_CLIENT, HOST_AS_SITE, Use};
 use super::request::{
-    Reject, Request, host_site, plausible, present, seconds_to_ms, size, split_request,
-    split_target, status,
+    Reject, Request, host_of_url, host_site, plausible, present, seconds_to_ms, size,
+    split_request, split_target, status,
 };
 use super::timestamp;
 
@@ -16,6 +17,8 @@ pub(super) enum Value<'a> {
     Text(Cow<'a, str>),
     Integer(i64),
     Float(f64),
+    /// A time that was read already, in microseconds since the Unix epoch.
+    Instant(i64),
 }
 
 impl<'a> Value<'a> {
@@ -23,39 +26,70 @@ impl<'a> Value<'a> {
     fn text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Text(text) => present(&text).is_some().then_some(text),
-            Self::Integer(value) => Some(Cow::Owned(value.to_string())),
+            Self::Integer(value) | Self::Instant(value) => Some(Cow::Owned(value.to_string())),
             Self::Float(value) => Some(Cow::Owned(value.to_string())),
         }
     }
 
-    /// Returns the value as a number of at least 0; nothing for placeholders such as `-`.
-    fn number(self) -> Result<Option<f64>, Reject> {
+    /// Returns the value as milliseconds, given what one of its unit is; text may say a unit of its
+    /// own. Nothing for what is no duration.
+    fn milliseconds(self, unit: Unit) -> Option<f64> {
         let value = match self {
-            Self::Text(text) => match present(&text) {
-                Some(text) => text.parse().map_err(|_| Reject::BadLatency)?,
-                None => return Ok(None),
+            Self::Text(text) => match duration::number(&text) {
+                Some(number) => number,
+                None => return duration::with_unit(&text),
             },
             Self::Integer(value) => value as f64,
             Self::Float(value) => value,
+            Self::Instant(_) => return None,
         };
-        if (0.0..f64::INFINITY).contains(&value) {
-            Ok(Some(value))
-        } else {
-            Err(Reject::BadLatency)
+        if !(0.0..f64::INFINITY).contains(&value) {
+            return None;
+        }
+        match unit {
+            Unit::Seconds => Some(seconds_to_ms(value)),
+            Unit::Milliseconds => Some(value),
+            Unit::Microseconds => Some(value / 1e3),
+            Unit::Nanoseconds => Some(value / 1e6),
+            Unit::Said => None,
         }
     }
 }
+
+/// The unit of a latency.
+#[derive(Debug, Clone, Copy)]
+enum Unit {
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    Nanoseconds,
+    /// The value says it.
+    Said,
+}
+
+/// The columns that hold a latency, the preferred ones first.
+const LATENCIES: [(LogColumn, Unit); 5] = [
+    (LogColumn::LatencyMs, Unit::Milliseconds),
+    (LogColumn::LatencyS, Unit::Seconds),
+    (LogColumn::LatencyUs, Unit::Microseconds),
+    (LogColumn::LatencyNs, Unit::Nanoseconds),
+    (LogColumn::Latency, Unit::Said),
+];
 
 /// The values of one line, each with the rank of the field that it came from.
 #[derive(Debug, Default)]
 pub(super) struct Values<'a> {
     slots: [Option<(u8, Value<'a>)>; LogColumn::COUNT],
+    /// Whether a request or path is there, if only an empty one: a client that sent nothing.
+    has_target: bool,
 }
 
 impl<'a> Values<'a> {
     /// Keeps a value, unless a better field has held one. Of two equal ones the last counts, as
     /// for repeated keys in JSON.
     pub(super) fn set(&mut self, (part, rank): Use, value: Value<'a>) {
+        let is_target = matches!(part, LogColumn::Request | LogColumn::Path | LogColumn::Url);
+        self.has_target |= is_target;
         if let Value::Text(text) = &value
             && present(text).is_none()
         {
@@ -71,7 +105,7 @@ impl<'a> Values<'a> {
         self.slots[part as usize].take().map(|(_, value)| value)
     }
 
-    fn text(&mut self, part: LogColumn) -> Option<Cow<'a, str>> {
+    pub(super) fn text(&mut self, part: LogColumn) -> Option<Cow<'a, str>> {
         self.take(part).and_then(Value::text)
     }
 
@@ -80,13 +114,16 @@ impl<'a> Values<'a> {
         let timestamp = plausible(self.timestamp()?)?;
         let status = self.status()?;
         let bytes = self.bytes()?;
-        let latency_ms = self.latency_ms()?;
-        let site = self.site();
-        let [method, path, query, protocol] = self.request_line()?;
+        let (latency_ms, has_odd_latency) = self.latency_ms();
+        let mut site = self.site();
+        let [method, path, query, protocol] = self.request_line(&mut site)?;
+        let client_ip = self.text(LogColumn::ClientIp).unwrap_or_default();
         Ok(Request {
             timestamp,
             site,
-            client_ip: self.text(LogColumn::ClientIp).unwrap_or_default(),
+            client_ip,
+            forwarded_for: self.text(LogColumn::ForwardedFor),
+            is_forwarded_first: false,
             method,
             path,
             query,
@@ -94,18 +131,28 @@ impl<'a> Values<'a> {
             status,
             bytes,
             latency_ms,
+            has_odd_latency,
             referer: self.text(LogColumn::Referer),
             user_agent: self.text(LogColumn::UserAgent),
         })
     }
 
     fn timestamp(&mut self) -> Result<i64, Reject> {
-        match self.take(LogColumn::Timestamp).ok_or(Reject::NoTimestamp)? {
-            Value::Text(text) => timestamp::read(text.trim_matches(['[', ']'])),
-            Value::Integer(value) => timestamp::epoch(value),
-            Value::Float(value) => timestamp::epoch_float(value),
-        }
-        .ok_or(Reject::BadTimestamp)
+        let date = self.text(LogColumn::Date);
+        let time = match (self.take(LogColumn::Timestamp), &date) {
+            (Some(Value::Text(text)), Some(date)) if text.as_bytes().get(2) == Some(&b':') => {
+                timestamp::read(date)
+                    .zip(timestamp::time_of_day(&text))
+                    .map(|(date, time)| date + time)
+            }
+            (Some(Value::Text(text)), _) => timestamp::read(text.trim_matches(['[', ']'])),
+            (Some(Value::Integer(value)), _) => timestamp::epoch(value),
+            (Some(Value::Float(value)), _) => timestamp::epoch_float(value),
+            (Some(Value::Instant(value)), _) => Some(value),
+            (None, Some(date)) => timestamp::read(date),
+            (None, None) => return Err(Reject::NoTimestamp),
+        };
+        time.ok_or(Reject::BadTimestamp)
     }
 
     fn status(&mut self) -> Result<i32, Reject> {
@@ -117,6 +164,7 @@ impl<'a> Values<'a> {
             Value::Float(value) => {
                 (value.fract() == 0.0 && (0.0..1000.0).contains(&value)).then_some(value as i32)
             }
+            Value::Instant(_) => None,
         }
         .ok_or(Reject::BadStatus)
     }
@@ -133,18 +181,17 @@ impl<'a> Values<'a> {
         }
     }
 
-    fn latency_ms(&mut self) -> Result<Option<f64>, Reject> {
-        let mut number = |part| self.take(part).map_or(Ok(None), Value::number);
-        Ok(
-            match (number(LogColumn::LatencyMs)?, number(LogColumn::LatencyS)?) {
-                (Some(millis), _) => Some(millis),
-                (None, Some(seconds)) => Some(seconds_to_ms(seconds)),
-                (None, None) => match number(LogColumn::LatencyUs)? {
-                    Some(micros) => Some(micros / 1e3),
-                    None => number(LogColumn::LatencyNs)?.map(|nanos| nanos / 1e6),
-                },
-            },
-        )
+    /// The latency of the best field that holds one, and whether a field holds something else.
+    fn latency_ms(&mut self) -> (Option<f64>, bool) {
+        let best = LATENCIES
+            .into_iter()
+            .filter_map(|(column, unit)| Some((self.rank(column)?, column, unit)))
+            .min_by_key(|(rank, ..)| *rank);
+        let Some((_, column, unit)) = best else {
+            return (None, false);
+        };
+        let latency = self.take(column).and_then(|value| value.milliseconds(unit));
+        (latency, latency.is_none())
     }
 
     /// The site by name, or by host: but `host` is the client's where no other field names one.
@@ -165,13 +212,31 @@ impl<'a> Values<'a> {
         self.slots[part as usize].as_ref().map(|(rank, _)| *rank)
     }
 
-    /// Method, path, query and protocol. Single fields count before those of a request line.
-    fn request_line(&mut self) -> Result<[Cow<'a, str>; 4], Reject> {
-        let path = self.text(LogColumn::Path);
+    /// Method, path, query and protocol. Single fields count before those of a request line. The
+    /// host of a URL is the site if nothing else is.
+    fn request_line(
+        &mut self,
+        site: &mut Option<Cow<'a, str>>,
+    ) -> Result<[Cow<'a, str>; 4], Reject> {
+        let mut path = self.text(LogColumn::Path);
+        if let Some(url) = self.text(LogColumn::Url) {
+            let host = host_of_url(&url);
+            if site.is_none()
+                && let Some((host, _)) = host
+            {
+                *site = host_site(Cow::Owned(host.to_owned()));
+            }
+            if path.is_none() {
+                path = Some(match host {
+                    Some((_, rest)) => slice(&url, rest),
+                    None => url,
+                });
+            }
+        }
         let line = self.text(LogColumn::Request);
         let [line_method, line_path, line_query, line_protocol] = match &line {
             Some(line) => <[_; 4]>::from(split_request(line)).map(|piece| slice(line, piece)),
-            None if path.is_some() => [const { Cow::Borrowed("") }; 4],
+            None if path.is_some() || self.has_target => [const { Cow::Borrowed("") }; 4],
             None => return Err(Reject::NoPath),
         };
         let (path, query) = match &path {
@@ -184,7 +249,12 @@ impl<'a> Values<'a> {
         Ok([
             self.text(LogColumn::Method).unwrap_or(line_method),
             path,
-            self.text(LogColumn::Query).unwrap_or(query),
+            self.text(LogColumn::Query)
+                .map_or(query, |text| match text.strip_prefix('?') {
+                    // As Apache's `%q` writes it.
+                    Some(rest) => slice(&text, rest),
+                    None => text,
+                }),
             self.text(LogColumn::Protocol).unwrap_or(line_protocol),
         ])
     }

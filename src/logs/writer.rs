@@ -106,17 +106,10 @@ mod tests {
     use super::*;
     use crate::logs::block::BlockParser;
     use crate::logs::chunk::{ChunkLimits, Gathering};
-    use crate::logs::detect::LineLayout;
 
     /// One chunk with requests of two days.
     fn chunk() -> Chunk {
-        let parser = BlockParser {
-            layout: LineLayout::Access,
-            forced_site: None,
-            default_site: "site".to_owned(),
-            times: i64::MIN..i64::MAX,
-            pseudonyms: None,
-        };
+        let parser = BlockParser::of_access_lines();
         let lines = b"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n\
             1.2.3.4 - - [21/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1\n";
         let mut gathering = Gathering::new(ChunkLimits::default());

@@ -8,8 +8,9 @@ use anomalog_engine::network::Predictor;
 use anomalog_engine::series::blocks::BlockLayout;
 use rayon::prelude::*;
 
-use super::TrainingError;
-use super::dataset::{Dataset, MIN_CALIBRATION_WINDOWS, Series};
+use super::dataset::{Dataset, Series};
+use super::error::TrainingError;
+use super::split::MIN_CALIBRATION_WINDOWS;
 
 /// How far errors reach is the mean of so many of the largest: a quantile of errors that are nearly
 /// always 0 says nothing.

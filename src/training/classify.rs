@@ -3,8 +3,8 @@
 //! The form is that of Kim & Cho (2018): see [`anomalog_engine::network::Classifier`]. Two choices are
 //! ours. A window's label is that of its last row, not whether any of its 60 is labelled, so that an
 //! alarm is raised at the anomaly and not for an hour after. And half of every batch is anomalous,
-//! drawn by event and then within the event: anomalies are rare, and a long one is one lesson as a
-//! short one is. What odds are worth in traffic where anomalies are rare, calibration says.
+//! drawn by event and then within the event: anomalies are rare, and a long one teaches as much as a
+//! short one. What odds are worth in traffic where anomalies are rare, calibration says.
 
 use std::ops::Range;
 use std::sync::mpsc::SyncSender;
@@ -13,7 +13,6 @@ use anomalog_engine::baseline::Tail;
 use anomalog_engine::baseline::tail::MERGE;
 use anomalog_engine::detector::{
     ClassifierValidation, Classifying, Detector, FORMAT_VERSION, Manifest, Objective, Training,
-    hex_sha256,
 };
 use anomalog_engine::features::{SeriesFeatures, write_window};
 use anomalog_engine::forecast::Part;
@@ -32,10 +31,12 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::dataset::MIN_CALIBRATION_WINDOWS;
-use super::descent::{Lessons, descend};
+use super::descent::{Batches, StepReport, descend};
+use super::error::TrainingError;
 use super::labelled::LabelledDataset;
-use super::{StepReport, TrainingError, TrainingSettings, manifest_training};
+use super::provenance::{input_sha256, manifest_training};
+use super::settings::TrainingSettings;
+use super::split::MIN_CALIBRATION_WINDOWS;
 
 /// Windows of each class per batch.
 const BATCH_OF_CLASS: usize = 64;
@@ -79,13 +80,13 @@ pub fn train_classifier(
     for (dataset, layout) in datasets.iter().zip(&layouts) {
         stretches.extend(lay_out(dataset, layout)?);
     }
-    let lessons: Vec<Lesson<'_>> = stretches.par_iter().map(Lesson::new).collect();
+    let segments: Vec<JudgedSegment<'_>> = stretches.par_iter().map(JudgedSegment::new).collect();
     let map = trainable(&config, settings.seed)?;
     let classifier = config.network(VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
-    let fit = Sampler::new(&lessons, |lesson| &lesson.stretch.fit);
+    let fit = Sampler::new(&segments, |segment| &segment.stretch.fit);
     fit.require_both(datasets)?;
-    let stop = Sampler::new(&lessons, |lesson| &lesson.stretch.stop).evenly(STOP_OF_CLASS);
-    let stop = stop.map(|places| batch(&lessons, &places)).transpose()?;
+    let stop = Sampler::new(&segments, |segment| &segment.stretch.stop).evenly(STOP_OF_CLASS);
+    let stop = stop.map(|places| batch(&segments, &places)).transpose()?;
     let batches = FitBatches {
         sampler: fit,
         settings,
@@ -104,6 +105,7 @@ pub fn train_classifier(
         progress,
     )?;
     let (tail, validation) = calibrate(&classifier, settings, datasets, &layouts)?;
+    let digests: Vec<String> = datasets.iter().map(LabelledDataset::sha256).collect();
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         name: settings.name.clone(),
@@ -125,7 +127,7 @@ pub fn train_classifier(
         threshold: settings.threshold,
         training: Training {
             steps: descended.steps,
-            input_sha256: sha256(datasets),
+            input_sha256: input_sha256(&digests),
             ..manifest_training(
                 settings,
                 datasets.iter().map(LabelledDataset::dataset),
@@ -136,15 +138,6 @@ pub fn train_classifier(
         weights_sha256: String::new(),
     };
     Ok(Detector::new(manifest, &descended.weights)?)
-}
-
-/// The digest of one dataset, or of those of several.
-fn sha256(datasets: &[LabelledDataset]) -> String {
-    let digests: Vec<String> = datasets.iter().map(LabelledDataset::sha256).collect();
-    match &digests[..] {
-        [one] => one.clone(),
-        several => hex_sha256(several.concat().as_bytes()),
-    }
 }
 
 /// A dense stretch of a series with its labels, and where in it, as grid indices.
@@ -194,14 +187,14 @@ fn lay_out<'a>(
 }
 
 /// A stretch with what classifiers read of it.
-struct Lesson<'a> {
+struct JudgedSegment<'a> {
     stretch: &'a Stretch<'a>,
     features: SeriesFeatures<'a>,
     /// For each slot whether the window that ends there can be judged.
     is_judged: Vec<bool>,
 }
 
-impl<'a> Lesson<'a> {
+impl<'a> JudgedSegment<'a> {
     fn new(stretch: &'a Stretch<'a>) -> Self {
         let features = SeriesFeatures::new(stretch.layout, &stretch.grid, Some(stretch.time_zone));
         let mut scales = BlockScales::default();
@@ -233,7 +226,7 @@ impl<'a> Lesson<'a> {
 /// A window to learn from.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    lesson: u32,
+    segment: u32,
     /// Of its last row.
     slot: u32,
     is_anomalous: bool,
@@ -241,29 +234,32 @@ struct Place {
 
 /// Draws windows of both classes.
 struct Sampler<'a> {
-    lessons: &'a [Lesson<'a>],
+    segments: &'a [JudgedSegment<'a>],
     /// The windows of each event, none of them empty.
     events: Vec<Vec<Place>>,
     normal: Vec<Place>,
 }
 
 impl<'a> Sampler<'a> {
-    fn new(lessons: &'a [Lesson<'a>], range: impl Fn(&'a Lesson<'a>) -> &'a Range<i64>) -> Self {
+    fn new(
+        segments: &'a [JudgedSegment<'a>],
+        range: impl Fn(&'a JudgedSegment<'a>) -> &'a Range<i64>,
+    ) -> Self {
         let mut events: Vec<Vec<Place>> = Vec::new();
         let mut normal = Vec::new();
-        for (number, lesson) in lessons.iter().enumerate() {
+        for (number, segment) in segments.iter().enumerate() {
             let mut was_anomalous = false;
-            for slot in lesson.slots(range(lesson)) {
-                let is_anomalous = lesson.stretch.labels[slot];
+            for slot in segment.slots(range(segment)) {
+                let is_anomalous = segment.stretch.labels[slot];
                 if is_anomalous && !was_anomalous {
                     events.push(Vec::new());
                 }
                 was_anomalous = is_anomalous;
-                if !lesson.is_judged[slot] {
+                if !segment.is_judged[slot] {
                     continue;
                 }
                 let place = Place {
-                    lesson: number as u32,
+                    segment: number as u32,
                     slot: slot as u32,
                     is_anomalous,
                 };
@@ -275,7 +271,7 @@ impl<'a> Sampler<'a> {
         }
         events.retain(|event| !event.is_empty());
         Self {
-            lessons,
+            segments,
             events,
             normal,
         }
@@ -347,16 +343,16 @@ impl Batch {
 }
 
 /// Normal windows, then anomalous ones, of which there is one of each at least.
-fn batch(lessons: &[Lesson<'_>], places: &[Place]) -> Result<Batch, TrainingError> {
+fn batch(segments: &[JudgedSegment<'_>], places: &[Place]) -> Result<Batch, TrainingError> {
     let (anomalous, normal): (Vec<&Place>, Vec<&Place>) =
         places.iter().partition(|place| place.is_anomalous);
     let counts = [normal.len(), anomalous.len()];
     let mut inputs = Vec::new();
     let mut shape = (places.len(), 0, 0);
     for place in normal.into_iter().chain(anomalous) {
-        let Lesson {
+        let JudgedSegment {
             stretch, features, ..
-        } = &lessons[place.lesson as usize];
+        } = &segments[place.segment as usize];
         let index = stretch.grid.first + i64::from(place.slot);
         let scales = features.scales(stretch.layout.block_of(index));
         shape = (places.len(), stretch.layout.lookback + 1, scales.len());
@@ -377,14 +373,14 @@ struct FitBatches<'a> {
     settings: &'a TrainingSettings,
 }
 
-impl Lessons for FitBatches<'_> {
+impl Batches for FitBatches<'_> {
     type Batch = Batch;
 
     fn send_batches(&self, sender: &SyncSender<Result<Batch, TrainingError>>) {
         let mut generator = ChaCha8Rng::seed_from_u64(self.settings.seed);
         for _ in 0..self.settings.steps {
             let places = self.sampler.draw(&mut generator);
-            let batch = batch(self.sampler.lessons, &places);
+            let batch = batch(self.sampler.segments, &places);
             if sender.send(batch).is_err() {
                 return;
             }

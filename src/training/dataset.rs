@@ -5,20 +5,11 @@ use std::collections::BTreeMap;
 use anomalog_engine::detector::hex;
 use anomalog_engine::series::Rows;
 use anomalog_engine::series::time_zone::TimeZone;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::TrainingError;
-
-/// Fewest windows that tell how a detector's errors compare.
-pub const MIN_CALIBRATION_WINDOWS: usize = 500;
-/// Shares of the rows, in time order: weights, then stopping; the rest calibrates.
-const FIT_SHARE: f64 = 0.7;
-const STOP_SHARE: f64 = 0.1;
-/// Calibration takes more than its share of short histories, to this share at most.
-const MAX_CALIBRATION_SHARE: f64 = 0.4;
-/// Rows beyond the least that calibration needs, for windows it cannot score.
-const CALIBRATION_SPARE: usize = 20;
+use super::error::TrainingError;
+use super::skipped::SkippedSeries;
+use super::split::{MIN_CALIBRATION_WINDOWS, Split};
 
 /// One series: its key and its rows.
 #[derive(Debug, Clone, Default)]
@@ -68,29 +59,6 @@ impl Series {
     }
 }
 
-/// A series that takes no part, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SkippedSeries {
-    /// Its key.
-    pub series: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// Boundaries of the ranges, microseconds since the epoch: `[from, fit_until)` fits weights,
-/// `[fit_until, stop_until)` stops, `[stop_until, until)` calibrates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Split {
-    /// First window.
-    pub from: i64,
-    /// End of the fit range.
-    pub fit_until: i64,
-    /// End of the stopping range.
-    pub stop_until: i64,
-    /// End of the calibration range.
-    pub until: i64,
-}
-
 /// Series, their common step and split.
 #[derive(Debug, Clone)]
 pub struct Dataset {
@@ -109,7 +77,9 @@ impl Dataset {
     /// # Errors
     /// When no series is left, or too few rows for the three ranges.
     pub fn new(metrics: Vec<String>, series: Vec<Series>) -> Result<Self, TrainingError> {
-        let Some((step_micros, split)) = step_of(&series).zip(split(&series)) else {
+        let times = series.iter().flat_map(|series| series.window_start.iter());
+        let split = Split::of(times.copied().collect());
+        let Some((step_micros, split)) = step_of(&series).zip(split) else {
             let skipped = skip_all(&series, "has fewer than two rows");
             return Err(TrainingError::NoUsableSeries { skipped });
         };
@@ -260,27 +230,6 @@ pub fn step_of(series: &[Series]) -> Option<i64> {
         .into_iter()
         .find(|(_, count)| *count == most)
         .map(|(step, _)| step)
-}
-
-/// Cuts at quantiles of the rows' times, so that holes in the history do not empty a range.
-/// `until` is the last window's start.
-fn split(series: &[Series]) -> Option<Split> {
-    let mut times: Vec<i64> = series
-        .iter()
-        .flat_map(|series| series.window_start.iter().copied())
-        .collect();
-    times.sort_unstable();
-    let (from, until) = (*times.first()?, *times.last()?);
-    let rows = times.len() as f64;
-    let least = (MIN_CALIBRATION_WINDOWS + CALIBRATION_SPARE) as f64 / rows;
-    let calibration = least.clamp(1.0 - FIT_SHARE - STOP_SHARE, MAX_CALIBRATION_SHARE);
-    let at = |share: f64| times[(rows * share).round() as usize];
-    Some(Split {
-        from,
-        fit_until: at(1.0 - calibration - STOP_SHARE),
-        stop_until: at(1.0 - calibration),
-        until,
-    })
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::thread;
 
 use candle_core::{Tensor, Var};
 
+use super::error::TrainingError;
 use super::optimiser::ClippedAdamW;
-use super::{StepReport, TrainingError, Weights};
+use super::weights::{Weights, copy};
 
 /// Peak learning rate of the cosine schedule.
 const LEARNING_RATE: f64 = 3e-3;
@@ -20,6 +21,20 @@ const PATIENCE: usize = 6;
 /// Batches cut before they are wanted.
 const BATCHES_AHEAD: usize = 2;
 
+/// One report per optimiser step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Steps done.
+    pub step: usize,
+    /// Steps planned.
+    pub steps: usize,
+    /// Of the batch: Laplace negative log-likelihood, 0 being that of scale 1 and no error, or
+    /// cross-entropy.
+    pub loss: f64,
+    /// The same on the stopping range, as last measured; `None` where nothing can be.
+    pub stop_loss: Option<f64>,
+}
+
 /// What a descent came to; the variables have the weights.
 pub(super) struct Descended {
     pub(super) weights: Weights,
@@ -29,8 +44,8 @@ pub(super) struct Descended {
     pub(super) initial_stop_loss: Option<f64>,
 }
 
-/// What is minimised.
-pub(super) trait Lessons: Sync {
+/// Batches to learn from, in the order in which they are learned from.
+pub(super) trait Batches: Sync {
     /// What one step learns from.
     type Batch: Send;
 
@@ -42,11 +57,11 @@ pub(super) trait Lessons: Sync {
 ///
 /// `stop_loss` measures on the stopping range; where it has nothing to measure by, all steps are
 /// taken and the last weights kept.
-pub(super) fn descend<L: Lessons>(
+pub(super) fn descend<B: Batches>(
     variables: &[(String, Var)],
-    lessons: &L,
+    batches: &B,
     steps: usize,
-    loss: impl Fn(&L::Batch) -> Result<Tensor, TrainingError>,
+    loss: impl Fn(&B::Batch) -> Result<Tensor, TrainingError>,
     stop_loss: impl Fn() -> Result<Option<f64>, TrainingError>,
     progress: &mut dyn FnMut(StepReport),
 ) -> Result<Descended, TrainingError> {
@@ -60,10 +75,10 @@ pub(super) fn descend<L: Lessons>(
     let planned = steps;
     let steps = thread::scope(|scope| {
         // The next batches are cut while the optimiser works on the last.
-        let (sender, batches) = sync_channel(BATCHES_AHEAD);
-        scope.spawn(move || lessons.send_batches(&sender));
+        let (sender, ready) = sync_channel(BATCHES_AHEAD);
+        scope.spawn(move || batches.send_batches(&sender));
         let mut steps = 0;
-        for batch in batches {
+        for batch in ready {
             let rate = learning_rate(steps, planned);
             let loss = loss(&batch?)?;
             let value = f64::from(loss.to_scalar::<f32>()?);
@@ -109,17 +124,6 @@ pub(super) fn descend<L: Lessons>(
     })
 }
 
-/// Sets every variable to the weights of its name.
-pub(super) fn set(variables: &[(String, Var)], weights: &Weights) -> Result<(), TrainingError> {
-    for (name, variable) in variables {
-        let Some(weights) = weights.get(name) else {
-            return Err(candle_core::Error::CannotFindTensor { path: name.clone() }.into());
-        };
-        variable.set(weights)?;
-    }
-    Ok(())
-}
-
 /// Cosine decay from the peak to zero.
 fn learning_rate(step: usize, steps: usize) -> f64 {
     let done = step as f64 / steps.max(1) as f64;
@@ -162,11 +166,4 @@ impl Best {
         }
         Ok(())
     }
-}
-
-fn copy(variables: &[(String, Var)]) -> Result<Vec<(String, Tensor)>, TrainingError> {
-    variables
-        .iter()
-        .map(|(name, variable)| Ok((name.clone(), variable.as_tensor().copy()?)))
-        .collect()
 }

@@ -14,8 +14,9 @@ use rand::Rng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::descent::{self, descend, set};
-use super::{StepReport, TrainingError, Weights};
+use super::descent::{Batches, StepReport, descend};
+use super::error::TrainingError;
+use super::weights::{Weights, set};
 
 /// Chunks per batch.
 const BATCH_SIZE: usize = 64;
@@ -35,7 +36,7 @@ pub(super) struct Fitted {
 
 /// A stretch of a series to learn from, and where in it, as grid indices.
 #[derive(Debug)]
-pub(super) struct Lesson<'a> {
+pub(super) struct FitSegment<'a> {
     pub(super) features: SeriesFeatures<'a>,
     /// Targets that weights are fitted to lie here.
     pub(super) fit: Range<i64>,
@@ -59,12 +60,12 @@ pub(super) struct FitSettings<'a> {
 /// All layouts have the same number of steps.
 pub(super) fn fit(
     settings: FitSettings<'_>,
-    lessons: &[Lesson<'_>],
+    segments: &[FitSegment<'_>],
     config: &ForecasterConfig,
     progress: &mut dyn FnMut(StepReport),
 ) -> Result<Fitted, TrainingError> {
-    let fit_chunks = Chunks::new(lessons, |lesson| &lesson.fit);
-    let stop_chunks = Chunks::new(lessons, |lesson| &lesson.stop);
+    let fit_chunks = Chunks::new(segments, |segment| &segment.fit);
+    let stop_chunks = Chunks::new(segments, |segment| &segment.stop);
     fit_chunks.require("fit")?;
     stop_chunks.require("stopping")?;
 
@@ -78,14 +79,14 @@ pub(super) fn fit(
         set(&variables, initial)?;
     }
     let stop_batches = stop_chunks.even_batches(STOP_CHUNKS, config)?;
-    let lessons = FitBatches {
+    let batches = FitBatches {
         chunks: fit_chunks,
         settings,
         config,
     };
     let descended = descend(
         &variables,
-        &lessons,
+        &batches,
         settings.steps,
         |batch| batch.loss(&forecaster),
         || mean_loss(&forecaster, &stop_batches).map(Some),
@@ -123,19 +124,22 @@ fn mean_loss(forecaster: &Forecaster, batches: &[Batch]) -> Result<f64, Training
     Ok(sum / batches.len() as f64)
 }
 
-/// Places in the lessons from which chunks can be cut.
+/// Places in the segments from which chunks can be cut.
 struct Chunks<'a> {
-    /// Features of each lesson, and the grid indices that targets may lie in.
-    lessons: Vec<(&'a SeriesFeatures<'a>, &'a Range<i64>)>,
-    /// Per place: lesson, first and one past the last possible block start.
+    /// Features of each segment, and the grid indices that targets may lie in.
+    segments: Vec<(&'a SeriesFeatures<'a>, &'a Range<i64>)>,
+    /// Per place: segment, first and one past the last possible block start.
     places: Vec<(usize, i64, i64)>,
 }
 
 impl<'a> Chunks<'a> {
-    fn new(lessons: &'a [Lesson<'a>], range: impl Fn(&'a Lesson<'a>) -> &'a Range<i64>) -> Self {
-        let lessons: Vec<_> = lessons
+    fn new(
+        segments: &'a [FitSegment<'a>],
+        range: impl Fn(&'a FitSegment<'a>) -> &'a Range<i64>,
+    ) -> Self {
+        let segments: Vec<_> = segments
             .iter()
-            .map(|lesson| (&lesson.features, range(lesson)))
+            .map(|segment| (&segment.features, range(segment)))
             .collect();
         let place = |(number, (features, range)): (usize, &(&SeriesFeatures<'_>, &Range<i64>))| {
             let (grid, layout) = (features.grid(), features.layout());
@@ -143,13 +147,13 @@ impl<'a> Chunks<'a> {
             let end = grid.end().min(range.end) - layout.block as i64 + 1;
             (first < end).then_some((number, first, end))
         };
-        let places = lessons.iter().enumerate().filter_map(place).collect();
-        Self { lessons, places }
+        let places = segments.iter().enumerate().filter_map(place).collect();
+        Self { segments, places }
     }
 
     fn require(&self, range: &'static str) -> Result<(), TrainingError> {
         if self.places.is_empty() {
-            let layout = self.lessons.first().map(|(features, _)| features.layout());
+            let layout = self.segments.first().map(|(features, _)| features.layout());
             return Err(TrainingError::TooLittleData {
                 range,
                 found: 0,
@@ -163,16 +167,16 @@ impl<'a> Chunks<'a> {
         self.places.iter().map(|(_, first, end)| end - first).sum()
     }
 
-    /// The n-th of [`Self::count`] chunks: lesson and block start.
+    /// The n-th of [`Self::count`] chunks: segment and block start.
     fn chunk(&self, mut number: i64) -> (usize, i64) {
-        for &(lesson, first, end) in &self.places {
+        for &(segment, first, end) in &self.places {
             if number < end - first {
-                return (lesson, first + number);
+                return (segment, first + number);
             }
             number -= end - first;
         }
-        let &(lesson, _, end) = self.places.last().expect("`require` found a place");
-        (lesson, end - 1)
+        let &(segment, _, end) = self.places.last().expect("`require` found a place");
+        (segment, end - 1)
     }
 
     /// At most so many chunks spread evenly over all places, in batches.
@@ -197,14 +201,14 @@ impl<'a> Chunks<'a> {
         chunks: &[(usize, i64)],
         config: &ForecasterConfig,
     ) -> Result<Batch, TrainingError> {
-        let first = chunks.first().map(|(lesson, _)| self.lessons[*lesson].0);
+        let first = chunks.first().map(|(segment, _)| self.segments[*segment].0);
         let steps = first.map_or(0, |features| features.layout().sequence_length());
         let mut inputs = vec![0.0; chunks.len() * steps * config.features];
         let mut targets = vec![0.0; chunks.len() * steps * config.targets];
         let mut mask = vec![0.0; targets.len()];
         let mut writer = InputWriter::default();
-        for (chunk, &(lesson, start)) in chunks.iter().enumerate() {
-            let (features, range) = self.lessons[lesson];
+        for (chunk, &(segment, start)) in chunks.iter().enumerate() {
+            let (features, range) = self.segments[segment];
             let scales = features.scales(start);
             let size = steps * config.features;
             writer.write(
@@ -241,7 +245,7 @@ struct FitBatches<'a> {
     config: &'a ForecasterConfig,
 }
 
-impl descent::Lessons for FitBatches<'_> {
+impl Batches for FitBatches<'_> {
     type Batch = Batch;
 
     fn send_batches(&self, sender: &SyncSender<Result<Batch, TrainingError>>) {

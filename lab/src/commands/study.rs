@@ -11,7 +11,7 @@ use anomalog::commands::Settings;
 use anomalog::commands::error::Result;
 use anomalog::commands::evaluate::windows;
 use anomalog::commands::ingest;
-use anomalog::evaluation::warehouse;
+use anomalog::evaluation::collections::labelled_windows;
 use anomalog::explain::cannot;
 use anomalog::progress::Progress as _;
 use anomalog::schema::Table;
@@ -137,6 +137,6 @@ async fn simulated(printer: Printer, plan: &Plan) -> Result<Group> {
     let since = since.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
     Ok(Group {
         name: "logs",
-        series: warehouse::label(ATTACKS, &metrics, &windows, &labels, since)?,
+        series: labelled_windows::label(ATTACKS, &metrics, &windows, &labels, since)?,
     })
 }

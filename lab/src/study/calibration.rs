@@ -2,7 +2,7 @@
 
 use anomalog::evaluation::bootstrap::Interval;
 use anomalog::evaluation::budgets::{ASKED, Budget, BudgetOutcome, ThresholdSource};
-use anomalog::evaluation::run::SeriesResult;
+use anomalog::evaluation::results::SeriesResult;
 
 use super::figures::{Figures, average, interval};
 use super::views::View;
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::study::lines::StudyLines;
     use crate::study::views;
-    use anomalog::evaluation::run::FLOOR;
+    use anomalog::evaluation::results::FLOOR;
 
     #[test]
     fn alarms_are_in_the_period_that_one_is_asked_for() {

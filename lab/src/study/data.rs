@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anomalog::evaluation::collection::{self, CollectionError, LabelledSeries};
+use anomalog::evaluation::collections::{self, CollectionError, LabelledSeries};
 use anomalog_engine::detector::shipped::{self, SeenSeries};
 
 use crate::pretraining::NAB_SHARE;
@@ -38,7 +38,7 @@ pub(crate) fn read(folder: &Path) -> Result<Found, CollectionError> {
     for list in LISTS {
         let path = folder.join(list);
         if path.is_file() {
-            found.series.extend(collection::read(&path)?);
+            found.series.extend(collections::read(&path)?);
         } else {
             found.absent.push(list.to_owned());
         }

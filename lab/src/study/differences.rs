@@ -1,7 +1,7 @@
 //! What candidates differ by, on the series that both have.
 
 use anomalog::evaluation::bootstrap::Interval;
-use anomalog::evaluation::run::SeriesResult;
+use anomalog::evaluation::results::SeriesResult;
 use anomalog::evaluation::summary::{Measure, distinct};
 
 use super::figures::{Figures, average, is_beyond_noise, mean, paired};
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
     use crate::study::lines::StudyLines;
     use crate::study::views;
-    use anomalog::evaluation::run::FLOOR;
+    use anomalog::evaluation::results::FLOOR;
 
     #[test]
     fn the_best_detector_races_the_best_floor_by_each_measure() {

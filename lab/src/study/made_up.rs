@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anomalog::evaluation::budgets::{ASKED, BudgetOutcome, ThresholdSource};
 use anomalog::evaluation::judge::{AlarmMeasures, Measures, OracleF1};
-use anomalog::evaluation::run::SeriesResult;
+use anomalog::evaluation::results::SeriesResult;
 
 use super::lines::StudyLines;
 use super::records::{Line, Record, SeriesFacts, Use};

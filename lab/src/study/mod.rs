@@ -14,6 +14,7 @@ mod charts;
 pub(crate) mod data;
 mod differences;
 mod figures;
+mod group;
 mod lines;
 #[cfg(test)]
 mod made_up;
@@ -27,11 +28,13 @@ mod views;
 use std::time::Instant;
 
 use anomalog::commands::error::Result;
-use anomalog::evaluation::collection::LabelledSeries;
-use anomalog::evaluation::lessons::overlaps;
-use anomalog::evaluation::run::{self, RunError};
+use anomalog::evaluation::copies::overlaps;
+use anomalog::evaluation::error::RunError;
+use anomalog::evaluation::results::Evaluation;
+use anomalog::evaluation::run;
 use anomalog::progress::Counter;
 
+pub(crate) use group::Group;
 pub(crate) use lines::StudyLines;
 pub(crate) use plan::Plan;
 pub(crate) use tables::make_tables;
@@ -39,15 +42,6 @@ pub(crate) use views::ATTACKS;
 
 use plan::Unit;
 use records::{Line, Record, SeriesFacts, Use};
-
-/// Series that are judged together: weights are transferred within a group.
-#[derive(Debug, Clone)]
-pub(crate) struct Group {
-    /// Its name.
-    pub(crate) name: &'static str,
-    /// Its series, all with the same metrics.
-    pub(crate) series: Vec<LabelledSeries>,
-}
 
 /// Judges what the lines do not have yet, and adds it to them.
 ///
@@ -108,9 +102,9 @@ fn judge(group: &Group, unit: &Unit, progress: &dyn Counter) -> Result<Vec<Line>
     let evaluation = match judged {
         Ok(evaluation) => evaluation,
         // A group may hold nothing that an architecture can learn from: the tables say so.
-        Err(RunError::Nothing(skipped)) => run::Evaluation {
+        Err(RunError::Nothing(skipped)) => Evaluation {
             skipped,
-            ..run::Evaluation::default()
+            ..Evaluation::default()
         },
         Err(other) => return Err(other.into()),
     };
@@ -131,8 +125,10 @@ fn judge(group: &Group, unit: &Unit, progress: &dyn Counter) -> Result<Vec<Line>
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use anomalog::evaluation::collections::LabelledSeries;
     use anomalog::evaluation::floors::random;
+
+    use super::*;
 
     #[test]
     fn a_series_with_values_of_development_is_not_untouched() {

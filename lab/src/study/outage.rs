@@ -34,7 +34,7 @@ pub(super) fn found(view: &View<'_>) -> Vec<Found> {
         return Vec::new();
     };
     let of_candidate = |candidate: (&str, &str)| {
-        let figure = |of: fn(&anomalog::evaluation::run::SeriesResult) -> Option<f64>| {
+        let figure = |of: fn(&anomalog::evaluation::results::SeriesResult) -> Option<f64>| {
             mean(&view.figures("", candidate, of))
         };
         let recall = figure(measure("event_recall").of);

@@ -4,12 +4,12 @@ use anomalog::evaluation::candidate::Candidate;
 use anomalog::evaluation::floors::Floor;
 use anomalog::evaluation::judge::JudgingRules;
 use anomalog::evaluation::protocol::{Learning, Protocol};
-use anomalog::evaluation::run::EvaluationSettings;
+use anomalog::evaluation::settings::EvaluationSettings;
 use anomalog::measures::alarms::AlarmRules;
 use anomalog_engine::network::Architecture;
 use serde::{Deserialize, Serialize};
 
-use super::Group;
+use super::group::Group;
 
 /// How architectures learn with each seed: one line each.
 const PROTOCOLS: &[Protocol] = &[

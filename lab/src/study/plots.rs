@@ -3,7 +3,7 @@
 use anomalog::evaluation::budgets::ASKED;
 use anomalog::evaluation::curves::BUDGETS;
 use anomalog::evaluation::report::charts::{ChartError, Line, recall_by_alarms};
-use anomalog::evaluation::run::FLOOR;
+use anomalog::evaluation::results::FLOOR;
 use anomalog::evaluation::summary::{Summary, distinct};
 
 use super::calibration::Kept;

@@ -1,8 +1,8 @@
 //! What the lines of a study say.
 
-use anomalog::evaluation::collection::LabelledSeries;
-use anomalog::evaluation::lessons::Copied;
-use anomalog::evaluation::run::{SeriesResult, SkippedResult};
+use anomalog::evaluation::collections::LabelledSeries;
+use anomalog::evaluation::leak::Copied;
+use anomalog::evaluation::results::{SeriesResult, SkippedResult};
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;

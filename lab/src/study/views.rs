@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anomalog::evaluation::run::{FLOOR, SeriesResult};
+use anomalog::evaluation::results::{FLOOR, SeriesResult};
 use anomalog::evaluation::summary::{MEASURES, Measure, Summary, distinct, summarise};
 
 use super::data::OUTAGE;

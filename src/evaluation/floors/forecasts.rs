@@ -1,6 +1,6 @@
 //! Distances from forecasts that take one line.
 
-use crate::evaluation::trailing::Trailing;
+use super::trailing::Trailing;
 
 /// Fewest values that a median absolute deviation is taken of.
 const MIN_ROBUST_Z_VALUES: usize = 30;

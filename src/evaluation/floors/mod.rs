@@ -6,7 +6,10 @@
 //! had been a gap. Scores are in units of the metric or without unit; only their order matters.
 
 mod forecasts;
+#[cfg(test)]
+mod published_tests;
 mod spectral_residual;
+mod trailing;
 
 pub use forecasts::{
     difference, from_moving_average, from_trailing_median, random, robust_z, seasonal,

@@ -1,11 +1,11 @@
 //! One HTML page that needs nothing else: tables and charts.
 
-use super::Report;
 use super::charts::{self, Line};
+use super::contents::Report;
 use super::html::escape;
 use super::tables::tables;
 use crate::evaluation::curves::{BUDGETS, RECALLS};
-use crate::evaluation::run::{FLOOR, SeriesResult};
+use crate::evaluation::results::{FLOOR, SeriesResult};
 use crate::evaluation::summary::{Summary, distinct};
 use crate::explain::Explain;
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::Report;
+use super::contents::Report;
 use super::html::escape;
 use crate::evaluation::bootstrap::Interval;
-use crate::evaluation::lessons::Copied;
-use crate::evaluation::run::SkippedResult;
+use crate::evaluation::leak::Copied;
+use crate::evaluation::results::SkippedResult;
 use crate::evaluation::summary::{Group, MEASURES, Measure, Summary, distinct};
 
 /// A table with a title.

@@ -29,13 +29,13 @@ use crate::detectors::settings::ScoreSettings;
 use crate::incidents::IncidentRules;
 use crate::incremental::retention::RetentionSettings;
 use crate::intake::LogSource;
-use crate::logs::{IngestOptions, LogFormat, PseudonymError, TimeLimits, read_key};
+use crate::logs::{IngestOptions, LogFormat, PseudonymError, TimeLimits, TrustedProxies, read_key};
 use crate::units::zones::SeriesTimeZones;
 use crate::warehouse::Warehouse;
 use crate::warehouse::settings::WindowSettings;
 use edit::{line_error, set};
 use outputs::{ExportSettings, HookSettings, MetricsSettings};
-use raw::{Delimiter, Raw, WrittenZone};
+use raw::{Delimiter, Raw, WrittenNetwork, WrittenZone};
 use retrain::RetrainSettings;
 
 /// A job, resolved: every path absolute or from the working directory, every default in place.
@@ -139,10 +139,16 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
                 format: logs.format.of_lines(delimiter),
                 site: logs.site,
                 columns: logs.columns.0,
+                trusted_proxies: TrustedProxies::of(
+                    logs.trusted_proxies
+                        .into_iter()
+                        .map(|WrittenNetwork(network)| network),
+                ),
                 threads: None,
                 limits,
                 pseudonyms: pseudonyms.clone(),
                 keep_going: true,
+                again: true,
             },
         };
         for path in &source.paths {

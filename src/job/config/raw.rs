@@ -15,7 +15,7 @@ use super::outputs::{ExportSettings, HookSettings, MetricsSettings};
 use super::retrain::RetrainSettings;
 use crate::incidents::{IncidentRules, RulesError};
 use crate::incremental::retention::RetentionSettings;
-use crate::logs::{FieldMap, LogFormat};
+use crate::logs::{FieldMap, LogFormat, TrustedNetwork, UnknownNetwork};
 use crate::units::zones::parse_time_zone;
 use crate::units::{Span, WindowStep};
 use crate::warehouse::extra_metrics::ExtraMetric;
@@ -72,6 +72,24 @@ pub(super) struct RawLogs {
     pub(super) columns: Columns,
     #[serde(default)]
     pub(super) delimiter: Option<Delimiter>,
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<WrittenNetwork>,
+}
+
+/// A network of proxies, written as text.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct WrittenNetwork(pub(super) TrustedNetwork);
+
+impl TryFrom<String> for WrittenNetwork {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let network = text
+            .parse()
+            .map_err(|error: UnknownNetwork| error.to_string());
+        network.map(Self)
+    }
 }
 
 /// Which field of a log holds which of our columns.

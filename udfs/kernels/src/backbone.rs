@@ -1,5 +1,4 @@
-//! What comes before a network's head, packed for scoring: convolutions, if any, and a recurrent
-//! cell.
+//! The backbone of a network, packed for scoring: convolutions, if any, and a recurrent cell.
 
 use std::borrow::Cow;
 
@@ -121,7 +120,7 @@ impl PackedBackbone {
         }
     }
 
-    /// What the cell reads of rows of `seq_len` steps, and how many steps a row then has.
+    /// The inputs of the cell for rows of `seq_len` steps, and the steps that a row then has.
     pub(crate) fn convolve<'a>(
         &self,
         inputs: &'a [f32],

@@ -1,4 +1,4 @@
-//! What the recurrent cells have in common: how weights are packed and what a tile computes.
+//! The parts that recurrent cells share: packed weights, and the tiles of a step.
 //!
 //! A tile is a few rows by the gates of a few units. Its sums never leave the registers between
 //! the matrix product and the gates.
@@ -115,7 +115,7 @@ pub(crate) struct ForwardTile {
 /// Where the backward pass of one row and one vector of units reads and writes.
 #[derive(Clone, Copy)]
 pub(crate) struct BackwardUnit {
-    /// What `forward` saved at this step: `SAVED` vectors.
+    /// Values that `forward` saved at this step: `SAVED` vectors.
     pub saved: *const f32,
     /// The same of the step before, or null at the first.
     pub saved_before: *const f32,

@@ -25,7 +25,7 @@ const CLASSES: usize = 2;
 /// The parameters of a classifier as numbers, each row-major as in `PyTorch`.
 #[derive(Clone, Debug)]
 pub struct ClassifierValues {
-    /// What comes before the dense layer.
+    /// The backbone before the dense layer.
     pub backbone: BackboneValues,
     /// Width of the dense layer.
     pub dense_size: usize,

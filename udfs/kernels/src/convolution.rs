@@ -208,7 +208,7 @@ pub(crate) struct Backward<'a> {
     pub inputs: &'a [f32],
     /// `[rows, seq_len, outputs]`
     pub d_output: &'a [f32],
-    /// What the forward pass saved.
+    /// Values that the forward pass saved.
     pub saved: &'a [f32],
     /// `[rows, seq_len, features]`, or empty where `transposed` is none.
     pub d_inputs: &'a mut [f32],
@@ -329,7 +329,7 @@ fn unpool(d_pooled: &[f32], tanh: &[f32], width: usize, outputs: usize, deltas: 
     }
 }
 
-/// How much of the gradient of `max(value, other)` is `value`'s.
+/// The share of the gradient of `max(value, other)` that is `value`'s.
 #[inline(always)]
 #[expect(
     clippy::float_cmp,

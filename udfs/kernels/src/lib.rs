@@ -25,18 +25,20 @@ mod cell;
 mod cells;
 mod classifier;
 mod convolution;
-mod op;
+mod convolution_op;
+mod execution;
 mod predictor;
 mod product;
 mod sequence;
+mod sequence_op;
 mod simd;
+mod storage;
 mod threads;
 
 pub use backbone::{BackboneValues, CellKind, halved};
 pub use classifier::{ClassifierValues, PackedClassifier};
-pub use op::{
-    Execution, LayerTensors, gru_sequence, linear, lstm_sequence, pooled_convolution, rnn_sequence,
-};
+pub use convolution_op::{linear, pooled_convolution};
+pub use execution::Execution;
 pub use predictor::{ForecasterValues, PackedForecaster, Sequences};
-pub use simd::Isa;
-pub use simd::{Simd, Task};
+pub use sequence_op::{LayerTensors, gru_sequence, lstm_sequence, rnn_sequence};
+pub use simd::{Isa, Simd, Task};

@@ -24,7 +24,7 @@ const CHUNK: usize = 48;
 /// The parameters of a forecaster as numbers, each row-major as in `PyTorch`.
 #[derive(Clone, Debug)]
 pub struct ForecasterValues {
-    /// What comes before the head.
+    /// The backbone before the head.
     pub backbone: BackboneValues,
     /// Numbers that are forecast for each step.
     pub targets: usize,
@@ -40,7 +40,7 @@ pub struct PackedForecaster {
     head: Matrix,
 }
 
-/// What to forecast from: `[batch_size, seq_len, features]`.
+/// The inputs of forecasts: `[batch_size, seq_len, features]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Sequences<'a> {
     /// Row-major.

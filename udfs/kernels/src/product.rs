@@ -77,7 +77,7 @@ pub(crate) struct Matrix {
     bias: Buffer,
 }
 
-/// What the sums of a product start from.
+/// The values that the sums of a product start from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
     Bias,

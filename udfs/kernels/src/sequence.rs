@@ -37,7 +37,7 @@ impl State {
         }
     }
 
-    /// Where the input of the coming step belongs.
+    /// The place of the input of the coming step.
     #[inline(always)]
     pub(crate) fn input_mut(&mut self, row: usize) -> &mut [f32] {
         let Layout {
@@ -190,7 +190,7 @@ pub(crate) struct Backward<'a, C> {
     pub input: Option<&'a Matrix>,
     /// `[rows, seq_len, features]`
     pub inputs: &'a [f32],
-    /// What the forward pass gave, `[rows, seq_len, hidden]`, and its gradient.
+    /// The output of the forward pass, `[rows, seq_len, hidden]`, and its gradient.
     pub output: &'a [f32],
     pub d_output: &'a [f32],
     pub saved: &'a [f32],
@@ -205,7 +205,7 @@ pub(crate) struct Backward<'a, C> {
 /// read and written once per so many steps.
 const GATHERED: usize = 2;
 
-/// What the backward pass works on.
+/// The buffers of the backward pass.
 struct Workspace {
     /// Gradients of `h` and of the cell state, `[rows, padded]`.
     d_hidden: Buffer,

@@ -105,7 +105,7 @@ impl fmt::Display for Isa {
 
 /// A computation compiled once per instruction set.
 pub trait Task {
-    /// What it gives.
+    /// The result of the task.
     type Output;
 
     /// `ROWS` is how many rows a tile of four vectors may have so that its sums fit the

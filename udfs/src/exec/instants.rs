@@ -10,8 +10,8 @@ use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
 
-use super::AnomalyScoreExec;
-use super::rule::passes_rows_on;
+use super::operator::AnomalyScoreExec;
+use super::passing::passes_rows_on;
 
 /// Whether an expression over the rows of a plan has the instants of one of their columns.
 pub(super) fn are_those_of(

@@ -11,15 +11,15 @@ use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::buffer::BufferExec;
-use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
-use datafusion::physical_plan::repartition::RepartitionExec;
-use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::windows::WindowAggExec;
 use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 
-use super::{AnomalyScoreExec, streaming};
+use super::instants;
+use super::operator::AnomalyScoreExec;
+use super::passing::passes_rows_on;
 
 /// Bytes of scored rows that each partition may be ahead of a merge: some ten thousands of rows,
 /// which is more than a week of minutes.
@@ -54,6 +54,17 @@ impl PhysicalOptimizerRule for StreamScores {
     fn schema_check(&self) -> bool {
         true
     }
+}
+
+/// The streaming form of a node that is a window operator and has one; else the node.
+fn streaming(node: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let Some(window) = node.downcast_ref::<WindowAggExec>() else {
+        return Ok(node);
+    };
+    Ok(match AnomalyScoreExec::of(window)? {
+        Some(streaming) => Arc::new(streaming),
+        None => node,
+    })
 }
 
 /// Tells the operator below a filter which rows the filter drops by their time.
@@ -109,8 +120,8 @@ fn scoring_from(
     micros: i64,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let told: Option<Arc<dyn ExecutionPlan>> = (plan.downcast_ref::<AnomalyScoreExec>())
-        .and_then(|scores| scores.scoring_from(column, micros))
-        .map(|scores| Arc::new(scores) as _);
+        .filter(|scores| has_times(scores, column))
+        .map(|scores| Arc::new(scores.scoring_from(micros)) as _);
     let below = match plan.downcast_ref::<ProjectionExec>() {
         Some(projection) => {
             let source = &projection.expr()[column].expr;
@@ -136,15 +147,10 @@ fn scoring_from(
     })
 }
 
-/// Whether a node gives each row of its input once, with the same columns.
-pub(super) fn passes_rows_on(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    plan.is::<BufferExec>()
-        || plan.is::<RepartitionExec>()
-        || plan.is::<CoalescePartitionsExec>()
-        || (plan.downcast_ref::<SortPreservingMergeExec>())
-            .is_some_and(|merge| merge.fetch().is_none())
-        || (plan.downcast_ref::<SortExec>()).is_some_and(|sort| sort.fetch().is_none())
-        || (plan.downcast_ref::<FilterExec>()).is_some_and(|filter| filter.projection().is_none())
+/// Whether a column of the rows is the time of every call.
+fn has_times(scores: &AnomalyScoreExec, column: usize) -> bool {
+    let is_column = |times| instants::are_those_of(scores.input(), times, column);
+    scores.times().all(is_column)
 }
 
 /// Lets partitions that score go on while a merge takes the rows of another.

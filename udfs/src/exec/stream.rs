@@ -1,4 +1,4 @@
-//! One partition of [`AnomalyScoreExec`]: sorted rows in, the same rows with scores out.
+//! One partition of the operator: sorted rows in, the same rows with scores out.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,54 +12,64 @@ use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::{
     BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, RecordOutput, Time,
 };
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::AnomalyScoreExec;
 use crate::functions::{BoundCall, execution_error, metric_values, micros};
 use anomalog_engine::baseline::ProfileMemo;
 use anomalog_engine::score::{Call, CallError, Columns, StreamScorer};
 
+/// The rows of a partition, and what is to be appended to them.
+pub(super) struct Rows<'a> {
+    pub(super) input: SendableRecordBatchStream,
+    /// That of the rows with their scores.
+    pub(super) schema: SchemaRef,
+    /// What tells series apart.
+    pub(super) partition_by: &'a [Arc<dyn PhysicalExpr>],
+    pub(super) calls: &'a [BoundCall],
+    /// Rows before this time, in microseconds since the epoch, are only history.
+    pub(super) scored_from: Option<i64>,
+}
+
 /// Starts a partition.
 pub(super) fn execute(
-    exec: &AnomalyScoreExec,
+    rows: Rows<'_>,
     partition: usize,
-    context: &Arc<TaskContext>,
-) -> Result<SendableRecordBatchStream> {
-    let arguments = Arguments::of(&exec.calls);
-    let mut scorer = StreamScorer::new(&arguments.calls, exec.scored_from.unwrap_or(i64::MIN));
+    context: &TaskContext,
+    metrics: &ExecutionPlanMetricsSet,
+) -> SendableRecordBatchStream {
+    let arguments = Arguments::of(rows.calls);
+    let mut scorer = StreamScorer::new(&arguments.calls, rows.scored_from.unwrap_or(i64::MIN));
     if let Some(memo) = context.session_config().get_extension::<ProfileMemo>() {
         scorer = scorer.with_memo(&memo);
     }
     let reservation = MemoryConsumer::new(format!("AnomalyScoreExec[{partition}]"))
         .register(context.memory_pool());
-    let window = &exec.plain.window_expr()[0];
     let scoring = Scoring {
-        input: Some(exec.plain.input().execute(partition, Arc::clone(context))?),
-        schema: exec.schema(),
+        input: Some(rows.input),
+        schema: Arc::clone(&rows.schema),
         batch_size: context.session_config().batch_size(),
-        series: SeriesRanges::new(window.partition_by()),
-        calls: exec.calls.clone(),
+        series: SeriesRanges::new(rows.partition_by),
+        calls: rows.calls.to_vec(),
         arguments,
         scorer,
         arriving: None,
         waiting: VecDeque::new(),
         waiting_bytes: 0,
         reservation,
-        metrics: Metrics::new(&exec.metrics, partition),
+        metrics: Metrics::new(metrics, partition),
     };
     let batches = stream::try_unfold(scoring, |mut scoring| async move {
         let batch = scoring.next().await?;
         Ok(batch.map(|batch| (batch, scoring)))
     });
-    Ok(Box::pin(RecordBatchStreamAdapter::new(
-        exec.schema(),
+    Box::pin(RecordBatchStreamAdapter::new(
+        rows.schema,
         batches.into_stream(),
-    )))
+    ))
 }
 
 /// The distinct arguments of several calls, and each call in terms of them.

@@ -9,7 +9,7 @@ use datafusion::common::plan_err;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::scalar::ScalarValue;
 
-use super::AnomalyFunction;
+use super::function::AnomalyFunction;
 use anomalog_engine::detector::{Detector, DetectorError, DetectorRef, MetricArgument};
 use anomalog_engine::forecast::ForecastError;
 use anomalog_engine::series::time_zone::{TimeZone, UnknownTimeZone};

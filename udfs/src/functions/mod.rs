@@ -13,6 +13,7 @@
 
 mod call;
 mod documentation;
+mod function;
 mod hashed;
 mod planning;
 mod result;
@@ -21,6 +22,7 @@ mod sketch;
 #[cfg(test)]
 mod sketch_tests;
 mod top_share;
+mod values;
 mod window;
 
 use std::sync::Arc;
@@ -31,71 +33,15 @@ use datafusion::logical_expr::{ScalarUDF, WindowUDF};
 
 pub(crate) use call::execution_error;
 pub use result::verdict_fields;
+pub(crate) use values::{metric_values, micros};
 pub(crate) use window::BoundCall;
-pub(crate) use window::{metric_values, micros};
 
+use function::AnomalyFunction;
 use planning::CallPlanner;
 use scalar::ListFunction;
 use window::{ResolveDetectors, WindowFunction};
 
-use anomalog_engine::detector::{ArchitectureFilter, DetectorStore};
-use anomalog_engine::network::Architecture;
-
-/// What a function returns per row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Output {
-    Score,
-    Detect,
-}
-
-/// One of the ten functions, in either form.
-#[derive(Debug, Clone)]
-struct AnomalyFunction {
-    name: &'static str,
-    filter: ArchitectureFilter,
-    output: Output,
-    store: Arc<DetectorStore>,
-}
-
-// Two functions of one name over the same store are the same function: plans compare them.
-impl PartialEq for AnomalyFunction {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name && Arc::ptr_eq(&self.store, &other.store)
-    }
-}
-
-impl Eq for AnomalyFunction {}
-
-impl std::hash::Hash for AnomalyFunction {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.name.hash(state);
-        Arc::as_ptr(&self.store).hash(state);
-    }
-}
-
-fn functions(store: &Arc<DetectorStore>) -> Vec<AnomalyFunction> {
-    use ArchitectureFilter::{Any, Only};
-    let names = [
-        ("rnn_score", "rnn_detect", Only(Architecture::Rnn)),
-        ("lstm_score", "lstm_detect", Only(Architecture::Lstm)),
-        ("gru_score", "gru_detect", Only(Architecture::Gru)),
-        ("clstm_score", "clstm_detect", Only(Architecture::Clstm)),
-        ("anomaly_score", "anomaly_detect", Any),
-    ];
-    names
-        .into_iter()
-        .flat_map(|(score, detect, filter)| {
-            [(score, Output::Score), (detect, Output::Detect)].map(|(name, output)| {
-                AnomalyFunction {
-                    name,
-                    filter,
-                    output,
-                    store: Arc::clone(store),
-                }
-            })
-        })
-        .collect()
-}
+use anomalog_engine::detector::DetectorStore;
 
 /// Registers every function, in both forms, and the check of calls at planning time.
 ///
@@ -109,7 +55,7 @@ pub fn register_functions(
     store: &Arc<DetectorStore>,
 ) -> Result<()> {
     let mut planner = CallPlanner::default();
-    for function in functions(store) {
+    for function in AnomalyFunction::all(store) {
         let name = function.name;
         let scalar = Arc::new(ScalarUDF::new_from_impl(ListFunction::new(
             function.clone(),

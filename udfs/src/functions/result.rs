@@ -5,7 +5,6 @@ use std::sync::{Arc, LazyLock};
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, StringArray, StructArray};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 
-use super::Output;
 use anomalog_engine::detector::{Detector, Severity};
 use anomalog_engine::score::{Verdict, WindowScore};
 
@@ -24,6 +23,13 @@ static VERDICT_FIELDS: LazyLock<Fields> = LazyLock::new(|| {
         Field::new("status", DataType::Utf8, false),
     ])
 });
+
+/// What a function returns per row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Output {
+    Score,
+    Detect,
+}
 
 /// The fields of the struct that the `…_detect` functions return.
 ///

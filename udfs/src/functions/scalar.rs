@@ -14,8 +14,9 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::call::{Shape, element, execution_error};
-use super::window::{metric_values, micros};
-use super::{AnomalyFunction, documentation};
+use super::documentation;
+use super::function::AnomalyFunction;
+use super::values::{metric_values, micros};
 use anomalog_engine::detector::{Detector, MetricArgument};
 use anomalog_engine::forecast::Status;
 use anomalog_engine::score::WindowScore;

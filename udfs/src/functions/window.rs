@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array};
-use datafusion::arrow::compute::{CastOptions, cast_with_options};
-use datafusion::arrow::datatypes::{
-    DataType, Field, FieldRef, Float64Type, Schema, TimeUnit, TimestampMicrosecondType,
-};
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, plan_err};
@@ -23,11 +20,13 @@ use datafusion::physical_expr::expressions::Literal;
 use datafusion::physical_plan::windows::{StandardWindowExpr, WindowExpr, WindowUDFExpr};
 
 use super::call::{Shape, execution_error};
-use super::{AnomalyFunction, Output, documentation};
+use super::documentation;
+use super::function::AnomalyFunction;
+use super::result::Output;
+use super::values::{metric_values, micros};
 use anomalog_engine::detector::{Detector, DetectorRef, MetricArgument};
 use anomalog_engine::forecast::{ForecastError, Status};
 use anomalog_engine::score::WindowScore;
-use anomalog_engine::series::Observed;
 use anomalog_engine::series::Rows;
 use anomalog_engine::series::time_zone::TimeZone;
 
@@ -277,31 +276,6 @@ fn score_dated_rows(
         scores[row] = score;
     }
     Ok(scores)
-}
-
-const STRICT: CastOptions<'static> = CastOptions {
-    safe: false,
-    format_options: datafusion::arrow::util::display::FormatOptions::new(),
-};
-
-/// Times as microseconds since the epoch; a time without zone is UTC.
-pub(crate) fn micros(times: &ArrayRef) -> Result<Vec<Option<i64>>> {
-    let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    let times = cast_with_options(times, &utc, &STRICT)?;
-    Ok(times
-        .as_primitive::<TimestampMicrosecondType>()
-        .iter()
-        .collect())
-}
-
-/// A metric as detectors read it, as [`Observed::encoded`] has it.
-pub(crate) fn metric_values(values: &ArrayRef) -> Result<Vec<f64>> {
-    let values = cast_with_options(values, &DataType::Float64, &STRICT)?;
-    let values: &Float64Array = values.as_primitive::<Float64Type>();
-    Ok(values
-        .iter()
-        .map(|value| Observed::from(value).encoded())
-        .collect())
 }
 
 /// Checks every call before other rules see it, and writes the detector into it as

@@ -2,9 +2,9 @@
 
 use anomalog::evaluation::budgets::{ASKED, ThresholdSource};
 
-use super::Study;
-use super::TablesError;
+use super::error::TablesError;
 use super::markdown::{header, rate, row};
+use super::source::Study;
 use crate::study::calibration::{Kept, by_floor, by_protocol, of_detectors};
 use crate::study::data::NAB;
 use crate::study::plots;

@@ -1,7 +1,7 @@
 //! What candidates cost.
 
-use super::Study;
 use super::markdown::{header, mean_of, row};
+use super::source::Study;
 use crate::study::views::{ATTACKS, Scope, View, measure, name};
 
 pub(super) fn section(study: &Study<'_>) -> String {

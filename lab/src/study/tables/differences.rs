@@ -2,8 +2,8 @@
 
 use anomalog::evaluation::summary::distinct;
 
-use super::Study;
 use super::markdown::{header, row};
+use super::source::Study;
 use crate::study::differences::{Contender, Pair, contrasts, pairs, races};
 use crate::study::figures::{difference, noise};
 use crate::study::views::{ATTACKS, Scope, View};

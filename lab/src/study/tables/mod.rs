@@ -5,18 +5,20 @@
 mod alarms;
 mod cost;
 mod differences;
+mod error;
 mod markdown;
 mod overview;
 mod results;
 mod series;
-
-use anomalog::evaluation::report::charts::ChartError;
-use anomalog::explain::Explain;
+mod source;
 
 use super::lines::StudyLines;
 use super::plan::Plan;
 use super::records::Line;
-use super::views::{self, View};
+use super::views;
+
+pub(crate) use error::TablesError;
+use source::Study;
 
 /// Tables and plots.
 #[derive(Debug)]
@@ -25,28 +27,6 @@ pub(crate) struct Tables {
     pub(crate) markdown: String,
     /// File name and SVG of each plot.
     pub(crate) plots: Vec<(String, String)>,
-}
-
-/// Why there are none.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TablesError {
-    /// A plot.
-    #[error("cannot draw a chart")]
-    Chart(#[source] ChartError),
-    /// Lines of a study that has not ended.
-    #[error("the study is not complete")]
-    Incomplete,
-}
-
-impl Explain for TablesError {}
-
-/// What tables are made from.
-struct Study<'a> {
-    lines: &'a StudyLines,
-    plan: &'a Plan,
-    views: &'a [View<'a>],
-    /// Series that nothing was chosen on.
-    untouched: Option<View<'a>>,
 }
 
 /// Makes both of complete lines.

@@ -1,11 +1,11 @@
 //! Architectures and ways to learn, beside the best floors.
 
 use anomalog::evaluation::protocol::Protocol;
-use anomalog::evaluation::run::{FLOOR, SeriesResult};
+use anomalog::evaluation::results::{FLOOR, SeriesResult};
 use anomalog_engine::network::Architecture;
 
-use super::Study;
 use super::markdown::{cell_of, header, mean_of, number, row};
+use super::source::Study;
 use crate::study::figures::{Figures, average, mean};
 use crate::study::plan::CLASSIFY;
 use crate::study::views::{ATTACKS, Scope, View, measure};

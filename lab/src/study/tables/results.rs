@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anomalog::evaluation::summary::Summary;
 
-use super::TablesError;
+use super::error::TablesError;
 use super::markdown::{cell, cell_of, header, number, row, slug};
 use crate::study::data::OUTAGE;
 use crate::study::outage;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anomalog::evaluation::summary::distinct;
 
-use super::Study;
 use super::markdown::{header, row};
+use super::source::Study;
 use crate::study::lines::StudyLines;
 use crate::study::plan::Plan;
 use crate::study::records::{Line, SeriesFacts};

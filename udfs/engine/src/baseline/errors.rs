@@ -1,4 +1,4 @@
-//! How large the errors of forecasts usually are.
+//! The usual errors of forecasts of single windows.
 //!
 //! A window is held against the one before, which sees what is sudden, against a robust
 //! [`level`](super::level), which sees what lasts, and against a [`linear`](super::linear)
@@ -11,11 +11,11 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
 
-use super::History;
 use super::clock::{Clock, SLOTS};
+use super::decaying_peak::{self, DecayingPeak};
+use super::history::History;
 use super::level::LevelFilter;
 use super::linear::LinearForecast;
-use super::memory::{self, Memory};
 use super::scale::StreamScale;
 use super::tail::Tail;
 use crate::features::SeriesFeatures;
@@ -31,17 +31,17 @@ pub struct ErrorProfile {
     /// level may move by.
     #[serde(with = "BigArray")]
     pub(super) usual: [f64; SLOTS],
-    /// Of the difference to the window before.
+    /// Scale of the differences to the window before.
     pub difference: StreamScale,
-    /// Of the difference to the robust level.
+    /// Scale of the differences to the robust level.
     pub level: StreamScale,
     /// The linear forecast and the scale of its errors, where there is one.
     linear: Option<(LinearForecast, StreamScale)>,
-    /// How rare excesses are.
+    /// The distribution of excesses.
     pub tail: Tail,
 }
 
-/// What a window's value is held against, besides the detector's forecast; NaN where not known.
+/// The forecasts of a window that need no detector, in the metric's unit; NaN where not known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ErrorEvidence {
     /// The value of the window before.
@@ -50,8 +50,8 @@ pub struct ErrorEvidence {
     pub level: f64,
     /// The linear forecast.
     pub linear: f64,
-    /// The excess that lingers from the windows before; at least 0.
-    pub lingering: f64,
+    /// The largest excess of the windows before, decayed; at least 0.
+    pub decayed_peak: f64,
 }
 
 impl ErrorEvidence {
@@ -70,9 +70,9 @@ impl ErrorEvidence {
 /// One error, and what it is measured with.
 #[derive(Debug, Clone, Copy)]
 pub struct ScaledError<'a> {
-    /// What was expected.
+    /// The forecast, in the metric's unit.
     pub expected: f64,
-    /// What errors like this usually are.
+    /// The usual size of errors of such forecasts.
     pub scale: &'a StreamScale,
 }
 
@@ -124,7 +124,7 @@ impl ErrorProfile {
         })
     }
 
-    /// What the values of consecutive windows are held against.
+    /// The forecasts of consecutive windows.
     pub(super) fn evidence<'a>(
         &'a self,
         features: &'a SeriesFeatures<'_>,
@@ -132,10 +132,10 @@ impl ErrorProfile {
         windows: Range<i64>,
     ) -> impl Iterator<Item = ErrorEvidence> + 'a {
         let clock = Clock::new(features.layout(), features.time_zone());
-        let remembered = windows.start - memory::REACH..windows.end;
-        let levels = LevelFilter::new(features, metric, &self.usual).levels(remembered.clone());
-        let mut memory = Memory::default();
-        let evidence = remembered.zip(levels).map(move |(index, level)| {
+        let range = windows.start - decaying_peak::REACH..windows.end;
+        let levels = LevelFilter::new(features, metric, &self.usual).levels(range.clone());
+        let mut peak = DecayingPeak::default();
+        let evidence = range.zip(levels).map(move |(index, level)| {
             let linear = self.linear.as_ref();
             let mut evidence = ErrorEvidence {
                 previous: features.value(metric, index - 1),
@@ -143,20 +143,20 @@ impl ErrorProfile {
                 linear: linear.map_or(f64::NAN, |(linear, _)| {
                     linear.forecast(features, metric, index)
                 }),
-                lingering: 0.0,
+                decayed_peak: 0.0,
             };
             let value = features.value(metric, index);
             let slot = clock.slot(index);
             let sizes = self
                 .errors(&evidence)
                 .map(|error| error.excess(slot, value));
-            evidence.lingering = memory.step(sizes.into_iter().fold(f64::NAN, f64::max));
+            evidence.decayed_peak = peak.step(sizes.into_iter().fold(f64::NAN, f64::max));
             evidence
         });
-        evidence.skip(memory::REACH as usize)
+        evidence.skip(decaying_peak::REACH as usize)
     }
 
-    /// What a value is held against that needs no detector.
+    /// Each forecast with the scale of its errors: from the window before, from the level, and linear.
     #[must_use]
     pub fn errors(&self, evidence: &ErrorEvidence) -> [ScaledError<'_>; 3] {
         let linear = self.linear.as_ref();

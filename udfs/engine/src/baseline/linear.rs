@@ -4,13 +4,13 @@
 //! and what happened at the same time yesterday: those of the [forecasters](crate::features), so
 //! far as they are linear. Weights minimise Huber's loss (Huber 1964) by iteratively reweighted
 //! least squares (Holland & Welsch 1977), so that the anomalies of the history do not bend them.
-//! What a network learns from all series, this learns from the one.
+//! A network learns from all series, this forecast from one.
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::MIN_WINDOWS;
+use super::history::MIN_WINDOWS;
 use super::quantile::quantile;
 use crate::features::SeriesFeatures;
 use crate::series::blocks::YESTERDAY_MEDIAN;
@@ -69,7 +69,7 @@ impl LinearForecast {
             return None;
         }
         let stride = deviations.len().div_ceil(MOST_WINDOWS);
-        let lessons: Vec<(Inputs, f64)> = (range.clone().step_by(stride))
+        let examples: Vec<(Inputs, f64)> = (range.clone().step_by(stride))
             .filter(|index| deviation(*index).is_finite())
             .map(|index| {
                 let target = deviation(index) / scale;
@@ -77,7 +77,7 @@ impl LinearForecast {
                 (inputs, target.clamp(-TARGET_CLIP, TARGET_CLIP))
             })
             .collect();
-        let weights = fit(&lessons)?;
+        let weights = fit(&examples)?;
         Some(Self { weights, scale })
     }
 
@@ -89,7 +89,7 @@ impl LinearForecast {
     }
 }
 
-/// What is known at a window, in scales; 0 where it is not.
+/// The inputs at a window, in scales; 0 where not known.
 fn inputs(features: &SeriesFeatures<'_>, metric: usize, index: i64, scale: f64) -> Inputs {
     let baseline = |index| features.baseline(metric, index);
     let long = |index| features.long_median(metric, index);
@@ -126,13 +126,13 @@ fn dot(a: &Inputs, b: &Inputs) -> f64 {
 }
 
 /// Weights from inputs and targets.
-fn fit(lessons: &[(Inputs, f64)]) -> Option<Inputs> {
+fn fit(examples: &[(Inputs, f64)]) -> Option<Inputs> {
     let mut weights = [0.0; INPUTS];
-    let mut importance = vec![1.0; lessons.len()];
+    let mut importance = vec![1.0; examples.len()];
     for _ in 0..ROUNDS {
         let mut matrix = [[0.0; INPUTS]; INPUTS];
         let mut moments = [0.0; INPUTS];
-        for ((inputs, target), importance) in lessons.iter().zip(&importance) {
+        for ((inputs, target), importance) in examples.iter().zip(&importance) {
             for (row, input) in inputs.iter().enumerate() {
                 let weighted = importance * input;
                 moments[row] += weighted * target;
@@ -145,7 +145,7 @@ fn fit(lessons: &[(Inputs, f64)]) -> Option<Inputs> {
             cells[row] += RIDGE;
         }
         weights = solve(matrix, moments)?;
-        let errors: Vec<f64> = (lessons.iter())
+        let errors: Vec<f64> = (examples.iter())
             .map(|(inputs, target)| (target - dot(&weights, inputs)).abs())
             .collect();
         let median = quantile(&mut errors.clone(), 0.5);

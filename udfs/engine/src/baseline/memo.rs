@@ -10,12 +10,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::MetricProfile;
+use super::metric::MetricProfile;
 use crate::features::SeriesFeatures;
 use crate::series::blocks::DAY_MICROS;
 use crate::version::SCORES;
 
-/// What a file of them begins with. Files that began with `profiles` were written otherwise.
+/// The first bytes of a file of profiles. Files that began with `profiles` were written otherwise.
 const MAGIC: &[u8; 8] = b"baseline";
 /// Profiles are kept so long after the end of their history, counted by that of the newest, or as long
 /// as they serve: logs that come late ask for them again.
@@ -137,7 +137,7 @@ fn digest(features: &SeriesFeatures<'_>, metric: usize, anchor: i64) -> Digest {
     let learned_by = postcard::to_allocvec(&learned_by).expect("settings can be written to memory");
     digest.update(&(learned_by.len() as u64).to_le_bytes());
     digest.update(&learned_by);
-    // Beyond that, nothing is read; where the stretch begins later, there is nothing.
+    // Beyond that, nothing is read; where the segment begins later, there is nothing.
     let from = (anchor - layout.profile_history(zone) as i64).max(grid.first);
     for number in [from, anchor] {
         digest.update(&number.to_le_bytes());
@@ -166,7 +166,7 @@ mod tests {
         BlockLayout::for_step(HOUR, vec![0.0, 1.0])
     }
 
-    /// A metric that habit moves, and counts.
+    /// A seasonal metric, and counts.
     fn grid(first: i64, windows: i64) -> SeriesGrid {
         let value = |index: i64| {
             let hour = (index % 24) as f64;

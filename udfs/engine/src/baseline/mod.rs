@@ -1,251 +1,41 @@
-//! What is normal for a series, learned from its own last weeks.
+//! Statistics of a series, learned from its own last weeks.
 //!
-//! A value means nothing by itself. A metric is judged in one of two ways, by what its history is
-//! like: where habit moves it, by the [errors] of forecasts of single windows; where chance
-//! moves it, as it does counts of requests, by [sums](scan) over windows. Either says how far out
-//! a window is, and a [tail] how rare that is. Every metric has its own, so that a restless
+//! A value means nothing by itself. A metric is judged in one of two ways. Where its
+//! season moves it, the [errors] of forecasts of single windows say how far out a window is; where
+//! chance moves it, as it does counts of requests, [sums](scan) over windows do. A [tail] says how
+//! rare that is. Every metric has its own, so that a restless
 //! one does not hide what the others show.
 //!
 //! Nothing is known of the series but its values, so a detector serves series that it never saw, a
-//! change of habits is learned within weeks, and nothing has to be stored per series, though it
-//! [can be](memo). Of the
-//! detector's own forecast there is no history without running it; how its errors compare with
-//! those that need no detector, training measures.
+//! change of the season is learned within weeks, and nothing has to be stored per series, though it
+//! [can be](memo). The detector's own forecast has no history unless it is run over it: training
+//! measures how its errors compare with those that need no detector.
 //!
 //! Invariant: the profile of a metric depends on the metric's windows before its anchor, at most
 //! [`BlockLayout::profile_windows`](crate::series::blocks::BlockLayout::profile_windows) of them (and what
 //! the level there depends on), and the anchor only on the block's place in time, the metric's place
 //! in the detector and, while the series is younger than that, on its first window.
 
+mod alarm_levels;
+mod cache;
 pub mod clock;
+mod decaying_peak;
 pub mod errors;
+mod history;
 pub mod level;
 pub mod linear;
 pub mod memo;
-mod memory;
+mod metric;
 mod quantile;
 mod scale;
 pub mod scan;
 pub mod tail;
 
-use std::ops::Range;
-use std::sync::Arc;
-
+pub use cache::{BlockProfile, Evidence, Profile, ProfileCache};
 pub use errors::{ErrorEvidence, ErrorProfile};
+pub use history::MIN_WINDOWS;
 pub use memo::ProfileMemo;
-pub(crate) use memory::lingering;
+pub use metric::MetricProfile;
 pub use scale::StreamScale;
-pub use scan::{Deviates, ScanProfile};
+pub use scan::{ScanProfile, ZScores};
 pub use tail::Tail;
-
-use serde::{Deserialize, Serialize};
-
-use crate::features::SeriesFeatures;
-use clock::Clock;
-use scan::ScanState;
-
-/// Fewest windows with a value before a metric has a profile.
-pub const MIN_WINDOWS: usize = 30;
-
-/// What is normal for one metric.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum MetricProfile {
-    /// Habit moves it: errors of single windows.
-    Errors(Box<ErrorProfile>),
-    /// Chance moves it: sums over windows.
-    Scan(Box<ScanProfile>),
-}
-
-impl MetricProfile {
-    /// Learns from the history of a stretch before a grid index.
-    fn before(features: &SeriesFeatures<'_>, metric: usize, anchor: i64) -> Option<Self> {
-        let layout = features.layout();
-        let begin = (anchor - layout.profile_windows as i64).max(features.grid().first);
-        if anchor - begin < 2 * layout.lookback as i64 {
-            return None;
-        }
-        if let Some(scan) = ScanProfile::learn(features, metric, &(begin..anchor)) {
-            return Some(Self::Scan(Box::new(scan)));
-        }
-        let clock = Clock::new(layout, features.time_zone());
-        let history = History {
-            range: begin..anchor,
-            slots: (begin..anchor).map(|index| clock.slot(index)).collect(),
-            days: (anchor - begin) as f64 / clock.windows_per_day() as f64,
-        };
-        let errors = ErrorProfile::learn(features, metric, &history)?;
-        Some(Self::Errors(Box::new(errors)))
-    }
-}
-
-/// What is normal for a series at some time.
-#[derive(Debug, Clone)]
-pub struct Profile {
-    /// One per metric; `None` where it has too few values.
-    pub metrics: Vec<Option<Arc<MetricProfile>>>,
-}
-
-/// What a metric's window is held against, besides the detector's forecast.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Evidence {
-    /// Of a metric that is judged by errors.
-    Errors(ErrorEvidence),
-    /// Of one that is judged by sums.
-    Scan(Deviates),
-}
-
-/// What is normal for the windows of one block.
-#[derive(Debug, Clone)]
-pub struct BlockProfile {
-    /// Shared by the blocks after one anchor.
-    pub profile: Arc<Profile>,
-    /// Per metric one per window from the block's first; none where it has no profile.
-    evidence: Vec<Vec<Evidence>>,
-}
-
-impl BlockProfile {
-    /// The evidence of a metric so many windows after the block's first; `None` where the metric
-    /// has no profile.
-    #[must_use]
-    pub fn evidence(&self, metric: usize, window: usize) -> Option<Evidence> {
-        self.evidence[metric].get(window).copied()
-    }
-}
-
-/// The profiles of consecutive blocks of one stretch, of which many share one.
-#[derive(Debug, Default)]
-pub struct ProfileCache {
-    /// One per metric.
-    metrics: Vec<Anchored>,
-    /// Those of all metrics, until one is renewed; `None` where no metric has one.
-    profile: Option<Arc<Profile>>,
-    memo: Option<Arc<ProfileMemo>>,
-}
-
-/// The profile of a metric at one anchor, and how far its scan has run.
-#[derive(Debug)]
-struct Anchored {
-    anchor: i64,
-    profile: Option<Arc<MetricProfile>>,
-    /// Grid index of the next window.
-    next: i64,
-    /// `None` where the metric has no scan.
-    scan: Option<Box<ScanState>>,
-}
-
-impl ProfileCache {
-    /// A cache that looks up in `memo`, if there is one, before it learns.
-    #[must_use]
-    pub fn with_memo(memo: Option<Arc<ProfileMemo>>) -> Self {
-        Self {
-            memo,
-            ..Self::default()
-        }
-    }
-
-    /// The profile for a block; `None` where there is too little history. Every call must be for
-    /// the same stretch; they cost least in the order of time.
-    pub fn of_block(
-        &mut self,
-        features: &SeriesFeatures<'_>,
-        block_start: i64,
-    ) -> Option<BlockProfile> {
-        let layout = features.layout();
-        let mut is_renewed = false;
-        for metric in 0..layout.metrics() {
-            let anchor = anchor(features, metric, block_start);
-            let known = self.metrics.get(metric);
-            if known.is_some_and(|known| known.anchor == anchor && known.next <= block_start) {
-                continue;
-            }
-            let learned = Anchored::learn(features, metric, anchor, self.memo.as_deref());
-            match self.metrics.get_mut(metric) {
-                Some(known) => *known = learned,
-                None => self.metrics.push(learned),
-            }
-            is_renewed = true;
-        }
-        if is_renewed {
-            let metrics = self.metrics.iter().map(|metric| metric.profile.clone());
-            let metrics: Vec<_> = metrics.collect();
-            let has_any = metrics.iter().any(Option::is_some);
-            self.profile = has_any.then(|| Arc::new(Profile { metrics }));
-        }
-        let profile = Arc::clone(self.profile.as_ref()?);
-        let windows = block_start..block_start + layout.block as i64;
-        let metrics = self.metrics.iter_mut().enumerate();
-        let evidence =
-            metrics.map(|(metric, known)| known.evidence(features, metric, windows.clone()));
-        Some(BlockProfile {
-            evidence: evidence.collect(),
-            profile,
-        })
-    }
-}
-
-impl Anchored {
-    fn learn(
-        features: &SeriesFeatures<'_>,
-        metric: usize,
-        anchor: i64,
-        memo: Option<&ProfileMemo>,
-    ) -> Self {
-        let learn = || MetricProfile::before(features, metric, anchor);
-        let profile = match memo {
-            Some(memo) => memo.get_or_learn(features, metric, anchor, learn),
-            None => learn(),
-        };
-        Self {
-            anchor,
-            next: anchor,
-            scan: match &profile {
-                Some(MetricProfile::Scan(scan)) => Some(scan.state()),
-                _ => None,
-            },
-            profile: profile.map(Arc::new),
-        }
-    }
-
-    /// What the windows of a block, which does not begin before the next window, are held against;
-    /// nothing without a profile.
-    fn evidence(
-        &mut self,
-        features: &SeriesFeatures<'_>,
-        metric: usize,
-        windows: Range<i64>,
-    ) -> Vec<Evidence> {
-        let from = std::mem::replace(&mut self.next, windows.end);
-        match (self.profile.as_deref(), &mut self.scan) {
-            (Some(MetricProfile::Scan(profile)), Some(scan)) => {
-                let mut step = |index| profile.step(scan, index, features.value(metric, index));
-                for index in from..windows.start {
-                    step(index);
-                }
-                windows.map(|index| Evidence::Scan(step(index))).collect()
-            }
-            (Some(MetricProfile::Errors(profile)), _) => {
-                let evidence = profile.evidence(features, metric, windows);
-                evidence.map(Evidence::Errors).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// Where the history that serves a block ends: at times that are further apart the longer the
-/// history is, so that profiles cost a fixed share of its length, and others for each metric.
-fn anchor(features: &SeriesFeatures<'_>, metric: usize, block_start: i64) -> i64 {
-    let layout = features.layout();
-    let age = block_start - features.grid().series_first;
-    let spacing = layout.profile_spacing(age);
-    let shift = layout.profile_shift(metric, spacing);
-    (block_start - shift).div_euclid(spacing) * spacing + shift
-}
-
-/// The windows that errors are learned from.
-struct History {
-    range: Range<i64>,
-    /// One per window.
-    slots: Vec<usize>,
-    days: f64,
-}

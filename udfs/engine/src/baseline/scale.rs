@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
 
-use super::MIN_WINDOWS;
 use super::clock::SLOTS;
+use super::history::MIN_WINDOWS;
 use super::quantile::quantile;
 
 /// Errors beyond this quantile are clipped before their mean is taken, so that the anomalies of
@@ -20,7 +20,7 @@ const QUIETEST_SHARE: f64 = 0.3;
 /// No scale is smaller than this share of the root mean square: a series that is silent most of
 /// the time is judged by its bursts.
 const SQUARE_SHARE: f64 = 0.4;
-/// How far the usual errors reach.
+/// The quantile of errors up to which they are usual.
 const REACH: f64 = 0.99;
 /// The reach of one side is at least this share of that of both.
 const SIDE_SHARE: f64 = 0.5;

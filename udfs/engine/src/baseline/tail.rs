@@ -1,4 +1,4 @@
-//! How rare an excess is.
+//! The distribution of excesses: how rare each is.
 //!
 //! Up to a level that the history passed some twelve times a day, an excess is ranked among those
 //! of the history: a conformal rank (Vovk, Gammerman & Shafer 2005). Beyond it the number of alarms
@@ -6,8 +6,8 @@
 //! in Streams with Extreme Value Theory" (KDD 2017), with a Pareto tail. Windows close to each
 //! other are one alarm: runs declustering (Leadbetter 1991), since what a user counts is alarms.
 //!
-//! Deviates that are about standard normal ([`super::scan`]) have a tail of that form instead,
-//! stretched by what the history shows: the number of alarms falls with `e^(−λz²/2)`.
+//! Z-scores that are about standard normal ([`super::scan`]) have a tail of that form instead,
+//! widened by what the history shows: the number of alarms falls with `e^(−λz²/2)`.
 //!
 //! A classifier's odds of anomalous against normal are a likelihood ratio, whose mean in normal
 //! traffic is 1: windows that reach r times the odds are an r-th at most as frequent (Markov's
@@ -21,11 +21,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::MIN_WINDOWS;
-use super::memory::{Memory, lingering};
+use super::alarm_levels::AlarmLevels;
+pub use super::alarm_levels::MERGE;
+use super::decaying_peak::DecayingPeak;
+use super::history::MIN_WINDOWS;
 
-/// Alarms closer than so many windows are one.
-pub const MERGE: usize = 10;
 /// Alarms per window at the level where the tail begins: twelve a day of minutes.
 const TAIL_RATE: f64 = 1.0 / 120.0;
 /// A level that so many alarms do not reach begins later: the rate is halved so often at most.
@@ -40,23 +40,23 @@ const SHORT_DAYS: f64 = 7.0;
 /// A history may be heavier by so much before its own shape counts.
 const SHAPE_MARGIN: f64 = 0.1;
 const LARGEST_SHAPE: f64 = 1.2;
-/// A tail of deviates begins here at the earliest: a standard normal one has that every hour or
+/// A tail of z-scores begins here at the earliest: a standard normal one has that every hour or
 /// two.
-const SMALLEST_DEVIATE: f64 = 2.5;
-/// λ is that of fewer alarms than chance explains, and no smaller than for deviates that are
+const SMALLEST_Z: f64 = 2.5;
+/// λ is that of fewer alarms than chance explains, and no smaller than for z-scores that are
 /// mostly something else.
 const LARGEST_NARROWNESS: f64 = 0.9;
 const SMALLEST_NARROWNESS: f64 = 0.1;
-/// z² of a standard normal deviate rises by this where there are a quarter as many alarms.
+/// z² of a standard normal variable rises by this where there are a quarter as many alarms.
 const QUARTER_RISE: f64 = 3.58;
-/// Deviates of which alarms reach this, or rise by this share to a quarter as many, are not normal:
+/// Z-scores of which alarms reach this, or rise by this share to a quarter as many, are not normal:
 /// the larger of both tails holds.
-const UNUSUAL_DEVIATE: f64 = 3.5;
+const UNUSUAL_Z: f64 = 3.5;
 const UNUSUAL_RISE: f64 = 1.6;
-/// Beyond this, deviates are equally impossible.
-const LARGEST_DEVIATE: f64 = 125.0;
-/// Entries of the table of ranks.
-const KNOTS: usize = 64;
+/// Beyond this, z-scores are equally impossible.
+const LARGEST_Z: f64 = 125.0;
+/// Quantiles that a tail has of the excesses below its level.
+const QUANTILES: usize = 64;
 
 /// The distribution of excesses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,7 +70,8 @@ pub struct Tail {
     pub share: f64,
     law: Law,
     /// Excess at evenly spaced ranks below the level, ascending.
-    knots: Vec<f64>,
+    #[serde(rename = "knots")]
+    quantiles: Vec<f64>,
 }
 
 impl Tail {
@@ -90,13 +91,13 @@ impl Tail {
         ))
     }
 
-    /// Learns from how far out the deviates of consecutive windows are on one side, NaN where
+    /// Learns from how far out the z-scores of consecutive windows are on one side, NaN where
     /// there is none, over so many days.
     ///
     /// `None` for fewer than [`MIN_WINDOWS`].
     #[must_use]
-    pub fn of_deviates(deviates: &[f64], days: f64) -> Option<Self> {
-        let sample = Sample::new(deviates)?;
+    pub fn of_z_scores(z_scores: &[f64], days: f64) -> Option<Self> {
+        let sample = Sample::new(z_scores)?;
         let (level, rarer) = (sample.level, sample.rarer_level);
         let rise = rarer * rarer - level * level;
         let narrowness = if rise > 0.0 && level > 1.0 {
@@ -104,12 +105,12 @@ impl Tail {
         } else {
             LARGEST_NARROWNESS
         };
-        let is_unusual = level > UNUSUAL_DEVIATE || rarer > UNUSUAL_RISE * level.max(2.0);
+        let is_unusual = level > UNUSUAL_Z || rarer > UNUSUAL_RISE * level.max(2.0);
         let law = Law::Normal {
             narrowness,
             shape: is_unusual.then(|| sample.shape(days)),
         };
-        Some(sample.tail(deviates, level.max(SMALLEST_DEVIATE), law, days))
+        Some(sample.tail(z_scores, level.max(SMALLEST_Z), law, days))
     }
 
     /// Learns from a classifier's log-odds of consecutive normal windows, NaN where there is none,
@@ -131,7 +132,7 @@ impl Tail {
         Some(tail)
     }
 
-    /// How far out a window with such log-odds is; positive.
+    /// The excess of a window with such log-odds; positive.
     #[must_use]
     pub fn odds_excess(log_odds: f64) -> f64 {
         (SHAPE * log_odds).exp()
@@ -150,9 +151,12 @@ impl Tail {
             && is_share(self.rate)
             && is_share(self.share)
             && shape.is_none_or(|shape| shape > 0.0 && shape <= LARGEST_SHAPE)
-            && self.knots.len() == KNOTS
-            && self.knots.is_sorted()
-            && self.knots.iter().all(|knot| *knot <= self.level)
+            && self.quantiles.len() == QUANTILES
+            && self.quantiles.is_sorted()
+            && self
+                .quantiles
+                .iter()
+                .all(|quantile| *quantile <= self.level)
     }
 
     /// Takes the ranks below the level from excesses, NaN where there is none.
@@ -165,8 +169,8 @@ impl Tail {
         // One more than there are, as if the window to be ranked were one of them.
         self.share = ((count - below + 1) as f64 / (count + 1) as f64).max(self.rate);
         let last = below.saturating_sub(1);
-        self.knots = (0..KNOTS)
-            .map(|knot| sorted[last * knot / (KNOTS - 1)].min(self.level))
+        self.quantiles = (0..QUANTILES)
+            .map(|quantile| sorted[last * quantile / (QUANTILES - 1)].min(self.level))
             .collect();
     }
 
@@ -177,16 +181,18 @@ impl Tail {
             return self.share.ln() - self.law.fall(excess, self.level);
         }
         // Of windows below the level, the share at or above the excess.
-        let above = self.knots.partition_point(|knot| *knot < excess);
+        let above = self
+            .quantiles
+            .partition_point(|quantile| *quantile < excess);
         let rank = match above {
             0 => 0.0,
-            KNOTS => (KNOTS - 1) as f64,
+            QUANTILES => (QUANTILES - 1) as f64,
             _ => {
-                let (low, high) = (self.knots[above - 1], self.knots[above]);
+                let (low, high) = (self.quantiles[above - 1], self.quantiles[above]);
                 (above - 1) as f64 + (excess - low) / (high - low)
             }
         };
-        let remaining = 1.0 - rank / (KNOTS - 1) as f64;
+        let remaining = 1.0 - rank / (QUANTILES - 1) as f64;
         (self.share + (1.0 - self.share) * remaining).ln()
     }
 
@@ -208,9 +214,17 @@ impl Tail {
     pub fn excess_at(&self, p: f64) -> f64 {
         self.law.reach((self.share / p).max(1.0).ln(), self.level)
     }
+
+    /// The excess that a decayed peak is worth where alarms begin at a rate per window: about the
+    /// peak where it is small, and below every alarm however large it is.
+    #[must_use]
+    pub(crate) fn saturated(&self, peak: f64, alarms_per_window: f64) -> f64 {
+        let alarm = self.excess_at(self.p_at_rate(alarms_per_window));
+        alarm * peak / (alarm + peak)
+    }
 }
 
-/// How alarms become rarer beyond the level.
+/// The law by which alarms become rarer beyond the level.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 enum Law {
@@ -235,7 +249,7 @@ impl Law {
         match self {
             Self::Power { shape } => of_power(shape),
             Self::Normal { narrowness, shape } => {
-                let excess = excess.min(LARGEST_DEVIATE);
+                let excess = excess.min(LARGEST_Z);
                 let fall = narrowness * (excess * excess - level * level).max(0.0) / 2.0;
                 shape.map_or(fall, |shape| fall.min(of_power(shape)))
             }
@@ -270,7 +284,7 @@ impl Sample {
         if count < MIN_WINDOWS {
             return None;
         }
-        let levels = AlarmLevels::new(excess);
+        let levels = AlarmLevels::new(excess, TAIL_RATE);
         let (mut rate, mut level) = (TAIL_RATE, 0.0);
         for halving in 0..=MOST_HALVINGS {
             rate = TAIL_RATE / f64::from(1u32 << halving);
@@ -310,79 +324,27 @@ impl Sample {
             rate: self.rate,
             share: self.rate,
             law,
-            knots: Vec::new(),
+            quantiles: Vec::new(),
         }
     }
 
-    /// The tail with this law beyond a level. Ranks are those of what a window is told to be, with
-    /// what lingers from the windows before.
+    /// The tail with this law beyond a level. Ranks are those of excesses as they are scored: with
+    /// the decayed peak of the windows before.
     fn tail(&self, excess: &[f64], level: f64, law: Law, days: f64) -> Tail {
         let mut tail = self.begin(level, law);
         let daily = days / excess.len() as f64;
-        let mut memory = Memory::default();
-        let remembered = excess.iter().map(|excess| {
-            let before = memory.step(*excess);
+        let mut peak = DecayingPeak::default();
+        let held = excess.iter().map(|excess| {
+            let before = peak.step(*excess);
             if before > *excess {
-                excess.max(lingering(&tail, before, daily))
+                excess.max(tail.saturated(before, daily))
             } else {
                 *excess
             }
         });
-        let remembered: Vec<f64> = remembered.collect();
-        tail.rank(remembered);
+        let held: Vec<f64> = held.collect();
+        tail.rank(held);
         tail
-    }
-}
-
-/// How high alarms are.
-struct AlarmLevels {
-    /// Excess at which each number of alarms is first passed, from the highest excess down.
-    passed: Vec<f64>,
-}
-
-impl AlarmLevels {
-    fn new(excess: &[f64]) -> Self {
-        let mut rows: Vec<usize> = (0..excess.len())
-            .filter(|row| !excess[*row].is_nan())
-            .collect();
-        // Only the highest windows matter: there are at most so many alarms.
-        let most_alarms = (TAIL_RATE * rows.len() as f64) as usize + 2;
-        let most_rows = (2 * MERGE * most_alarms).min(rows.len());
-        let descending = |a: &usize, b: &usize| excess[*b].total_cmp(&excess[*a]).then(a.cmp(b));
-        if most_rows < rows.len() {
-            rows.select_nth_unstable_by(most_rows, descending);
-            rows.truncate(most_rows);
-        }
-        rows.sort_unstable_by(descending);
-        let mut is_alarm = vec![false; excess.len()];
-        let mut alarms = 0;
-        let mut passed = Vec::new();
-        for equal in rows.chunk_by(|a, b| excess[*a].total_cmp(&excess[*b]).is_eq()) {
-            for &row in equal {
-                let before = (row.saturating_sub(MERGE - 1)..row)
-                    .rev()
-                    .find(|row| is_alarm[*row]);
-                let after = (row + 1..(row + MERGE).min(excess.len())).find(|row| is_alarm[*row]);
-                is_alarm[row] = true;
-                match (before, after) {
-                    (None, None) => alarms += 1,
-                    (Some(before), Some(after)) if after - before >= MERGE => alarms -= 1,
-                    _ => {}
-                }
-            }
-            while passed.len() < alarms {
-                passed.push(excess[equal[0]]);
-            }
-            if alarms >= most_alarms {
-                break;
-            }
-        }
-        Self { passed }
-    }
-
-    /// The lowest excess that at most so many alarms reach; 0 where there are never more.
-    fn at(&self, alarms: f64) -> f64 {
-        self.passed.get(alarms as usize).copied().unwrap_or(0.0)
     }
 }
 
@@ -482,30 +444,6 @@ mod tests {
             let p = tail.p_at_rate(1e-4);
             prop_assert!((tail.rate_at_p(p) - 1e-4).abs() < 1e-12);
             prop_assert!(tail.ln_p(tail.excess_at(p)) <= p.ln() + 1e-9);
-        }
-
-        #[test]
-        fn alarm_levels_are_those_of_trying_each(
-            excess in prop::collection::vec(prop_oneof![3 => (0..9u8).prop_map(f64::from), 1 => Just(f64::NAN)], 1..200),
-            wanted in 0..2usize,
-        ) {
-            let alarms_at = |threshold: f64| {
-                let mut last: Option<usize> = None;
-                let mut alarms = 0;
-                for row in (0..excess.len()).filter(|row| excess[*row] >= threshold) {
-                    alarms += usize::from(last.is_none_or(|last| row - last >= MERGE));
-                    last = Some(row);
-                }
-                alarms
-            };
-            let found = AlarmLevels::new(&excess).at(wanted as f64);
-            // At every excess above the one found there are no more alarms than wanted.
-            for threshold in (1..10).map(f64::from).filter(|threshold| *threshold > found) {
-                prop_assert!(alarms_at(threshold) <= wanted, "{threshold} {found}");
-            }
-            if found > 0.0 {
-                prop_assert!(alarms_at(found) > wanted);
-            }
         }
     }
 }

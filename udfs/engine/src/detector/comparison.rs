@@ -1,15 +1,13 @@
-//! How far out a window is, and what a detector is compared with to tell.
+//! The excess of a window over the usual, with the network measured against the baseline.
 
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::errors::ScaledError;
-use crate::baseline::{
-    ErrorEvidence, ErrorProfile, Evidence, MetricProfile, ScanProfile, Tail, lingering,
-};
+use crate::baseline::{ErrorEvidence, ErrorProfile, Evidence, MetricProfile, ScanProfile, Tail};
 use crate::forecast::{MetricForecast, WindowForecast};
 
-/// How usual errors of a detector compare with those that need no detector: of the difference to
-/// the window before, or of what a scan expects. Measured in training, pooled over series.
+/// The usual errors of a detector, compared with those of forecasts that need none: the window
+/// before, or the expected value of a scan. Measured in training, pooled over series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
@@ -38,8 +36,8 @@ impl Comparison {
             .all(|number| number > 0.0 && number.is_finite())
     }
 
-    /// How far out a metric is: none where it takes no part, one where its errors are judged, one
-    /// per side where sums are.
+    /// The excesses of a metric: none where it takes no part, one where its errors are judged, one per
+    /// side where sums are.
     #[must_use]
     pub fn excesses<'a>(
         &self,
@@ -59,21 +57,21 @@ impl Comparison {
                     None,
                 ]
             }
-            (MetricProfile::Scan(profile), Evidence::Scan(deviates)) => {
-                let own = (deviates.is_calm)
-                    .then(|| profile.deviate_from(found.value, found.forecast))
+            (MetricProfile::Scan(profile), Evidence::Scan(z_scores)) => {
+                let own = (z_scores.is_calm)
+                    .then(|| profile.z_score_from(found.value, found.forecast))
                     .flatten();
                 let own = own.map_or(f64::NAN, |own| own / self.errors[metric]);
                 [false, true].map(|is_up| {
                     let own = if is_up { own } else { -own };
                     // `max` takes the other where one is NaN.
-                    let size = deviates.largest[usize::from(is_up)].max(own);
+                    let size = z_scores.largest[usize::from(is_up)].max(own);
                     Some(Excess {
                         size: size / self.excess[metric],
                         is_up,
-                        expected: deviates.expected,
+                        expected: z_scores.expected,
                         tail: profile.tail(is_up),
-                        lingering: deviates.lingering[usize::from(is_up)],
+                        decayed_peak: z_scores.decayed_peaks[usize::from(is_up)],
                         limits: Limits::Scan {
                             profile,
                             share: self.excess[metric],
@@ -112,7 +110,7 @@ impl Comparison {
                     is_up: error >= 0.0,
                     expected,
                     tail: &profile.tail,
-                    lingering: evidence.lingering,
+                    decayed_peak: evidence.decayed_peak,
                     limits: Limits::Errors(reach),
                 });
             }
@@ -120,8 +118,8 @@ impl Comparison {
         largest
     }
 
-    /// How large the error of the detector's forecast is, and that of the forecast that needs no
-    /// detector and is measured alike; `None` where there is none.
+    /// The size of the error of the detector's forecast, and that of the forecast that needs no detector
+    /// and is measured alike; `None` where there is none.
     #[must_use]
     pub fn errors_of(window: WindowForecast<'_>, metric: usize) -> Option<[f64; 2]> {
         let found = window.metrics[metric].as_ref()?;
@@ -137,28 +135,28 @@ impl Comparison {
                 let own = evidence.combined(found.forecast);
                 Some([size(own), size(evidence.previous)])
             }
-            (MetricProfile::Scan(profile), Evidence::Scan(deviates)) => {
-                let size = |expected| profile.deviate_from(found.value, expected).map(f64::abs);
-                Some([size(found.forecast)?, size(deviates.expected)?])
+            (MetricProfile::Scan(profile), Evidence::Scan(z_scores)) => {
+                let size = |expected| profile.z_score_from(found.value, expected).map(f64::abs);
+                Some([size(found.forecast)?, size(z_scores.expected)?])
             }
             _ => None,
         }
     }
 }
 
-/// How far out a metric of a window is.
+/// The distance of a metric of a window from what is usual.
 #[derive(Debug, Clone, Copy)]
 pub struct Excess<'a> {
-    /// In reaches of usual errors, or in deviates; at least 0.
+    /// In reaches of usual errors, or a z-score; at least 0.
     pub size: f64,
     pub(crate) is_up: bool,
     pub(crate) expected: f64,
     pub(crate) tail: &'a Tail,
-    lingering: f64,
+    decayed_peak: f64,
     limits: Limits<'a>,
 }
 
-/// What says which values are as far out as some excess.
+/// The values that are as far out as some excess.
 #[derive(Debug, Clone, Copy)]
 enum Limits<'a> {
     /// An excess of 1, below and above.
@@ -166,20 +164,21 @@ enum Limits<'a> {
     /// Of the window alone.
     Scan {
         profile: &'a ScanProfile,
-        /// Deviates in an excess of 1.
+        /// Standard deviations in an excess of 1.
         share: f64,
     },
 }
 
 impl Excess<'_> {
-    /// The excess with what lingers of those before it, which is no alarm at a rate per window.
-    pub(crate) fn remembered(self, alarms_per_window: f64) -> Self {
-        if self.lingering <= self.size {
+    /// The excess, or the decayed peak of the windows before where that is larger; the latter is no
+    /// alarm at a rate per window.
+    pub(crate) fn with_decayed_peak(self, alarms_per_window: f64) -> Self {
+        if self.decayed_peak <= self.size {
             return self;
         }
-        let lingering = lingering(self.tail, self.lingering, alarms_per_window);
+        let held = self.tail.saturated(self.decayed_peak, alarms_per_window);
         Self {
-            size: self.size.max(lingering),
+            size: self.size.max(held),
             ..self
         }
     }
@@ -198,8 +197,8 @@ impl Excess<'_> {
                 [self.expected - below * size, self.expected + above * size]
             }
             Limits::Scan { profile, share } => {
-                let deviates = [false, true].map(|is_up| share * at_rate(profile.tail(is_up)));
-                profile.bounds(self.expected, deviates)
+                let z_scores = [false, true].map(|is_up| share * at_rate(profile.tail(is_up)));
+                profile.bounds(self.expected, z_scores)
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a detector or with the wish for one.
+//! The faults of detectors, and of requests for them.
 
 use std::io;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ pub enum DetectorError {
     Inconsistent {
         /// The manifest.
         path: PathBuf,
-        /// What is wrong.
+        /// The defect that was found.
         defect: String,
     },
     /// A newer anomalog wrote the detector.
@@ -91,7 +91,7 @@ pub enum DetectorError {
     Unknown {
         /// The reference asked for.
         name: String,
-        /// What exists, `name(metrics)`.
+        /// The detectors that exist, `name(metrics)`.
         available: Vec<String>,
     },
     /// No detector has the architecture and metrics asked for.
@@ -101,7 +101,7 @@ pub enum DetectorError {
         wanted: String,
         /// The metrics given.
         metrics: Vec<String>,
-        /// What exists, `name(metrics)`.
+        /// The detectors that exist, `name(metrics)`.
         available: Vec<String>,
     },
     /// A shipped detector is asked to be changed.
@@ -147,7 +147,7 @@ pub enum DetectorError {
 }
 
 impl DetectorError {
-    /// What the user can do about it.
+    /// The hint that goes with the message.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

@@ -10,7 +10,7 @@ use crate::series::blocks::BlockLayout;
 /// The format this build writes and the newest it reads.
 pub const FORMAT_VERSION: u32 = 2;
 
-/// What a detector was trained for, and what only such a detector has.
+/// The objective of training, with the parts of the manifest that only such a detector has.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Objective {
     /// Forecasts the next windows, without labels; surprise is the forecast error.
@@ -30,24 +30,24 @@ impl Objective {
     }
 }
 
-/// What only a forecaster has.
+/// The parts of a manifest that only a forecaster has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forecasting {
-    /// How its errors compare with those of the difference to the window before.
+    /// Its errors, compared with those of forecasts that need no detector.
     pub comparison: Comparison,
-    /// How well it forecasts beside what needs no model, on the calibration range.
+    /// Its losses beside those of forecasts that need no model, on the calibration range.
     pub validation: Validation,
 }
 
-/// What only a classifier has.
+/// The parts of a manifest that only a classifier has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Classifying {
     /// Width of the layer before the classes.
     pub dense_size: usize,
-    /// How rare its odds are in the normal windows of the calibration range.
+    /// The distribution of its odds in the normal windows of the calibration range.
     pub tail: Tail,
-    /// How well it classifies.
+    /// Its measures on the calibration range.
     pub validation: ClassifierValidation,
 }
 
@@ -63,7 +63,7 @@ pub struct Manifest {
     pub version: u32,
     /// Recurrent architecture.
     pub architecture: Architecture,
-    /// What it was trained for.
+    /// The objective of its training.
     pub objective: Objective,
     /// Width of the recurrent state.
     pub hidden_size: usize,
@@ -75,7 +75,7 @@ pub struct Manifest {
     pub layout: BlockLayout,
     /// When a score is an anomaly.
     pub threshold: ThresholdPolicy,
-    /// What it was trained on.
+    /// The data it was trained on.
     pub training: Training,
     /// Version of the crate that wrote it.
     pub crate_version: String,
@@ -237,7 +237,7 @@ impl Manifest {
         }
     }
 
-    /// What only a forecaster has, if it is one.
+    /// The parts that only a forecaster has, if it is one.
     #[must_use]
     pub fn forecasting(&self) -> Option<&Forecasting> {
         match &self.objective {
@@ -355,7 +355,7 @@ impl Default for ThresholdPolicy {
     }
 }
 
-/// How rare an anomalous window is in normal traffic.
+/// The rarity of an anomalous window in normal traffic, in steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Beyond the threshold.
@@ -406,7 +406,7 @@ pub struct Training {
     pub input_sha256: String,
 }
 
-/// How well a classifier tells windows of the calibration range, of which it learned none.
+/// Measures of a classifier on the windows of the calibration range, of which it learned none.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassifierValidation {

@@ -11,9 +11,11 @@
 //! Invariant: a [`Detector`] in memory has been checked: its manifest is consistent, its weights
 //! have the manifest's digest, and their names and shapes are those of its network.
 
+mod choose;
 mod comparison;
 mod error;
 mod manifest;
+mod publish;
 mod reference;
 pub mod shipped;
 mod store;
@@ -27,6 +29,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use sha2::{Digest, Sha256};
 
+pub use choose::{ArchitectureFilter, MetricArgument, StoredDetector};
 pub use comparison::{Comparison, Excess};
 pub use error::DetectorError;
 pub use manifest::{
@@ -34,7 +37,7 @@ pub use manifest::{
     ThresholdPolicy, Training, Validation,
 };
 pub use reference::{DetectorRef, is_valid_name};
-pub use store::{ArchitectureFilter, DetectorStore, MetricArgument, StoredDetector};
+pub use store::DetectorStore;
 
 use crate::network::{Classifier, ClassifierPredictor, Forecaster, Predictor};
 use crate::series::blocks::{BlockLayout, TIME_INPUTS};
@@ -53,9 +56,9 @@ pub struct Detector {
 /// The trained network, packed for inference.
 #[derive(Debug, Clone)]
 pub enum Network {
-    /// Of a detector that forecasts.
+    /// The network of a detector that forecasts.
     Forecaster(Predictor),
-    /// Of one that classifies.
+    /// The network of one that classifies.
     Classifier(ClassifierPredictor),
 }
 

@@ -1,4 +1,4 @@
-//! How a query, or a user, names a detector.
+//! References by which queries and users name detectors.
 //!
 //! `name` or `name@version`. A shipped detector serves windows of any length: `name:5m` says which.
 //! When a call is planned, what it means is written into it in full, metrics included:

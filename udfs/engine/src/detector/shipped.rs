@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{Detector, DetectorError, MANIFEST, Manifest};
 use crate::network::Architecture;
 
-/// What the names of shipped detectors begin with.
+/// The prefix of the names of shipped detectors.
 pub const PREFIX: &str = "pretrained-";
 
 /// The files of one architecture.
@@ -65,7 +65,7 @@ const fn artefact(architecture: Architecture) -> &'static Artefact {
 pub struct SeenSeries {
     /// Name of its file.
     pub file: String,
-    /// How many of its first windows they have seen.
+    /// The number of its first windows that they have seen.
     pub windows: usize,
 }
 

@@ -5,74 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::choose::{
+    ArchitectureFilter, MetricArgument, Place, StoredDetector, available, fitting, names_of, takes,
+};
 use super::{
     Detector, DetectorError, DetectorRef, Manifest, ThresholdPolicy, is_valid_name, shipped,
 };
 use crate::network::Architecture;
 
 /// File that names the version `name` alone stands for.
-const CURRENT: &str = "current";
-
-/// What a query asks of a detector when it does not name one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ArchitectureFilter {
-    /// `lstm_score` and the like.
-    Only(Architecture),
-    /// `anomaly_score`.
-    Any,
-}
-
-impl ArchitectureFilter {
-    fn admits(self, architecture: Architecture) -> bool {
-        match self {
-            Self::Only(only) => only == architecture,
-            Self::Any => true,
-        }
-    }
-
-    fn describe(self) -> String {
-        match self {
-            Self::Only(architecture) => format!("{architecture} detector"),
-            Self::Any => "detector".to_owned(),
-        }
-    }
-}
-
-/// A metric argument, as far as the query tells what it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct MetricArgument {
-    /// The name of a column, or the expression as displayed.
-    pub name: String,
-    /// Whether it is a plain column; anything else is matched by position only.
-    pub is_column: bool,
-    /// Whether its values are whole numbers by type: counts, that change by 1 at least.
-    pub is_whole: bool,
-}
-
-impl MetricArgument {
-    fn fits(&self, metric: &str) -> bool {
-        !self.is_column || self.name == metric
-    }
-}
-
-fn names_of(metrics: &[MetricArgument]) -> Vec<String> {
-    metrics.iter().map(|metric| metric.name.clone()).collect()
-}
-
-/// One version of a detector, or why it cannot be read.
-#[derive(Debug)]
-pub struct StoredDetector {
-    /// Name of the detector.
-    pub name: String,
-    /// Version.
-    pub version: u32,
-    /// Whether `name` alone means this version.
-    pub is_current: bool,
-    /// Whether it came with the program: its metric and its step stand for any.
-    pub is_shipped: bool,
-    /// The manifest.
-    pub manifest: Result<Manifest, DetectorError>,
-}
+pub(super) const CURRENT: &str = "current";
 
 /// A shipped detector with the metrics and the step of a call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,13 +23,6 @@ struct Binding {
     step_micros: i64,
     /// Names, and whether their values are whole numbers.
     metrics: Vec<(String, bool)>,
-}
-
-/// Where a detector is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
-    Stored(String, u32),
-    Shipped(Architecture),
 }
 
 /// The step of windows unless it is said: a minute.
@@ -104,7 +39,7 @@ pub struct DetectorStore {
     /// Length of the windows that shipped detectors score unless a call says another; without it
     /// there are none.
     shipped_step_micros: Option<i64>,
-    /// What is an anomaly, in the place of what each detector was trained with.
+    /// The threshold that replaces those of the detectors, if any.
     threshold: Option<ThresholdPolicy>,
     loaded: Mutex<BTreeMap<(String, u32), Arc<Detector>>>,
     bound: Mutex<BTreeMap<Binding, Arc<Detector>>>,
@@ -198,7 +133,7 @@ impl DetectorStore {
     ) -> Result<Arc<Detector>, DetectorError> {
         let place = match reference {
             Some(reference) => self.find(reference)?,
-            None => self.find_fitting(filter, metrics)?,
+            None => fitting(self.list()?, filter, metrics)?,
         };
         let detector = match place {
             Place::Stored(name, version) => self.load(&name, version)?,
@@ -295,7 +230,7 @@ impl DetectorStore {
         Ok(has_version.then_some(architecture))
     }
 
-    fn find(&self, reference: &DetectorRef) -> Result<Place, DetectorError> {
+    pub(super) fn find(&self, reference: &DetectorRef) -> Result<Place, DetectorError> {
         if let Some(architecture) = self.find_shipped(&reference.name, reference.version)? {
             return Ok(Place::Shipped(architecture));
         }
@@ -314,81 +249,9 @@ impl DetectorStore {
                     Some(version) => format!("{}@{version}", reference.name),
                     None => reference.name.clone(),
                 },
-                available: self.describe_all()?,
+                available: available(&self.list()?),
             }),
         }
-    }
-
-    fn find_fitting(
-        &self,
-        filter: ArchitectureFilter,
-        metrics: &[MetricArgument],
-    ) -> Result<Place, DetectorError> {
-        let mut fitting = Vec::new();
-        let mut damaged = None;
-        let mut shipped = Vec::new();
-        for entry in self.list()?.into_iter().filter(|entry| entry.is_current) {
-            match entry.manifest {
-                Ok(manifest) if entry.is_shipped => {
-                    if filter.admits(manifest.architecture) {
-                        shipped.push(manifest);
-                    }
-                }
-                Ok(manifest)
-                    if filter.admits(manifest.architecture) && takes(&manifest, metrics) =>
-                {
-                    fitting.push(manifest);
-                }
-                Ok(_) => {}
-                Err(error) => damaged = Some(error),
-            }
-        }
-        let preferred = fitting.iter().find(|manifest| match filter {
-            ArchitectureFilter::Only(architecture) => manifest.name == architecture.name(),
-            ArchitectureFilter::Any => false,
-        });
-        match (preferred, fitting.as_slice()) {
-            (Some(manifest), _) | (None, [manifest]) => {
-                Ok(Place::Stored(manifest.name.clone(), manifest.version))
-            }
-            (None, []) => match (damaged, best_forecast(&shipped)) {
-                // A detector that cannot be read may be the one that was meant.
-                (Some(damaged), _) => Err(damaged),
-                (None, Some(manifest)) => Ok(Place::Shipped(manifest.architecture)),
-                (None, None) => Err(DetectorError::NoMatch {
-                    wanted: filter.describe(),
-                    metrics: names_of(metrics),
-                    available: self.describe_all()?,
-                }),
-            },
-            (None, several) => Err(DetectorError::Ambiguous {
-                names: several.iter().map(Manifest::id).collect(),
-            }),
-        }
-    }
-
-    /// `name(metrics)` of every current detector that can be read, then the shipped ones.
-    fn describe_all(&self) -> Result<Vec<String>, DetectorError> {
-        let mut available = Vec::new();
-        let mut shipped = Vec::new();
-        for entry in self.list()?.into_iter().filter(|entry| entry.is_current) {
-            let Ok(manifest) = entry.manifest else {
-                continue;
-            };
-            if entry.is_shipped {
-                shipped.push(manifest.name);
-            } else {
-                available.push(format!(
-                    "{}({})",
-                    manifest.name,
-                    manifest.metrics.join(", ")
-                ));
-            }
-        }
-        if !shipped.is_empty() {
-            available.push(format!("shipped for any metrics: {}", shipped.join(", ")));
-        }
-        Ok(available)
     }
 
     fn names(&self) -> Result<Vec<String>, DetectorError> {
@@ -405,7 +268,7 @@ impl DetectorStore {
         Ok(names)
     }
 
-    fn versions(&self, name: &str) -> Result<Vec<u32>, DetectorError> {
+    pub(super) fn versions(&self, name: &str) -> Result<Vec<u32>, DetectorError> {
         let mut versions: Vec<u32> = self
             .loaded()
             .keys()
@@ -425,8 +288,12 @@ impl DetectorStore {
         Ok(versions)
     }
 
-    /// What the folder's `current` file says, else the newest version.
-    fn current_version(&self, name: &str, versions: &[u32]) -> Result<Option<u32>, DetectorError> {
+    /// The version that the folder's `current` file names, else the newest.
+    pub(super) fn current_version(
+        &self,
+        name: &str,
+        versions: &[u32],
+    ) -> Result<Option<u32>, DetectorError> {
         let Some(folder) = &self.folder else {
             return Ok(versions.last().copied());
         };
@@ -453,7 +320,7 @@ impl DetectorStore {
         Detector::read_manifest(&self.version_folder(name, version))
     }
 
-    fn load(&self, name: &str, version: u32) -> Result<Arc<Detector>, DetectorError> {
+    pub(super) fn load(&self, name: &str, version: u32) -> Result<Arc<Detector>, DetectorError> {
         let key = (name.to_owned(), version);
         if let Some(detector) = self.loaded().get(&key) {
             return Ok(Arc::clone(detector));
@@ -463,7 +330,7 @@ impl DetectorStore {
         Ok(Arc::clone(self.loaded().entry(key).or_insert(detector)))
     }
 
-    fn version_folder(&self, name: &str, version: u32) -> PathBuf {
+    pub(super) fn version_folder(&self, name: &str, version: u32) -> PathBuf {
         let folder = self.folder.as_deref().unwrap_or(Path::new(""));
         folder.join(name).join(version.to_string())
     }
@@ -471,126 +338,10 @@ impl DetectorStore {
     fn loaded(&self) -> MutexGuard<'_, BTreeMap<(String, u32), Arc<Detector>>> {
         lock(&self.loaded)
     }
-
-    /// Makes a version the one that its name alone means, after all that can be checked of it has been.
-    /// Returns its manifest, and the version that was current, if there was one.
-    ///
-    /// # Errors
-    /// When the reference names no version of a detector of `folder`, its files are damaged, or the
-    /// folder cannot be written.
-    pub fn promote(
-        folder: &Path,
-        reference: &DetectorRef,
-    ) -> Result<(Manifest, Option<u32>), DetectorError> {
-        let store = Self::open(folder);
-        let Place::Stored(name, version) = store.find(reference)? else {
-            return Err(DetectorError::Shipped {
-                name: reference.name.clone(),
-            });
-        };
-        let manifest = store.load(&name, version)?.manifest().clone();
-        let versions = store.versions(&name)?;
-        // A file that names a version that is gone is no reason not to replace it.
-        let before = store.current_version(&name, &versions).ok().flatten();
-        let home = folder.join(&name);
-        set_current(&home, version).map_err(|source| DetectorError::Io { path: home, source })?;
-        Ok((manifest, before))
-    }
-
-    /// Makes the version before the current one of a detector of `folder` current. Returns its
-    /// manifest, and the version that was current.
-    ///
-    /// # Errors
-    /// When there is none before, or as [`Self::promote`].
-    pub fn roll_back(folder: &Path, name: &str) -> Result<(Manifest, Option<u32>), DetectorError> {
-        let store = Self::open(folder);
-        let versions = store.versions(name)?;
-        let current = store.current_version(name, &versions)?;
-        let mut before = versions.iter().filter(|version| Some(**version) < current);
-        let version = match (before.next_back(), current) {
-            (Some(version), _) => Some(*version),
-            (None, None) => None,
-            (None, Some(current)) => {
-                return Err(DetectorError::NothingBefore {
-                    name: name.to_owned(),
-                    current,
-                });
-            }
-        };
-        let reference = DetectorRef {
-            name: name.to_owned(),
-            version,
-            step_micros: None,
-            metrics: None,
-        };
-        Self::promote(folder, &reference)
-    }
-
-    /// Saves a detector under the next version of its name in `folder` and makes it current.
-    ///
-    /// A detector that equals the current version in everything but the number is not saved
-    /// again. Readers see the old version or the new one, never a part.
-    ///
-    /// # Errors
-    /// When the folder cannot be written.
-    pub fn save(folder: &Path, detector: &Detector) -> Result<Manifest, DetectorError> {
-        let store = Self::open(folder);
-        let name = detector.manifest().name.clone();
-        let versions = store.versions(&name)?;
-        let mut manifest = detector.manifest().clone();
-        if let Some(current) = store.current_version(&name, &versions)? {
-            manifest.version = current;
-            if detector.is_written_in(&manifest, &store.version_folder(&name, current)) {
-                return Ok(manifest);
-            }
-        }
-        manifest.version = versions.last().map_or(1, |last| last + 1);
-        let home = folder.join(&name);
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |source| DetectorError::Io { path, source }
-        };
-        fs::create_dir_all(&home).map_err(io(&home))?;
-        let staged = tempfile::Builder::new()
-            .prefix(".write-")
-            .tempdir_in(&home)
-            .map_err(io(&home))?;
-        detector.write(&manifest, staged.path())?;
-        let destination = home.join(manifest.version.to_string());
-        fs::rename(staged.path(), &destination).map_err(io(&destination))?;
-        set_current(&home, manifest.version).map_err(io(&home))?;
-        Ok(manifest)
-    }
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The one whose forecasts improve most on the trailing median.
-fn best_forecast(manifests: &[Manifest]) -> Option<&Manifest> {
-    let error = |manifest: &Manifest| manifest.relative_error().unwrap_or(f64::INFINITY);
-    manifests
-        .iter()
-        .min_by(|one, other| error(one).total_cmp(&error(other)))
-}
-
-fn takes(manifest: &Manifest, metrics: &[MetricArgument]) -> bool {
-    manifest.metrics.len() == metrics.len()
-        && manifest
-            .metrics
-            .iter()
-            .zip(metrics)
-            .all(|(metric, given)| given.fits(metric))
-}
-
-fn set_current(home: &Path, version: u32) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut file = tempfile::NamedTempFile::new_in(home)?;
-    writeln!(file, "{version}")?;
-    file.as_file().sync_all()?;
-    file.persist(home.join(CURRENT))?;
-    Ok(())
 }
 
 /// Names of the folders in a folder, sorted; none if it does not exist.

@@ -10,15 +10,17 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::series::blocks::BlockLayout;
+use crate::series::blocks::{
+    BlockLayout, DAY_MICROS, INPUTS_PER_METRIC, TIME_INPUTS, YESTERDAY_MEDIAN,
+};
 use crate::series::time_zone::TimeZone;
 use anomalog_kernels::{Isa, Simd, Task};
 
 use super::median::RollingMedians;
-use super::{INPUTS_PER_METRIC, Scale, SeriesFeatures, TIME_INPUTS, YESTERDAY_MEDIAN};
+use super::series_features::at;
+use super::{Scale, SeriesFeatures};
 
-/// Microseconds in a day and a week.
-const DAY_MICROS: i64 = super::DAY_MICROS;
+/// Microseconds in a week.
 const WEEK_MICROS: i64 = 7 * DAY_MICROS;
 /// 1970-01-01 was a Thursday: weeks are counted from Monday.
 const MONDAY_OFFSET_MICROS: i64 = 3 * DAY_MICROS;
@@ -34,7 +36,7 @@ pub struct InputWriter {
     times: HashMap<(i64, TimeZone), BlockTimes>,
 }
 
-/// What the steps of a block's pass are in time.
+/// The times of the steps of a block's pass.
 #[derive(Debug)]
 struct BlockTimes {
     /// `[steps, TIME_INPUTS]`
@@ -42,7 +44,7 @@ struct BlockTimes {
     yesterday: Yesterday,
 }
 
-/// How many windows before a window the same time yesterday was.
+/// The windows from a window back to the same time yesterday.
 #[derive(Debug)]
 enum Yesterday {
     /// There are no day inputs.
@@ -203,12 +205,12 @@ impl SeriesFeatures<'_> {
     }
 }
 
-/// Some slots; NaN outside the stretch.
+/// Some slots; NaN outside the segment.
 fn over(values: &[f64], slots: Range<i64>) -> Cow<'_, [f64]> {
     if slots.start >= 0 && slots.end <= values.len() as i64 {
         return Cow::Borrowed(&values[slots.start as usize..slots.end as usize]);
     }
-    Cow::Owned(slots.map(|slot| super::at(values, slot)).collect())
+    Cow::Owned(slots.map(|slot| at(values, slot)).collect())
 }
 
 /// `sign v · ln(1 + |v|)`, 0 for NaN; the absolute error is below 1e-7 for results up to 1 and

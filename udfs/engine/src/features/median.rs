@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use anomalog_kernels::{Isa, Simd, Task};
 
-/// The rolling medians of a stretch, of which those of the older windows are only computed if one of
+/// The rolling medians of a segment, of which those of the older windows are only computed if one of
 /// them is asked for: what learns reads all, what scores the last ones.
 #[derive(Debug)]
 pub(super) struct RollingMedians<'a> {
@@ -52,7 +52,7 @@ impl<'a> RollingMedians<'a> {
         })
     }
 
-    /// The median at a slot; NaN outside the stretch.
+    /// The median at a slot; NaN outside the segment.
     pub(super) fn at(&self, slot: i64) -> f64 {
         let Ok(slot) = usize::try_from(slot) else {
             return f64::NAN;
@@ -64,7 +64,7 @@ impl<'a> RollingMedians<'a> {
         median.copied().unwrap_or(f64::NAN)
     }
 
-    /// The medians of some slots; NaN outside the stretch.
+    /// The medians of some slots; NaN outside the segment.
     pub(super) fn slots(&self, slots: Range<i64>) -> Cow<'_, [f64]> {
         let split = self.split as i64;
         let (number, first) = if slots.start < split {

@@ -1,7 +1,8 @@
 //! The inputs of a classifier.
 
 use super::inputs::signed_log;
-use super::{Scale, SeriesFeatures, at};
+use super::series_features::at;
+use super::{Scale, SeriesFeatures};
 
 /// Writes the window that ends at a grid index, `[lookback + 1, metrics]`, row-major: for each
 /// metric `slog((x_i − m61) / s)`, with `m61` the trailing median of 61 windows at the end, `s` the

@@ -2,22 +2,22 @@
 //!
 //! A classifier sees a window and those before it, [`BlockLayout::lookback`] of them, and says how
 //! likely the last is an anomaly. So a row costs as many recurrent steps as it sees rows, and not
-//! two as a forecast does; in return what is said of it depends on nothing before them but the
+//! two as a forecast does; in return its odds depend on nothing before them but the
 //! scale, which is that of its block.
 
 use std::time::Instant;
 
 use crate::features::{Scale, ScaleCache, SeriesFeatures, write_window};
-use crate::forecast::{ForecastError, Part, Segment, Status, Work};
+use crate::forecast::{ForecastError, Part, SeriesSlice, Status, Work};
 use crate::network::ClassifierPredictor;
 use crate::series::blocks::BlockLayout;
 use crate::series::grid_indices;
 
 /// Windows per forward pass: enough rows for the kernels' tiles, few enough to stay in the cache.
-/// What is said of a window does not depend on the others in its pass.
+/// The odds of a window do not depend on the others in its pass.
 const BATCH_WINDOWS: usize = 480;
 
-/// What a classifier says of one window.
+/// The odds of one window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WindowOdds {
     /// ln(P(anomalous) / P(normal)), were both equally frequent.
@@ -30,7 +30,7 @@ pub struct WindowOdds {
     pub level: f64,
 }
 
-/// What a classifier says of one series.
+/// The odds of the windows of one series.
 #[derive(Debug, Clone)]
 pub struct SeriesOdds {
     /// One status per row.
@@ -52,7 +52,7 @@ pub fn classify(
     let of_part = |part: &Part<'_>| -> Result<SeriesOdds, ForecastError> {
         let Part { rows, first_row } = *part;
         let indices = grid_indices(rows.window_start, layout)?;
-        let segment = Segment {
+        let slice = SeriesSlice {
             indices: &indices,
             metrics: rows.metrics,
             series_first: indices.first().copied().unwrap_or_default(),
@@ -68,7 +68,7 @@ pub fn classify(
             &mut odds.status[first_row..],
             &mut odds.windows[first_row..],
         );
-        segment.classify(
+        slice.classify(
             layout,
             &[classifier],
             status,
@@ -80,7 +80,7 @@ pub fn classify(
     parts.iter().map(of_part).collect()
 }
 
-impl Segment<'_> {
+impl SeriesSlice<'_> {
     /// Classifies the rows that are no history and says what is known of each: one `status` each.
     /// `take` gets the number of the classifier, that of the row among them, and what was said.
     pub(crate) fn classify(
@@ -93,7 +93,7 @@ impl Segment<'_> {
     ) -> Result<(), ForecastError> {
         let mut batch = Batch::new(layout);
         let mut begin = 0;
-        for grid in &self.stretches(layout) {
+        for grid in &self.segments(layout) {
             let rows = begin.max(self.first_row)..begin + grid.row_slots.len();
             begin = rows.end;
             if rows.is_empty() {
@@ -131,7 +131,7 @@ pub struct BlockScales {
 }
 
 impl BlockScales {
-    /// The scales at a grid index; every call must be for the same stretch.
+    /// The scales at a grid index; every call must be for the same segment.
     pub fn at(&mut self, features: &SeriesFeatures<'_>, index: i64) -> &[Option<Scale>] {
         let block = features.layout().block_of(index);
         if self.block != Some(block) {
@@ -192,7 +192,7 @@ impl Window<'_> {
         }
     }
 
-    /// What is known of it before the forward pass; `None` if it is not judged.
+    /// The parts of its odds that need no forward pass; `None` if it is not judged.
     fn unjudged(&self) -> Option<WindowOdds> {
         let mut farthest: Option<(f64, WindowOdds)> = None;
         for (metric, takes_part) in self.takes_part().enumerate() {

@@ -10,9 +10,11 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
+use super::architecture::Architecture;
+use super::backbone::Backbone;
+use super::config::{NetworkConfig, check_inputs, check_sizes};
 use super::head::Linear;
 use super::recurrent::uniform;
-use super::{Architecture, Backbone, NetworkConfig, check_inputs, check_sizes};
 use anomalog_kernels::{ClassifierValues, Isa, PackedClassifier};
 
 /// Width of the layer before the classes (Kim & Cho: 32).
@@ -20,7 +22,7 @@ pub const DENSE_SIZE: usize = 32;
 /// Normal and anomalous.
 const CLASSES: usize = 2;
 
-/// What determines the names and shapes of a classifier's parameters.
+/// The sizes that determine the names and shapes of a classifier's parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassifierConfig {
     /// The backbone.
@@ -135,7 +137,7 @@ impl Classifier {
 
 /// Scoring: a copy of a classifier's weights, packed to classify plain numbers.
 ///
-/// What is said of a window depends on that window and the weights only, to the last bit: not on
+/// The odds of a window depend on that window and the weights only, to the last bit: not on
 /// the other windows, its place in the batch, the size of the batch or the number of threads.
 #[derive(Clone, Debug)]
 pub struct ClassifierPredictor {

@@ -1,4 +1,4 @@
-//! What forecasters are trained to minimise.
+//! The loss that forecasters are trained to minimise.
 
 use candle_core::{Result, Tensor};
 
@@ -8,7 +8,7 @@ use super::Forecast;
 /// outweigh the normal traffic around it.
 pub const TARGET_CLIP: f64 = 20.0;
 
-/// The log scale is clamped to this range: a stretch of constant traffic would drive it to −∞.
+/// The log scale is clamped to this range: a run of constant traffic would drive it to −∞.
 pub const LOG_SCALE_RANGE: (f64, f64) = (-4.0, 6.0);
 
 /// Laplace negative log-likelihood (without the constant ln 2) of `targets` under `forecast`,

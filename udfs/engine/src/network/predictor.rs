@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
+use super::backbone::Backbone;
 use super::{CLSTM_KERNEL_SIZE, Forecaster, ForecasterConfig};
 use anomalog_kernels::{
     BackboneValues, CellKind, ForecasterValues, Isa, PackedForecaster, Sequences,
@@ -193,7 +194,7 @@ const _: () = {
     shared::<Predictor>();
 };
 
-impl super::Backbone {
+impl Backbone {
     /// All parameters as numbers.
     pub(super) fn values(&self, features: usize, hidden: usize) -> Result<BackboneValues> {
         let (cell, recurrent, convolutions) = self.parts();

@@ -10,14 +10,14 @@ use crate::forecast::classify::{Window, window_inputs};
 use crate::network::Architecture;
 use crate::score::{Direction, WindowScore};
 use crate::series::time_zone::TimeZone;
-use crate::series::{Rows, grid_indices, stretches};
+use crate::series::{Rows, grid_indices, segments};
 
 /// Classifies one window by itself: its inputs by the features alone, one forward pass.
 fn alone(detector: &Detector, rows: Rows<'_>, row: usize) -> Option<f64> {
     let layout = &detector.manifest().layout;
     let indices = grid_indices(rows.window_start, layout).unwrap();
     let mut begin = 0;
-    for grid in &stretches(&indices, rows.metrics, indices[0], layout, TimeZone::UTC) {
+    for grid in &segments(&indices, rows.metrics, indices[0], layout, TimeZone::UTC) {
         let end = begin + grid.row_slots.len();
         if !(begin..end).contains(&row) {
             begin = end;

@@ -1,12 +1,12 @@
 //! From forecasts and odds to calibrated scores.
 //!
-//! Of a forecaster, each metric of a window is held against several forecasts, and how far out it is at most is its
-//! excess: see [`crate::baseline`]. How rare an excess is says the tail of the series' own past. A
-//! window is as rare as the rarest of its excesses, times the number of those that had the chance
+//! A forecaster's window has excesses: each metric is held against several forecasts, the network's
+//! among them, and the farthest counts (see [`crate::baseline`]). The tail of the series' own past
+//! says how rare each excess is. The window is as rare as the rarest of them, times their number
 //! (Bonferroni).
 //!
-//! A classifier's odds are one excess, and how rare it is says the tail of the normal windows that
-//! training held back: see [`Tail::of_log_odds`].
+//! A classifier's odds are one excess, and the tail of the normal windows that training held back
+//! says how rare it is: see [`Tail::of_log_odds`].
 
 mod stream;
 mod verdict;
@@ -127,7 +127,7 @@ impl Detector {
         for metric in 0..window.metrics.len() {
             for excess in comparison.excesses(window, metric).into_iter().flatten() {
                 chances += 1.0;
-                let excess = excess.remembered(rate.max(daily));
+                let excess = excess.with_decayed_peak(rate.max(daily));
                 let ln_rate = excess.ln_rate();
                 if rarest.as_ref().is_none_or(|(rarest, ..)| ln_rate < *rarest) {
                     rarest = Some((ln_rate, metric, excess));
@@ -146,7 +146,7 @@ impl Detector {
     }
 }
 
-/// How rare an excess is, and whether that is an anomaly.
+/// The rarity of an excess, and whether that is an anomaly.
 struct Rarity {
     surprise: f64,
     anomaly_score: f64,

@@ -5,10 +5,10 @@
 //! forward pass; detectors that read the same metrics in the same layout share their inputs.
 //!
 //! ```text
-//! rows ─▶ SeriesBuffer ─▶ Segment ─▶ BlockQueue ─▶ forward passes ─▶ verdicts, in row order
+//! rows ─▶ SeriesBuffer ─▶ SeriesSlice ─▶ BlockQueue ─▶ forward passes ─▶ verdicts, in row order
 //! ```
 //!
-//! Windows for classifiers wait for no others: a segment has enough of them.
+//! Windows for classifiers wait for no others: a slice has enough of them.
 //!
 //! Invariant: every score is that of [`Detector::score`] over the whole series, bit for bit.
 
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crate::baseline::ProfileMemo;
 use crate::detector::Detector;
-use crate::forecast::{BlockQueue, ForecastError, Segment, Status};
+use crate::forecast::{BlockQueue, ForecastError, SeriesSlice, Status};
 use crate::score::WindowScore;
 use crate::series::RowCheck;
 use crate::series::blocks::BlockLayout;
@@ -27,14 +27,14 @@ use crate::series::time_zone::TimeZone;
 
 /// Rows of one series that are forecast together, in reaches of the layout: the history before
 /// them, one reach, is read again each time.
-const REACHES_PER_SEGMENT: usize = 4;
+const REACHES_PER_SLICE: usize = 4;
 /// Rows that may wait for the forward pass of the first of them.
 const MAX_WAITING_ROWS: usize = 1 << 16;
 
-/// What one score column is computed from: places in [`Columns`].
+/// The inputs of one score column, as places in [`Columns`].
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// What scores.
+    /// The detector that scores.
     pub detector: Arc<Detector>,
     /// The place of the times.
     pub times: usize,
@@ -58,7 +58,7 @@ pub struct Columns {
 pub struct CallError {
     /// The place of the call.
     pub call: usize,
-    /// What is wrong.
+    /// The fault.
     pub source: ForecastError,
 }
 
@@ -280,7 +280,7 @@ impl Group {
         if series.history >= end {
             return Ok(());
         }
-        let segment = Segment {
+        let slice = SeriesSlice {
             indices: &series.indices[..end],
             metrics: &series.metrics,
             series_first: series.first_index,
@@ -300,9 +300,9 @@ impl Group {
                     detectors[number].verdict_of_odds(&odds);
             };
             let (layout, work) = (&series.layout, &mut queue.work);
-            segment.classify(layout, &classifiers, &mut status, work, &mut take)?;
+            slice.classify(layout, &classifiers, &mut status, work, &mut take)?;
         } else {
-            segment.queue_blocks(&series.layout, ids, &mut status, queue, &mut |queue| {
+            slice.queue_blocks(&series.layout, ids, &mut status, queue, &mut |queue| {
                 run(queue, &series.layout, detectors, scores, *taken)
             })?;
         }
@@ -384,7 +384,7 @@ struct SeriesBuffer {
     /// Rows that are kept for those after them.
     history: usize,
     /// Rows beyond the history that are forecast together.
-    segment_rows: usize,
+    slice_rows: usize,
     /// Number of each row.
     ids: Vec<usize>,
     indices: Vec<i64>,
@@ -403,7 +403,7 @@ impl SeriesBuffer {
             first_block: layout.block_of(scored_from.div_euclid(layout.step_micros)),
             reach,
             history: 0,
-            segment_rows: REACHES_PER_SEGMENT * reach,
+            slice_rows: REACHES_PER_SLICE * reach,
             ids: Vec::new(),
             indices: Vec::new(),
             metrics: vec![Vec::new(); layout.metrics()],
@@ -435,7 +435,7 @@ impl SeriesBuffer {
     }
 
     fn is_full(&self) -> bool {
-        self.ids.len() - self.history > self.segment_rows
+        self.ids.len() - self.history > self.slice_rows
     }
 
     /// Number of the first row that is not forecast.

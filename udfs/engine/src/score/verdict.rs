@@ -1,4 +1,4 @@
-//! What a detector says of a window.
+//! The verdict of a detector on a window.
 
 use crate::detector::Severity;
 use crate::forecast::Status;
@@ -23,7 +23,7 @@ impl Direction {
     }
 }
 
-/// What a detector says of one window.
+/// The verdict of a detector on one window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
     /// The excess of the rarest metric, or of the odds, in multiples of what alarms reach about
@@ -31,15 +31,16 @@ pub struct Verdict {
     pub surprise: f64,
     /// 1 − p, in [0, 1), where p is the share of the series' windows at least as unusual.
     pub anomaly_score: f64,
-    /// How many alarms per window are at least as unusual; windows close to each other are one
-    /// alarm. At most [`ThresholdPolicy::rate`](crate::detector::ThresholdPolicy::rate) is what makes an anomaly, so that it tells anomalies
+    /// Alarms per window that are at least as unusual; windows close to each other are one alarm. A
+    /// window is an anomaly where this is at most
+    /// [`ThresholdPolicy::rate`](crate::detector::ThresholdPolicy::rate), so that it tells anomalies
     /// at other budgets too, of one false alarm a day or fewer.
     pub alarms_per_window: f64,
     /// The score from which on a window is an anomaly.
     pub threshold: f64,
     /// Whether the score reaches the threshold.
     pub is_anomaly: bool,
-    /// How rare, if it is an anomaly.
+    /// The severity, if it is an anomaly.
     pub severity: Option<Severity>,
     /// Index of the metric with the largest excess: the following are in its unit, of the forecast
     /// that it exceeds. Of a classifier, the metric that lies farthest from its level.

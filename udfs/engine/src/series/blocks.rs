@@ -1,4 +1,4 @@
-//! How a detector cuts series into blocks, and what it reads of each.
+//! The layout of blocks: how a detector cuts series, and how much history it reads.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ pub(crate) const INPUTS_PER_METRIC: usize = 7;
 /// Sine and cosine of the time of day and of the time of week.
 pub const TIME_INPUTS: usize = 4;
 
-/// How a detector cuts series into blocks and how much history it reads.
+/// The layout by which a detector cuts series into blocks and reads their history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlockLayout {
@@ -191,8 +191,8 @@ impl BlockLayout {
         (anchor - self.scale_windows as i64, anchor)
     }
 
-    /// How much later than those of the first metric the histories of a metric's profiles end: metrics
-    /// take turns, so that one night does not learn for all of them what serves for days.
+    /// The windows by which the histories of a metric's profiles end later than those of the first
+    /// metric. Metrics take turns, so that no night learns the profiles of all of them.
     #[must_use]
     pub(crate) fn profile_shift(&self, metric: usize, spacing: i64) -> i64 {
         let block = self.block as i64;

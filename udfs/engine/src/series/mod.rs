@@ -23,8 +23,8 @@ pub struct Rows<'a> {
     pub window_start: &'a [i64],
     /// One vector per metric, as long as `window_start`, of values as [`Observed::encoded`] has them.
     pub metrics: &'a [Vec<f64>],
-    /// Where it is what time of day; `None` where the starts are no real times, and what depends on
-    /// the time of day is off.
+    /// The zone of times of day; `None` where the starts are no real times, and all that depends on the
+    /// time of day is off.
     pub time_zone: Option<TimeZone>,
 }
 
@@ -63,7 +63,7 @@ pub enum SeriesError {
 }
 
 impl SeriesError {
-    /// What the user can do about it.
+    /// The hint that goes with the message.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
@@ -88,7 +88,7 @@ pub fn format_micros(micros: i64) -> String {
     )
 }
 
-/// A dense stretch of one series.
+/// A dense segment of one series: consecutive windows without a long hole between rows.
 #[derive(Debug, Clone)]
 pub struct SeriesGrid {
     /// Grid index, `floor(window_start / step)`, of the first slot.
@@ -97,7 +97,7 @@ pub struct SeriesGrid {
     pub series_first: i64,
     /// One vector per metric with one value per slot; NaN where missing.
     pub metrics: Vec<Vec<f64>>,
-    /// The slot of each row of this stretch, ascending.
+    /// The slot of each row of this segment, ascending.
     pub row_slots: Vec<usize>,
 }
 
@@ -203,7 +203,7 @@ pub fn grid_indices(window_start: &[i64], layout: &BlockLayout) -> Result<Vec<i6
     Ok(indices)
 }
 
-/// Lays the rows of a series on the grid of a layout: [`grid_indices`], then [`stretches`].
+/// Lays the rows of a series on the grid of a layout: [`grid_indices`], then [`segments`].
 ///
 /// # Errors
 /// As [`grid_indices`].
@@ -211,19 +211,14 @@ pub fn lay_on_grid(rows: Rows<'_>, layout: &BlockLayout) -> Result<Vec<SeriesGri
     let indices = grid_indices(rows.window_start, layout)?;
     let series_first = indices.first().copied().unwrap_or_default();
     let zone = rows.time_zone.unwrap_or_default();
-    Ok(stretches(
-        &indices,
-        rows.metrics,
-        series_first,
-        layout,
-        zone,
-    ))
+    Ok(segments(&indices, rows.metrics, series_first, layout, zone))
 }
 
 /// Lays rows, or consecutive rows of a longer series that begins at `series_first`, on the grid, in
-/// stretches separated by holes longer than the layout's reach. Together the stretches hold every row once, in order.
+/// segments separated by holes longer than the layout's reach. Together the segments hold every row
+/// once, in order.
 #[must_use]
-pub fn stretches(
+pub fn segments(
     indices: &[i64],
     metrics: &[Vec<f64>],
     series_first: i64,
@@ -236,12 +231,12 @@ pub fn stretches(
         .scan(0, |begin, part| {
             let range = *begin..*begin + part.len();
             *begin = range.end;
-            Some(stretch(metrics, indices, range, series_first))
+            Some(segment(metrics, indices, range, series_first))
         })
         .collect()
 }
 
-fn stretch(
+fn segment(
     metrics: &[Vec<f64>],
     indices: &[i64],
     range: std::ops::Range<usize>,
@@ -256,7 +251,7 @@ fn stretch(
     let metrics = metrics
         .iter()
         .map(|values| {
-            let mut slots = vec![f64::NAN; len];
+            let mut slots = vec![Observed::Null.encoded(); len];
             for (&slot, &value) in row_slots.iter().zip(&values[range.clone()]) {
                 // What is no number is as unusable as what is missing. Adding zero turns -0.0,
                 // which sorts apart from 0.0, into 0.0.
@@ -303,21 +298,21 @@ mod tests {
 
     #[test]
     fn holes_become_missing_slots_and_long_holes_split() {
-        let stretches = grid(
+        let segments = grid(
             &[5, 6, 9, 10_000, 10_001],
             &[1.0, 2.0, f64::INFINITY, 4.0, 5.0],
         )
         .unwrap();
-        assert_eq!(stretches.len(), 2);
-        assert_eq!((stretches[0].first, stretches[0].len()), (5, 5));
-        assert_eq!(stretches[0].row_slots, [0, 1, 4]);
-        assert_eq!(stretches[0].metrics[0][..2], [1.0, 2.0]);
+        assert_eq!(segments.len(), 2);
+        assert_eq!((segments[0].first, segments[0].len()), (5, 5));
+        assert_eq!(segments[0].row_slots, [0, 1, 4]);
+        assert_eq!(segments[0].metrics[0][..2], [1.0, 2.0]);
         assert!(
-            stretches[0].metrics[0][2..]
+            segments[0].metrics[0][2..]
                 .iter()
                 .all(|value| value.is_nan())
         );
-        assert_eq!((stretches[1].first, stretches[1].series_first), (10_000, 5));
+        assert_eq!((segments[1].first, segments[1].series_first), (10_000, 5));
     }
 
     #[test]

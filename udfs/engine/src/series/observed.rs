@@ -1,9 +1,9 @@
-//! What a query says of a value.
+//! Values as queries give them: NULL, not a number, or a number.
 
 /// A value of a metric in a window, as a query gives it.
 ///
-/// Rows of series hold many of them as plain `f64`, which vectorised loops want: [`Self::encoded`] and
-/// [`Self::decoded`] are the only places that know how.
+/// Rows of series hold many of them as plain `f64`, which vectorised loops want: [`Self::encoded`]
+/// and [`Self::decoded`] are the only places that know how.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Observed {
     /// SQL NULL: nothing is known.

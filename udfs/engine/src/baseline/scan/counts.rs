@@ -2,24 +2,25 @@
 //!
 //! Requests come in sessions and bursts, so counts vary more than Poisson's do: the variance of a
 //! sum of mean `F` is `φF + αF²`, quasi-Poisson for rare requests and proportional to the level for
-//! many. The deviate is the signed root of the deviance of a negative binomial distribution with
+//! many. The z-score is the signed root of the deviance of a negative binomial distribution with
 //! that variance (`McCullagh` & Nelder 1989), which is close to standard normal even for small counts.
 
 use serde::{Deserialize, Serialize};
 
-use super::table::{Interpolated, Recipe, TimeTable};
-use super::{Observation, SPANS, ScanHistory, SpanSum};
+use super::history::ScanHistory;
+use super::seasonal::{Interpolated, Recipe, SeasonalProfile};
+use super::span::{Observation, SPANS, SpanSum};
 use crate::baseline::quantile::quantile;
 
 /// A metric with more than this a window on average is no matter of chance.
 const LARGEST_MEAN: f64 = 1_000.0;
-/// Values beyond this quantile are clipped before they enter the table.
+/// Values beyond this quantile are clipped before they enter the seasonal profile.
 const CLIP: f64 = 0.99;
 /// Rarer than this a window, and the median of days is 0.
 const RARE: f64 = 1.0;
 /// Counts of the overall mean that each slot has seen as well.
 const PRIOR_COUNTS: f64 = 20.0;
-/// How far the level's logarithm strays from the habit, and how fast it comes back.
+/// Standard deviation of the level's logarithm about the seasonal profile, and its decay per window.
 const LEVEL_DEVIATION: f64 = 0.1;
 const LEVEL_DECAY: f64 = 0.995;
 /// Variance of the level's logarithm when nothing is known.
@@ -28,13 +29,13 @@ pub(super) const LEVEL_VARIANCE: f64 = LEVEL_DEVIATION * LEVEL_DEVIATION;
 const INNOVATION_CLIP: f64 = 2.0;
 /// Squared deviations count at most as so many variances.
 const SQUARE_CLIP: f64 = 9.0;
-/// No sum of counts follows its habit more closely.
+/// No sum of counts follows its seasonal mean more closely.
 const LEAST_ALPHA: f64 = 0.002;
 /// A forecast of less is that of a median, not of a mean.
 const LEAST_FORECAST: f64 = 5.0;
 /// Rounds in which bounds are mended.
 const BOUND_ROUNDS: usize = 2;
-/// What the first round assumes.
+/// Dispersion that the first round assumes.
 const FIRST_PHI: f64 = 1.5;
 const FIRST_ALPHA: f64 = 0.05;
 
@@ -52,11 +53,11 @@ pub(super) fn are_counts(values: &[f64]) -> bool {
     sum > 0.0 && sum <= LARGEST_MEAN * count
 }
 
-/// The table of rates, and the rate of each window of the history.
-pub(super) fn rates(history: &ScanHistory<'_>) -> Option<(TimeTable, Vec<f64>)> {
+/// The seasonal profile of rates, and the rate of each window of the history.
+pub(super) fn rates(history: &ScanHistory<'_>) -> Option<(SeasonalProfile, Vec<f64>)> {
     let mut known: Vec<f64> = history.known().collect();
     let mean = known.iter().sum::<f64>() / known.len() as f64;
-    TimeTable::learn(
+    SeasonalProfile::learn(
         history,
         Recipe {
             clip: (0.0, quantile(&mut known, CLIP).max(1.0)),
@@ -68,14 +69,7 @@ pub(super) fn rates(history: &ScanHistory<'_>) -> Option<(TimeTable, Vec<f64>)> 
     )
 }
 
-impl SpanSum {
-    /// What was to be expected.
-    fn mean(&self) -> f64 {
-        self.habit * self.factor
-    }
-}
-
-/// How much sums of counts vary: `φF + αF²`.
+/// The variance of sums of counts by their mean: `φF + αF²`.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Dispersion {
     phi: f64,
@@ -88,7 +82,7 @@ impl Dispersion {
     }
 
     /// The signed root of the deviance of a sum from its mean, which is positive.
-    fn deviate(self, sum: f64, mean: f64) -> f64 {
+    fn z_score(self, sum: f64, mean: f64) -> f64 {
         let (x, f) = (sum / self.phi, mean / self.phi);
         let alpha = self.alpha;
         let likelihood = if x > 0.0 { x * (x / f).ln() } else { 0.0 };
@@ -97,12 +91,12 @@ impl Dispersion {
         (2.0 * deviance).max(0.0).sqrt().copysign(sum - mean)
     }
 
-    /// Whether the deviate is surely smaller than some.
-    fn is_within(self, sum: f64, mean: f64, deviates: f64) -> bool {
+    /// Whether the z-score is surely smaller than a limit, whatever its sign.
+    fn is_within(self, sum: f64, mean: f64, limit: f64) -> bool {
         // The deviance is twice the integral of distance over variance, and the variance grows.
         let least = sum.min(mean);
         let distance = sum - mean;
-        distance * distance < deviates * deviates * self.variance(least)
+        distance * distance < limit * limit * self.variance(least)
     }
 }
 
@@ -129,7 +123,7 @@ impl Counts {
     pub(super) fn observe(value: f64, rate: f64) -> Observation {
         Observation {
             value,
-            habit: rate,
+            reference: rate,
             scale: 1.0,
             is_known: value.is_finite() && rate > 0.0,
         }
@@ -139,37 +133,37 @@ impl Counts {
         rate * level.exp()
     }
 
-    pub(super) fn is_within(&self, sum: &SpanSum, deviates: f64) -> bool {
-        self.dispersions[sum.number].is_within(sum.value, sum.mean(), deviates)
+    pub(super) fn is_within(&self, sum: &SpanSum, limit: f64) -> bool {
+        self.dispersions[sum.number].is_within(sum.value, sum.mean(), limit)
     }
 
-    pub(super) fn deviate(&self, sum: &SpanSum) -> f64 {
-        self.dispersions[sum.number].deviate(sum.value, sum.mean())
+    pub(super) fn z_score(&self, sum: &SpanSum) -> f64 {
+        self.dispersions[sum.number].z_score(sum.value, sum.mean())
     }
 
     pub(super) fn shift(sum: &SpanSum) -> f64 {
         ((sum.value + 0.5) / (sum.mean() + 0.5)).ln()
     }
 
-    /// The deviate of one window from a forecast; `None` where that is too small.
-    pub(super) fn deviate_of_one(&self, value: f64, expected: f64) -> Option<f64> {
-        (expected >= LEAST_FORECAST).then(|| self.dispersions[0].deviate(value, expected))
+    /// The z-score of one window against a forecast; `None` where that is too small.
+    pub(super) fn z_score_of_one(&self, value: f64, expected: f64) -> Option<f64> {
+        (expected >= LEAST_FORECAST).then(|| self.dispersions[0].z_score(value, expected))
     }
 
-    /// The counts `below` and `above` deviates from the mean. The transform that makes the variance
-    /// constant nearly inverts the deviate; two rounds make up for the rest.
+    /// The counts whose z-scores are `−below` and `above`. The transform that makes the variance
+    /// constant nearly inverts the z-score; two rounds make up for the rest.
     pub(super) fn bounds(&self, mean: f64, [below, above]: [f64; 2]) -> [f64; 2] {
         let dispersion = self.dispersions[0];
         let root = dispersion.alpha.sqrt();
         let middle = (root * (mean / dispersion.phi).sqrt()).asinh();
-        let at = |deviates: f64| {
-            let place = (middle + root * deviates / 2.0).max(0.0);
+        let at = |z: f64| {
+            let place = (middle + root * z / 2.0).max(0.0);
             dispersion.phi * (place.sinh() / root).powi(2)
         };
         [-below, above].map(|wanted| {
             let mut aim = wanted;
             for _ in 0..BOUND_ROUNDS {
-                let found = dispersion.deviate(at(aim), mean);
+                let found = dispersion.z_score(at(aim), mean);
                 if found != 0.0 {
                     aim *= (wanted / found).abs();
                 }
@@ -186,7 +180,7 @@ impl Counts {
     /// Moves the logarithm of the level by one window.
     pub(super) fn follow(&self, level: &mut f64, variance: &mut f64, observation: Observation) {
         let Dispersion { phi, alpha } = self.dispersions[0];
-        let mean = Self::expected(observation.habit, *level);
+        let mean = Self::expected(observation.reference, *level);
         let spread = *variance + phi / mean.max(1e-9) + alpha;
         let most = INNOVATION_CLIP * spread.sqrt();
         let innovation = ((observation.value - mean) / mean).clamp(-most, most);
@@ -297,17 +291,17 @@ mod tests {
     }
 
     #[test]
-    fn a_deviate_is_the_root_of_the_deviance() {
+    fn a_z_score_is_the_root_of_the_deviance() {
         // Poisson in the limit: 2(x ln(x/F) − (x − F)) = 2(20 ln 2 − 10) = 7.7259.
         let poisson = Dispersion {
             phi: 1.0,
             alpha: 1e-9,
         };
-        let deviate = poisson.deviate(20.0, 10.0);
-        assert!((deviate - 7.725_887_222_397_81_f64.sqrt()).abs() < 1e-4);
+        let z_score = poisson.z_score(20.0, 10.0);
+        assert!((z_score - 7.725_887_222_397_81_f64.sqrt()).abs() < 1e-4);
         // And of no count at all: −√(2F).
-        assert!((poisson.deviate(0.0, 8.0) + 4.0).abs() < 1e-6);
-        assert!(DISPERSION.deviate(7.0, 7.0).abs() < 1e-6);
+        assert!((poisson.z_score(0.0, 8.0) + 4.0).abs() < 1e-6);
+        assert!(DISPERSION.z_score(7.0, 7.0).abs() < 1e-6);
     }
 
     #[test]
@@ -324,7 +318,7 @@ mod tests {
                     let sum = SpanSum {
                         number: 0,
                         value,
-                        habit: mean,
+                        reference: mean,
                         known: 1,
                         factor: 1.0,
                     };
@@ -342,24 +336,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn deviates_increase_and_have_a_bound(
+        fn z_scores_increase_and_have_a_bound(
             sum in 0.0..500.0f64,
             more in 0.0..500.0f64,
             mean in 0.1..400.0f64,
         ) {
-            let deviate = DISPERSION.deviate(sum, mean);
-            prop_assert!(DISPERSION.deviate(sum + more, mean) >= deviate - 1e-6);
-            prop_assert!(!DISPERSION.is_within(sum, mean, deviate.abs() - 1e-6));
+            let z_score = DISPERSION.z_score(sum, mean);
+            prop_assert!(DISPERSION.z_score(sum + more, mean) >= z_score - 1e-6);
+            prop_assert!(!DISPERSION.is_within(sum, mean, z_score.abs() - 1e-6));
         }
 
         #[test]
-        fn bounds_are_so_many_deviates_away(mean in 2.0..400.0f64, deviates in 0.5..6.0f64) {
+        fn bounds_are_so_many_standard_deviations_away(mean in 2.0..400.0f64, z in 0.5..6.0f64) {
             let mut counts = Counts::default();
             counts.dispersions[0] = DISPERSION;
-            let [below, above] = counts.bounds(mean, [deviates, deviates]);
+            let [below, above] = counts.bounds(mean, [z, z]);
             prop_assert!(below <= mean && mean <= above);
-            let found = DISPERSION.deviate(above, mean);
-            prop_assert!((found / deviates - 1.0).abs() < 0.05, "{found} {deviates}");
+            let found = DISPERSION.z_score(above, mean);
+            prop_assert!((found / z - 1.0).abs() < 0.05, "{found} {z}");
         }
     }
 }

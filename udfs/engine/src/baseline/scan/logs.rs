@@ -1,21 +1,22 @@
 //! Sums of logarithms against what was to be expected.
 //!
 //! A latency quantile of few requests jumps by factors from one window to the next, so its
-//! logarithm is held against the habit of the time of day and a slow level. Each residual is
+//! logarithm is held against the seasonal profile and a slow level. Each residual is
 //! divided by what is usual at that time of day and clipped, so that a sum says that many windows
 //! are high, and one window, whatever its value, says little (Huber 1964).
 
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
 
-use super::table::{Interpolated, Recipe, TimeTable};
-use super::{Observation, SPANS, ScanHistory, SpanSum};
+use super::history::ScanHistory;
+use super::seasonal::{Interpolated, Recipe, SeasonalProfile};
+use super::span::{Observation, SPANS, SpanSum};
 use crate::baseline::clock::SLOTS;
 use crate::baseline::quantile::quantile;
 use crate::baseline::scale::StreamScale;
 
-/// What is added before the logarithm is taken, as a share of the median: a quantile of 0 is none
-/// that was measured.
+/// Offset that is added before the logarithm is taken, as a share of the median: a quantile of 0 is
+/// none that was measured.
 const OFFSET: f64 = 0.02;
 /// Share of values that may be 0.
 const MOST_ZEROS: f64 = 0.01;
@@ -28,7 +29,8 @@ const LEAST_WHITENESS: f64 = 0.5;
 const FAR: usize = 10;
 /// Squared differences beyond this quantile are clipped.
 const NOISE_CLIP: f64 = 0.96;
-/// Logarithms are clipped to so many deviations about their median before they enter the table.
+/// Logarithms are clipped to so many standard deviations about their median before they enter the
+/// seasonal profile.
 const TABLE_CLIP: f64 = 4.0;
 /// Windows of the overall mean that each slot has seen as well.
 const PRIOR_WINDOWS: f64 = 2.0;
@@ -43,11 +45,11 @@ const RESIDUAL_CLIP: f64 = 1.5;
 const GAIN: f64 = 0.01;
 const INNOVATION_CLIP: f64 = 2.0;
 const LEVEL_DECAY: f64 = 0.998;
-/// Squared deviates count at most as so much.
+/// Squared z-scores count at most as so much.
 const SQUARE_CLIP: f64 = 9.0;
 
-/// What is added to values before their logarithm is taken; `None` unless none is below 0, nearly
-/// all are above, and they jump by factors about a level, as chance makes them.
+/// The offset that is added to values before their logarithm is taken; `None` unless none is below
+/// 0, nearly all are above, and they jump by factors about a level, as chance makes them.
 pub(super) fn offset(values: &[f64]) -> Option<f64> {
     let mut known: Vec<f64> = values
         .iter()
@@ -80,15 +82,16 @@ pub(super) fn offset(values: &[f64]) -> Option<f64> {
     is_restless.then_some(offset)
 }
 
-/// The table of logarithms, and that of each window of the history; the values are logarithms.
-pub(super) fn means(history: &ScanHistory<'_>) -> Option<(TimeTable, Vec<f64>)> {
+/// The seasonal profile of logarithms, and the mean of each window of the history; the values are
+/// logarithms.
+pub(super) fn means(history: &ScanHistory<'_>) -> Option<(SeasonalProfile, Vec<f64>)> {
     let mut known: Vec<f64> = history.known().collect();
     let median = quantile(&mut known, 0.5);
     for value in &mut known {
         *value = (*value - median).abs();
     }
     let reach = TABLE_CLIP * DEVIATION_PER_MEDIAN * quantile(&mut known, 0.5);
-    TimeTable::learn(
+    SeasonalProfile::learn(
         history,
         Recipe {
             clip: (median - reach, median + reach),
@@ -115,10 +118,14 @@ pub(super) struct Logs {
 impl Logs {
     pub(super) const DECAY: f64 = LEVEL_DECAY;
 
-    /// Learns the sizes from logarithms and their habits.
-    pub(super) fn fit(history: &ScanHistory<'_>, habits: &[f64], offset: f64) -> Option<Self> {
-        let residuals: Vec<f64> = (history.values.iter().zip(habits))
-            .map(|(value, habit)| value - habit)
+    /// Learns the sizes from logarithms and their seasonal means.
+    pub(super) fn fit(
+        history: &ScanHistory<'_>,
+        seasonal_means: &[f64],
+        offset: f64,
+    ) -> Option<Self> {
+        let residuals: Vec<f64> = (history.values.iter().zip(seasonal_means))
+            .map(|(value, seasonal_mean)| value - seasonal_mean)
             .collect();
         let slots: Vec<usize> = (history.range.clone())
             .map(|index| history.clock.slot(index))
@@ -132,22 +139,28 @@ impl Logs {
         })
     }
 
-    pub(super) fn observe(&self, value: f64, habit: f64, level: f64, slot: usize) -> Observation {
+    pub(super) fn observe(
+        &self,
+        value: f64,
+        seasonal_mean: f64,
+        level: f64,
+        slot: usize,
+    ) -> Observation {
         let scale = self.scales[slot];
-        let residual = (value + self.offset).ln() - habit;
+        let residual = (value + self.offset).ln() - seasonal_mean;
         Observation {
             value: ((residual - level) / scale).clamp(-RESIDUAL_CLIP, RESIDUAL_CLIP),
-            habit: residual,
+            reference: residual,
             scale,
             is_known: residual.is_finite(),
         }
     }
 
-    pub(super) fn expected(&self, habit: f64, level: f64) -> f64 {
-        ((habit + level).exp() - self.offset).max(0.0)
+    pub(super) fn expected(&self, seasonal_mean: f64, level: f64) -> f64 {
+        ((seasonal_mean + level).exp() - self.offset).max(0.0)
     }
 
-    pub(super) fn deviate(&self, sum: &SpanSum) -> f64 {
+    pub(super) fn z_score(&self, sum: &SpanSum) -> f64 {
         sum.value / (sum.known as f64).sqrt() / self.deviations[sum.number]
     }
 
@@ -160,11 +173,11 @@ impl Logs {
 
     pub(super) fn follow(level: &mut f64, observation: Observation) {
         let most = INNOVATION_CLIP * observation.scale;
-        *level += GAIN * (observation.habit - *level).clamp(-most, most);
+        *level += GAIN * (observation.reference - *level).clamp(-most, most);
     }
 }
 
-/// Mean squared deviates.
+/// Mean squared z-scores.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct LogMoments {
     of_spans: [(f64, f64); SPANS.len()],
@@ -172,7 +185,7 @@ pub(super) struct LogMoments {
 
 impl LogMoments {
     pub(super) fn add(&mut self, sum: SpanSum, logs: &Logs) {
-        let square = logs.deviate(&sum).powi(2).min(SQUARE_CLIP);
+        let square = logs.z_score(&sum).powi(2).min(SQUARE_CLIP);
         let (squares, count) = &mut self.of_spans[sum.number];
         *squares += square;
         *count += 1.0;

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
 
-use crate::baseline::memory::Memory;
-
-use super::{Observation, SPANS, ScanModel, SpanSum, Statistic};
+use super::model::ScanModel;
+use super::span::{Observation, SPANS, SpanSum};
+use super::statistic::Statistic;
+use crate::baseline::decaying_peak::DecayingPeak;
 
 /// The span that says whether an anomaly goes on.
 const RECENT: usize = 1;
@@ -15,25 +16,25 @@ const FIRST_CUT: usize = 2;
 const DELAY: usize = 15;
 /// A long sum as far out as this is cut when the recent windows support less than this share of
 /// it.
-const CUT_DEVIATE: f64 = 2.5;
+const CUT_Z: f64 = 2.5;
 const CUT_SUPPORT: f64 = 0.5;
 /// Windows in a sum as far out as this do not move the level, …
-const QUARANTINE_DEVIATE: f64 = 3.0;
+const QUARANTINE_Z: f64 = 3.0;
 /// … at most so many of them, …
 const MOST_QUARANTINED: usize = 300;
 /// … of which each window that may move it takes back so many.
 const RECOVERY: usize = 4;
-/// Windows that are remembered: at least the longest span and the delay.
-const MEMORY: usize = 128;
+/// Windows that are kept: at least the longest span and the delay.
+const KEPT: usize = 128;
 
-/// What a pass over windows is for.
+/// The purpose of a pass over windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// To learn how sums spread, of which nothing is known yet: no window stands out.
     FirstRound,
-    /// To learn it better. Deviates too small to matter may be 0.
+    /// To learn it better. Z-scores too small to matter may be 0.
     LaterRound,
-    /// The largest deviate of each side counts; others may be 0.
+    /// The largest z-score of each side counts; others may be 0.
     Scoring,
 }
 
@@ -41,11 +42,11 @@ pub(super) enum Purpose {
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Sums {
     values: f64,
-    habits: f64,
+    references: f64,
     known: usize,
 }
 
-/// The sum and the deviate of each span that ends with a window.
+/// The sum and the z-score of each span that ends with a window.
 type Judged = [Option<(SpanSum, f64)>; SPANS.len()];
 
 /// Where a scan stands after some windows.
@@ -59,19 +60,19 @@ pub struct ScanState {
     quarantined: usize,
     /// Long sums begin here at the earliest, in windows seen.
     cut: usize,
-    /// Of the last windows, each at its number modulo [`MEMORY`].
+    /// Of the last windows, each at its number modulo [`KEPT`].
     #[serde(with = "BigArray")]
-    observations: [Observation; MEMORY],
+    observations: [Observation; KEPT],
     #[serde(with = "BigArray")]
-    sums: [Sums; MEMORY],
+    sums: [Sums; KEPT],
     #[serde(with = "BigArray")]
-    levels: [f64; MEMORY],
+    levels: [f64; KEPT],
     #[serde(with = "BigArray")]
-    stands_out: [bool; MEMORY],
+    stands_out: [bool; KEPT],
     /// The newest window at which something stood out.
     last_out: Option<usize>,
     /// Below, above.
-    memories: [Memory; 2],
+    peaks: [DecayingPeak; 2],
 }
 
 impl ScanState {
@@ -82,12 +83,12 @@ impl ScanState {
             variance: statistic.first_variance(),
             quarantined: 0,
             cut: 0,
-            observations: [Observation::default(); MEMORY],
-            sums: [Sums::default(); MEMORY],
-            levels: [0.0; MEMORY],
-            stands_out: [false; MEMORY],
+            observations: [Observation::default(); KEPT],
+            sums: [Sums::default(); KEPT],
+            levels: [0.0; KEPT],
+            stands_out: [false; KEPT],
             last_out: None,
-            memories: [Memory::default(); 2],
+            peaks: [DecayingPeak::default(); 2],
         }
     }
 
@@ -96,11 +97,11 @@ impl ScanState {
         self.level
     }
 
-    /// Takes how far out the newest window is, and says what lingered before it.
-    pub(super) fn remember(&mut self, largest: [f64; 2]) -> [f64; 2] {
+    /// Takes how far out the newest window is, and returns the decayed peaks of the windows before it.
+    pub(super) fn hold_peaks(&mut self, largest: [f64; 2]) -> [f64; 2] {
         let mut sides = largest;
-        for (side, memory) in sides.iter_mut().zip(&mut self.memories) {
-            *side = memory.step(*side);
+        for (side, peak) in sides.iter_mut().zip(&mut self.peaks) {
+            *side = peak.step(*side);
         }
         sides
     }
@@ -111,7 +112,7 @@ impl ScanState {
         self.last_out.is_none_or(|out| out + longest < self.seen)
     }
 
-    /// Takes the next window. `found` gets its number and every sum that has a deviate.
+    /// Takes the next window. `found` gets its number and every sum that has a z-score.
     pub(super) fn step(
         &mut self,
         model: &ScanModel,
@@ -130,33 +131,33 @@ impl ScanState {
             .iter()
             .flatten()
             .for_each(|(sum, _)| found(now, *sum));
-        let deviates = judged.map(|judged| judged.map_or(f64::NAN, |(_, deviate)| deviate));
+        let z_scores = judged.map(|judged| judged.map_or(f64::NAN, |(_, z_score)| z_score));
         let is_learning_spread = purpose == Purpose::FirstRound;
-        for (number, deviate) in deviates.iter().enumerate().skip(RECENT) {
-            if deviate.abs() > QUARANTINE_DEVIATE && !is_learning_spread {
+        for (number, z_score) in z_scores.iter().enumerate().skip(RECENT) {
+            if z_score.abs() > QUARANTINE_Z && !is_learning_spread {
                 self.last_out = Some(now);
                 for window in self.first_of(number, now)..=now {
-                    self.stands_out[window % MEMORY] = true;
+                    self.stands_out[window % KEPT] = true;
                 }
             }
         }
         self.move_level(&model.statistic, now);
         self.seen += 1;
-        deviates
+        z_scores
     }
 
     fn enter(&mut self, now: usize, observation: Observation) {
-        let place = now % MEMORY;
+        let place = now % KEPT;
         self.observations[place] = observation;
         self.stands_out[place] = false;
         self.levels[place] = self.level;
         let mut sums = self.sums[place];
         if observation.is_known {
             sums.values += observation.value;
-            sums.habits += observation.habit;
+            sums.references += observation.reference;
             sums.known += 1;
         }
-        self.sums[(now + 1) % MEMORY] = sums;
+        self.sums[(now + 1) % KEPT] = sums;
     }
 
     /// The first window of the span that ends now.
@@ -192,19 +193,19 @@ impl ScanState {
                 SPANS[number - 1]
             };
             if sum.known > least && 2 * sum.known >= now + 1 - first {
-                let side = &mut largest[usize::from(sum.value > sum.habit * sum.factor)];
+                let side = &mut largest[usize::from(sum.value > sum.reference * sum.factor)];
                 let matters = if purpose == Purpose::Scoring {
-                    side.min(CUT_DEVIATE)
+                    side.min(CUT_Z)
                 } else {
-                    CUT_DEVIATE
+                    CUT_Z
                 };
-                let deviate = if statistic.is_within(&sum, matters) {
+                let z_score = if statistic.is_within(&sum, matters) {
                     0.0
                 } else {
-                    statistic.deviate(&sum)
+                    statistic.z_score(&sum)
                 };
-                *side = side.max(deviate.abs());
-                *judged = Some((sum, deviate));
+                *side = side.max(z_score.abs());
+                *judged = Some((sum, z_score));
             }
         }
         judged
@@ -213,17 +214,17 @@ impl ScanState {
     /// The level that has not seen the windows from one to the newest.
     fn level_before(&self, first: usize, now: usize, decay: f64) -> f64 {
         let back = (now + 1 - first).saturating_sub(DELAY);
-        let level = self.levels[now.saturating_sub(back) % MEMORY];
+        let level = self.levels[now.saturating_sub(back) % KEPT];
         level * decay.powi(back as i32)
     }
 
     fn sum(&self, number: usize, first: usize, now: usize, factor: f64) -> SpanSum {
-        let before = self.sums[first % MEMORY];
-        let after = self.sums[(now + 1) % MEMORY];
+        let before = self.sums[first % KEPT];
+        let after = self.sums[(now + 1) % KEPT];
         SpanSum {
             number,
             value: after.values - before.values,
-            habit: after.habits - before.habits,
+            reference: after.references - before.references,
             known: after.known - before.known,
             factor,
         }
@@ -235,11 +236,11 @@ impl ScanState {
         let Some(window) = now.checked_sub(DELAY) else {
             return;
         };
-        let observation = self.observations[window % MEMORY];
+        let observation = self.observations[window % KEPT];
         if !observation.is_known {
             return;
         }
-        if !self.stands_out[window % MEMORY] {
+        if !self.stands_out[window % KEPT] {
             self.quarantined = self.quarantined.saturating_sub(RECOVERY);
         } else if self.quarantined < MOST_QUARANTINED {
             self.quarantined += 1;
@@ -252,10 +253,10 @@ impl ScanState {
 /// Whether a long sum stands out and the recent windows do not support it.
 fn is_to_cut(statistic: &Statistic, judged: &Judged) -> bool {
     let mut long = judged[FIRST_CUT..].iter().flatten();
-    long.any(|(long, deviate)| {
-        deviate.abs() > CUT_DEVIATE
+    long.any(|(long, z_score)| {
+        z_score.abs() > CUT_Z
             && judged[RECENT].as_ref().is_some_and(|(recent, _)| {
-                let support = statistic.shift(recent) * deviate.signum();
+                let support = statistic.shift(recent) * z_score.signum();
                 support < CUT_SUPPORT * statistic.shift(long).abs()
             })
     })

@@ -1,9 +1,12 @@
-//! What scans find, and what they forget.
+//! Scans find what lasts, and forget what is over.
+
+use std::ops::Range;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::baseline::{Evidence, ProfileCache};
+use crate::features::SeriesFeatures;
 use crate::series::SeriesGrid;
 use crate::series::blocks::BlockLayout;
 use crate::series::time_zone::TimeZone;
@@ -49,8 +52,8 @@ fn layout() -> BlockLayout {
     BlockLayout::for_step(60_000_000, vec![1.0])
 }
 
-/// The deviates of the windows from one on, block by block.
-fn scan(values: &[f64], from: usize) -> Vec<Deviates> {
+/// The z-scores of the windows from one on, block by block.
+fn scan(values: &[f64], from: usize) -> Vec<ZScores> {
     let layout = layout();
     let grid = grid(0, values.to_vec());
     let features = SeriesFeatures::new(&layout, &grid, Some(TimeZone::UTC));
@@ -60,7 +63,7 @@ fn scan(values: &[f64], from: usize) -> Vec<Deviates> {
         let block = cache.of_block(&features, start as i64).unwrap();
         for window in 0..layout.block.min(values.len() - start) {
             match block.evidence(0, window) {
-                Some(Evidence::Scan(deviates)) => found.push(deviates),
+                Some(Evidence::Scan(z_scores)) => found.push(z_scores),
                 other => panic!("{other:?}"),
             }
         }
@@ -72,7 +75,7 @@ fn scan(values: &[f64], from: usize) -> Vec<Deviates> {
 fn chance_is_about_standard_normal() {
     let found = scan(&counts(10 * DAY, 1), 7 * DAY);
     let above = |limit: f64| {
-        let beyond = found.iter().filter(|deviates| deviates.largest[1] > limit);
+        let beyond = found.iter().filter(|z_scores| z_scores.largest[1] > limit);
         beyond.count() as f64 / found.len() as f64
     };
     // The largest of five that overlap: between one and five times the share of one.
@@ -96,7 +99,7 @@ fn an_outage_is_found_at_once_and_over_when_it_is_over() {
     assert!(!at(noon + 45).is_calm);
     // The sums of an hour still hold it, and are cut.
     assert!(at(noon + 46).largest[0] < 3.5, "{:?}", at(noon + 46));
-    assert!(at(noon + 46).lingering[0] > 5.0);
+    assert!(at(noon + 46).decayed_peaks[0] > 5.0);
 }
 
 #[test]
@@ -109,7 +112,7 @@ fn a_few_requests_more_are_found_after_a_while() {
     }
     let found = scan(&values, 8 * DAY);
     let within = &found[noon - 8 * DAY..noon + 60 - 8 * DAY];
-    let largest = within.iter().map(|deviates| deviates.largest[1]);
+    let largest = within.iter().map(|z_scores| z_scores.largest[1]);
     assert!(largest.fold(0.0, f64::max) > 6.0);
 }
 
@@ -123,7 +126,7 @@ fn a_lasting_change_becomes_usual() {
     let alarms = |minutes: Range<usize>| {
         let beyond = found[minutes]
             .iter()
-            .filter(|deviates| deviates.largest[1] > 5.0);
+            .filter(|z_scores| z_scores.largest[1] > 5.0);
         beyond.count()
     };
     // At night, 1.5 times little is little: it takes until morning.
@@ -150,7 +153,7 @@ fn restless_latency_is_judged_by_sums_of_logarithms() {
     values[5 * DAY + 300] = 1e9;
     let found = scan(&values, 5 * DAY);
     let largest = |minutes: Range<usize>| {
-        let sizes = found[minutes].iter().map(|deviates| deviates.largest[1]);
+        let sizes = found[minutes].iter().map(|z_scores| z_scores.largest[1]);
         sizes.fold(0.0, f64::max)
     };
     assert!(largest(0..590) < 4.5, "{}", largest(0..590));
@@ -159,7 +162,7 @@ fn restless_latency_is_judged_by_sums_of_logarithms() {
 }
 
 #[test]
-fn what_habit_moves_is_not_scanned() {
+fn a_seasonal_series_is_not_scanned() {
     let layout = layout();
     let smooth = |minute: usize| 500.0 + 300.0 * (minute as f64 / 200.0).sin();
     let grid = grid(0, (0..3 * DAY).map(smooth).collect());

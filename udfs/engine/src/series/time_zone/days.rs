@@ -1,4 +1,4 @@
-//! How far the clocks of regions are ahead, remembered by day.
+//! Offsets of regions from UTC, cached by day.
 //!
 //! Each window of a series asks for it a hundred times over, and it hardly ever changes within a
 //! day.

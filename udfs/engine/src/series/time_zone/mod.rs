@@ -41,12 +41,12 @@ enum Rules {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("no time zone `{name}` is known")]
 pub struct UnknownTimeZone {
-    /// What was given.
+    /// The name that was given.
     pub name: String,
 }
 
 impl UnknownTimeZone {
-    /// What the user can do about it.
+    /// The hint that goes with the message.
     #[must_use]
     pub fn hint(&self) -> String {
         let last = |name: &str| -> String {
@@ -145,7 +145,7 @@ impl TimeZone {
         self == Self::UTC
     }
 
-    /// What tells local times in this zone from those in others: the name, and for regions, whose
+    /// A text that differs between zones whose local times may differ: the name, and for regions, whose
     /// rules governments change, the version of the database.
     #[must_use]
     pub fn identity(self) -> String {
@@ -155,7 +155,7 @@ impl TimeZone {
         }
     }
 
-    /// How far local time is ahead of UTC at a time in microseconds since the epoch, in
+    /// The offset of local time from UTC at a time in microseconds since the epoch, in
     /// microseconds; negative where it is behind. 0 beyond the years that dates can have.
     #[must_use]
     pub fn offset_micros(self, micros: i64) -> i64 {
@@ -213,7 +213,7 @@ impl TimeZone {
         }
     }
 
-    /// How far local time is ahead of UTC at a grid index, in whole windows, rounded down.
+    /// The offset of local time from UTC at a grid index, in whole windows, rounded down.
     pub(crate) fn windows_ahead(self, index: i64, step_micros: i64) -> i64 {
         if self.is_utc() {
             return 0;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::collection::{KnownAnomaly, LabelledSeries};
+use super::series::{KnownAnomaly, LabelledSeries};
 use crate::calendar::labels::Label;
 use crate::explain::{Explain, first_backticked};
 use crate::training::dataset::{self, Series};
@@ -18,7 +18,7 @@ const MOST_WINDOWS_PER_ROW: usize = 100;
 
 /// Why windows and labels do not go together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum WarehouseError {
+pub enum LabelledWindowsError {
     /// No site has two windows.
     #[error("there are no windows to judge")]
     NoWindows,
@@ -66,7 +66,7 @@ pub enum WarehouseError {
     },
 }
 
-impl Explain for WarehouseError {
+impl Explain for LabelledWindowsError {
     fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::NoWindows => Some("build some with `anomalog windows`".into()),
@@ -98,13 +98,13 @@ pub fn label(
     windows: &[Series],
     labels: &[Label],
     since: i64,
-) -> Result<Vec<LabelledSeries>, WarehouseError> {
-    let step = dataset::step_of(windows).ok_or(WarehouseError::NoWindows)?;
+) -> Result<Vec<LabelledSeries>, LabelledWindowsError> {
+    let step = dataset::step_of(windows).ok_or(LabelledWindowsError::NoWindows)?;
     let sites: BTreeSet<&str> = windows.iter().map(|series| series.key.as_str()).collect();
     let mut by_site: BTreeMap<&str, Vec<&Label>> = BTreeMap::new();
     for (row, label) in labels.iter().enumerate() {
         if !sites.contains(label.site.as_str()) {
-            return Err(WarehouseError::UnknownSite {
+            return Err(LabelledWindowsError::UnknownSite {
                 row: row + 1,
                 site: label.site.clone(),
                 found: sites.iter().map(|site| (*site).to_owned()).collect(),
@@ -116,10 +116,10 @@ pub fn label(
     let (first, last) = times()
         .min()
         .zip(times().max())
-        .ok_or(WarehouseError::NoWindows)?;
+        .ok_or(LabelledWindowsError::NoWindows)?;
     let (first, last) = (*first, *last);
     if since <= first || since > last {
-        return Err(WarehouseError::NoRange {
+        return Err(LabelledWindowsError::NoRange {
             first: rfc_3339(first),
             last: rfc_3339(last),
             since: rfc_3339(since),
@@ -139,7 +139,7 @@ pub fn label(
     }
     let is_judged = |series: &LabelledSeries| series.labels[series.train_points..].contains(&true);
     if !all.iter().any(is_judged) {
-        return Err(WarehouseError::NoLabels {
+        return Err(LabelledWindowsError::NoLabels {
             labels: labels.len(),
             since: rfc_3339(since),
             last: rfc_3339(last),
@@ -155,7 +155,7 @@ fn one(
     labels: &[&Label],
     since: i64,
     step: i64,
-) -> Result<LabelledSeries, WarehouseError> {
+) -> Result<LabelledSeries, LabelledWindowsError> {
     let slots = slots(series, step)?;
     let first = series.window_start.first().copied().unwrap_or_default();
     let windows = slots.last().map_or(0, |last| last + 1);
@@ -198,7 +198,7 @@ fn one(
 }
 
 /// The place of each row, the first being 0.
-fn slots(series: &Series, step: i64) -> Result<Vec<usize>, WarehouseError> {
+fn slots(series: &Series, step: i64) -> Result<Vec<usize>, LabelledWindowsError> {
     let first = series.window_start.first().copied().unwrap_or_default();
     let most = MOST_WINDOWS_PER_ROW * series.window_start.len();
     let mut slots: Vec<usize> = Vec::with_capacity(series.window_start.len());
@@ -207,7 +207,7 @@ fn slots(series: &Series, step: i64) -> Result<Vec<usize>, WarehouseError> {
         let slot = (distance / step) as usize;
         let is_next = slots.last().is_none_or(|last| slot > *last);
         if distance % step != 0 || !is_next || slot > most {
-            return Err(WarehouseError::OtherStep {
+            return Err(LabelledWindowsError::OtherStep {
                 site: series.key.clone(),
                 time: rfc_3339(*time),
                 step_seconds: step / 1_000_000,

@@ -1,15 +1,15 @@
-//! The habit of the time of day.
+//! The seasonal profile: the mean of a series at each time of day.
 //!
 //! For each slot of the day the mean over days without the extreme ones, smoothed over its
 //! neighbours and drawn to the mean of all slots as if some windows of it had been seen as well.
 //! Between the middles of slots it is interpolated.
 //!
-//! What the history says of its own windows is asked of the other days: a table that has seen the
+//! The means of the windows of the history are those of the other days: a profile that has seen the
 //! value it predicts is too good, and the spread learned from it too small.
 
 use serde::{Deserialize, Serialize};
 
-use super::ScanHistory;
+use super::history::ScanHistory;
 use crate::baseline::clock::Clock;
 
 /// Share of the days that count as extreme on each side.
@@ -17,21 +17,21 @@ const TRIMMED: f64 = 0.2;
 /// Fewest days of which any are extreme.
 const FEWEST_TRIMMED: usize = 3;
 
-/// How values become means and means become habits.
+/// The settings by which values become a profile.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Recipe {
     /// Values are clipped to this range, so that one does not fill a slot.
     pub(super) clip: (f64, f64),
     /// Whether extreme days are left out: not of rare counts, whose median is 0.
     pub(super) trims: bool,
-    /// How many windows of the overall mean each slot has seen as well, given that mean.
+    /// The number of windows of the overall mean that each slot has seen as well, given that mean.
     pub(super) prior_windows: fn(f64) -> f64,
     /// The smallest sum that an overall mean is made of.
     pub(super) least_sum: f64,
     pub(super) interpolates: Interpolated,
 }
 
-/// What is interpolated between the middles of slots.
+/// The quantity that is interpolated between the middles of slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Interpolated {
     /// The means.
@@ -56,38 +56,38 @@ impl Interpolated {
     }
 }
 
-/// What a series does at each time of day.
+/// The mean of a series at each time of day.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct TimeTable {
+pub(super) struct SeasonalProfile {
     places: Vec<f64>,
     interpolates: Interpolated,
 }
 
-impl TimeTable {
-    /// The table of a history, and the habit of each of its windows by the other days; `None`
+impl SeasonalProfile {
+    /// The profile of a history, and the mean of each of its windows by the other days; `None`
     /// where nothing is known.
     pub(super) fn learn(history: &ScanHistory<'_>, recipe: Recipe) -> Option<(Self, Vec<f64>)> {
         let days = DaySlots::sum(history, recipe.clip);
-        let table = days.table(None, recipe)?;
+        let profile = days.profile(None, recipe)?;
         let clock = history.clock;
         let of_history = Days::of(history);
-        let mut habits = Vec::with_capacity(history.values.len());
+        let mut seasonal_means = Vec::with_capacity(history.values.len());
         let mut of_day = (None, None);
         for index in history.range.clone() {
             let day = of_history.day(index);
             if of_day.0 != Some(day) {
                 let left_out = (days.days > 1).then_some(day);
-                let of_others = left_out.and_then(|day| days.table(Some(day), recipe));
+                let of_others = left_out.and_then(|day| days.profile(Some(day), recipe));
                 of_day = (Some(day), of_others);
             }
-            let of_others = of_day.1.as_ref().unwrap_or(&table);
-            habits.push(of_others.habit(clock, index));
+            let of_others = of_day.1.as_ref().unwrap_or(&profile);
+            seasonal_means.push(of_others.mean(clock, index));
         }
-        Some((table, habits))
+        Some((profile, seasonal_means))
     }
 
-    /// The habit at a grid index.
-    pub(super) fn habit(&self, clock: Clock, index: i64) -> f64 {
+    /// The mean at the time of day of a grid index.
+    pub(super) fn mean(&self, clock: Clock, index: i64) -> f64 {
         let (before, after, weight) = clock.between(index, self.places.len());
         let place = self.places[before] * (1.0 - weight) + self.places[after] * weight;
         self.interpolates.mean_of(place)
@@ -170,7 +170,7 @@ impl DaySlots {
         Self { slots, days }
     }
 
-    fn table(&self, left_out: Option<usize>, recipe: Recipe) -> Option<TimeTable> {
+    fn profile(&self, left_out: Option<usize>, recipe: Recipe) -> Option<SeasonalProfile> {
         let cells: Vec<Cell> = (self.slots.iter())
             .map(|days| without_extremes(days, left_out, recipe.trims))
             .collect();
@@ -191,7 +191,7 @@ impl DaySlots {
         };
         let places: Vec<f64> = (0..count).map(smoothed).collect();
         let is_usable = places.iter().all(|place| place.is_finite());
-        is_usable.then_some(TimeTable {
+        is_usable.then_some(SeasonalProfile {
             places,
             interpolates: recipe.interpolates,
         })
@@ -233,7 +233,7 @@ mod tests {
         }
     }
 
-    fn learn(values: &[f64]) -> (TimeTable, Vec<f64>, Clock) {
+    fn learn(values: &[f64]) -> (SeasonalProfile, Vec<f64>, Clock) {
         let clock = Clock::new(
             &BlockLayout::for_step(MINUTE, vec![1.0]),
             Some(TimeZone::UTC),
@@ -244,8 +244,8 @@ mod tests {
             values,
             clock,
         };
-        let (table, habits) = TimeTable::learn(&history, recipe()).unwrap();
-        (table, habits, clock)
+        let (profile, seasonal_means) = SeasonalProfile::learn(&history, recipe()).unwrap();
+        (profile, seasonal_means, clock)
     }
 
     /// Days of 100 a minute by day and 10 by night.
@@ -257,27 +257,27 @@ mod tests {
 
     #[test]
     fn night_and_day_have_their_rates() {
-        let (table, habits, clock) = learn(&days(10));
-        assert!((table.habit(clock, 300) - 10.0).abs() < 0.2);
-        assert!((table.habit(clock, 1_000) - 100.0).abs() < 2.0);
-        assert!((habits[300] / 10.0 - 1.0).abs() < 0.02);
+        let (profile, seasonal_means, clock) = learn(&days(10));
+        assert!((profile.mean(clock, 300) - 10.0).abs() < 0.2);
+        assert!((profile.mean(clock, 1_000) - 100.0).abs() < 2.0);
+        assert!((seasonal_means[300] / 10.0 - 1.0).abs() < 0.02);
     }
 
     #[test]
-    fn one_extreme_day_changes_no_habit() {
+    fn one_extreme_day_changes_no_seasonal_mean() {
         let mut values = days(10);
         values[3 * 1_440..4 * 1_440].fill(0.0);
         values[5 * 1_440..6 * 1_440].fill(5_000.0);
-        let (table, habits, clock) = learn(&values);
-        assert!((table.habit(clock, 1_000) - 100.0).abs() < 2.0);
-        assert!((habits[3 * 1_440 + 1_000] - 100.0).abs() < 2.0);
+        let (profile, seasonal_means, clock) = learn(&values);
+        assert!((profile.mean(clock, 1_000) - 100.0).abs() < 2.0);
+        assert!((seasonal_means[3 * 1_440 + 1_000] - 100.0).abs() < 2.0);
     }
 
     #[test]
     fn a_window_does_not_predict_itself() {
         let mut values = days(3);
         values[1_440..2_880].fill(40.0);
-        let (_, habits, _) = learn(&values);
-        assert!((habits[1_440 + 300] - 10.0).abs() < 0.3);
+        let (_, seasonal_means, _) = learn(&values);
+        assert!((seasonal_means[1_440 + 300] - 10.0).abs() < 0.3);
     }
 }

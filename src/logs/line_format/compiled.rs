@@ -1,0 +1,84 @@
+//! A compiled format.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::field::{Field, Span};
+
+/// A format of lines, compiled.
+///
+/// ```
+/// use anomalog::logs::LineFormat;
+///
+/// let format: LineFormat = r#"$remote_addr [$time_local] "$request" $status $request_time"#.parse()?;
+/// assert_eq!(format.to_string(), r#"$remote_addr [$time_local] "$request" $status $request_time"#);
+/// assert!("$remote_addr $request_time".parse::<LineFormat>().is_err(), "it has no time");
+/// # Ok::<(), anomalog::logs::FormatError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct LineFormat {
+    /// What it was compiled from.
+    pub(super) source: Arc<str>,
+    /// Its name, if it is a known one.
+    pub(super) name: Option<&'static str>,
+    pub(super) escape: Escape,
+    /// Text before the first field.
+    pub(super) lead: Box<str>,
+    pub(super) steps: Box<[Step]>,
+    /// Whether the target of a request is a whole URL, whose host is the site.
+    pub(super) has_urls: bool,
+    /// Whether the peer's address is among the fields.
+    pub(super) has_peer: bool,
+    /// Whether a list of forwarded addresses stands before the time: it is there in place of the
+    /// client.
+    pub(super) is_forwarded_first: bool,
+}
+
+/// A field and the text behind it.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub(super) field: Field,
+    /// What follows the field; nothing behind the last one.
+    pub(super) end: Box<str>,
+    /// What the field behind `end` begins with, where that helps to find the end of this one.
+    pub(super) next: Option<Span>,
+}
+
+/// How a server escapes the text of fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Escape {
+    /// Quotes and backslashes by a backslash, or as `\xHH`, which stays.
+    #[default]
+    Default,
+    /// As in JSON.
+    Json,
+    /// Not at all.
+    None,
+}
+
+impl LineFormat {
+    /// The name of a known format, or the text of a said one.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.unwrap_or(&self.source)
+    }
+
+    /// The fields that are read, with the columns that they fill and the units they are in.
+    pub(in crate::logs) fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.steps.iter().map(|step| &step.field)
+    }
+}
+
+impl PartialEq for LineFormat {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source && self.name == other.name
+    }
+}
+
+impl Eq for LineFormat {}
+
+impl fmt::Display for LineFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

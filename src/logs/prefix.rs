@@ -1,0 +1,266 @@
+//! What collectors write in front of the lines of a log.
+//!
+//! | collector | example |
+//! |---|---|
+//! | syslog (RFC 3164) | `<190>Mar  4 10:00:00 web1 nginx[7]: ` |
+//! | syslog (RFC 5424) | `<190>1 2024-03-04T10:00:00.326Z web1 nginx 7 access - ` |
+//! | rsyslog, journald | `2024-03-04T10:00:00.326492+00:00 web1 nginx[7]: ` |
+//! | Kubernetes (CRI) | `2024-03-04T10:00:00.326492123Z stdout F ` |
+//! | Docker, `docker logs -t` | `2024-03-04T10:00:00.326492123Z ` |
+//! | Docker Compose | `web-1  \| ` |
+//! | `kubectl logs --prefix` | `[pod/web-7d9/nginx] ` |
+//! | Python's `logging` | `INFO:werkzeug:` |
+//! | programs that date their output | `2024/03/04 10:00:00 ` |
+
+use super::timestamp;
+
+/// Months as syslog writes them.
+const MONTHS: [&str; 12] = [
+    "Jan ", "Feb ", "Mar ", "Apr ", "May ", "Jun ", "Jul ", "Aug ", "Sep ", "Oct ", "Nov ", "Dec ",
+];
+
+/// How many prefixes one line may have: of Docker Compose, then of syslog, say.
+const NESTED: usize = 3;
+
+/// The line behind what collectors wrote in front of it; nothing if they wrote nothing.
+pub(super) fn strip(line: &str) -> Option<&str> {
+    let mut rest = line;
+    for _ in 0..NESTED {
+        match strip_one(rest) {
+            Some(behind) => rest = behind,
+            None => break,
+        }
+    }
+    (rest.len() < line.len()).then_some(rest)
+}
+
+fn strip_one(line: &str) -> Option<&str> {
+    let line = without_colours(line);
+    match line.as_bytes() {
+        [b'<', ..] => {
+            priority(line).map(|rest| version(rest).or_else(|| dated(rest)).unwrap_or(rest))
+        }
+        [b'0'..=b'9', ..] => dated(line).or_else(|| compose(line)),
+        [b'[', ..] => bracketed(line),
+        [b'A'..=b'Z', ..] => dated(line)
+            .or_else(|| level(line))
+            .or_else(|| compose(line)),
+        _ => compose(line),
+    }
+}
+
+/// Behind escape sequences for colours.
+fn without_colours(mut line: &str) -> &str {
+    while let Some(inner) = line.strip_prefix("\x1b[") {
+        match inner.find('m') {
+            Some(end)
+                if inner[..end]
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || b == b';') =>
+            {
+                line = &inner[end + 1..];
+            }
+            _ => break,
+        }
+    }
+    line
+}
+
+/// Behind `<190>`.
+fn priority(line: &str) -> Option<&str> {
+    let (number, rest) = line.strip_prefix('<')?.split_once('>')?;
+    let is_number = matches!(number.len(), 1..=3) && number.bytes().all(|b| b.is_ascii_digit());
+    is_number.then_some(rest)
+}
+
+/// Behind the header of RFC 5424, which begins with its version.
+fn version(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("1 ")?;
+    // Time, host, program, process, message.
+    let mut rest = rest;
+    for _ in 0..5 {
+        rest = rest.split_once(' ')?.1;
+    }
+    let mut rest = match rest.strip_prefix('-') {
+        Some(rest) => rest,
+        None => structured_data(rest)?,
+    };
+    rest = rest.trim_start_matches(' ');
+    Some(rest.strip_prefix('\u{feff}').unwrap_or(rest))
+}
+
+/// Behind `[id name="value"][…]`.
+fn structured_data(mut text: &str) -> Option<&str> {
+    while text.starts_with('[') {
+        let mut is_quoted = false;
+        let mut is_escaped = false;
+        let end = text.char_indices().find_map(|(at, c)| {
+            let closes = c == ']' && !is_quoted;
+            match c {
+                _ if is_escaped => is_escaped = false,
+                '\\' => is_escaped = true,
+                '"' => is_quoted = !is_quoted,
+                _ => {}
+            }
+            closes.then_some(at)
+        })?;
+        text = &text[end + 1..];
+    }
+    text.starts_with(' ').then_some(text)
+}
+
+/// Behind a date and time, and the host and program of syslog if they follow.
+fn dated(line: &str) -> Option<&str> {
+    let (rest, is_syslog) = behind_time(line)?;
+    if let Some(behind) = stream(rest) {
+        return Some(behind);
+    }
+    match tag(rest) {
+        Some(behind) => Some(behind),
+        None if is_syslog => None,
+        None => Some(rest),
+    }
+}
+
+/// Behind a time at the start, and whether it is in the form of RFC 3164.
+fn behind_time(line: &str) -> Option<(&str, bool)> {
+    if MONTHS.iter().any(|month| line.starts_with(month)) {
+        // `Mar  4 10:00:00`, with a fraction or a year behind it.
+        let rest = line[4..].trim_start_matches(' ');
+        let (day, rest) = rest.split_once(' ')?;
+        let (mut time, mut rest) = rest.split_once(' ')?;
+        if time.len() == 4 && time.bytes().all(|b| b.is_ascii_digit()) {
+            (time, rest) = rest.split_once(' ')?;
+        }
+        timestamp::time_of_day(time.trim_end_matches(':'))?;
+        let is_day = matches!(day.len(), 1 | 2) && day.bytes().all(|b| b.is_ascii_digit());
+        return is_day.then_some((rest, true));
+    }
+    let bytes = line.as_bytes();
+    let is_date = bytes.len() > 10
+        && matches!(bytes[4], b'-' | b'/')
+        && bytes[..4].iter().all(u8::is_ascii_digit);
+    if !is_date {
+        return None;
+    }
+    let (first, rest) = line.split_once([' ', '\t'])?;
+    if first.len() > 10 {
+        timestamp::read(first)?;
+        return Some((rest, false));
+    }
+    timestamp::read(first)?;
+    let (time, rest) = rest.split_once([' ', '\t'])?;
+    timestamp::time_of_day(time)?;
+    Some((rest, false))
+}
+
+/// Behind `stdout F `, as the container runtime interface of Kubernetes has it.
+fn stream(line: &str) -> Option<&str> {
+    let rest = line
+        .strip_prefix("stdout ")
+        .or_else(|| line.strip_prefix("stderr "))?;
+    rest.strip_prefix("F ").or_else(|| rest.strip_prefix("P "))
+}
+
+/// Behind `web1 nginx[7]: `, or `web1 nginx: `.
+fn tag(line: &str) -> Option<&str> {
+    let (host, rest) = line.split_once(' ')?;
+    let (program, rest) = rest.split_once(' ')?;
+    let program = program.strip_suffix(':')?;
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word.bytes().all(|b| {
+                b.is_ascii_alphanumeric()
+                    || matches!(
+                        b,
+                        b'.' | b'-' | b'_' | b'/' | b'[' | b']' | b'(' | b')' | b':' | b'@'
+                    )
+            })
+    };
+    (is_word(host) && is_word(program)).then_some(rest)
+}
+
+/// Behind `web-1  | `.
+fn compose(line: &str) -> Option<&str> {
+    let (name, rest) = line.split_once('|')?;
+    let service = name.strip_suffix(' ')?.trim_end_matches(' ');
+    let is_service = !service.is_empty()
+        && service
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    let rest = without_colours(rest);
+    is_service.then(|| rest.strip_prefix(' ').unwrap_or(rest))
+}
+
+/// Behind `[pod/web-7d9/nginx] `.
+fn bracketed(line: &str) -> Option<&str> {
+    let (name, rest) = line.strip_prefix("[pod/")?.split_once("] ")?;
+    (!name.contains(' ')).then_some(rest)
+}
+
+/// Behind `INFO:werkzeug:`.
+fn level(line: &str) -> Option<&str> {
+    let (level, rest) = line.split_once(':')?;
+    if !matches!(level, "DEBUG" | "INFO" | "WARNING" | "ERROR") {
+        return None;
+    }
+    let (name, rest) = rest.split_once(':')?;
+    let is_name = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    is_name.then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LINE: &str = "203.0.113.7 - - [04/Mar/2024:10:00:00 +0000] \"GET / HTTP/1.1\" 200 512";
+
+    #[test]
+    fn prefixes_of_collectors_are_taken_off() {
+        for prefix in [
+            "Mar  4 10:00:00 web1 nginx: ",
+            "Mar 14 10:00:00 web1 nginx[312]: ",
+            "Mar  4 2024 10:00:00 web1 nginx: ",
+            "Mar  4 10:00:00.123456 web1.example.com nginx[3]: ",
+            "<190>Mar  4 10:00:00 web1 nginx: ",
+            "<190>1 2024-03-04T10:00:00.326Z web1 nginx 7 access - ",
+            "<190>1 2024-03-04T10:00:00.326Z web1 nginx - - [a@1 b=\"c \\\"] d\"][e] \u{feff}",
+            "2024-03-04T10:00:00.326492+00:00 web1 nginx: ",
+            "2024-03-04T10:00:00+0000 web1 nginx[7]: ",
+            "2024-03-04T10:00:00.326492123Z stdout F ",
+            "2024-03-04T10:00:00.326492123Z ",
+            "web_1  | ",
+            "web-1  | 2024-03-04T10:00:00.326492123Z ",
+            "\x1b[36mweb_1  |\x1b[0m ",
+            "[pod/web-7d9/nginx] ",
+            "INFO:werkzeug:",
+            "2024/03/04 10:00:00 ",
+            "2024-03-04 10:00:00,123 ",
+        ] {
+            let line = format!("{prefix}{LINE}");
+            assert_eq!(strip(&line), Some(LINE), "{prefix}");
+        }
+        for line in [
+            LINE,
+            "www.example.com 203.0.113.7 - - [04/Mar/2024:10:00:00 +0000]",
+            "203.0.113.7 - a|b [04/Mar/2024:10:00:00 +0000] \"GET /a|b HTTP/1.1\" 200 512",
+            "{\"a\":\"b | c\"}",
+        ] {
+            assert_eq!(strip(line), None, "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_makes_it_panic(line in "\\PC*|[<>0-9A-Za-z:|\\[\\] -]*") {
+            if let Some(rest) = strip(&line) {
+                prop_assert!(line.ends_with(rest));
+            }
+        }
+    }
+}

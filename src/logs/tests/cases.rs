@@ -1,0 +1,437 @@
+//! Logs as servers, proxies and collectors write them, after public reports: each line stands for a
+//! kind of fault that other readers have had, or this one.
+
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{Float64Type, Int32Type, Int64Type};
+
+use super::Place;
+use crate::logs::{FileSummary, IngestOptions, LogFormat, TrustedProxies};
+use crate::schema::Table;
+
+const TIME: &str = "[04/Mar/2024:10:00:00 +0000]";
+
+/// What a log is read as.
+struct ReadLog {
+    rows: Vec<String>,
+    summary: FileSummary,
+}
+
+/// Reads a log of this name.
+fn read(name: &str, text: &str, options: &IngestOptions) -> ReadLog {
+    let place = Place::new();
+    let path = place.write(name, text);
+    let mut read = place
+        .ingest_with(&path, options)
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    let summary = read.files.swap_remove(0);
+    let rows = if summary.rows == 0 {
+        Vec::new()
+    } else {
+        shown(&place.table(Table::AccessLogs))
+    };
+    ReadLog { rows, summary }
+}
+
+/// Rows as `site client METHOD path?query status bytes latency referer agent`.
+fn shown(rows: &RecordBatch) -> Vec<String> {
+    let text = |name: &str, row: usize| {
+        let column = rows.column_by_name(name).unwrap();
+        let column =
+            datafusion::arrow::compute::cast(column, &datafusion::arrow::datatypes::DataType::Utf8)
+                .unwrap();
+        let column = column.as_string::<i32>();
+        (!column.is_null_at(row)).then(|| column.value(row).to_owned())
+    };
+    (0..rows.num_rows())
+        .map(|row| {
+            let or_null = |value: Option<String>| value.unwrap_or_else(|| "NULL".to_owned());
+            let status = rows
+                .column_by_name("status")
+                .unwrap()
+                .as_primitive::<Int32Type>()
+                .value(row);
+            let bytes = rows
+                .column_by_name("bytes")
+                .unwrap()
+                .as_primitive::<Int64Type>();
+            let bytes = bytes.is_valid_at(row).then(|| bytes.value(row).to_string());
+            let latency = rows
+                .column_by_name("latency_ms")
+                .unwrap()
+                .as_primitive::<Float64Type>();
+            let latency = latency
+                .is_valid_at(row)
+                .then(|| latency.value(row).to_string());
+            format!(
+                "{} {} {} {}?{} {status} {} {} {} {}",
+                or_null(text("site", row)),
+                or_null(text("client_ip", row)),
+                or_null(text("method", row)),
+                or_null(text("path", row)),
+                or_null(text("query", row)),
+                or_null(bytes),
+                or_null(latency),
+                or_null(text("referer", row)),
+                or_null(text("user_agent", row)),
+            )
+        })
+        .collect()
+}
+
+/// Validity of a row.
+trait ValidAt {
+    fn is_null_at(&self, row: usize) -> bool;
+    fn is_valid_at(&self, row: usize) -> bool {
+        !self.is_null_at(row)
+    }
+}
+
+impl<A: datafusion::arrow::array::Array> ValidAt for A {
+    fn is_null_at(&self, row: usize) -> bool {
+        self.is_null(row)
+    }
+}
+
+/// What one line of a log is read as.
+fn row(line: &str) -> String {
+    row_with(line, &IngestOptions::default())
+}
+
+fn row_with(line: &str, options: &IngestOptions) -> String {
+    let read = read("file.log", &format!("{line}\n"), options);
+    match &read.rows[..] {
+        [row] => row.clone(),
+        _ => panic!("{line}: {:?}", read.summary),
+    }
+}
+
+fn said(format: &str) -> IngestOptions {
+    let format: LogFormat = format.parse().unwrap();
+    IngestOptions {
+        format: format.of_lines(None),
+        ..IngestOptions::default()
+    }
+}
+
+const PLAIN: &str = "file 203.0.113.7 GET /? 200 512 NULL NULL curl/8";
+
+#[test]
+fn what_collectors_write_in_front_is_taken_off() {
+    let line = format!("203.0.113.7 - - {TIME} \"GET / HTTP/1.1\" 200 512 \"-\" \"curl/8\"");
+    for prefix in [
+        "2024-03-04T10:00:00.326492+00:00 web1 nginx: ",
+        "Mar  4 10:00:00 web1 nginx: ",
+        "<190>Mar 14 10:00:00 web1 nginx[7]: ",
+        "<190>1 2024-03-04T10:00:00Z web1 nginx 7 - - ",
+        "web_1  | ",
+        "2024-03-04T10:00:00.326492123Z stdout F ",
+        "[pod/web/nginx] ",
+        "2024/03/04 10:00:00 ",
+    ] {
+        assert_eq!(row(&format!("{prefix}{line}")), PLAIN, "{prefix}");
+    }
+    let quoted = line.replace('"', "\\\"");
+    for record in [
+        format!(
+            "{{\"log\":\"{quoted}\\n\",\"stream\":\"stdout\",\"time\":\"2024-03-04T10:00:01Z\"}}"
+        ),
+        format!("{{\"textPayload\":\"{quoted}\",\"timestamp\":\"2024-03-04T10:00:01Z\"}}"),
+        format!(
+            "{{\"@timestamp\":\"2024-03-04T10:00:01Z\",\"message\":\"{quoted}\",\"host\":{{\"name\":\"a\"}}}}"
+        ),
+        format!("{{\"MESSAGE\":\"Mar  4 10:00:00 web1 nginx: {quoted}\"}}"),
+    ] {
+        assert_eq!(row(&record), PLAIN, "{record}");
+    }
+    assert_eq!(
+        row(&format!("2024/03/04 10:00:00 www.example.com {line}")),
+        PLAIN.replace("file", "www.example.com")
+    );
+    // A line without what most lines have.
+    let mixed = format!("Mar  4 10:00:00 web1 nginx: {line}\n{line}\n");
+    assert_eq!(
+        read("file.log", &mixed, &IngestOptions::default()).rows,
+        [PLAIN, PLAIN]
+    );
+}
+
+#[test]
+fn the_client_is_who_sent_the_request() {
+    let rest = format!("{TIME} \"GET / HTTP/1.1\" 200 512 \"-\" \"curl/8\"");
+    for (before, site, client) in [
+        ("\"203.0.113.7\" 10.0.0.2 - -", "file", "203.0.113.7"),
+        ("\"-\" 10.0.0.2 - -", "file", "10.0.0.2"),
+        (
+            "\"192.0.2.66, 203.0.113.7\" 10.0.0.2 - -",
+            "file",
+            "203.0.113.7",
+        ),
+        (
+            "www.example.com 203.0.113.7, 10.0.0.1 - -",
+            "www.example.com",
+            "203.0.113.7",
+        ),
+        (
+            "192.0.2.66, 203.0.113.7, 10.0.0.1 - -",
+            "file",
+            "203.0.113.7",
+        ),
+        (
+            "www.example.com client7.example.net - -",
+            "www.example.com",
+            "client7.example.net",
+        ),
+        ("203.0.113.7:42918 - -", "file", "203.0.113.7"),
+        ("203.0.113.7:42919 - frank", "file", "203.0.113.7"),
+        ("[2001:db8::7]:443 - -", "file", "2001:db8::7"),
+        (
+            "www.example.com fe80::1%eth0 - -",
+            "www.example.com",
+            "fe80::1%eth0",
+        ),
+        (
+            "www.example.com:443 203.0.113.7 - -",
+            "www.example.com",
+            "203.0.113.7",
+        ),
+        ("- 203.0.113.7 - -", "file", "203.0.113.7"),
+        ("203.0.113.7 - frank doe", "file", "203.0.113.7"),
+    ] {
+        let expected = format!("{site} {client} GET /? 200 512 NULL NULL curl/8");
+        assert_eq!(row(&format!("{before} {rest}")), expected, "{before}");
+    }
+}
+
+#[test]
+fn proxies_are_believed_as_far_as_they_are_trusted() {
+    let line = format!(
+        "10.0.0.2 - - {TIME} \"GET / HTTP/1.1\" 200 512 \"-\" \"curl/8\" \"192.0.2.66, 203.0.113.7\"\n"
+    );
+    let trusting = |networks: &[&str]| IngestOptions {
+        trusted_proxies: TrustedProxies::of(networks.iter().map(|text| text.parse().unwrap())),
+        ..IngestOptions::default()
+    };
+    for (options, client) in [
+        (IngestOptions::default(), "10.0.0.2"),
+        (trusting(&["10.0.0.0/8"]), "203.0.113.7"),
+        (trusting(&["172.16.0.0/12"]), "10.0.0.2"),
+    ] {
+        let said = IngestOptions {
+            format: said("main").format,
+            ..options.clone()
+        };
+        let expected = PLAIN.replace("203.0.113.7", client);
+        assert_eq!(row_with(&line, &options), expected);
+        assert_eq!(row_with(&line, &said), expected);
+    }
+    let many = read("file.log", &line.repeat(30), &IngestOptions::default());
+    assert!(
+        many.summary
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("--trusted-proxies")),
+        "{:?}",
+        many.summary.warnings
+    );
+    let trusted = read("file.log", &line.repeat(30), &trusting(&["10.0.0.0/8"]));
+    assert_eq!(trusted.summary.warnings, [""; 0]);
+}
+
+#[test]
+fn numbers_and_words_behind_the_agent_are_read_where_one_reading_is_left() {
+    let start = format!("203.0.113.7 - - {TIME} \"GET / HTTP/1.1\" 200 512 \"-\" \"curl/8\"");
+    for (after, latency) in [
+        (" 700001 \"web\" \"http://10.0.0.5:80\" 12ms", "12"),
+        (" 412 3791", "NULL"),
+        (" \"2.75\"", "NULL"),
+        (" 1709546400.280 0.151", "151"),
+        (" \"0.010\" \"1.250\"", "1250"),
+        (" 12", "NULL"),
+        (" 2/2126669", "2126.669"),
+        (" 50535", "NULL"),
+        (" HIT", "NULL"),
+        (" \"web@docker\"", "NULL"),
+    ] {
+        let expected = format!("file 203.0.113.7 GET /? 200 512 {latency} NULL curl/8");
+        assert_eq!(row(&format!("{start}{after}")), expected, "{after}");
+    }
+    let clf = format!(
+        "203.0.113.7 - - {TIME} \"GET /x HTTP/1.1\" 200 480 \"\" \"\" 50535 265 \"fe~\" \"be\" \"srv1\" 0 0 0 191 191 ---- 45 45 3 1 0 0 0 \"\" \"\""
+    );
+    assert_eq!(row(&clf), "file 203.0.113.7 GET /x? 200 480 191 NULL NULL");
+    // What is not read is said, and how to say what it is.
+    let unread = read(
+        "file.log",
+        &format!("{start} 412 3791\n"),
+        &IngestOptions::default(),
+    );
+    let reading = unread.summary.reading.unwrap();
+    assert_eq!(reading.unread.len(), 2);
+    assert!(reading.to_string().contains("`412`"), "{reading}");
+    let paste = reading.said_as.unwrap();
+    assert!(
+        paste.ends_with("\"$http_user_agent\" $field_3 $field_4"),
+        "{paste}"
+    );
+    let paste = paste.replace("$field_4", "$latency_us");
+    assert_eq!(
+        row_with(&format!("{start} 412 3791"), &said(&paste)),
+        "file 203.0.113.7 GET /? 200 512 3.791 NULL curl/8"
+    );
+}
+
+#[test]
+fn whole_seconds_and_microseconds_agree_over_many_lines() {
+    let line = |seconds: u64, micros: u64| {
+        format!(
+            "203.0.113.7 - - {TIME} \"GET / HTTP/1.1\" 200 512 \"-\" \"curl/8\" {seconds} {micros}\n"
+        )
+    };
+    let text: String = (0..12).map(|n| line(n / 6, n * 170_000)).collect();
+    let rows = read("file.log", &text, &IngestOptions::default()).rows;
+    assert!(rows[3].contains(" 510 NULL curl/8"), "{}", rows[3]);
+    // Without a second, nothing says that they do.
+    let text: String = (0..12).map(|n| line(0, n * 17_000)).collect();
+    let rows = read("file.log", &text, &IngestOptions::default()).rows;
+    assert!(rows[3].contains(" NULL NULL curl/8"), "{}", rows[3]);
+}
+
+#[test]
+fn fields_stand_where_servers_put_them() {
+    let start = "203.0.113.7 - -";
+    for (line, expected) in [
+        (
+            format!(
+                "{start} {TIME} \"GET / HTTP/1.1\" 200 512 0.042 \"https://www.example.org/\" \"curl/8\""
+            ),
+            "file 203.0.113.7 GET /? 200 512 42 https://www.example.org/ curl/8",
+        ),
+        (
+            format!(
+                "{start} {TIME} \"GET / HTTP/1.1\" 200 512 \"-\" \"www.example.com\" \"curl/8\""
+            ),
+            "www.example.com 203.0.113.7 GET /? 200 512 NULL NULL curl/8",
+        ),
+        (
+            format!(
+                "{start} {TIME} \"www.example.com\" \"GET /a HTTP/1.1\" 200 512 \"-\" \"curl/8\" 0.038"
+            ),
+            "www.example.com 203.0.113.7 GET /a? 200 512 38 NULL curl/8",
+        ),
+        (
+            format!("{start} [04/Mar/2024 10:00:00] \"GET / HTTP/1.1\" 200 -"),
+            "file 203.0.113.7 GET /? 200 NULL NULL NULL NULL",
+        ),
+        (
+            format!("{start} {TIME} \"GET / HTTP/1.1\" 200"),
+            "file 203.0.113.7 GET /? 200 NULL NULL NULL NULL",
+        ),
+        (
+            format!("{start} {TIME} 18598 \"GET / HTTP/1.1\" 200 512 \"-\" \"curl/8\""),
+            PLAIN,
+        ),
+        (
+            format!("{start} {TIME} HIT \"GET / HTTP/1.1\" 200 512 \"-\" \"curl/8\""),
+            PLAIN,
+        ),
+        (
+            format!("203.0.113.7\t-\t-\t{TIME}\t\"GET / HTTP/1.1\"\t200\t512\t\"-\"\t\"curl/8\""),
+            PLAIN,
+        ),
+        (
+            format!(
+                "{start} {TIME} \"GET / HTTP/1.1\" 200 512 \"curl/8\" \"https://www.example.org/\""
+            ),
+            "file 203.0.113.7 GET /? 200 512 NULL https://www.example.org/ curl/8",
+        ),
+    ] {
+        assert_eq!(row(&line), expected, "{line}");
+    }
+}
+
+#[test]
+fn json_says_units_by_its_software() {
+    for (line, expected) in [
+        (
+            r#"{"ClientAddr":"203.0.113.7:4711","ClientHost":"203.0.113.7","DownstreamContentSize":19,"DownstreamStatus":200,"Duration":2155389,"RequestHost":"www.example.com","RequestMethod":"GET","RequestPath":"/","RequestProtocol":"HTTP/1.1","request_User-Agent":"curl/8","request_Referer":"https://www.example.org/","time":"2024-03-04T10:00:00Z"}"#,
+            "www.example.com 203.0.113.7 GET /? 200 19 2.155389 https://www.example.org/ curl/8",
+        ),
+        (
+            r#"{"ts":1709546400.1,"request":{"client_ip":"203.0.113.7","proto":"HTTP/2.0","method":"GET","host":"www.example.com","uri":"/"},"duration":"1.335486ms","size":3609,"status":200}"#,
+            "www.example.com 203.0.113.7 GET /? 200 3609 1.335486 NULL NULL",
+        ),
+        (
+            r#"{"start_time":"2024-03-04T10:00:00.656Z","method":"GET","path":"/","protocol":"HTTP/1.1","response_code":200,"bytes_sent":358,"duration":15,"authority":"www.example.com","downstream_remote_address":"203.0.113.7:43612","user_agent":"curl/8"}"#,
+            "www.example.com 203.0.113.7 GET /? 200 358 15 NULL curl/8",
+        ),
+        (
+            r#"{"timestamp":"2024-03-04T10:00:00Z","uri":"/","status":200,"latency":"0.012345s"}"#,
+            "file  ? 200 NULL 12.345 NULL NULL",
+        ),
+    ] {
+        let expected = expected.replace("  ? ", "   /? ");
+        assert_eq!(row(line), expected, "{line}");
+    }
+    let nginx = r#"{"time_iso8601":"2024-03-04T10:00:00+00:00","remote_addr":"203.0.113.7","request":"GET / HTTP/1.1","status":200}
+{"time_iso8601":"2024-03-04T10:00:01+00:00","remote_addr":"203.0.113.8","request":"","status":400}
+"#;
+    assert_eq!(
+        read("file.log", nginx, &IngestOptions::default()).rows,
+        [
+            "file 203.0.113.7 GET /? 200 NULL NULL NULL NULL",
+            "file 203.0.113.8  ? 400 NULL NULL NULL NULL"
+        ]
+    );
+}
+
+#[test]
+fn tables_of_text_are_read() {
+    let csv =
+        "time;client_ip;url;status;request_time\n2024-03-04 10:00:00;203.0.113.7;/a;200;0,042\n";
+    assert_eq!(
+        read("file.csv", csv, &IngestOptions::default()).rows,
+        ["file 203.0.113.7  /a? 200 NULL 42 NULL NULL"]
+    );
+    let iis = "#Software: Microsoft Internet Information Services 10.0\r\n#Version: 1.0\r\n#Date: 2024-03-04 10:00:00\r\n#Fields: date time cs-method cs-uri-stem c-ip sc-status sc-win32-status time-taken\r\n2024-03-04 10:00:00 GET /a 203.0.113.7 200 0 42\r\n#Fields: date time cs-method cs-uri-stem cs-uri-query c-ip cs-host sc-status sc-win32-status time-taken\r\n2024-03-04 10:00:01 GET /b x=y 203.0.113.8 www.example.com 404 0 7\r\n";
+    let read_iis = read("file.log", iis, &IngestOptions::default());
+    assert_eq!(
+        read_iis.rows,
+        [
+            "file 203.0.113.7 GET /a? 200 NULL 42 NULL NULL",
+            "www.example.com 203.0.113.8 GET /b?x=y 404 NULL 7 NULL NULL"
+        ]
+    );
+    assert_eq!((read_iis.summary.header, read_iis.summary.rejected), (5, 0));
+}
+
+#[test]
+fn the_first_line_may_be_long() {
+    let line = |path: &str| {
+        format!("203.0.113.7 - - {TIME} \"GET {path} HTTP/1.1\" 200 512 \"-\" \"curl/8\"\n")
+    };
+    let text = line(&format!("/?q={}", "a".repeat(70_000))) + &line("/").repeat(20);
+    assert_eq!(
+        read("file.log", &text, &IngestOptions::default())
+            .summary
+            .rows,
+        21
+    );
+}
+
+#[test]
+fn a_said_format_reads_what_no_guess_does() {
+    let line = format!("203.0.113.7 - - {TIME} \"GET / HTTP/1.1\" 200 512 \"-\" \"curl/8\" 12");
+    let format = r#"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" %T"#;
+    assert_eq!(
+        row_with(&line, &said(format)),
+        "file 203.0.113.7 GET /? 200 512 12000 NULL curl/8"
+    );
+    // Lines of another format are set aside, and counted.
+    let other = format!("{line}\n{line} more\n");
+    let read = read("file.log", &other, &said(format));
+    assert_eq!(read.summary.rejected, 1);
+    assert_eq!(
+        read.summary.reasons.keys().collect::<Vec<_>>(),
+        ["line does not match the format"]
+    );
+}
