@@ -131,6 +131,10 @@ mod tests {
                 trusted_proxies: TrustedProxies::of(["10.0.0.0/8".parse().unwrap()]),
                 ..plain.clone()
             },
+            IngestOptions {
+                pseudonyms: Some(Arc::new(Pseudonyms::new(&[1; 32].into()))),
+                ..plain.clone()
+            },
         ];
         let mut prints: Vec<_> = others.iter().map(IngestOptions::fingerprint).collect();
         prints.push(plain.fingerprint());

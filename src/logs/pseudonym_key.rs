@@ -237,10 +237,22 @@ mod tests {
             told.replace(&folder.path().display().to_string(), "FOLDER")
         };
         let key = "0123456789abcdefABCDEF0123456789".repeat(2);
-        insta::assert_snapshot!(fault(&key, 0o644), @"");
-        insta::assert_snapshot!(fault(&key[1..], 0o600), @"");
-        insta::assert_snapshot!(fault(&key.replace('0', "g"), 0o600), @"");
-        insta::assert_snapshot!(fault(&"0".repeat(2000), 0o600), @"");
+        insta::assert_snapshot!(fault(&key, 0o644), @"
+        the key file `FOLDER/key` may be read by others (mode 644)
+        hint: `chmod 600 FOLDER/key`
+        ");
+        insta::assert_snapshot!(fault(&key[1..], 0o600), @"
+        the key file `FOLDER/key` must have 64 hexadecimal digits, found 63 characters
+        hint: make a key once, and keep it: `(umask 077; openssl rand -hex 32 > FOLDER/key)`
+        ");
+        insta::assert_snapshot!(fault(&key.replace('0', "g"), 0o600), @"
+        the key file `FOLDER/key` must have 64 hexadecimal digits, found other characters among them
+        hint: make a key once, and keep it: `(umask 077; openssl rand -hex 32 > FOLDER/key)`
+        ");
+        insta::assert_snapshot!(fault(&"0".repeat(2000), 0o600), @"
+        the key file `FOLDER/key` must have 64 hexadecimal digits, found 2000 bytes
+        hint: make a key once, and keep it: `(umask 077; openssl rand -hex 32 > FOLDER/key)`
+        ");
         let missing = read_key(&folder.path().join("none")).unwrap_err();
         assert!(missing.hint().is_some_and(|hint| hint.contains("openssl")));
         let good = read_key(&key_file(folder.path(), &format!("{key}\n"), 0o400)).unwrap();
