@@ -15,6 +15,9 @@ SELECT
     server_errors,
     unique_clients,
     latency_p50,
-    latency_p95
+    latency_p95,
+    unique_paths,
+    top_client_share,
+    bot_requests
 FROM counted_windows
 WHERE requests > 0

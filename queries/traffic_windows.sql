@@ -7,7 +7,8 @@
 --             $first_slot, $last_slot BIGINT: the first and the last window to be written
 --
 -- Windows are counted from the Unix epoch; `slot` is a window's number. A window is observed if a
--- log of one of the series' sites covers part of it, or if it has a request.
+-- log of one of the series' sites covers part of it, or if it has a request. Of `unique_paths`,
+-- `top_client_share` and `bot_requests`, those are written that the warehouse is to have.
 WITH covered_slot AS (
     SELECT DISTINCT series, slot
     FROM (
@@ -42,7 +43,10 @@ filled AS (
         traffic.server_errors,
         traffic.unique_clients,
         traffic.latency_p50,
-        traffic.latency_p95
+        traffic.latency_p95,
+        traffic.unique_paths,
+        traffic.top_client_share,
+        traffic.bot_requests
     FROM grid
     LEFT JOIN traffic ON grid.series = traffic.series AND grid.slot = traffic.slot
     LEFT JOIN covered_slot ON grid.series = covered_slot.series AND grid.slot = covered_slot.slot
@@ -58,6 +62,9 @@ SELECT
     CASE WHEN is_observed THEN coalesce(unique_clients, 0) END AS unique_clients,
     latency_p50,
     latency_p95,
+    CASE WHEN is_observed THEN coalesce(unique_paths, 0) END AS unique_paths,
+    top_client_share,
+    CASE WHEN is_observed THEN coalesce(bot_requests, 0) END AS bot_requests,
     is_observed
 FROM filled
 ORDER BY site, window_start

@@ -126,7 +126,7 @@ const REQUEST_MEANINGS: Meanings = &[
     ),
     (
         "client_ip",
-        "The client's address or name, as the log has it",
+        "The client's address or name, as the log has it, or its pseudonym",
     ),
     ("method", "Such as GET; empty where the log has none"),
     ("path", "Path without query; empty where the log has none"),
@@ -165,7 +165,10 @@ const QUARANTINE_MEANINGS: Meanings = &[
     ("file", "The file, as in log_files"),
     ("line_number", "From 1"),
     ("reason", "Why it is no request"),
-    ("raw", "Its bytes, without the line end"),
+    (
+        "raw",
+        "Its bytes, without the line end; nothing where clients are pseudonymised",
+    ),
 ];
 
 const LABEL_MEANINGS: Meanings = &[

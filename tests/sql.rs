@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! WRITE <table> AS SELECT …       adds rows to the warehouse; absent columns get plain values
-//! BUILD WINDOWS [STEP 5m] [KEY <expression>]
+//! BUILD WINDOWS [STEP 5m] [KEY <expression>] [EXTRA <metric>,…]
 //! BUILD INCIDENTS
 //! EXPORT <name> AS SELECT …       writes a Parquet file beside the warehouse
 //! LINK <name> [ours=theirs,…]     links that file
@@ -17,6 +17,8 @@
 // In a folder, so that it is no test binary of its own.
 #[path = "sql/docs.rs"]
 mod docs;
+#[path = "../udfs/src/enrich/mmdb_fixture.rs"]
+mod mmdb_fixture;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use anomalog::session::{Session, SessionOptions};
 use anomalog::warehouse::Warehouse;
 use anomalog::warehouse::commit::{Wait, Writer};
 use anomalog::warehouse::tables::DatedTableWriter;
+use anomalog_udfs::enrich::EnrichmentFiles;
 use clap::Parser;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -39,6 +42,7 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::prelude::{DataFrame, Expr, cast, ident, lit};
+use mmdb_fixture::{Value, mmdb};
 use sqllogictest::{DB, DBOutput, DefaultColumnType, Runner};
 use tempfile::TempDir;
 
@@ -74,6 +78,7 @@ struct Database {
 impl Database {
     fn new(threads: u32) -> Self {
         let folder = TempDir::new().unwrap();
+        let enrichment = places(folder.path());
         Self {
             runtime: tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -82,6 +87,7 @@ impl Database {
             warehouse: Warehouse::new(folder.path().join("warehouse")),
             options: SessionOptions {
                 threads: Some(threads),
+                enrichment,
                 ..SessionOptions::default()
             },
             files: 0,
@@ -172,7 +178,7 @@ impl Database {
         };
         let settings = Settings {
             warehouse: self.warehouse.clone(),
-            session: self.options,
+            session: self.options.clone(),
             wait: Wait::No,
             printer: Printer::new(false, true),
         };
@@ -180,6 +186,9 @@ impl Database {
     }
 
     async fn build_windows(&self, options: &str) -> Result<(), Error> {
+        let (options, extra) = options
+            .split_once("EXTRA ")
+            .map_or((options, None), |(options, extra)| (options, Some(extra)));
         let (step, key) = options
             .split_once("KEY ")
             .map_or((options, None), |(s, k)| (s, Some(k)));
@@ -189,6 +198,7 @@ impl Database {
                 .strip_prefix("STEP ")
                 .map(|step| step.trim().parse().unwrap()),
             series_key: key.map(|key| key.trim().parse().unwrap()),
+            extra_metrics: extra.map(|extra| extra.trim().parse().unwrap()),
         };
         let mut writer = Writer::open(&self.warehouse, "tests", Wait::No).await?;
         let session = self.open().await?;
@@ -200,7 +210,7 @@ impl Database {
     async fn build_incidents(&self) -> Result<(), Error> {
         let settings = Settings {
             warehouse: self.warehouse.clone(),
-            session: self.options,
+            session: self.options.clone(),
             printer: Printer::new(false, true),
             wait: Wait::No,
         };
@@ -209,6 +219,40 @@ impl Database {
             until: None,
         };
         incidents::build(&settings, everything).await.map(drop)
+    }
+}
+
+/// Files that know the networks of documentation.
+fn places(folder: &Path) -> EnrichmentFiles {
+    let file = |name: &str, networks: &[(&str, Value)]| {
+        let path = folder.join(name);
+        std::fs::write(&path, mmdb("Test", networks)).unwrap();
+        Some(path)
+    };
+    let country = |code| {
+        Value::Map(vec![(
+            "country",
+            Value::Map(vec![("iso_code", Value::Text(code))]),
+        )])
+    };
+    let asn = |number| Value::Map(vec![("autonomous_system_number", Value::Number(number))]);
+    EnrichmentFiles {
+        user_agents: None,
+        path_groups: None,
+        countries: file(
+            "countries.mmdb",
+            &[
+                ("203.0.113.0/24", country("DE")),
+                ("2001:db8::/32", country("FR")),
+            ],
+        ),
+        asns: file(
+            "asns.mmdb",
+            &[
+                ("203.0.113.0/24", asn(64_500)),
+                ("2001:db8::/32", asn(4_200_000_000)),
+            ],
+        ),
     }
 }
 

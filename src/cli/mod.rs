@@ -99,6 +99,46 @@ pub struct GlobalArgs {
     #[arg(long, global = true)]
     pub wait: bool,
 
+    /// Countries of addresses for the SQL function `country`, in MaxMind's format (.mmdb).
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ANOMALOG_COUNTRY_DATABASE",
+        hide_env_values = true
+    )]
+    pub country_database: Option<PathBuf>,
+
+    /// Autonomous systems of addresses for the SQL function `asn`, in MaxMind's format (.mmdb).
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ANOMALOG_ASN_DATABASE",
+        hide_env_values = true
+    )]
+    pub asn_database: Option<PathBuf>,
+
+    /// User agents of your own for the SQL function `user_agent_class`: a class and a pattern a line.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ANOMALOG_USER_AGENTS",
+        hide_env_values = true
+    )]
+    pub user_agents: Option<PathBuf>,
+
+    /// Patterns of paths for the SQL function `path_group`, such as `/blog/{title}`, one a line.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ANOMALOG_PATH_GROUPS",
+        hide_env_values = true
+    )]
+    pub path_groups: Option<PathBuf>,
+
     /// Threads that work at once [default: one per core].
     #[arg(long, global = true, value_name = "N", value_parser = at_least_one())]
     pub threads: Option<u32>,

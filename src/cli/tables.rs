@@ -11,6 +11,7 @@ use crate::incidents::SeverityRule;
 use crate::logs::{FieldMap, LogFormat, TrustedNetwork};
 use crate::units::zones::parse_time_zone;
 use crate::units::{WindowStep, parse_instant};
+use crate::warehouse::extra_metrics::ExtraMetrics;
 use crate::warehouse::settings::SeriesKey;
 
 /// Arguments of `anomalog run`.
@@ -95,6 +96,16 @@ pub struct IngestArgs {
     #[arg(long, value_name = "CHARACTER")]
     pub delimiter: Option<char>,
 
+    /// File with a key: clients' addresses are kept as pseudonyms that share the prefixes which the
+    /// addresses share, and no line that is rejected is kept.
+    #[arg(
+        long,
+        value_name = "KEYFILE",
+        env = "ANOMALOG_PSEUDONYMISE",
+        hide_env_values = true
+    )]
+    pub pseudonymise: Option<PathBuf>,
+
     /// How to cut traffic windows.
     #[command(flatten)]
     pub windows: WindowsArgs,
@@ -123,9 +134,11 @@ impl IngestArgs {
             site: None,
             columns: None,
             delimiter: None,
+            pseudonymise: None,
             windows: WindowsArgs {
                 step: None,
                 series_key: None,
+                extra_metrics: None,
             },
             no_windows: false,
             explain: false,
@@ -137,7 +150,7 @@ impl IngestArgs {
 /// Arguments of `anomalog windows`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Both options are remembered in the warehouse and hold for later builds.
+All options are remembered in the warehouse and hold for later builds.
 
 Examples:
   anomalog windows
@@ -152,6 +165,11 @@ pub struct WindowsArgs {
     /// or site].
     #[arg(long, value_name = "EXPRESSION")]
     pub series_key: Option<SeriesKey>,
+
+    /// Further metrics of windows: `unique_paths`, `top_client_share` and `bot_requests`; `none` for
+    /// none [default: the last build's, or none].
+    #[arg(long, value_name = "METRIC,…")]
+    pub extra_metrics: Option<ExtraMetrics>,
 }
 
 /// Arguments of `anomalog score`.

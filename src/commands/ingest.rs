@@ -13,7 +13,9 @@ use crate::cli::IngestArgs;
 use crate::explain::{ExitStatus, chain};
 use crate::intake::{self, ByHand, SourceFault};
 use crate::logs::linked::{ColumnMapping, LinkedSource};
-use crate::logs::{self, FileStatus, FileSummary, IngestOptions, IngestSummary, LogFormat};
+use crate::logs::{
+    self, FileStatus, FileSummary, IngestOptions, IngestSummary, LogFormat, PseudonymError,
+};
 use crate::progress::Progress;
 use crate::session;
 use crate::windows::WindowsSummary;
@@ -140,8 +142,18 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
     if !args.no_windows {
         refuse_if_retired(&settings.warehouse)?;
     }
+    let pseudonyms = args
+        .pseudonymise
+        .as_deref()
+        .map(logs::read_key)
+        .transpose()?;
+    if let (Some(_), Some(path)) = (&pseudonyms, parquet.first()) {
+        let path = path.clone();
+        return Err(PseudonymError::Parquet { path }.into());
+    }
     let linked = link(&args, &parquet)?;
     let mut writer = settings.writer("anomalog ingest").await?;
+    logs::agree_on_pseudonyms(&settings.warehouse, pseudonyms.as_deref())?;
     logs::remove_unpublished(writer.warehouse()).map_err(|source| intake::Error::Unpublished {
         warehouse: settings.warehouse.root().to_owned(),
         source: Box::new(source),
@@ -153,7 +165,10 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
     let logs = if raw.is_empty() {
         IngestSummary::default()
     } else {
-        let options = options(settings, &args)?;
+        let options = IngestOptions {
+            pseudonyms,
+            ..options(settings, &args)?
+        };
         let before = ByHand::look(&raw, &settings.warehouse)?;
         let warehouse = settings.warehouse.clone();
         let progress = settings.printer;

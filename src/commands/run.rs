@@ -22,7 +22,7 @@ pub async fn run(settings: &Settings, args: &RunArgs, has_warehouse: bool) -> Re
     }
     let run = JobRun {
         job: &job,
-        session: settings.session,
+        session: settings.session.clone(),
         limits: DateLimits {
             from: args.date.or(args.from),
             to: args.date.or(args.to),

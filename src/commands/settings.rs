@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use anomalog_udfs::enrich::EnrichmentFiles;
+
 use super::error::Result;
 use crate::cli::printer::Printer;
 use crate::cli::{Command, GlobalArgs};
@@ -32,6 +34,12 @@ impl Settings {
             session: SessionOptions {
                 memory_limit: global.memory_limit,
                 threads: global.threads,
+                enrichment: EnrichmentFiles {
+                    user_agents: global.user_agents,
+                    path_groups: global.path_groups,
+                    countries: global.country_database,
+                    asns: global.asn_database,
+                },
                 ..SessionOptions::default()
             },
             wait: if global.wait { Wait::ForEver } else { Wait::No },

@@ -12,6 +12,7 @@ use crate::progress::Progress;
 use crate::schema::Table;
 use crate::session::Session;
 use crate::warehouse::commit::{Partition, Writer};
+use crate::warehouse::extra_metrics::ExtraMetrics;
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables;
 use crate::warehouse::tables::partition_file;
@@ -46,6 +47,10 @@ pub async fn build(
     let settings = WindowSettings {
         step: args.step.unwrap_or(remembered.step),
         series_key: args.series_key.unwrap_or(remembered.series_key),
+        extra_metrics: match args.extra_metrics {
+            Some(ExtraMetrics(metrics)) => metrics,
+            None => remembered.extra_metrics,
+        },
     };
     let mut staged = Staged::begin(writer)?;
     let folder = staged.folder().join("windows");

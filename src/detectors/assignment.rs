@@ -6,13 +6,13 @@ use std::path::Path;
 use anomalog_engine::detector::DetectorStore;
 use anomalog_engine::detector::Manifest;
 use chrono::NaiveDate;
+use datafusion::arrow::datatypes::Schema;
 
 use crate::detectors::champions::Champions;
 use crate::detectors::error::{Error, MetricSetting, Result};
 use crate::detectors::select::{Selection, Wanted, select};
 use crate::detectors::settings::ScoreSettings;
 use crate::incremental::key::{Key, Made};
-use crate::schema::TRAFFIC_WINDOWS;
 use crate::units::zones::SeriesTimeZones;
 
 /// Detectors that score the dates of a time, and what tells them, their threshold and the zones of series
@@ -35,15 +35,16 @@ pub(crate) struct Assignment {
 
 impl Assignment {
     /// The detectors of a job, and those that have won since. `retrained` is the name of those that
-    /// are trained anew, if any are; `windows` the table that they read.
+    /// are trained anew, if any are; `windows` the table that they read, with its columns.
     pub(crate) fn of(
         settings: &ScoreSettings,
         retrained: Option<&str>,
         windows: &Path,
+        schema: &Schema,
         store: &DetectorStore,
         champions: &Champions,
     ) -> Result<Self> {
-        let numbers: BTreeSet<String> = TRAFFIC_WINDOWS
+        let numbers: BTreeSet<String> = schema
             .fields()
             .iter()
             .filter(|field| field.data_type().is_numeric())

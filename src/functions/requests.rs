@@ -2,10 +2,9 @@
 //!
 //! What they take and return is said by their [`Documentation`], from which `docs/sql.md` is made.
 //!
-//! NULL in gives NULL out. Values come from whoever sends requests: they are hashed or parsed as an
-//! address, and never interpreted otherwise.
+//! NULL in gives NULL out. Values come from whoever sends requests: they are hashed or cut,
+//! and never interpreted otherwise.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{
@@ -55,22 +54,6 @@ pub fn incident_id(series: &str, started_at: i64) -> String {
     digest.finalize().to_hex()[..ID_DIGITS].to_owned()
 }
 
-/// The network of a client: /24 for IPv4, also where it is written as IPv6, and /48 for IPv6, the
-/// least that a site is given (RFC 6177 calls a /48 the upper end); `None` for what is no address.
-#[must_use]
-pub fn client_network(client: &str) -> Option<String> {
-    match client.parse::<IpAddr>().ok()?.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, c, _] = address.octets();
-            Some(format!("{}/24", Ipv4Addr::new(a, b, c, 0)))
-        }
-        IpAddr::V6(address) => {
-            let [a, b, c, ..] = address.segments();
-            Some(format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0)))
-        }
-    }
-}
-
 /// The path up to and with its last slash: what `/orders/1` and `/orders/2` have in common.
 #[must_use]
 pub fn path_folder(path: &str) -> &str {
@@ -88,8 +71,8 @@ const INCIDENTS: DocSection = DocSection {
     label: "Incidents",
     description: Some(
         "Scalar functions that the tables of incidents are made with, of use where requests are grouped. \
-         NULL gives NULL. Texts come from whoever sends requests: they are hashed or parsed as an \
-         address, and never interpreted otherwise.",
+         NULL gives NULL. Texts come from whoever sends requests: they are hashed or cut, \
+         and never interpreted otherwise.",
     ),
 };
 
@@ -121,35 +104,6 @@ SELECT incident_id('shop', TIMESTAMP '2026-02-25T06:13:20Z') AS incident_id
 +------------------+
 | 1edd7265fe434ffd |
 +------------------+
-```",
-    )
-    .build()
-});
-
-static CLIENT_NETWORK: LazyLock<Documentation> = LazyLock::new(|| {
-    Documentation::builder(
-        INCIDENTS,
-        "Finds the network of a client: the /24 of an IPv4 address, also where it is written as IPv6, and \
-         the /48 of an IPv6 address. The result is a STRING, NULL for what is no address.",
-        "client_network(client_ip)",
-    )
-    .with_argument("client_ip", "STRING: an address without a port.")
-    .with_sql_example(
-        "\
-```sql
-SELECT client_ip, client_network(client_ip) AS network
-FROM   (VALUES ('203.0.113.77'), ('2001:db8:7:1::9'), ('localhost')) AS t(client_ip)
-ORDER  BY client_ip
-```
-
-```text
-+-----------------+-----------------+
-| client_ip       | network         |
-+-----------------+-----------------+
-| 2001:db8:7:1::9 | 2001:db8:7::/48 |
-| 203.0.113.77    | 203.0.113.0/24  |
-| localhost       |                 |
-+-----------------+-----------------+
 ```",
     )
     .build()
@@ -213,23 +167,16 @@ SELECT value_bucket('/v1/orders/17') AS bucket
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Function {
     IncidentId,
-    ClientNetwork,
     PathFolder,
     ValueBucket,
 }
 
 impl Function {
-    const ALL: [Self; 4] = [
-        Self::IncidentId,
-        Self::ClientNetwork,
-        Self::PathFolder,
-        Self::ValueBucket,
-    ];
+    const ALL: [Self; 3] = [Self::IncidentId, Self::PathFolder, Self::ValueBucket];
 
     const fn name(self) -> &'static str {
         match self {
             Self::IncidentId => "incident_id",
-            Self::ClientNetwork => "client_network",
             Self::PathFolder => "path_folder",
             Self::ValueBucket => "value_bucket",
         }
@@ -238,7 +185,6 @@ impl Function {
     fn documentation(self) -> &'static Documentation {
         match self {
             Self::IncidentId => &INCIDENT_ID,
-            Self::ClientNetwork => &CLIENT_NETWORK,
             Self::PathFolder => &PATH_FOLDER,
             Self::ValueBucket => &VALUE_BUCKET,
         }
@@ -247,14 +193,13 @@ impl Function {
     fn argument_types(self) -> Vec<DataType> {
         match self {
             Self::IncidentId => vec![DataType::Utf8View, timestamp_type()],
-            Self::ClientNetwork | Self::PathFolder | Self::ValueBucket => vec![DataType::Utf8View],
+            Self::PathFolder | Self::ValueBucket => vec![DataType::Utf8View],
         }
     }
 
     const fn example(self) -> &'static str {
         match self {
             Self::IncidentId => "incident_id(site, started_at)",
-            Self::ClientNetwork => "client_network(client_ip)",
             Self::PathFolder => "path_folder(path)",
             Self::ValueBucket => "value_bucket(path)",
         }
@@ -269,8 +214,7 @@ impl Function {
                 let ids = rows.map(|(series, time)| Some(incident_id(series?, time?)));
                 Arc::new(ids.collect::<StringViewArray>())
             }
-            // Clients share networks, and paths folders.
-            Self::ClientNetwork => Arc::new(deduplicated(texts, client_network)),
+            // Paths share folders.
             Self::PathFolder => Arc::new(deduplicated(texts, |path| Some(path_folder(path)))),
             Self::ValueBucket => {
                 let buckets = texts.iter().map(|value| value.map(value_bucket));
@@ -337,9 +281,7 @@ impl ScalarUDFImpl for IncidentFunction {
 
     fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
         Ok(match self.function {
-            Function::IncidentId | Function::ClientNetwork | Function::PathFolder => {
-                DataType::Utf8View
-            }
+            Function::IncidentId | Function::PathFolder => DataType::Utf8View,
             Function::ValueBucket => DataType::Int32,
         })
     }
@@ -353,23 +295,6 @@ impl ScalarUDFImpl for IncidentFunction {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn networks_of_addresses() {
-        for (client, network) in [
-            ("203.0.113.77", Some("203.0.113.0/24")),
-            ("::ffff:203.0.113.77", Some("203.0.113.0/24")),
-            ("2001:db8:7:1::9", Some("2001:db8:7::/48")),
-            ("2001:0DB8:0007:ffff:0:0:0:1", Some("2001:db8:7::/48")),
-            ("::1", Some("::/48")),
-            ("piweba3y.prodigy.com", None),
-            ("203.0.113.77:80", None),
-            ("010.0.0.1", None),
-            ("", None),
-        ] {
-            assert_eq!(client_network(client).as_deref(), network, "{client}");
-        }
-    }
 
     #[test]
     fn folders_of_paths() {

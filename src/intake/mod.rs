@@ -29,7 +29,7 @@ pub use source::{LogSource, SourceFault};
 use crate::explain::cannot;
 use crate::incremental::Staged;
 use crate::incremental::key::Key;
-use crate::logs::{self, IngestOptions, IngestSummary, LogFile};
+use crate::logs::{self, IngestError, IngestOptions, IngestSummary, LogFile};
 use crate::progress::Progress;
 use crate::schema::Table;
 use crate::warehouse::Warehouse;
@@ -75,11 +75,16 @@ impl<'a> Intake<'a> {
     /// wrong with these, too.
     ///
     /// # Errors
-    /// As [`Self::look`], and when a link cannot be written.
+    /// As [`Self::look`], and when a link cannot be written, or the addresses of the warehouse are not
+    /// written as those of the sources would be.
     pub fn open(
         sources: &'a [LogSource],
         warehouse: &'a Warehouse,
     ) -> Result<(Self, Vec<SourceFault>)> {
+        let pseudonyms = sources
+            .iter()
+            .find_map(|source| source.options.pseudonyms.as_deref());
+        logs::agree_on_pseudonyms(warehouse, pseudonyms).map_err(IngestError::from)?;
         let mut index = Index::load(warehouse);
         let faults = index.link(sources, warehouse)?;
         Ok((Self::with_index(sources, warehouse, index)?, faults))

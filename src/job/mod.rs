@@ -28,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use anomalog_udfs::enrich::{Enrichment, EnrichmentFiles};
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use config::{ConfigError, Job};
@@ -49,9 +50,10 @@ use crate::schema::Table;
 use crate::scores::drift::Drift;
 use crate::scores::profiles;
 use crate::scores::step::ScoreStep;
-use crate::session::{Session, SessionOptions, detector_store};
+use crate::session::{self, Session, SessionOptions, detector_store};
 use crate::units::dates::DateLimits;
 use crate::warehouse::commit::{Manifest, PartitionDate, Wait, Writer};
+use crate::warehouse::extra_metrics;
 use crate::warehouse::tables;
 use crate::windows::step::TrafficStep;
 use config::retrain::PeriodDays;
@@ -185,7 +187,19 @@ impl JobRun<'_> {
         SessionOptions {
             alarms_per_week: Some(self.job.scores.alarms_per_week),
             step: Some(self.job.windows.step),
-            ..self.session
+            enrichment: self.enrichment(),
+            ..self.session.clone()
+        }
+    }
+
+    /// Files that functions over requests read: what the command line names goes first.
+    fn enrichment(&self) -> EnrichmentFiles {
+        let (told, job) = (self.session.enrichment.clone(), &self.job.enrichment);
+        EnrichmentFiles {
+            user_agents: told.user_agents.or_else(|| job.user_agents.clone()),
+            path_groups: told.path_groups.or_else(|| job.path_groups.clone()),
+            countries: told.countries.or_else(|| job.countries.clone()),
+            asns: told.asns.or_else(|| job.asns.clone()),
         }
     }
 
@@ -215,6 +229,7 @@ impl JobRun<'_> {
             &self.job.scores,
             retrain.every.map(|_| retrain.name.as_str()),
             &self.job.warehouse.table(Table::TrafficWindows),
+            &extra_metrics::traffic_windows(&self.job.windows.extra_metrics),
             store,
             champions,
         )?)
@@ -240,6 +255,15 @@ impl JobRun<'_> {
             .text(windows.series_key.as_sql())
             .text(&detectors)
             .text(&incidents::digest(rules));
+        if !windows.extra_metrics.is_empty() {
+            key.add_value(&windows.extra_metrics);
+        }
+        for part in Enrichment::new(self.enrichment())
+            .identity_of(&windows.expressions())
+            .map_err(session::Error::from)?
+        {
+            key.add_text(&part);
+        }
         if *retention != RetentionSettings::default() {
             key.add_value(retention);
         }

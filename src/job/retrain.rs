@@ -25,7 +25,7 @@ use super::error::Result;
 use crate::detectors::assignment::Assignment;
 use crate::detectors::champions::{Backtest, Champions, Decision, DecisionOutcome};
 use crate::progress::Progress;
-use crate::schema::{TRAFFIC_WINDOWS, Table};
+use crate::schema::Table;
 use crate::scores::{SERIES, WINDOW_START};
 use crate::session::Session;
 use crate::training::exclusions::Exclusions;
@@ -33,6 +33,7 @@ use crate::training::loader::{self, Sampling, WindowColumns};
 use crate::training::{self, Dataset, TrainingError, TrainingSettings};
 use crate::units::dates::dates_in;
 use crate::units::micros_of;
+use crate::warehouse::extra_metrics::{self, ExtraMetric};
 use crate::warehouse::tables::partition_file;
 
 /// Least days of windows before a period that there is a challenger for.
@@ -184,8 +185,9 @@ fn bound(
     session: &Session,
     manifest: &Manifest,
 ) -> std::result::Result<Arc<Detector>, anomalog_engine::detector::DetectorError> {
+    let columns = extra_metrics::traffic_windows(&ExtraMetric::ALL.into());
     let is_whole = |metric: &str| {
-        let field = TRAFFIC_WINDOWS.field_with_name(metric);
+        let field = columns.field_with_name(metric);
         field.is_ok_and(|field| field.data_type().is_integer())
     };
     let metrics: Vec<MetricArgument> = (manifest.metrics.iter())

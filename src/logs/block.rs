@@ -6,10 +6,12 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::client::TrustedProxies;
 use super::layout::{Layout, LineLayout, LineReader};
 use super::lines::{KEPT_OF_LONG_LINE, MAX_LINE, clean, line_ranges};
+use super::pseudonyms::Pseudonyms;
 use super::request::{Reject, Request};
 use super::rows::{RequestRows, RowsBuilder};
 use super::signs::Signs;
@@ -58,6 +60,9 @@ pub(super) struct BlockParser {
     pub(super) default_site: String,
     /// Timestamps that are taken in, microseconds since the Unix epoch.
     pub(super) times: Range<i64>,
+    /// The pseudonyms of clients. With them no text of a rejected line is kept: where its client stands
+    /// is not known.
+    pub(super) pseudonyms: Option<Arc<Pseudonyms>>,
 }
 
 impl BlockParser {
@@ -66,7 +71,7 @@ impl BlockParser {
     pub(super) fn parse(&self, block: &[u8], is_first: bool) -> ParsedBlock {
         let lines = &self.layout.lines;
         let mut header_expected = is_first && matches!(lines, LineLayout::Delimited(_));
-        let mut parsed = Builder::new(block.len());
+        let mut parsed = Builder::new(block.len(), self.pseudonyms.is_none());
         let mut reader = LineReader::default();
         let mut repaired = String::new();
         // Of a block that is text as a whole, no line must be checked by itself.
@@ -96,6 +101,10 @@ impl BlockParser {
                         Ok(request) => {
                             let client = self.trusted_proxies.client(&request);
                             parsed.signs.add(&request, &client);
+                            let client = match &self.pseudonyms {
+                                Some(pseudonyms) => pseudonyms.of(&client),
+                                None => client,
+                            };
                             parsed.rows.push(&request, &client, self.site(&request));
                         }
                         Err(reason) => parsed.reject(reason, line),
@@ -120,6 +129,7 @@ impl BlockParser {
             forced_site: None,
             default_site: "site".to_owned(),
             times: i64::MIN..i64::MAX,
+            pseudonyms: None,
         }
     }
 
@@ -155,6 +165,8 @@ impl BlockParser {
 }
 
 struct Builder {
+    /// Whether the text of rejected lines is kept.
+    keeps_text: bool,
     rows: RowsBuilder,
     rejected: Vec<Rejected>,
     lines: u64,
@@ -164,8 +176,9 @@ struct Builder {
 }
 
 impl Builder {
-    fn new(bytes: usize) -> Self {
+    fn new(bytes: usize, keeps_text: bool) -> Self {
         Self {
+            keeps_text,
             rows: RowsBuilder::for_block(bytes),
             rejected: Vec::new(),
             lines: 0,
@@ -179,7 +192,11 @@ impl Builder {
         self.rejected.push(Rejected {
             line: self.lines,
             reason,
-            raw: raw.to_vec(),
+            raw: if self.keeps_text {
+                raw.to_vec()
+            } else {
+                Vec::new()
+            },
         });
     }
 
@@ -191,6 +208,7 @@ impl Builder {
             blank,
             header,
             signs,
+            ..
         } = self;
         ParsedBlock {
             rows: rows.finish(),

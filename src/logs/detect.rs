@@ -87,6 +87,19 @@ pub(super) enum Undetected {
     },
 }
 
+impl Undetected {
+    /// The same without what the log has: it may be an address.
+    pub(super) fn without_text(mut self) -> Self {
+        match &mut self {
+            Self::Unknown { line } => "…".clone_into(line),
+            Self::Missing { found, .. } | Self::Unmatched { found, .. } => {
+                *found = vec!["…".to_owned()];
+            }
+        }
+        self
+    }
+}
+
 /// Tells format and layout from the beginning of a file, or checks a given format against it.
 /// The answer is [`None`] if there is only white space.
 pub(super) fn detect(

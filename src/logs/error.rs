@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::errors::ParquetError;
 
+use super::pseudonym_key::PseudonymError;
 use crate::explain::Explain;
 
 /// Why ingesting stops. The file that it names, and those after it, have left nothing in the
@@ -112,6 +113,9 @@ pub enum IngestError {
         /// The fields there are.
         found: Vec<String>,
     },
+    /// Clients cannot be given pseudonyms.
+    #[error(transparent)]
+    Pseudonyms(#[from] PseudonymError),
     /// The warehouse cannot be written.
     #[error("cannot write `{file}` to the warehouse `{}`", warehouse.display())]
     Write {
@@ -168,7 +172,7 @@ impl IngestError {
     pub(super) const fn is_of_one_log(&self) -> bool {
         !matches!(
             self,
-            Self::Write { .. } | Self::NoInput | Self::NoLogs { .. }
+            Self::Write { .. } | Self::Pseudonyms(_) | Self::NoInput | Self::NoLogs { .. }
         )
     }
 }
@@ -222,6 +226,7 @@ impl Explain for IngestError {
             Self::UnmatchedColumn { .. } => "correct the name in `--columns`; keys of nested JSON \
                 objects are joined by dots"
                 .into(),
+            Self::Pseudonyms(error) => return error.hint(),
             Self::Write { .. } => "check that the folder can be written and has space".into(),
         })
     }

@@ -49,6 +49,8 @@ mod ltsv_line;
 mod options;
 mod pipeline;
 mod prefix;
+mod pseudonym_key;
+mod pseudonyms;
 mod publish;
 mod quarantine;
 mod read_as;
@@ -80,6 +82,8 @@ pub use field_map::{FieldMap, FieldMapError};
 pub use line_format::{FormatError, FormatFault, LineFormat};
 pub use log_format::{Format, LogFormat};
 pub use options::{IngestOptions, READING, TimeLimits};
+pub use pseudonym_key::{Addresses, PseudonymError, agree as agree_on_pseudonyms, read_key};
+pub use pseudonyms::Pseudonyms;
 pub use publish::{ingested_logs, publication_of, remove_unpublished, request_files, short_digest};
 pub use read_as::{ColumnReading, Reading, UnreadField};
 pub use source::{TextDigests, text_digests};
@@ -203,6 +207,7 @@ fn run(
     progress: &dyn Progress,
     cut: Cut,
 ) -> Result<IngestSummary, IngestError> {
+    agree_on_pseudonyms(warehouse, options.pseudonyms.as_deref())?;
     let threads = options
         .threads
         .or_else(|| thread::available_parallelism().ok());

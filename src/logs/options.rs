@@ -2,12 +2,14 @@
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::client::TrustedProxies;
 use super::field_map::FieldMap;
 use super::log_format::Format;
+use super::pseudonyms::Pseudonyms;
 
 /// The options by which logs are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct IngestOptions {
     pub threads: Option<NonZeroUsize>,
     /// The times that requests may have.
     pub limits: TimeLimits,
+    /// The pseudonyms of clients; their addresses are kept as they are without.
+    pub pseudonyms: Option<Arc<Pseudonyms>>,
     /// Whether a log that cannot be read ends only itself, and not those after it.
     pub keep_going: bool,
     /// Whether a log is read again that was read otherwise before.
@@ -44,6 +48,8 @@ struct ReadingKey<'a> {
     trusted_proxies: Vec<String>,
     earliest: Option<i64>,
     ahead_of_file: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pseudonyms: Option<&'a str>,
 }
 
 impl IngestOptions {
@@ -63,6 +69,7 @@ impl IngestOptions {
             trusted_proxies: self.trusted_proxies.networks().collect(),
             earliest: self.limits.earliest,
             ahead_of_file: self.limits.ahead_of_file,
+            pseudonyms: self.pseudonyms.as_deref().map(Pseudonyms::fingerprint),
         };
         // Numbers and text always can be written.
         let text = serde_json::to_vec(&key).unwrap_or_default();
@@ -122,6 +129,10 @@ mod tests {
             },
             IngestOptions {
                 trusted_proxies: TrustedProxies::of(["10.0.0.0/8".parse().unwrap()]),
+                ..plain.clone()
+            },
+            IngestOptions {
+                pseudonyms: Some(Arc::new(Pseudonyms::new(&[1; 32].into()))),
                 ..plain.clone()
             },
         ];

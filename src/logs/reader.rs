@@ -162,7 +162,12 @@ impl<'a> LogReader<'a> {
                 Ok(piece) => return piece,
                 Err(error) => Parsed::Unknown(error),
             },
-            Ok(Some(Block::LongLine(head))) => return Piece::Parsed(Parsed::LongLine(head)),
+            Ok(Some(Block::LongLine(mut head))) => {
+                if self.options.pseudonyms.is_some() {
+                    head.clear();
+                }
+                return Piece::Parsed(Parsed::LongLine(head));
+            }
             Ok(None) => Parsed::End {
                 digest: BytesRead::read(&self.tally, BytesRead::digest),
                 read_as: self.parser.as_ref().map(|(read_as, _)| read_as.clone()),
@@ -203,8 +208,15 @@ impl<'a> LogReader<'a> {
 
     fn detect(&self, block: &[u8]) -> Result<Option<Told>, IngestError> {
         let options = self.options;
-        let found = detect::detect(block, options.format.as_ref(), &options.columns)
-            .map_err(|undetected| undetected_error(self.input.name(), undetected))?;
+        let found = detect::detect(block, options.format.as_ref(), &options.columns).map_err(
+            |undetected| {
+                let undetected = match options.pseudonyms {
+                    Some(_) => undetected.without_text(),
+                    None => undetected,
+                };
+                undetected_error(self.input.name(), undetected)
+            },
+        )?;
         Ok(found.map(|detected| {
             let reading = Reading::of(&detected, options.format.is_some());
             let parser = BlockParser {
@@ -213,6 +225,7 @@ impl<'a> LogReader<'a> {
                 forced_site: options.site.clone(),
                 default_site: self.input.site.clone(),
                 times: options.limits.times(self.input.written()),
+                pseudonyms: options.pseudonyms.clone(),
             };
             let read_as = ReadAs {
                 format: detected.format,

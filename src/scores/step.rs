@@ -25,7 +25,7 @@ use crate::incremental::key::{Key, Made};
 use crate::incremental::partitions::made_from;
 use crate::incremental::{Staged, Step};
 use crate::progress::Counter;
-use crate::schema::{TRAFFIC_WINDOWS, Table};
+use crate::schema::Table;
 use crate::scores::{self, SERIES, WINDOW_START, exported};
 use crate::session::Result;
 use crate::session::queries::Query;
@@ -194,7 +194,7 @@ impl<'a> ScoreStep<'a> {
             let mut metrics = manifests(selection).flat_map(|manifest| &manifest.metrics);
             name == SERIES || name == WINDOW_START || metrics.any(|metric| metric == name)
         };
-        let columns = TRAFFIC_WINDOWS.fields().iter().map(|field| {
+        let columns = scored.schema().fields().iter().map(|field| {
             let name = field.name();
             if is_read(name) {
                 return Ok(ident(name));

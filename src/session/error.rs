@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anomalog_engine::detector::DetectorError;
+use anomalog_udfs::enrich::EnrichmentError;
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
@@ -56,6 +58,9 @@ pub enum Error {
     /// A detector that cannot be found or read.
     #[error(transparent)]
     Detector(Box<DetectorError>),
+    /// A file that functions over requests read.
+    #[error(transparent)]
+    Enrichment(#[from] Arc<EnrichmentError>),
     /// A file of the warehouse.
     #[error(transparent)]
     Warehouse(#[from] warehouse::Error),
@@ -77,6 +82,7 @@ impl Explain for Error {
             Self::SeriesKey { message, .. } => Some(message),
             Self::Source(error) => Some(&**error),
             Self::Detector(error) => Some(&**error),
+            Self::Enrichment(error) => Some(&**error),
             Self::Warehouse(error) => Some(error),
             Self::NotParquet { .. } | Self::LinkedValues { .. } => None,
         }
@@ -86,5 +92,11 @@ impl Explain for Error {
 impl Explain for DetectorError {
     fn hint(&self) -> Option<Cow<'_, str>> {
         Self::hint(self).map(Cow::Owned)
+    }
+}
+
+impl Explain for EnrichmentError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Self::hint(self)
     }
 }

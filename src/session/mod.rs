@@ -22,6 +22,7 @@ use std::sync::Arc;
 use anomalog_engine::baseline::ProfileMemo;
 use anomalog_engine::detector::DetectorStore;
 use anomalog_engine::detector::ThresholdPolicy;
+use anomalog_udfs::enrich::{self, Enrichment, EnrichmentFiles};
 use datafusion::catalog::TableProvider;
 use datafusion::error::Result as QueryResult;
 use datafusion::execution::SessionStateBuilder;
@@ -39,7 +40,7 @@ use crate::warehouse::Warehouse;
 use crate::warehouse::settings::WindowSettings;
 
 /// What a session may use.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SessionOptions {
     /// Memory that queries may use before they spill to disk; no limit if absent.
     pub memory_limit: Option<ByteSize>,
@@ -50,6 +51,8 @@ pub struct SessionOptions {
     pub alarms_per_week: Option<f64>,
     /// Length of the windows that shipped detectors score; that of the last build if absent.
     pub step: Option<WindowStep>,
+    /// Files that functions over requests read.
+    pub enrichment: EnrichmentFiles,
 }
 
 /// A context with the tables of one warehouse.
@@ -57,6 +60,7 @@ pub struct Session {
     context: SessionContext,
     warehouse: Warehouse,
     detectors: Arc<DetectorStore>,
+    enrichment: Arc<Enrichment>,
 }
 
 impl fmt::Debug for Session {
@@ -77,11 +81,14 @@ impl Session {
         let mut context = context(options)?;
         let detectors = Arc::new(detector_store(warehouse, options)?);
         anomalog_udfs::register_all(&mut context, &detectors)?;
+        let enrichment = Arc::new(Enrichment::new(options.enrichment.clone()));
+        enrich::register(&mut context, &enrichment)?;
         functions::register_all(&mut context)?;
         let session = Self {
             context,
             warehouse: warehouse.clone(),
             detectors,
+            enrichment,
         };
         session.register_tables().await?;
         Ok(session)
@@ -103,6 +110,12 @@ impl Session {
     #[must_use]
     pub fn detectors(&self) -> &DetectorStore {
         &self.detectors
+    }
+
+    /// The files that functions over requests read.
+    #[must_use]
+    pub fn enrichment(&self) -> &Enrichment {
+        &self.enrichment
     }
 
     /// Returns a session that merges files which are in the order asked for, instead of sorting their
@@ -127,6 +140,7 @@ impl Session {
             context: SessionContext::new_with_state(state.build()),
             warehouse: self.warehouse.clone(),
             detectors: Arc::clone(&self.detectors),
+            enrichment: Arc::clone(&self.enrichment),
         }
     }
 

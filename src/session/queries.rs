@@ -17,6 +17,8 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use super::Session;
 use crate::schema::Table;
 use crate::units::WindowStep;
+use crate::warehouse::extra_metrics;
+use crate::warehouse::settings::WindowSettings;
 
 /// Names of tables that are arguments of a query. The headings of the files say what each holds.
 const SERIES_REQUESTS: &str = "series_requests";
@@ -263,8 +265,8 @@ pub async fn counted_traffic(
     with_step(session, tables, Query::CountedTraffic, step).await
 }
 
-/// Windows of a length, from one to another, both counted from the Unix epoch; ordered by site,
-/// then window.
+/// Windows as some settings cut them, from one to another, both counted from the Unix epoch; ordered by
+/// site, then window.
 ///
 /// # Errors
 /// When the traffic cannot be read.
@@ -272,21 +274,27 @@ pub async fn traffic_windows(
     session: &Session,
     extent: &Extent,
     traffic: DataFrame,
-    step: WindowStep,
+    settings: &WindowSettings,
     slots: RangeInclusive<i64>,
 ) -> Result<DataFrame> {
+    let schema = extra_metrics::traffic_windows(&settings.extra_metrics);
+    let columns: Vec<&str> = (schema.fields().iter())
+        .map(|field| field.name().as_str())
+        .collect();
     let number = |value| ScalarValue::Int64(Some(value));
     let mut tables = extent.tables()?;
     tables.push((TRAFFIC, traffic.into_view()));
-    session
+    let windows = session
         .reading(tables)?
         .sql(Query::TrafficWindows.text())
         .await?
         .with_param_values(vec![
-            ("step", number(step.micros())),
+            ("step", number(settings.step.micros())),
             ("first_slot", number(*slots.start())),
             ("last_slot", number(*slots.end())),
-        ])
+        ])?;
+    // What is not selected is not computed.
+    windows.select_columns(&columns)
 }
 
 /// Parameters of [`scored_windows`].

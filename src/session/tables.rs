@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use datafusion::datasource::listing::{ListingTable, ListingTableConfig};
-use datafusion::error::Result as QueryResult;
+use datafusion::error::{DataFusionError, Result as QueryResult};
 use datafusion::prelude::{DataFrame, ident};
 
 use super::files::{folder_url, listing_options, parquet_url};
@@ -17,6 +17,9 @@ use super::names::{INGESTED_LOGS, LOG_COVERAGE};
 use super::{Error, Result, Session, queries};
 use crate::explain::cannot;
 use crate::schema::{self, ACCESS_LOGS_READ, DATE_PARTITION, Table};
+use crate::warehouse::Warehouse;
+use crate::warehouse::extra_metrics::{self, ExtraMetric};
+use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::date_folder;
 
 impl Session {
@@ -54,11 +57,26 @@ impl Session {
         dates: impl IntoIterator<Item = NaiveDate>,
     ) -> QueryResult<DataFrame> {
         let schema = match table {
-            Table::SeriesDates => &*schema::SERIES_DATES,
-            _ => &*schema::TRAFFIC_WINDOWS,
+            Table::SeriesDates => Arc::clone(&schema::SERIES_DATES),
+            // As they were built last, which may be after this session was opened.
+            _ => windows_schema(&self.warehouse)?,
         };
         self.context
-            .read_table(self.dates_with(table, schema, dates)?)
+            .read_table(self.dates_with(table, &schema, dates)?)
+    }
+
+    /// Returns some dates of `traffic_windows` with every metric that windows can have, NULL where they
+    /// have it not.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn counted_windows(
+        &self,
+        dates: impl IntoIterator<Item = NaiveDate>,
+    ) -> QueryResult<DataFrame> {
+        let schema = extra_metrics::traffic_windows(&ExtraMetric::ALL.into());
+        let table = self.dates_with(Table::TrafficWindows, &schema, dates)?;
+        self.context.read_table(table)
     }
 
     /// The columns of one date of `scored_windows`, which depend on the detectors that wrote it.
@@ -127,16 +145,18 @@ impl Session {
             ])?,
             warehouse: self.warehouse.clone(),
             detectors: Arc::clone(&self.detectors),
+            enrichment: Arc::clone(&self.enrichment),
         })
     }
 
     pub(super) async fn register_tables(&self) -> Result<()> {
+        let windows = windows_schema(&self.warehouse)?;
         for table in Table::ALL {
             let (name, schema) = match table {
                 Table::AccessLogs => (INGESTED_LOGS, &*ACCESS_LOGS_READ),
                 Table::LogFiles => (table.name(), &*schema::LOG_FILES),
                 Table::Quarantine => (table.name(), &*schema::QUARANTINE),
-                Table::TrafficWindows => (table.name(), &*schema::TRAFFIC_WINDOWS),
+                Table::TrafficWindows => (table.name(), &windows),
                 Table::Incidents => (table.name(), &*schema::INCIDENTS),
                 Table::IncidentCauses => (table.name(), &*schema::INCIDENT_CAUSES),
                 Table::Labels => (table.name(), &*schema::LABELS),
@@ -195,4 +215,11 @@ impl Session {
         )?;
         Ok(())
     }
+}
+
+/// The columns of `traffic_windows` as a warehouse has them.
+fn windows_schema(warehouse: &Warehouse) -> QueryResult<SchemaRef> {
+    let settings = WindowSettings::load(warehouse);
+    let settings = settings.map_err(|error| DataFusionError::External(Box::new(error)))?;
+    Ok(extra_metrics::traffic_windows(&settings.extra_metrics))
 }

@@ -25,6 +25,7 @@
 
 pub mod commit;
 mod error;
+pub mod extra_metrics;
 pub mod listing;
 pub mod publish;
 pub mod rows;

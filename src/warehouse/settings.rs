@@ -1,6 +1,7 @@
 //! How the windows of a warehouse were cut: what the next build, and detectors that serve windows of
 //! any length, go by.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::Write;
@@ -14,6 +15,7 @@ use crate::explain::cannot;
 use crate::schema::Table;
 use crate::units::WindowStep;
 use crate::warehouse::Warehouse;
+use crate::warehouse::extra_metrics::ExtraMetric;
 
 /// The expression that names the series of a request, as SQL over `access_logs`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +65,9 @@ pub struct WindowSettings {
     pub step: WindowStep,
     /// What names the series of a request.
     pub series_key: SeriesKey,
+    /// Metrics that the windows have besides those that all have.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub extra_metrics: BTreeSet<ExtraMetric>,
 }
 
 impl Default for WindowSettings {
@@ -70,11 +75,23 @@ impl Default for WindowSettings {
         Self {
             step: WindowStep::MINUTE,
             series_key: SeriesKey::default(),
+            extra_metrics: BTreeSet::new(),
         }
     }
 }
 
 impl WindowSettings {
+    /// The SQL over requests that the windows are made by and that can name functions over files.
+    #[must_use]
+    pub fn expressions(&self) -> String {
+        let key = self.series_key.as_sql();
+        if self.extra_metrics.contains(&ExtraMetric::BotRequests) {
+            format!("{key}, user_agent_class(user_agent)")
+        } else {
+            key.to_owned()
+        }
+    }
+
     /// The settings of the last build, or the defaults before the first.
     ///
     /// # Errors

@@ -13,7 +13,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
@@ -23,16 +22,16 @@ use futures::StreamExt;
 use serde::{Serialize, Serializer};
 
 use crate::progress::Counter;
-use crate::schema::{TRAFFIC_WINDOWS, Table};
 use crate::session::Session;
 use crate::session::queries::{self, Extent};
 use crate::units::WindowStep;
 use crate::units::dates::dates_in;
+use crate::warehouse::extra_metrics;
 use crate::warehouse::settings::SeriesKey;
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::DatedTableWriter;
 
-/// Places of two columns in [`TRAFFIC_WINDOWS`].
+/// Places of two columns in [`crate::schema::TRAFFIC_WINDOWS`].
 const SITE: usize = 0;
 const WINDOW_START: usize = 1;
 
@@ -93,8 +92,8 @@ pub async fn build_all(
     let extent = queries::extent(session, range, step).await?;
     let traffic = queries::traffic(session, requests, step).await?;
     let slots = i64::MIN..=i64::MAX;
-    let windows = queries::traffic_windows(session, &extent, traffic, step, slots).await?;
-    let (dates, counts) = write(windows, folder, progress).await?;
+    let windows = queries::traffic_windows(session, &extent, traffic, settings, slots).await?;
+    let (dates, counts) = write(windows, settings, folder, progress).await?;
     let Some(counts) = counts else {
         return Ok(None);
     };
@@ -139,14 +138,15 @@ pub async fn build_dates(
             queries::traffic(session, requests, step).await?
         }
         Counts::Windows => {
-            let counted = session.dates_of(Table::TrafficWindows, dates_in(&dates))?;
+            let counted = session.counted_windows(dates_in(&dates))?;
             queries::counted_traffic(session, counted, step).await?
         }
     };
     let first = *slots_of(*dates.start(), step).start();
     let last = *slots_of(*dates.end(), step).end();
-    let windows = queries::traffic_windows(session, extent, traffic, step, first..=last).await?;
-    Ok(write(windows, folder, progress).await?.0)
+    let windows =
+        queries::traffic_windows(session, extent, traffic, settings, first..=last).await?;
+    Ok(write(windows, settings, folder, progress).await?.0)
 }
 
 /// The windows of a date, counted from the Unix epoch.
@@ -165,10 +165,11 @@ pub fn date_of(slot: i64, step: WindowStep) -> NaiveDate {
 
 async fn write(
     windows: DataFrame,
+    settings: &WindowSettings,
     folder: &Path,
     progress: &dyn Counter,
 ) -> Result<(BTreeSet<NaiveDate>, Option<Written>)> {
-    let schema = Arc::clone(&TRAFFIC_WINDOWS);
+    let schema = extra_metrics::traffic_windows(&settings.extra_metrics);
     let mut table = DatedTableWriter::create(folder.to_owned(), schema, WINDOW_START)?;
     let mut written = None;
     let mut rows = windows.execute_stream().await?;

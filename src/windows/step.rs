@@ -30,8 +30,8 @@ use crate::incremental::pieces::pieces;
 use crate::incremental::{Staged, Step};
 use crate::progress::Counter;
 use crate::schema::{SERIES_DATES, Table};
-use crate::session::Session;
 use crate::session::queries::{self, Extent, Query};
+use crate::session::{self, Session};
 use crate::units::WindowStep;
 use crate::units::dates::dates_in;
 use crate::warehouse::Warehouse;
@@ -103,7 +103,18 @@ impl<'a> TrafficStep<'a> {
         {
             return Err(Error::RequestsRetired { before });
         }
-        let traffic = traffic_of_dates(warehouse, manifest, settings, linked, &retired)?;
+        let mut base = Key::of(Made::Traffic)
+            .text(Query::Traffic.text())
+            .text(&settings.step.to_string())
+            .text(settings.series_key.as_sql());
+        if !settings.extra_metrics.is_empty() {
+            base.add_value(&settings.extra_metrics);
+        }
+        let identity = session.enrichment().identity_of(&settings.expressions());
+        for part in identity.map_err(session::Error::from)? {
+            base.add_text(&part);
+        }
+        let traffic = traffic_of_dates(warehouse, manifest, &base, linked, &retired)?;
         let mut ranges: BTreeMap<SeriesSite, Slots> = BTreeMap::new();
         let mut include = |(series, (first, last)): (SeriesSite, Slots)| {
             let range = ranges.entry(series).or_insert((first, last));
@@ -260,14 +271,10 @@ impl Step for TrafficStep<'_> {
 fn traffic_of_dates(
     warehouse: &Warehouse,
     manifest: &Manifest,
-    settings: &WindowSettings,
+    base: &Key,
     linked: &BTreeMap<NaiveDate, Vec<String>>,
     retired: &Retired,
 ) -> Result<BTreeMap<NaiveDate, String>> {
-    let base = Key::of(Made::Traffic)
-        .text(Query::Traffic.text())
-        .text(&settings.step.to_string())
-        .text(settings.series_key.as_sql());
     let logs = warehouse.table(Table::AccessLogs);
     let mut dates: BTreeMap<NaiveDate, Vec<String>> = BTreeMap::new();
     for date in tables::dates(&logs)? {

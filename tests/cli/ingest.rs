@@ -387,3 +387,91 @@ fn a_bad_input_does_not_undo_the_good_ones_before_it() {
     "
     );
 }
+
+/// A key file that only its owner may read.
+fn key_file(work: &Workplace, name: &str, digit: &str) {
+    work.write(name, digit.repeat(64));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let owner_only = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(work.path().join(name), owner_only).unwrap();
+    }
+}
+
+#[test]
+fn pseudonyms_take_the_place_of_clients() {
+    let work = Workplace::new();
+    let line = |client: &str| LINE.replace("192.0.2.7", client);
+    let clients = [
+        "192.0.2.7",
+        "192.0.2.8",
+        "198.51.100.9",
+        "2001:db8::7",
+        "ppp.example",
+    ];
+    let log: String = clients.iter().map(|client| line(client)).collect();
+    work.write("shop.log", format!("{log}192.0.2.7 is no request\n{log}"));
+    key_file(&work, "key", "1");
+    key_file(&work, "other", "2");
+    let said = work.run(&["ingest", "shop.log", "--pseudonymise", "key"]);
+    assert!(said.contains("10 of 11 lines are requests"), "{said}");
+    let table = work.succeed(&["sql", "--format", "csv", "SELECT * FROM access_logs"]);
+    for client in clients {
+        assert!(!table.contains(client), "{client} is there");
+    }
+    let counts = "SELECT count(*) AS requests, count(DISTINCT client_ip) AS clients,
+        count(DISTINCT client_network(client_ip)) AS networks FROM access_logs";
+    assert_eq!(
+        work.succeed(&["sql", "--format", "csv", counts]),
+        "requests,clients,networks\n10,5,3\n"
+    );
+    let rejected = "SELECT line_number, octet_length(raw) AS bytes FROM quarantine";
+    assert_eq!(
+        work.succeed(&["sql", "--format", "csv", rejected]),
+        "line_number,bytes\n6,0\n"
+    );
+    // What is there goes on with its key alone.
+    work.write("blog.log", LINE);
+    let without = refuse(&work, &["blog.log"]);
+    assert!(
+        without.contains("would be as the logs have them\nhint: name the key file"),
+        "{without}"
+    );
+    for log in ["blog.log", "shop.log"] {
+        let said = refuse(&work, &[log, "--pseudonymise", "other"]);
+        assert!(
+            said.contains("would be pseudonyms of the key"),
+            "{log}: {said}"
+        );
+    }
+    insta::assert_snapshot!(refuse(&work, &["a.parquet", "--pseudonymise", "key"]), @"
+    --- stderr
+    error: Parquet logs are read where they lie, with their addresses: `a.parquet` cannot be pseudonymised
+    hint: leave them out, or pseudonymise them where they are written
+    --- exit 1
+    ");
+    work.succeed(&["ingest", "blog.log", "--pseudonymise", "key"]);
+}
+
+#[test]
+fn a_warehouse_with_addresses_takes_no_pseudonyms() {
+    let work = Workplace::with_windows();
+    work.write("blog.log", LINE);
+    key_file(&work, "key", "1");
+    let said = refuse(&work, &["blog.log", "--pseudonymise", "key"]);
+    assert!(
+        said.contains("are as the logs have them, and those of new logs would be pseudonyms"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_no_log_is_not_shown_where_clients_are_pseudonymised() {
+    let work = Workplace::new();
+    work.write("odd.log", "192.0.2.7 says hello\n");
+    key_file(&work, "key", "1");
+    let said = work.run(&["ingest", "odd.log", "--pseudonymise", "key"]);
+    assert!(said.contains("exit 1"), "{said}");
+    assert!(!said.contains("192.0.2.7"), "{said}");
+}

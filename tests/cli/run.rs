@@ -1,5 +1,6 @@
 //! `anomalog run`.
 
+mod enrichment;
 mod odd_days;
 mod operations;
 mod retention;

@@ -238,3 +238,54 @@ fn an_empty_folder_of_scores_is_none() {
     ]);
     assert_eq!(counted, "has_rows\ntrue\n");
 }
+
+#[test]
+fn functions_that_need_a_file_say_so() {
+    let work = Workplace::new();
+    insta::assert_snapshot!(work.run(&["sql", "SELECT country('192.0.2.7')"]), @r#"
+    --- stderr
+    error: `country` needs a file in MaxMind's format, and none was named
+    hint: name one with `--country-database FILE`, or in the job with `[enrichment] country_database = "FILE"`; MaxMind (GeoLite2), DB-IP and IPinfo offer such files
+    --- exit 1
+    "#);
+    insta::assert_snapshot!(work.run(&["sql", "SELECT asn('192.0.2.7')"]), @r#"
+    --- stderr
+    error: `asn` needs a file in MaxMind's format, and none was named
+    hint: name one with `--asn-database FILE`, or in the job with `[enrichment] asn_database = "FILE"`; MaxMind (GeoLite2), DB-IP and IPinfo offer such files
+    --- exit 1
+    "#);
+    work.write("places.mmdb", "no such file");
+    let options = [
+        "sql",
+        "--country-database",
+        "places.mmdb",
+        "SELECT country('192.0.2.7')",
+    ];
+    insta::assert_snapshot!(work.run(&options), @"
+    --- stderr
+    error: `places.mmdb` is no file in MaxMind's format (.mmdb), or damaged: invalid database: could not find MaxMind DB metadata in file
+    hint: is it still packed (.tar.gz), or only partly copied?
+    --- exit 1
+    ");
+    work.write("agents.txt", "tool acme\nrobot x\n");
+    let options = [
+        "sql",
+        "--user-agents",
+        "agents.txt",
+        "SELECT user_agent_class('Acme/1.0') AS class",
+    ];
+    insta::assert_snapshot!(work.run(&options), @"
+    --- stderr
+    error: `agents.txt`, line 2: expected a class (browser, app, crawler, ai_crawler, tool, scanner, empty, other) and a pattern, found `robot x`
+    hint: a line is a class and a pattern, such as `tool acme-monitor`
+    --- exit 1
+    ");
+    work.write("agents.txt", "scanner acme\n");
+    insta::assert_snapshot!(work.run(&options), @"
+    +---------+
+    | class   |
+    +---------+
+    | scanner |
+    +---------+
+    ");
+}

@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod enrich;
 pub mod exec;
 #[cfg(test)]
 mod fixture;

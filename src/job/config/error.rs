@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::explain::Explain;
+use crate::logs::PseudonymError;
 
 /// Why a job file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,9 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// Clients cannot be given pseudonyms.
+    #[error(transparent)]
+    Pseudonyms(#[from] PseudonymError),
     /// A pattern of paths that is none.
     #[error("`{}`: `{pattern}` is no pattern of paths: {message}", .path.display())]
     Pattern {
@@ -71,6 +75,7 @@ impl Explain for ConfigError {
             Self::NoLogs { .. } => {
                 Some("add a section `[[logs]]` with `paths = [\"/var/log/nginx\"]`".into())
             }
+            Self::Pseudonyms(error) => error.hint(),
             _ => None,
         }
     }

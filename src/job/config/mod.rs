@@ -10,6 +10,7 @@
 
 mod calendar;
 mod edit;
+mod enrichment;
 mod error;
 pub mod outputs;
 mod raw;
@@ -18,6 +19,7 @@ pub mod template;
 
 use std::path::{Path, PathBuf};
 
+use anomalog_udfs::enrich::EnrichmentFiles;
 use chrono::NaiveTime;
 
 pub use calendar::CalendarSettings;
@@ -27,7 +29,7 @@ use crate::detectors::settings::ScoreSettings;
 use crate::incidents::IncidentRules;
 use crate::incremental::retention::RetentionSettings;
 use crate::intake::LogSource;
-use crate::logs::{IngestOptions, LogFormat, TimeLimits, TrustedProxies};
+use crate::logs::{IngestOptions, LogFormat, PseudonymError, TimeLimits, TrustedProxies, read_key};
 use crate::units::zones::SeriesTimeZones;
 use crate::warehouse::Warehouse;
 use crate::warehouse::settings::WindowSettings;
@@ -47,6 +49,8 @@ pub struct Job {
     pub logs: Vec<LogSource>,
     /// How windows are cut.
     pub windows: WindowSettings,
+    /// Files that functions over requests read.
+    pub enrichment: EnrichmentFiles,
     /// What windows are scored by.
     pub scores: ScoreSettings,
     /// The rules by which anomalous windows become incidents.
@@ -123,6 +127,8 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
         earliest: Some(earliest.timestamp_micros()),
         ahead_of_file: Some(raw.limits.ahead_of_file.micros()),
     };
+    let key = raw.pseudonymise.map(|path| read_key(&below(&folder, path)));
+    let pseudonyms = key.transpose()?;
     let logs = raw.logs.into_iter().map(|logs| {
         let paths = logs.paths.iter().map(|path| below(&folder, path));
         let delimiter = logs.delimiter.map(|Delimiter(delimiter)| delimiter);
@@ -140,11 +146,16 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
                 ),
                 threads: None,
                 limits,
+                pseudonyms: pseudonyms.clone(),
                 keep_going: true,
                 again: true,
             },
         };
         for path in &source.paths {
+            if source.is_parquet && pseudonyms.is_some() {
+                let path = path.clone();
+                return Err(PseudonymError::Parquet { path }.into());
+            }
             check_pattern(file, path)?;
         }
         Ok(source)
@@ -160,7 +171,9 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
         windows: WindowSettings {
             step: raw.windows.step,
             series_key: raw.windows.series_key,
+            extra_metrics: raw.windows.extra_metrics,
         },
+        enrichment: raw.enrichment.below(|path| below(&folder, path)),
         scores: ScoreSettings {
             detector: raw.scores.detector,
             metrics: raw.scores.metrics.unwrap_or_default(),
@@ -219,8 +232,8 @@ mod tests {
         insta::assert_snapshot!(fault("[windows]\ntime_zone = \"Mars\""), @r#"`job.toml` line 2, `time_zone = "Mars"`: no time zone `Mars` is known: zones have the names of the IANA database, such as `Europe/Berlin`, or are offsets, such as `+02:00`"#);
         insta::assert_snapshot!(fault("[windows.time_zones]\nshop-us = \"US\""), @r#"`job.toml` line 2, `shop-us = "US"`: no time zone `US` is known: zones have the names of the IANA database, such as `Europe/Berlin`, or are offsets, such as `+02:00`"#);
         insta::assert_snapshot!(fault("[windows]\nstep = 7"), @"`job.toml` line 2, `step = 7`: invalid type: integer `7`, expected a string");
-        insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected one of `step`, `series_key`, `time_zone`, `time_zones`"#);
-        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `logs`, `limits`, `windows`, `scores`, `incidents`, `calendar`, `retrain`, `export`, `metrics`, `hooks`, `retention`");
+        insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected one of `step`, `series_key`, `extra_metrics`, `time_zone`, `time_zones`"#);
+        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `pseudonymise`, `logs`, `limits`, `windows`, `enrichment`, `scores`, `incidents`, `calendar`, `retrain`, `export`, `metrics`, `hooks`, `retention`");
         insta::assert_snapshot!(fault("[[logs]]\nformat = \"combined\""), @"`job.toml` line 1, `[[logs]]`: missing field `paths`");
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\nformat = \"clf\""), @r#"`job.toml` line 3, `format = "clf"`: expected `auto`, `common`, `combined`, `json`, `tsv`, `csv` or `parquet`"#);
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\ncolumns = { time = \"t\" }"), @r#"`job.toml` line 3, `columns = { time = "t" }`: unknown column `time` in the column map"#);

@@ -2,7 +2,7 @@
 //!
 //! The `Default` of a struct is what a file without the section means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anomalog_engine::series::time_zone::TimeZone;
@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 
 use super::calendar::CalendarSettings;
+use super::enrichment::RawEnrichment;
 use super::outputs::{ExportSettings, HookSettings, MetricsSettings};
 use super::retrain::RetrainSettings;
 use crate::incidents::{IncidentRules, RulesError};
@@ -17,6 +18,7 @@ use crate::incremental::retention::RetentionSettings;
 use crate::logs::{FieldMap, LogFormat, TrustedNetwork, UnknownNetwork};
 use crate::units::zones::parse_time_zone;
 use crate::units::{Span, WindowStep};
+use crate::warehouse::extra_metrics::ExtraMetric;
 use crate::warehouse::settings::{SeriesKey, WindowSettings};
 
 /// The whole file as written.
@@ -26,11 +28,15 @@ pub(super) struct Raw {
     #[serde(default = "default_warehouse")]
     pub(super) warehouse: PathBuf,
     #[serde(default)]
+    pub(super) pseudonymise: Option<PathBuf>,
+    #[serde(default)]
     pub(super) logs: Vec<RawLogs>,
     #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) windows: RawWindows,
+    #[serde(default)]
+    pub(super) enrichment: RawEnrichment,
     #[serde(default)]
     pub(super) scores: RawScores,
     #[serde(default)]
@@ -155,16 +161,22 @@ impl TryFrom<String> for WrittenDate {
 pub(super) struct RawWindows {
     pub(super) step: WindowStep,
     pub(super) series_key: SeriesKey,
+    pub(super) extra_metrics: BTreeSet<ExtraMetric>,
     pub(super) time_zone: WrittenZone,
     pub(super) time_zones: BTreeMap<String, WrittenZone>,
 }
 
 impl Default for RawWindows {
     fn default() -> Self {
-        let WindowSettings { step, series_key } = WindowSettings::default();
+        let WindowSettings {
+            step,
+            series_key,
+            extra_metrics,
+        } = WindowSettings::default();
         Self {
             step,
             series_key,
+            extra_metrics,
             time_zone: WrittenZone::default(),
             time_zones: BTreeMap::new(),
         }

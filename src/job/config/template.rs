@@ -18,6 +18,9 @@ pub fn job_file(logs: &[&Path], warehouse: &Path) -> String {
 
 # Folder of the tables and detectors. Relative paths are from the folder of this file.
 warehouse = {warehouse}
+# File with a key, 64 hexadecimal digits that only its owner may read: clients' addresses are kept as
+# pseudonyms that share the prefixes which the addresses share, and no rejected line is kept.
+# pseudonymise = "/etc/anomalog/pseudonyms.key"
 
 # Where logs come from. There can be several sections `[[logs]]`.
 [[logs]]
@@ -44,10 +47,23 @@ paths = [{paths}]
 # step = "1m"
 # SQL expression over `access_logs` that names the series of a request.
 # series_key = "site"
+# Further metrics of windows: unique_paths, top_client_share (of the most frequent client, in [0, 1])
+# and bot_requests (of crawlers, scanners and tools, by their user agents).
+# extra_metrics = []
 # Where the users of a series live: what is usual at a time of day moves with their clocks.
 # time_zone = "UTC"
 # Series that are elsewhere.
 # time_zones = {{ shop-us = "America/New_York" }}
+
+# Files that SQL functions over requests read, in queries and in `windows.series_key`.
+[enrichment]
+# Files in MaxMind's format for `country(client_ip)` and `asn(client_ip)`.
+# country_database = "GeoLite2-Country.mmdb"
+# asn_database = "GeoLite2-ASN.mmdb"
+# A class and a pattern a line for `user_agent_class(user_agent)`, such as `tool acme-monitor`.
+# user_agents = "user_agents.txt"
+# A pattern a line for `path_group(path)`, such as `/blog/{{title}}`; `path_patterns(path)` learns them.
+# path_groups = "path_groups.txt"
 
 [scores]
 # The detector that decides what is an anomaly, as "name" or "name@version"; without it the one
@@ -161,6 +177,11 @@ mod tests {
             "site",
             "time_zones",
             "columns",
+            "pseudonymise",
+            "country_database",
+            "asn_database",
+            "user_agents",
+            "path_groups",
             "delimiter",
             "detector",
             "metrics",

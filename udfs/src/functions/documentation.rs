@@ -225,6 +225,7 @@ pub(super) fn of_sketch(name: &str) -> Option<&'static Documentation> {
     match name {
         "unique_count" => Some(&UNIQUE_COUNT),
         "quantiles" => Some(&QUANTILES),
+        "top_share" => Some(&TOP_SHARE),
         _ => None,
     }
 }
@@ -255,6 +256,38 @@ FROM   (VALUES ('192.0.2.1'), ('192.0.2.7'), ('192.0.2.1'), (NULL)) AS t(client_
 +---------+
 | 2       |
 +---------+
+```",
+    )
+    .build()
+});
+
+static TOP_SHARE: LazyLock<Documentation> = LazyLock::new(|| {
+    Documentation::builder(
+        SKETCHES,
+        "Computes which share of the rows has the most frequent value. The result is a DOUBLE in (0, 1], \
+         without unit, NULL where there is no value. Up to 1,024 distinct values it is exact but for \
+         collisions of 64-bit hashes; beyond, it is the share of the fullest of 4,096 buckets that values \
+         are hashed to: never too low, and where values are evenly spread up to about 0.004 too high.",
+        "top_share(value)",
+    )
+    .with_argument(
+        "value",
+        "STRING, BINARY or a whole number. NULL is no value. Another type is an error when the query is \
+         planned: cast it to STRING.",
+    )
+    .with_sql_example(
+        "\
+```sql
+SELECT top_share(client_ip) AS share
+FROM   (VALUES ('192.0.2.1'), ('192.0.2.7'), ('192.0.2.1'), ('192.0.2.9'), (NULL)) AS t(client_ip)
+```
+
+```text
++-------+
+| share |
++-------+
+| 0.5   |
++-------+
 ```",
     )
     .build()

@@ -9,17 +9,19 @@
 //! day are those of the [zone](anomalog_engine::series::time_zone) in the times' type, UTC without one.
 //! What a call means is decided in one place, `call`; the forms only fetch values.
 //!
-//! Beside them stand two aggregates for windows of traffic, `unique_count` and `quantiles`.
+//! Beside them stand aggregates for windows of traffic: `unique_count`, `quantiles` and `top_share`.
 
 mod call;
 mod documentation;
 mod function;
+mod hashed;
 mod planning;
 mod result;
 mod scalar;
 mod sketch;
 #[cfg(test)]
 mod sketch_tests;
+mod top_share;
 mod values;
 mod window;
 
@@ -63,6 +65,7 @@ pub fn register_functions(
         registry.register_udaf(planner.add(name, scalar, window))?;
     }
     sketch::register(registry)?;
+    top_share::register(registry)?;
     registry.register_expr_planner(Arc::new(planner))?;
     registry.register_function_rewrite(Arc::new(ResolveDetectors))
 }

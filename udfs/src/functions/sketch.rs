@@ -8,13 +8,15 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use super::hashed;
+use crate::sketches::{QuantileSketch, Sketch, UniqueSketch};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Builder, Int64Array, LargeBinaryBuilder,
     ListBuilder,
 };
 use datafusion::arrow::buffer::{NullBuffer, ScalarBuffer};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Int64Type, UInt64Type};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
 use datafusion::common::{exec_datafusion_err, plan_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::FunctionRegistry;
@@ -25,9 +27,6 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::scalar::ScalarValue;
-use twox_hash::XxHash64;
-
-use crate::sketches::{QuantileSketch, Sketch, UniqueSketch};
 
 /// Registers the aggregates.
 pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
@@ -41,7 +40,7 @@ pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
 }
 
 /// What an aggregate over a sketch does.
-trait Summary: fmt::Debug + Clone + Eq + Hash + Send + Sync + 'static {
+pub(super) trait Summary: fmt::Debug + Clone + Eq + Hash + Send + Sync + 'static {
     type Sketch: Sketch;
 
     fn name(&self) -> &'static str;
@@ -64,7 +63,7 @@ trait Summary: fmt::Debug + Clone + Eq + Hash + Send + Sync + 'static {
 }
 
 /// What rows add to a sketch: anything where they are NULL.
-type Items<S> = ScalarBuffer<<S as Sketch>::Item>;
+pub(super) type Items<S> = ScalarBuffer<<S as Sketch>::Item>;
 
 /// Counts distinct values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -78,35 +77,7 @@ impl Summary for UniqueCount {
     }
 
     fn argument_types(&self, found: &[DataType]) -> Result<Vec<DataType>> {
-        let read_as = match found {
-            [DataType::Dictionary(_, values)] => values.as_ref(),
-            [other] => other,
-            _ => {
-                return plan_err!(
-                    "`unique_count` expects one argument, found {}\n\
-                     hint: `unique_count(client_ip)`",
-                    found.len()
-                );
-            }
-        };
-        match read_as {
-            DataType::Null => Ok(vec![DataType::Utf8]),
-            other if other.is_integer() => Ok(vec![if other.is_unsigned_integer() {
-                DataType::UInt64
-            } else {
-                DataType::Int64
-            }]),
-            DataType::Utf8
-            | DataType::LargeUtf8
-            | DataType::Utf8View
-            | DataType::Binary
-            | DataType::LargeBinary
-            | DataType::BinaryView => Ok(vec![read_as.clone()]),
-            other => plan_err!(
-                "`unique_count` expects text, binary or a whole number, found {other}\n\
-                 hint: `unique_count(CAST(… AS VARCHAR))`"
-            ),
-        }
+        hashed::argument_types(self.name(), found)
     }
 
     fn result_type(&self) -> DataType {
@@ -122,41 +93,13 @@ impl Summary for UniqueCount {
     }
 
     fn items(values: &ArrayRef) -> Result<ScalarBuffer<u64>> {
-        Ok(match values.data_type() {
-            DataType::Utf8 => hashes(values.as_string::<i32>()),
-            DataType::LargeUtf8 => hashes(values.as_string::<i64>()),
-            DataType::Utf8View => hashes(values.as_string_view()),
-            DataType::Binary => hashes(values.as_binary::<i32>()),
-            DataType::LargeBinary => hashes(values.as_binary::<i64>()),
-            DataType::BinaryView => hashes(values.as_binary_view()),
-            DataType::UInt64 => {
-                let numbers = values.as_primitive::<UInt64Type>().values().iter();
-                numbers.map(|n| hash(&n.to_le_bytes())).collect()
-            }
-            _ => {
-                let numbers = cast(values, &DataType::Int64)?;
-                let numbers = numbers.as_primitive::<Int64Type>().values().iter();
-                numbers.map(|n| hash(&n.to_le_bytes())).collect()
-            }
-        })
+        hashed::hashes(values)
     }
 
     fn results(&self, sketches: Vec<UniqueSketch>) -> ArrayRef {
         let counts = sketches.into_iter().map(|mut sketch| sketch.count() as i64);
         Arc::new(counts.collect::<Int64Array>())
     }
-}
-
-/// The same on every machine and in every version: counts are kept.
-fn hash(bytes: &[u8]) -> u64 {
-    XxHash64::oneshot(0, bytes)
-}
-
-fn hashes<T: AsRef<[u8]>>(values: impl IntoIterator<Item = Option<T>>) -> ScalarBuffer<u64> {
-    let values = values.into_iter();
-    values
-        .map(|value| value.map_or(0, |value| hash(value.as_ref())))
-        .collect()
 }
 
 /// Quantiles at probabilities.
@@ -236,13 +179,13 @@ impl Summary for Quantiles {
 
 /// A summary as an aggregate function.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Aggregate<S> {
+pub(super) struct Aggregate<S> {
     summary: S,
     signature: Signature,
 }
 
 impl<S: Summary> Aggregate<S> {
-    fn new(summary: S) -> Self {
+    pub(super) fn new(summary: S) -> Self {
         Self {
             summary,
             signature: Signature::user_defined(Volatility::Immutable),

@@ -1,5 +1,5 @@
-//! Small summaries of many values that can be merged: how many distinct ones there are, and their
-//! quantiles.
+//! Small summaries of many values that can be merged: how many distinct ones there are, which share the
+//! most frequent one has, and their quantiles.
 //!
 //! A log has hundreds of thousands of groups of some dozen requests and a few of many thousands.
 //! A sketch here holds few values exactly, in a plain vector, and turns into a summary of bounded
@@ -10,12 +10,14 @@
 //! form to merge from.
 
 mod quantile;
+mod share;
 mod unique;
 
 use datafusion::arrow::datatypes::ArrowNativeType;
 use thiserror::Error;
 
 pub use quantile::QuantileSketch;
+pub use share::ShareSketch;
 pub use unique::UniqueSketch;
 
 /// A mergeable summary of values.
