@@ -197,6 +197,7 @@ fn options(settings: &Settings, args: &IngestArgs) -> Result<IngestOptions> {
             .session
             .threads
             .and_then(|threads| NonZeroUsize::new(threads as usize)),
+        limits: args.limits.into(),
         ..IngestOptions::default()
     })
 }

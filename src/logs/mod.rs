@@ -61,7 +61,7 @@ pub use detect::{Format, UnknownFormatName};
 pub use error::{IngestError, WriteError};
 pub use field_map::{FieldMap, FieldMapError};
 pub use log_format::LogFormat;
-pub use options::{IngestOptions, TimeLimits};
+pub use options::{IngestOptions, TimeLimits, usual_time};
 pub use publish::{
     ingested_digests, publication_of, remove_unpublished, request_files, short_digest,
 };

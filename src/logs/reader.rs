@@ -10,9 +10,12 @@ use super::detect::{self, Format, Undetected};
 use super::error::IngestError;
 use super::inputs::{Input, InputPlace};
 use super::lines::{Block, Blocks, lines};
-use super::options::IngestOptions;
+use super::options::{IngestOptions, usual_time};
 use super::source::{self, BytesRead, OpenError, OpenLog};
 use crate::progress::Counter;
+
+/// The bytes of a log that say of which time it is: some hundred lines.
+const BEGINNING_BYTES: usize = 64 << 10;
 
 /// A piece of a log; pieces can be parsed in any order.
 #[derive(Debug)]
@@ -160,14 +163,24 @@ impl<'a> LogReader<'a> {
         let found = detect::detect(block, options.format, &options.columns)
             .map_err(|undetected| undetected_error(self.input.name(), undetected))?;
         Ok(found.map(|(format, layout)| {
-            let parser = BlockParser {
+            let mut parser = BlockParser {
                 layout,
                 forced_site: options.site.clone(),
                 default_site: self.input.site.clone(),
-                times: options.limits.times(self.input.written()),
+                times: i64::MIN..i64::MAX,
             };
+            let usual = usual_time(parser.parse(beginning(block), true).rows.timestamps());
+            parser.times = options.limits.times(self.input.written(), usual);
             (format, Arc::new(parser))
         }))
+    }
+}
+
+/// The whole lines of the beginning of a block.
+fn beginning(block: &[u8]) -> &[u8] {
+    match block.get(..BEGINNING_BYTES) {
+        Some(first) => &first[..memchr::memrchr(b'\n', first).map_or(first.len(), |end| end + 1)],
+        None => block,
     }
 }
 

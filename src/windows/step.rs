@@ -32,17 +32,14 @@ use crate::progress::Counter;
 use crate::schema::{SERIES_DATES, Table};
 use crate::session::Session;
 use crate::session::queries::{self, Extent, Query};
-use crate::units::WindowStep;
 use crate::units::dates::dates_in;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::{Manifest, Partition, Retired};
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::{self, TableFileWriter, date_folder, partition_file};
-use crate::windows::{self, Counts, date_of, slots_of};
+use crate::windows::frame::{parts, rows as frame_rows};
+use crate::windows::{self, Counts, MOST_DATES};
 use crate::windows::{Error, Result};
-
-/// Most dates that are counted in one piece: it bounds the files that are written at once.
-const MOST_DATES: usize = 31;
 
 /// What is hashed before the ranges that logs cover.
 const OBSERVED: &str = "observed";
@@ -447,22 +444,6 @@ fn keys(
         .collect())
 }
 
-fn frame_rows(batch: &RecordBatch) -> Result<Vec<(String, i64, i64)>> {
-    let series = cast(batch.column(0), &DataType::Utf8)?;
-    let series = series.as_string::<i32>();
-    let first = batch.column(1).as_primitive::<Int64Type>();
-    let last = batch.column(2).as_primitive::<Int64Type>();
-    Ok((0..batch.num_rows())
-        .map(|row| {
-            (
-                series.value(row).to_owned(),
-                first.value(row),
-                last.value(row),
-            )
-        })
-        .collect())
-}
-
 /// Refuses what would count windows anew of dates whose requests are no longer kept.
 ///
 /// # Errors
@@ -473,13 +454,4 @@ pub fn refuse_if_retired(warehouse: &Warehouse) -> Result<()> {
         Some(before) => Err(Error::RequestsRetired { before }),
         None => Ok(()),
     }
-}
-
-/// A range of windows, date by date.
-fn parts(first: i64, last: i64, step: WindowStep) -> impl Iterator<Item = (NaiveDate, Slots)> {
-    let dates = date_of(first, step)..=date_of(last, step);
-    dates_in(&dates).map(move |date| {
-        let slots = slots_of(date, step);
-        (date, (first.max(*slots.start()), last.min(*slots.end())))
-    })
 }

@@ -18,8 +18,6 @@ pub mod template;
 
 use std::path::{Path, PathBuf};
 
-use chrono::NaiveTime;
-
 pub use calendar::CalendarSettings;
 pub use error::ConfigError;
 
@@ -118,10 +116,10 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
             path: file.to_owned(),
         });
     }
-    let earliest = raw.limits.earliest.0.and_time(NaiveTime::MIN).and_utc();
     let limits = TimeLimits {
-        earliest: Some(earliest.timestamp_micros()),
-        ahead_of_file: Some(raw.limits.ahead_of_file.micros()),
+        earliest: raw.limits.earliest.0,
+        ahead_of_file: raw.limits.ahead_of_file,
+        before_log: raw.limits.before_log,
     };
     let logs = raw.logs.into_iter().map(|logs| {
         let paths = logs.paths.iter().map(|path| below(&folder, path));
