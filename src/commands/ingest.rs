@@ -1,5 +1,6 @@
 //! `anomalog ingest`: raw logs into the warehouse, Parquet logs linked in place.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -10,11 +11,14 @@ use super::error::{Fault, Result};
 use super::settings::Settings;
 use super::windows;
 use crate::cli::IngestArgs;
-use crate::intake;
-use crate::logs::linked::{ColumnMapping, LinkedSource};
-use crate::logs::{self, FileStatus, IngestOptions, IngestSummary, LogFormat};
+use crate::explain::{ExitStatus, chain};
+use crate::intake::{self, SourceFault};
+use crate::logs::linked::{
+    ColumnMapping, LinkOptions, LinkedSource, Looked, SourceError, has_parquet,
+};
+use crate::logs::{self, FileStatus, IngestError, IngestOptions, IngestSummary, LogFormat};
 use crate::progress::Progress;
-use crate::session;
+use crate::session::{self, FileRows, Session};
 use crate::windows::WindowsSummary;
 use crate::windows::step::refuse_if_retired;
 
@@ -25,9 +29,26 @@ pub struct Ingested {
     #[serde(flatten)]
     pub logs: IngestSummary,
     /// The Parquet logs that were linked.
-    pub linked: Vec<LinkedSource>,
+    pub linked: Vec<LinkedLog>,
+    /// The Parquet files that are not read, and why.
+    pub left_out: Vec<SourceFault>,
     /// The traffic windows, if they were rebuilt.
     pub windows: Option<WindowsSummary>,
+}
+
+/// A Parquet file or a folder of them that was linked.
+#[derive(Debug, Serialize)]
+pub struct LinkedLog {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The files that are read.
+    pub files: usize,
+    /// Their rows.
+    pub rows: u64,
+    /// Rows that are no requests, by the reason.
+    pub set_aside: BTreeMap<String, u64>,
+    #[serde(skip)]
+    said: Option<String>,
 }
 
 impl fmt::Display for Ingested {
@@ -56,8 +77,18 @@ impl fmt::Display for Ingested {
         for skipped in &self.logs.skipped {
             writeln!(f, "{}: passed over: {}", skipped.file, skipped.reason)?;
         }
-        for source in &self.linked {
-            writeln!(f, "{}: linked in place", source.path.display())?;
+        for log in &self.linked {
+            write!(f, "{}: linked in place", log.path.display())?;
+            if log.files > 1 {
+                write!(f, ", {} files", log.files)?;
+            }
+            match &log.said {
+                Some(said) => writeln!(f, "; {said}")?,
+                None => writeln!(f)?,
+            }
+        }
+        for file in &self.left_out {
+            writeln!(f, "{}: {}", file.path, file.message)?;
         }
         let totals = &self.logs.totals;
         write!(
@@ -79,9 +110,14 @@ impl fmt::Display for Ingested {
 ///
 /// # Errors
 /// When an input cannot be read or linked, or the warehouse cannot be written.
-pub async fn run(settings: &Settings, args: IngestArgs) -> Result<()> {
+pub async fn run(settings: &Settings, args: IngestArgs) -> Result<ExitStatus> {
     let ingested = ingest(settings, args).await?;
-    Ok(settings.printer.summary(&ingested)?)
+    settings.printer.summary(&ingested)?;
+    Ok(if ingested.left_out.is_empty() {
+        ExitStatus::Success
+    } else {
+        ExitStatus::Partial
+    })
 }
 
 /// Reads all inputs, then rebuilds the traffic windows unless told not to.
@@ -89,76 +125,90 @@ pub async fn run(settings: &Settings, args: IngestArgs) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
-    let (parquet, raw): (Vec<_>, Vec<_>) = args
-        .inputs
-        .iter()
-        .cloned()
-        .partition(|input| is_parquet(input, args.format));
+    let (parquet, raw) = sort_inputs(settings, &args);
     // All are checked before anything is written.
     if !args.no_windows {
         refuse_if_retired(&settings.warehouse)?;
     }
-    let linked = link(&args, &parquet)?;
+    let (linked, mut left_out) = link(settings, &args, &parquet, raw.is_empty())?;
     let mut writer = settings.writer("anomalog ingest").await?;
     logs::remove_unpublished(writer.warehouse()).map_err(|source| intake::Error::Unpublished {
         warehouse: settings.warehouse.root().to_owned(),
         source: Box::new(source),
     })?;
-    for source in &linked {
+    for (source, _) in &linked {
+        left_out.extend(
+            source
+                .gone_since(&settings.warehouse)?
+                .into_iter()
+                .map(Into::into),
+        );
         source.save(&settings.warehouse)?;
     }
-    let logs = if raw.is_empty() {
+    let mut logs = if raw.is_empty() {
         IngestSummary::default()
     } else {
         let options = options(settings, &args)?;
         let warehouse = settings.warehouse.clone();
         let progress = settings.printer;
         // Parsing is plain blocking work.
-        tokio::task::spawn_blocking(move || logs::ingest(&raw, &options, &warehouse, &progress))
-            .await
-            .map_err(|error| Fault::Runtime(error.into()))??
+        let read = tokio::task::spawn_blocking(move || {
+            logs::ingest(&raw, &options, &warehouse, &progress)
+        });
+        match read.await.map_err(|error| Fault::Runtime(error.into()))? {
+            // All logs of the folders are Parquet.
+            Err(IngestError::NoLogs { .. }) if !linked.is_empty() => IngestSummary::default(),
+            read => read?,
+        }
     };
+    logs.skipped.retain(|skipped| {
+        !linked
+            .iter()
+            .any(|(source, _)| source.has(Path::new(&skipped.file)))
+    });
+    let session = settings.open_quietly().await?;
+    let linked = count(settings, &session, linked).await?;
     let windows = if args.no_windows {
         None
     } else {
-        let session = settings.open().await?;
         let progress = settings.printer.begin("building traffic_windows", None);
-        let built = windows::build(&session, &mut writer, args.windows, &*progress).await;
-        match built {
-            // Values of linked logs are first read here: what cannot be read is not linked.
-            Err(crate::windows::Error::Session(session::Error::Query(error)))
-                if !linked.is_empty() =>
-            {
-                for source in &linked {
-                    source.forget(&settings.warehouse)?;
-                }
-                return Err(session::Error::LinkedValues {
-                    paths: parquet,
-                    source: error.into_source(),
-                }
-                .into());
-            }
-            built => Some(built?),
-        }
+        Some(windows::build(&session, &mut writer, args.windows, &*progress).await?)
     };
     Ok(Ingested {
         logs,
         linked,
+        left_out,
         windows,
     })
 }
 
-fn is_parquet(input: &Path, format: LogFormat) -> bool {
-    match format {
-        LogFormat::Parquet => true,
-        LogFormat::Auto => input
-            .extension()
-            .is_some_and(|extension| extension == "parquet"),
-        _ => false,
+/// The inputs that are Parquet or may hold some, and those that are text or may hold some.
+fn sort_inputs(settings: &Settings, args: &IngestArgs) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let warehouse = settings.warehouse.root().canonicalize().ok();
+    let is_guessed = args.format == LogFormat::Auto && args.delimiter.is_none();
+    let (mut parquet, mut raw) = (Vec::new(), Vec::new());
+    for input in &args.inputs {
+        let is_linked = match args.format {
+            LogFormat::Parquet => true,
+            _ => is_guessed && has_parquet(input, warehouse.as_deref()),
+        };
+        if is_linked {
+            parquet.push(input.clone());
+        }
+        if !is_linked || is_guessed && input.is_dir() {
+            raw.push(input.clone());
+        }
     }
+    (parquet, raw)
 }
 
-fn link(args: &IngestArgs, parquet: &[PathBuf]) -> Result<Vec<LinkedSource>> {
+/// Looks whether Parquet logs can be linked. One that cannot be is left out, unless nothing is left.
+fn link(
+    settings: &Settings,
+    args: &IngestArgs,
+    parquet: &[PathBuf],
+    is_all: bool,
+) -> Result<(Vec<(LinkedSource, Looked)>, Vec<SourceFault>)> {
     let mappings = args.columns.iter().flat_map(logs::FieldMap::iter);
     let mappings = if parquet.is_empty() {
         Vec::new()
@@ -172,10 +222,82 @@ fn link(args: &IngestArgs, parquet: &[PathBuf]) -> Result<Vec<LinkedSource>> {
             })
             .collect::<Result<Vec<_>>>()?
     };
-    parquet
-        .iter()
-        .map(|path| Ok(LinkedSource::link(path, &mappings, args.site.as_deref())?))
-        .collect()
+    let options = LinkOptions {
+        columns: &mappings,
+        site: args.site.as_deref(),
+        limits: args.limits.into(),
+        any_name: args.format == LogFormat::Parquet,
+    };
+    let (mut linked, mut left_out) = (Vec::new(), Vec::new());
+    let mut first = None;
+    for path in parquet {
+        match LinkedSource::link(path, options, &settings.warehouse) {
+            Ok((source, mut looked)) => {
+                left_out.extend(looked.left_out.drain(..).map(SourceFault::from));
+                linked.push((source, looked));
+            }
+            Err(error) => {
+                left_out.push(SourceFault {
+                    path: path.display().to_string(),
+                    message: format!("is left out: {}", chain(&error)),
+                });
+                first = first.or(Some(error));
+            }
+        }
+    }
+    match first {
+        Some(error) if linked.is_empty() && is_all => Err(error.into()),
+        _ => Ok((linked, left_out)),
+    }
+}
+
+/// Counts the rows of linked logs. What has none that is a request is not linked.
+async fn count(
+    settings: &Settings,
+    session: &Session,
+    linked: Vec<(LinkedSource, Looked)>,
+) -> Result<Vec<LinkedLog>> {
+    let ids = linked.iter().flat_map(|(_, looked)| &looked.files);
+    let ids = ids.map(|file| file.id.clone()).collect();
+    let counted = match session.linked_rows(&ids).await {
+        Ok(counted) => counted,
+        Err(error) => {
+            for (source, _) in &linked {
+                source.forget(&settings.warehouse)?;
+            }
+            return Err(session::Error::LinkedValues {
+                paths: linked.into_iter().map(|(source, _)| source.path).collect(),
+                source: Box::new(error),
+            }
+            .into());
+        }
+    };
+    let mut logs = Vec::new();
+    for (source, looked) in linked {
+        let mut rows = FileRows::default();
+        for file in &looked.files {
+            if let Some(counted) = counted.get(&file.id) {
+                rows.add(counted);
+            }
+        }
+        let said = rows.reasons();
+        if rows.are_no_requests() {
+            source.forget(&settings.warehouse)?;
+            return Err(SourceError::NoRequests {
+                path: source.path,
+                reasons: said.unwrap_or_default(),
+            }
+            .into());
+        }
+        logs.push(LinkedLog {
+            path: source.path,
+            files: looked.files.len(),
+            rows: rows.rows,
+            set_aside: rows.set_aside,
+            said,
+        });
+    }
+    Ok(logs)
 }
 
 fn options(settings: &Settings, args: &IngestArgs) -> Result<IngestOptions> {

@@ -49,7 +49,7 @@ async fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
         Command::Run(args) => return run::run(&settings, &args, has_warehouse).await,
         Command::Init(args) => init::run(&settings, &args, has_warehouse),
-        Command::Ingest(args) => ingest::run(&settings, args).await,
+        Command::Ingest(args) => return ingest::run(&settings, args).await,
         Command::Windows(args) => windows::run(&settings, args).await,
         Command::Train(args) => train::run(&settings, args).await,
         Command::Score(args) => score::run(&settings, args).await,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 
 pub use error::{Error, Result};
-pub use source::{LogSource, SourceFault};
+pub use source::{LogSource, ParquetLogs, SourceFault};
 
 use crate::explain::cannot;
 use crate::incremental::Staged;
@@ -45,7 +45,7 @@ pub struct Intake<'a> {
     scan: Scan,
     /// Short digests of the logs that the warehouse holds.
     ingested: BTreeSet<String>,
-    /// Digest by name of linked sources.
+    /// Digest by name of the files of linked sources.
     linked: BTreeMap<String, String>,
 }
 
@@ -88,10 +88,13 @@ impl<'a> Intake<'a> {
         warehouse: &'a Warehouse,
         mut index: Index,
     ) -> Result<Self> {
+        let (linked, faults) = index.linked(warehouse)?;
+        let mut scan = scan(sources, warehouse, &index);
+        scan.faults.extend(faults);
         Ok(Self {
-            scan: scan(sources, warehouse, &index),
+            scan,
             ingested: ingested(warehouse)?,
-            linked: index.linked(warehouse)?,
+            linked,
             sources,
             warehouse,
             index,
@@ -116,10 +119,21 @@ impl<'a> Intake<'a> {
         &self.scan.faults
     }
 
-    /// The digest of each linked source, by its name.
+    /// The digest of each file of linked sources, by its name.
     #[must_use]
     pub const fn linked(&self) -> &BTreeMap<String, String> {
         &self.linked
+    }
+
+    /// The linked files whose rows no run has counted yet.
+    #[must_use]
+    pub fn uncounted(&self) -> BTreeSet<String> {
+        self.index.uncounted(&self.linked)
+    }
+
+    /// Notes that the rows of all linked files have been counted.
+    pub fn note_counted(&mut self) {
+        self.index.note_counted(&self.linked);
     }
 
     /// The paths of the logs that are to be read.

@@ -277,6 +277,10 @@ impl JobRun<'_> {
         let session = Session::open(warehouse, &self.options()).await?;
         let session = session.with_coverage(intake.coverage()?).await?;
         summary.logs_linked = intake.linked().len();
+        let counted = session.linked_rows(&intake.uncounted()).await?;
+        let said = counted.iter().filter_map(|(file, rows)| rows.said_of(file));
+        summary.warnings.extend(said);
+        intake.note_counted();
         let linked = linked_dates(&session, intake.linked()).await?;
         let settings = &self.job.windows;
         let step = TrafficStep::open(&session, writer.manifest(), settings, &linked).await?;

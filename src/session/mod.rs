@@ -8,6 +8,7 @@
 mod error;
 mod files;
 mod linked;
+mod linked_files;
 mod message;
 mod names;
 mod overlay;
@@ -30,10 +31,12 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 pub use error::{Error, Result};
+pub use linked::FileRows;
 pub use message::QueryError;
 pub use names::TABLES;
 
 use crate::functions;
+use crate::logs::linked::LeftOut;
 use crate::units::{ByteSize, WindowStep};
 use crate::warehouse::Warehouse;
 use crate::warehouse::settings::WindowSettings;
@@ -57,6 +60,7 @@ pub struct Session {
     context: SessionContext,
     warehouse: Warehouse,
     detectors: Arc<DetectorStore>,
+    left_out: Arc<[LeftOut]>,
 }
 
 impl fmt::Debug for Session {
@@ -71,19 +75,20 @@ impl Session {
     /// Opens a warehouse, which need not exist yet.
     ///
     /// # Errors
-    /// When a linked source is gone, or no longer what it was when it was linked, or the settings of
-    /// the windows are damaged.
+    /// When a link or the settings of the windows are damaged. Linked files that cannot be read are
+    /// [left out](Self::left_out).
     pub async fn open(warehouse: &Warehouse, options: &SessionOptions) -> Result<Self> {
         let mut context = context(options)?;
         let detectors = Arc::new(detector_store(warehouse, options)?);
         anomalog_udfs::register_all(&mut context, &detectors)?;
         functions::register_all(&mut context)?;
-        let session = Self {
+        let mut session = Self {
             context,
             warehouse: warehouse.clone(),
             detectors,
+            left_out: Arc::new([]),
         };
-        session.register_tables().await?;
+        session.left_out = session.register_tables().await?.into();
         Ok(session)
     }
 
@@ -97,6 +102,12 @@ impl Session {
     #[must_use]
     pub fn warehouse(&self) -> &Warehouse {
         &self.warehouse
+    }
+
+    /// The files of linked sources that are not read.
+    #[must_use]
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     /// The detectors that the SQL functions find.
@@ -127,6 +138,7 @@ impl Session {
             context: SessionContext::new_with_state(state.build()),
             warehouse: self.warehouse.clone(),
             detectors: Arc::clone(&self.detectors),
+            left_out: Arc::clone(&self.left_out),
         }
     }
 

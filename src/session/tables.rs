@@ -16,6 +16,7 @@ use super::files::{folder_url, listing_options, parquet_url};
 use super::names::{INGESTED_LOGS, LOG_COVERAGE};
 use super::{Error, Result, Session, queries};
 use crate::explain::cannot;
+use crate::logs::linked::LeftOut;
 use crate::schema::{self, ACCESS_LOGS_READ, DATE_PARTITION, Table};
 use crate::warehouse::tables::date_folder;
 
@@ -127,10 +128,12 @@ impl Session {
             ])?,
             warehouse: self.warehouse.clone(),
             detectors: Arc::clone(&self.detectors),
+            left_out: Arc::clone(&self.left_out),
         })
     }
 
-    pub(super) async fn register_tables(&self) -> Result<()> {
+    /// Registers every table; returns what is left out of the linked ones.
+    pub(super) async fn register_tables(&self) -> Result<Vec<LeftOut>> {
         for table in Table::ALL {
             let (name, schema) = match table {
                 Table::AccessLogs => (INGESTED_LOGS, &*ACCESS_LOGS_READ),
@@ -152,14 +155,14 @@ impl Session {
             };
             self.register_folder(name, &self.warehouse.table(table), Arc::clone(schema))?;
         }
-        self.register_linked_logs().await?;
+        let left_out = self.register_linked_logs()?;
         let logs = queries::access_logs(&self.context).await?;
         self.context
             .register_table(Table::AccessLogs.name(), logs.into_view())?;
         let coverage = queries::log_coverage(&self.context).await?;
         self.context
             .register_table(LOG_COVERAGE, coverage.into_view())?;
-        Ok(())
+        Ok(left_out)
     }
 
     /// Registers a folder of Parquet files. One that does not exist has no files.

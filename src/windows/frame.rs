@@ -42,6 +42,12 @@ pub(super) fn parts(
     })
 }
 
+/// Which of some ranges are of windows that logs cover only in part.
+pub(super) fn cuts(batch: &RecordBatch) -> Vec<bool> {
+    let is_cut = batch.column(3).as_boolean().iter();
+    is_cut.map(Option::unwrap_or_default).collect()
+}
+
 /// Series, first and last window of ranges.
 pub(super) fn rows(batch: &RecordBatch) -> Result<Vec<(String, i64, i64)>> {
     let series = cast(batch.column(0), &DataType::Utf8)?;

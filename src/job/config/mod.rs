@@ -24,7 +24,7 @@ pub use error::ConfigError;
 use crate::detectors::settings::ScoreSettings;
 use crate::incidents::IncidentRules;
 use crate::incremental::retention::RetentionSettings;
-use crate::intake::LogSource;
+use crate::intake::{LogSource, ParquetLogs};
 use crate::logs::{IngestOptions, LogFormat, TimeLimits};
 use crate::units::zones::SeriesTimeZones;
 use crate::warehouse::Warehouse;
@@ -126,7 +126,11 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
         let delimiter = logs.delimiter.map(|Delimiter(delimiter)| delimiter);
         let source = LogSource {
             paths: paths.collect(),
-            is_parquet: logs.format == LogFormat::Parquet,
+            parquet: match logs.format {
+                LogFormat::Parquet => ParquetLogs::All,
+                LogFormat::Auto if delimiter.is_none() => ParquetLogs::Telling,
+                _ => ParquetLogs::None,
+            },
             options: IngestOptions {
                 format: logs.format.of_lines(delimiter),
                 site: logs.site,
