@@ -11,6 +11,7 @@ mod export;
 mod help;
 mod incidents;
 mod ingest;
+mod parquet;
 mod readme;
 mod real_logs;
 mod run;

@@ -23,7 +23,8 @@ warehouse = {warehouse}
 [[logs]]
 # Files, folders with all below them, and patterns such as "/var/log/nginx/*.log*".
 paths = [{paths}]
-# auto, common, combined, json, tsv, csv, or parquet: linked in place, not copied.
+# auto, common, combined, json, tsv, csv, or parquet: linked in place, not copied. What begins as
+# Parquet is found by `auto`, too.
 # format = "auto"
 # Site of every request; without it the virtual host of the line, else the folder or file name.
 # site = "shop"
