@@ -11,8 +11,9 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::functions::core::expr_fn::{coalesce, get_field};
 use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::logical_expr::expr_fn::{try_cast, when};
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
-use datafusion::prelude::{DataFrame, Expr, cast, col, ident, lit, when};
+use datafusion::prelude::{DataFrame, Expr, cast, col, ident, lit};
 
 use super::Session;
 use super::linked_files::{FROM, LinkedFiles, SITE, SOURCE, STREAM, UNTIL, key_column};
@@ -20,7 +21,7 @@ use super::names::{LINKED_LOGS, LINKED_ROWS};
 use crate::functions::log_values::{LatencyUnit, LogValue};
 use crate::logs::LogColumn;
 use crate::logs::linked::{FileColumns, LeftOut, LinkedFile, LinkedSource, Place, TextPart};
-use crate::schema::{ACCESS_LOGS, DATE_PARTITION};
+use crate::schema::{ACCESS_LOGS, DATE_PARTITION, timestamp_type};
 
 /// Why a row is set aside.
 const REASON: &str = "reason";
@@ -198,7 +199,13 @@ impl Session {
             .read_table(Arc::new(LinkedFiles::new(files, &keys)?))?;
         let fields = ACCESS_LOGS.fields().iter();
         let mut read: Vec<Expr> = fields
-            .map(|field| Ok(column(columns, field)?.alias(field.name())))
+            .map(|field| {
+                let value = match field.name().as_str() {
+                    "timestamp" => time(columns, files),
+                    _ => column(columns, field)?,
+                };
+                Ok(value.alias(field.name()))
+            })
             .collect::<Result<_>>()?;
         let text = |name: &str| cast(ident(name), DataType::Utf8);
         read.extend([
@@ -229,12 +236,11 @@ fn rows_schema() -> Schema {
         .fields()
         .iter()
         .map(|field| field.as_ref().clone());
-    let time = crate::schema::timestamp_type;
     let added = [
         Field::new("source", DataType::Utf8, false),
         Field::new("stream", DataType::Utf8, false),
-        Field::new(FROM, time(), false),
-        Field::new(UNTIL, time(), false),
+        Field::new(FROM, timestamp_type(), false),
+        Field::new(UNTIL, timestamp_type(), false),
         Field::new(DATE_PARTITION, DataType::Date32, true),
     ];
     Schema::new(fields.chain(added).collect::<Vec<_>>())
@@ -257,7 +263,22 @@ fn reason() -> Result<Expr> {
         .otherwise(lit(ScalarValue::Utf8(None)))
 }
 
-/// Reads one column of `access_logs` from files.
+/// Reads the time of requests. Of what is a timestamp already, files are found by their statistics.
+fn time(columns: &FileColumns, files: &[&LinkedFile]) -> Expr {
+    if let [Place::Column(path)] = &columns.time.places[..]
+        && let [name] = &path[..]
+    {
+        let schema = files.first().map(|file| &file.schema);
+        let field = schema.and_then(|schema| schema.field_with_name(name).ok());
+        if field.is_some_and(|field| matches!(field.data_type(), DataType::Timestamp(..))) {
+            return try_cast(ident(name), timestamp_type());
+        }
+    }
+    let places = columns.time.places.iter().map(expression);
+    LogValue::Time(columns.time.unit).of(places.collect())
+}
+
+/// Reads another column of `access_logs` from files.
 fn column(columns: &FileColumns, field: &Field) -> Result<Expr> {
     let at = |ours: LogColumn| columns.others.get(&ours).map(expression);
     let text = |ours: LogColumn, part: TextPart| {
@@ -267,10 +288,6 @@ fn column(columns: &FileColumns, field: &Field) -> Result<Expr> {
     let of_request = |part: TextPart| text(LogColumn::Request, part);
     // The first that a row has.
     let candidates: Vec<Option<Expr>> = match field.name().as_str() {
-        "timestamp" => {
-            let places = columns.time.places.iter().map(expression);
-            vec![Some(LogValue::Time(columns.time.unit).of(places.collect()))]
-        }
         "site" => vec![
             whole(LogColumn::Site),
             text(LogColumn::Host, TextPart::HostSite),

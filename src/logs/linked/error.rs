@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::parquet::errors::ParquetError;
 
-use super::columns::{expected, linkable_names};
+use super::types::{expected, linkable_names};
 use crate::explain::{Explain, FileError, MissingColumn, backticked};
 use crate::logs::column::LogColumn;
 

@@ -17,9 +17,9 @@ use datafusion::parquet::basic::Type as PhysicalType;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::schema::types::SchemaDescriptor;
 
-use super::columns::{FileColumns, Offer, Place};
 use super::error::SourceError;
 use super::folder::FoundFile;
+use super::places::{FileColumns, Offer, Place};
 use super::times::{UnitVotes, are_clocks, are_numbers, known, times};
 use crate::explain::cannot;
 use crate::logs::column::LogColumn;

@@ -5,11 +5,12 @@
 //! session opens it: files that came since are read, and files that are gone, damaged or foreign are
 //! left out and named, and stand in nobody's way.
 
-mod columns;
 mod error;
 mod file;
 mod folder;
+mod places;
 mod times;
+mod types;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,10 +19,10 @@ use std::path::{Path, PathBuf};
 use anomalog_engine::detector::hex_sha256;
 use serde::{Deserialize, Serialize};
 
-pub use columns::{ColumnMapping, FileColumns, Place, TimePlace};
 pub use error::SourceError;
 pub use file::LinkedFile;
 pub use folder::{has_parquet, is_parquet_file};
+pub use places::{ColumnMapping, FileColumns, Place, TimePlace};
 pub use times::{EpochUnit, times};
 pub use values::{TextPart, latencies, sizes, statuses, texts};
 
