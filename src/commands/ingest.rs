@@ -14,7 +14,7 @@ use crate::cli::IngestArgs;
 use crate::explain::{ExitStatus, chain};
 use crate::intake::{self, SourceFault};
 use crate::logs::linked::{
-    ColumnMapping, LinkOptions, LinkedSource, Looked, SourceError, has_parquet,
+    ColumnMapping, LinkOptions, LinkedSource, Looked, SourceError, parquet_count,
 };
 use crate::logs::{self, FileStatus, IngestError, IngestOptions, IngestSummary, LogFormat};
 use crate::progress::Progress;
@@ -130,7 +130,17 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
     if !args.no_windows {
         refuse_if_retired(&settings.warehouse)?;
     }
-    let (linked, mut left_out) = link(settings, &args, &parquet, raw.is_empty())?;
+    let Links {
+        linked,
+        mut left_out,
+        first_fault,
+    } = link(settings, &args, &parquet)?;
+    if linked.is_empty()
+        && raw.is_empty()
+        && let Some(fault) = first_fault
+    {
+        return Err(fault.into());
+    }
     let mut writer = settings.writer("anomalog ingest").await?;
     logs::remove_unpublished(writer.warehouse()).map_err(|source| intake::Error::Unpublished {
         warehouse: settings.warehouse.root().to_owned(),
@@ -158,6 +168,9 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
         match read.await.map_err(|error| Fault::Runtime(error.into()))? {
             // All logs of the folders are Parquet.
             Err(IngestError::NoLogs { .. }) if !linked.is_empty() => IngestSummary::default(),
+            Err(none @ IngestError::NoLogs { .. }) => {
+                return Err(first_fault.map_or_else(|| none.into(), Into::into));
+            }
             read => read?,
         }
     };
@@ -190,7 +203,7 @@ fn sort_inputs(settings: &Settings, args: &IngestArgs) -> (Vec<PathBuf>, Vec<Pat
     for input in &args.inputs {
         let is_linked = match args.format {
             LogFormat::Parquet => true,
-            _ => is_guessed && has_parquet(input, warehouse.as_deref()),
+            _ => is_guessed && parquet_count(input, warehouse.as_deref()) > 0,
         };
         if is_linked {
             parquet.push(input.clone());
@@ -202,13 +215,17 @@ fn sort_inputs(settings: &Settings, args: &IngestArgs) -> (Vec<PathBuf>, Vec<Pat
     (parquet, raw)
 }
 
-/// Looks whether Parquet logs can be linked. One that cannot be is left out, unless nothing is left.
-fn link(
-    settings: &Settings,
-    args: &IngestArgs,
-    parquet: &[PathBuf],
-    is_all: bool,
-) -> Result<(Vec<(LinkedSource, Looked)>, Vec<SourceFault>)> {
+/// Parquet logs that can be linked.
+struct Links {
+    linked: Vec<(LinkedSource, Looked)>,
+    /// Files, and whole inputs.
+    left_out: Vec<SourceFault>,
+    /// Why the first of the inputs is left out that are.
+    first_fault: Option<SourceError>,
+}
+
+/// Looks whether Parquet logs can be linked, and leaves out what cannot be.
+fn link(settings: &Settings, args: &IngestArgs, parquet: &[PathBuf]) -> Result<Links> {
     let mappings = args.columns.iter().flat_map(logs::FieldMap::iter);
     let mappings = if parquet.is_empty() {
         Vec::new()
@@ -229,7 +246,7 @@ fn link(
         any_name: args.format == LogFormat::Parquet,
     };
     let (mut linked, mut left_out) = (Vec::new(), Vec::new());
-    let mut first = None;
+    let mut first_fault = None;
     for path in parquet {
         match LinkedSource::link(path, options, &settings.warehouse) {
             Ok((source, mut looked)) => {
@@ -241,14 +258,15 @@ fn link(
                     path: path.display().to_string(),
                     message: format!("is left out: {}", chain(&error)),
                 });
-                first = first.or(Some(error));
+                first_fault = first_fault.or(Some(error));
             }
         }
     }
-    match first {
-        Some(error) if linked.is_empty() && is_all => Err(error.into()),
-        _ => Ok((linked, left_out)),
-    }
+    Ok(Links {
+        linked,
+        left_out,
+        first_fault,
+    })
 }
 
 /// Counts the rows of linked logs. What has none that is a request is not linked.

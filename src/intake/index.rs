@@ -15,7 +15,7 @@ use crate::explain::{cannot, chain};
 use crate::incremental::key::{Key, Made};
 use crate::incremental::remembered;
 use crate::logs;
-use crate::logs::linked::{ColumnMapping, LinkOptions, LinkedSource, SourceError, has_parquet};
+use crate::logs::linked::{ColumnMapping, LinkOptions, LinkedSource, SourceError, parquet_count};
 use crate::warehouse::Warehouse;
 
 /// What is remembered of logs from run to run.
@@ -180,6 +180,16 @@ impl Index {
     }
 }
 
+/// How many Parquet files lie at sources.
+pub(super) fn parquet_files(sources: &[LogSource], warehouse: &Warehouse) -> usize {
+    let root = warehouse.root().canonicalize().ok();
+    let paths = |source| linked_paths(source, warehouse, &mut Vec::new());
+    let paths = sources.iter().flat_map(paths);
+    paths
+        .map(|path| parquet_count(&path, root.as_deref()))
+        .sum()
+}
+
 /// The paths of a source that are to be linked.
 fn linked_paths(
     source: &LogSource,
@@ -196,7 +206,7 @@ fn linked_paths(
             ParquetLogs::All => paths.extend(expanded),
             ParquetLogs::Telling => {
                 let parquet = expanded.into_iter();
-                paths.extend(parquet.filter(|path| has_parquet(path, root.as_deref())));
+                paths.extend(parquet.filter(|path| parquet_count(path, root.as_deref()) > 0));
             }
         }
     }

@@ -107,6 +107,12 @@ impl<'a> Intake<'a> {
         self.scan.found.len()
     }
 
+    /// How many Parquet files lie at the sources.
+    #[must_use]
+    pub fn parquet_files(&self) -> usize {
+        index::parquet_files(self.sources, self.warehouse)
+    }
+
     /// How many logs of the warehouse are at no source any more.
     #[must_use]
     pub const fn vanished(&self) -> usize {

@@ -152,6 +152,7 @@ impl JobRun<'_> {
             warehouse: warehouse.root().to_owned(),
             logs_found: intake.found(),
             new_logs: intake.new_logs(),
+            parquet_files: intake.parquet_files(),
             faults: intake.faults().to_vec(),
             ..Checked::default()
         };

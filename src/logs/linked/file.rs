@@ -157,8 +157,13 @@ impl Footer {
             path: self.found.path.clone(),
             source: error.into(),
         };
-        let sampled = times(&self.sample, self.columns.time.unit).map_err(arrow)?;
-        let usual = usual_time(&known(&sampled));
+        let usual = match self.sample.is_empty() {
+            true => None,
+            false => {
+                let sampled = times(&self.sample, self.columns.time.unit).map_err(arrow)?;
+                usual_time(&known(&sampled))
+            }
+        };
         let FoundFile {
             path,
             relative,

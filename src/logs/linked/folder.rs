@@ -81,12 +81,13 @@ pub fn is_parquet_file(path: &Path) -> bool {
     by_name || path.is_file() && begins_with_magic(path)
 }
 
-/// Whether there is a Parquet file below a path, without the folder `besides`.
-pub fn has_parquet(path: &Path, besides: Option<&Path>) -> bool {
+/// How many files below a path are Parquet by their names or first bytes, without those of the folder
+/// `besides`.
+pub fn parquet_count(path: &Path, besides: Option<&Path>) -> usize {
     if path.is_dir() {
-        find(path, Names::Telling, besides).is_ok_and(|found| !found.is_empty())
+        find(path, Names::Telling, besides).map_or(0, |found| found.len())
     } else {
-        is_parquet_file(path)
+        usize::from(is_parquet_file(path))
     }
 }
 

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::SourceError;
 pub use file::LinkedFile;
-pub use folder::{has_parquet, is_parquet_file};
+pub use folder::{is_parquet_file, parquet_count};
 pub use places::{ColumnMapping, FileColumns, Place, TimePlace};
 pub use times::{EpochUnit, times};
 pub use values::{TextPart, latencies, sizes, statuses, texts};
