@@ -14,7 +14,7 @@ use crate::cli::IngestArgs;
 use crate::explain::{ExitStatus, chain};
 use crate::intake::{self, SourceFault};
 use crate::logs::linked::{
-    ColumnMapping, LinkOptions, LinkedSource, Looked, SourceError, parquet_count,
+    ColumnMapping, LinkOptions, LinkedFile, LinkedSource, Looked, SourceError, parquet_count,
 };
 use crate::logs::{self, FileStatus, IngestError, IngestOptions, IngestSummary, LogFormat};
 use crate::progress::Progress;
@@ -276,7 +276,7 @@ async fn count(
     linked: Vec<(LinkedSource, Looked)>,
 ) -> Result<Vec<LinkedLog>> {
     let ids = linked.iter().flat_map(|(_, looked)| &looked.files);
-    let ids = ids.map(|file| file.id.clone()).collect();
+    let ids = ids.map(LinkedFile::name).collect();
     let counted = match session.linked_rows(&ids).await {
         Ok(counted) => counted,
         Err(error) => {
@@ -294,7 +294,7 @@ async fn count(
     for (source, looked) in linked {
         let mut rows = FileRows::default();
         for file in &looked.files {
-            if let Some(counted) = counted.get(&file.id) {
+            if let Some(counted) = counted.get(&file.name()) {
                 rows.add(counted);
             }
         }

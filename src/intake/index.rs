@@ -59,7 +59,7 @@ impl Index {
         Ok(remembered::save(warehouse, Self::FILE, self)?)
     }
 
-    /// The digest of each file of linked sources, by its name; and what is wrong with sources that no
+    /// The digest of each file of linked sources, by its path; and what is wrong with sources that no
     /// job has linked.
     pub(super) fn linked(
         &mut self,
@@ -68,14 +68,13 @@ impl Index {
         let mut digests = BTreeMap::new();
         let mut faults = Vec::new();
         let mut files = BTreeMap::new();
-        for source in LinkedSource::load_all(warehouse)? {
-            let looked = source.look(warehouse);
+        for (source, looked) in LinkedSource::look_at_all(warehouse)? {
             if !self.links.contains(&source.name()) {
                 faults.extend(looked.left_out.into_iter().map(SourceFault::from));
             }
             let options = (&source.columns, &source.site, source.limits);
             for file in looked.files {
-                let path = file.path.display().to_string();
+                let path = file.name();
                 let seen = see(&file.path, self.linked_files.get(&path));
                 let Some(seen) = seen.map_err(cannot("read", &file.path))? else {
                     continue;
@@ -86,8 +85,8 @@ impl Index {
                     .text(&seen.digest);
                 // What the numbers of other files are tells what those of this one are.
                 key.add_number(file.columns.time.unit.map_or(-1, |unit| unit as i64));
-                files.insert(path, seen);
-                digests.insert(file.id, key.finish());
+                files.insert(path.clone(), seen);
+                digests.insert(path, key.finish());
             }
         }
         self.linked_files = files;

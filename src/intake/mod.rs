@@ -45,7 +45,7 @@ pub struct Intake<'a> {
     scan: Scan,
     /// Short digests of the logs that the warehouse holds.
     ingested: BTreeSet<String>,
-    /// Digest by name of the files of linked sources.
+    /// Digest by path of the files of linked sources.
     linked: BTreeMap<String, String>,
 }
 
@@ -125,7 +125,7 @@ impl<'a> Intake<'a> {
         &self.scan.faults
     }
 
-    /// The digest of each file of linked sources, by its name.
+    /// The digest of each file of linked sources, by its path.
     #[must_use]
     pub const fn linked(&self) -> &BTreeMap<String, String> {
         &self.linked

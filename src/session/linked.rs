@@ -102,7 +102,7 @@ impl Session {
         Ok(found)
     }
 
-    /// What became of the rows of some files of linked sources, by the names of the files.
+    /// What became of the rows of some files of linked sources, by the paths of the files.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -148,8 +148,7 @@ impl Session {
     pub(super) fn register_linked_logs(&self) -> super::Result<Vec<LeftOut>> {
         let mut files = Vec::new();
         let mut left_out = Vec::new();
-        for source in LinkedSource::load_all(&self.warehouse)? {
-            let looked = source.look(&self.warehouse);
+        for (_, looked) in LinkedSource::look_at_all(&self.warehouse)? {
             files.extend(looked.files);
             left_out.extend(looked.left_out);
         }

@@ -25,7 +25,7 @@ use super::files::file_url;
 use crate::logs::linked::LinkedFile;
 use crate::schema::timestamp_type;
 
-/// The name of a file among those of all sources.
+/// The path of a file.
 pub(super) const SOURCE: &str = "__source";
 /// The logs that go on where one of them ends.
 pub(super) const STREAM: &str = "__stream";
@@ -81,7 +81,7 @@ fn partitioned(file: &LinkedFile, keys: &[&str]) -> Result<PartitionedFile> {
     };
     let time = |micros| ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into()));
     let mut facts = vec![
-        text(Some(&file.id)),
+        text(Some(&file.name())),
         text(Some(&file.stream)),
         text(Some(&file.site)),
         time(file.times.start),

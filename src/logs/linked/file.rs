@@ -38,8 +38,6 @@ const TELLING_NUMBERS: u64 = 8;
 pub struct LinkedFile {
     /// Where it lies.
     pub path: PathBuf,
-    /// A name that tells files of all sources apart, and tells a reader which one it is.
-    pub id: String,
     /// The logs that go on where one of them ends: what one says of a site, all of them do.
     pub stream: String,
     /// Its size.
@@ -54,6 +52,14 @@ pub struct LinkedFile {
     pub site: String,
     /// The times that its requests may have, in microseconds since the Unix epoch.
     pub times: Range<i64>,
+}
+
+impl LinkedFile {
+    /// The name of the file in tables.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.path.display().to_string()
+    }
 }
 
 /// A file, before what all files of its source tell of its numbers is known.
@@ -166,9 +172,9 @@ impl Footer {
         };
         let FoundFile {
             path,
-            relative,
             keys,
             site: folder,
+            ..
         } = self.found;
         let key_of_site = self.columns.others.get(&LogColumn::Site);
         let named = match key_of_site {
@@ -177,10 +183,6 @@ impl Footer {
         };
         let site = site.cloned().unwrap_or(folder);
         let stream = format!("{source}/{}", named.unwrap_or(&site));
-        let id = match relative.as_os_str().is_empty() {
-            true => source.to_owned(),
-            false => format!("{source}/{}", relative.display()),
-        };
         let wanted = roots(&self.columns);
         let fields = self.metadata.schema().fields().iter();
         let fields = fields.filter(|field| wanted.contains(&field.name().as_str()));
@@ -189,7 +191,6 @@ impl Footer {
             times: limits.times(self.written, usual),
             bytes: self.bytes,
             path,
-            id,
             stream,
             columns: self.columns,
             keys,

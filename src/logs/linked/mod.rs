@@ -311,6 +311,27 @@ impl LinkedSource {
             .collect()
     }
 
+    /// Looks what every source of a warehouse has now. A file that several have is that of the one
+    /// which names it most closely: it is read once.
+    ///
+    /// # Errors
+    /// When a link is damaged.
+    pub fn look_at_all(warehouse: &Warehouse) -> Result<Vec<(Self, Looked)>, SourceError> {
+        let mut sources = Self::load_all(warehouse)?;
+        sources.sort_by_key(|source| std::cmp::Reverse(source.path.components().count()));
+        let mut seen = BTreeSet::new();
+        let mut all = Vec::new();
+        for source in sources {
+            let mut looked = source.look(warehouse);
+            looked.files.retain(|file| seen.insert(file.path.clone()));
+            looked
+                .left_out
+                .retain(|file| seen.insert(file.path.clone()));
+            all.push((source, looked));
+        }
+        Ok(all)
+    }
+
     fn load(link: &Path) -> Result<Self, SourceError> {
         let text = std::fs::read(link).map_err(cannot("read", link))?;
         serde_json::from_slice(&text).map_err(|source| SourceError::BadLink {
