@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -97,6 +98,8 @@ impl ScalarUDFImpl for ReadLogValue {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        // A key of the path is one value for all rows of a file.
+        let is_one = (args.args.iter()).all(|value| matches!(value, ColumnarValue::Scalar(_)));
         let columns = ColumnarValue::values_to_arrays(&args.args)?;
         let read: ArrayRef = match (self.value, &columns[..]) {
             (LogValue::Time(unit), columns) => Arc::new(times(columns, unit)?),
@@ -106,6 +109,10 @@ impl ScalarUDFImpl for ReadLogValue {
             (LogValue::Latency(unit), [column]) => Arc::new(latencies(column, unit.per_ms())?),
             _ => return datafusion::common::plan_err!("a value is read from one column"),
         };
-        Ok(ColumnarValue::Array(read))
+        Ok(if is_one {
+            ColumnarValue::Scalar(ScalarValue::try_from_array(&read, 0)?)
+        } else {
+            ColumnarValue::Array(read)
+        })
     }
 }
