@@ -1,5 +1,5 @@
 -- log_coverage: for which time there are logs of which site, with or without requests in them.
--- reads:      log_files, linked_logs
+-- reads:      log_files, linked_coverage
 -- writes:     nothing; registered as a view
 -- grain:      one row per log and site that it names, with the requests in the log; and one per site
 --             of shared logs and range of time that they cover, whose `requests` is NULL. Ranges of
@@ -26,15 +26,8 @@ WITH named AS (
         rows AS requests
     FROM log_files
     UNION ALL
-    SELECT
-        source AS log,
-        stream,
-        site,
-        min(timestamp) AS covered_from,
-        max(timestamp) AS covered_to,
-        count(*) AS requests
-    FROM linked_logs
-    GROUP BY source, stream, site
+    SELECT source AS log, stream, site, covered_from, covered_to, requests
+    FROM linked_coverage
 ),
 
 -- A log that mentions a site at all says of its whole range whether the site had traffic.

@@ -12,8 +12,11 @@ WITH coverage AS (
         site,
         covered_from,
         covered_to,
-        -- Microseconds from one request to the next.
-        (CAST(covered_to AS BIGINT) - CAST(covered_from AS BIGINT)) / nullif(requests, 0) AS spacing
+        -- Microseconds from one request to the next, on average. A few requests say nothing of it.
+        CASE
+            WHEN requests > 10
+                THEN (CAST(covered_to AS BIGINT) - CAST(covered_from AS BIGINT)) / (requests - 1)
+        END AS spacing
     FROM log_coverage
 ),
 

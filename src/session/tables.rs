@@ -13,8 +13,9 @@ use datafusion::error::Result as QueryResult;
 use datafusion::prelude::{DataFrame, ident};
 
 use super::files::{folder_url, listing_options, parquet_url};
-use super::names::{INGESTED_LOGS, LOG_COVERAGE};
-use super::{Error, Result, Session, queries};
+use super::names::{INGESTED_LOGS, LINKED_COVERAGE, LOG_COVERAGE};
+use super::queries::{self, Query};
+use super::{Error, Result, Session};
 use crate::explain::cannot;
 use crate::logs::linked::LeftOut;
 use crate::schema::{self, ACCESS_LOGS_READ, DATE_PARTITION, Table};
@@ -120,7 +121,9 @@ impl Session {
     pub async fn with_coverage(&self, log_files: RecordBatch) -> QueryResult<Self> {
         let log_files = self.context.read_batch(log_files)?.into_view();
         let with_logs = self.reading(vec![(Table::LogFiles.name(), log_files.clone())])?;
-        let coverage = queries::log_coverage(&with_logs).await?.into_view();
+        let coverage = queries::view(&with_logs, Query::LogCoverage)
+            .await?
+            .into_view();
         Ok(Self {
             context: self.reading(vec![
                 (Table::LogFiles.name(), log_files),
@@ -156,10 +159,13 @@ impl Session {
             self.register_folder(name, &self.warehouse.table(table), Arc::clone(schema))?;
         }
         let left_out = self.register_linked_logs()?;
-        let logs = queries::access_logs(&self.context).await?;
+        let logs = queries::view(&self.context, Query::AccessLogs).await?;
         self.context
             .register_table(Table::AccessLogs.name(), logs.into_view())?;
-        let coverage = queries::log_coverage(&self.context).await?;
+        let linked = queries::view(&self.context, Query::LinkedCoverage).await?;
+        self.context
+            .register_table(LINKED_COVERAGE, linked.into_view())?;
+        let coverage = queries::view(&self.context, Query::LogCoverage).await?;
         self.context
             .register_table(LOG_COVERAGE, coverage.into_view())?;
         Ok(left_out)
