@@ -7,7 +7,12 @@
 --
 -- Windows are counted from the Unix epoch; a slot is a window's number.
 WITH covered AS (
-    SELECT site, max(CAST(covered_to AS BIGINT)) / $step AS last_slot
+    SELECT
+        site,
+        max(CAST(covered_to AS BIGINT)) / $step AS last_slot,
+        -- To the end of the last log that names the site.
+        max(CASE WHEN requests IS NOT NULL THEN CAST(covered_to AS BIGINT) END) / $step
+            AS named_last_slot
     FROM log_coverage
     GROUP BY site
 ),
@@ -21,24 +26,42 @@ last_slot AS (
     )
 ),
 
--- A series without logs for more than a week has ended; until then their absence shows.
 series_end AS (
     SELECT
         series_range.series,
         min(series_range.first_slot) AS first_slot,
-        greatest(max(series_range.last_slot), max(coalesce(covered.last_slot, 0))) AS own_last_slot
+        greatest(
+            max(series_range.last_slot), max(coalesce(covered.named_last_slot, 0))
+        ) AS named_last_slot,
+        max(coalesce(covered.last_slot, 0)) AS covered_last_slot
     FROM series_range
     LEFT JOIN covered ON series_range.site = covered.site
     GROUP BY series_range.series
+),
+
+-- A virtual host that was silent in shared logs for longer than a week, and for longer than it was
+-- ever heard, has ended: names that somebody asked for once are no series for ever.
+own_end AS (
+    SELECT
+        series,
+        first_slot,
+        CASE
+            WHEN covered_last_slot - named_last_slot
+                > greatest(604800000000 / $step, named_last_slot - first_slot)
+                THEN named_last_slot
+            ELSE greatest(named_last_slot, covered_last_slot)
+        END AS own_last_slot
+    FROM series_end
 )
 
+-- A series without logs for more than a week has ended; until then their absence shows.
 SELECT
-    series_end.series,
-    series_end.first_slot,
+    own_end.series,
+    own_end.first_slot,
     CASE
-        WHEN (last_slot.slot - series_end.own_last_slot) * $step > 604800000000
-            THEN series_end.own_last_slot
+        WHEN (last_slot.slot - own_end.own_last_slot) * $step > 604800000000
+            THEN own_end.own_last_slot
         ELSE last_slot.slot
     END AS last_slot
-FROM series_end
+FROM own_end
 CROSS JOIN last_slot

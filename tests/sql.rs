@@ -27,7 +27,7 @@ use anomalog::cli::printer::Printer;
 use anomalog::cli::{Cli, Command, IncidentsArgs, WindowsArgs};
 use anomalog::commands::error::CommandError as Error;
 use anomalog::commands::{Settings, incidents, train, windows};
-use anomalog::logs::linked::{ColumnMapping, LinkedSource};
+use anomalog::logs::linked::{ColumnMapping, LinkOptions, LinkedSource};
 use anomalog::progress::Unwatched;
 use anomalog::schema::{ACCESS_LOGS, DATE_PARTITION, LABELS, LOG_FILES, TRAFFIC_WINDOWS, Table};
 use anomalog::session::{Session, SessionOptions};
@@ -166,7 +166,12 @@ impl Database {
             .filter(|mapping| !mapping.is_empty())
             .map(str::parse)
             .collect::<Result<Vec<ColumnMapping>, _>>()?;
-        let source = LinkedSource::link(&self.folder.path().join(name), &mappings, None)?;
+        let options = LinkOptions {
+            columns: &mappings,
+            ..LinkOptions::default()
+        };
+        let path = self.folder.path().join(name);
+        let (source, _) = LinkedSource::link(&path, options, &self.warehouse)?;
         Ok(source.save(&self.warehouse)?)
     }
 

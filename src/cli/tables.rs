@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::detectors::WindowsInputArgs;
 use crate::incidents::SeverityRule;
-use crate::logs::{FieldMap, LogFormat, TrustedNetwork};
+use crate::logs::{FieldMap, LogFormat, TimeLimits, TrustedNetwork};
 use crate::units::zones::parse_time_zone;
-use crate::units::{WindowStep, parse_instant};
+use crate::units::{Span, WindowStep, parse_instant};
 use crate::warehouse::extra_metrics::ExtraMetrics;
 use crate::warehouse::settings::SeriesKey;
 
@@ -106,6 +106,10 @@ pub struct IngestArgs {
     )]
     pub pseudonymise: Option<PathBuf>,
 
+    /// Which times cannot be right.
+    #[command(flatten)]
+    pub limits: TimeLimitArgs,
+
     /// How to cut traffic windows.
     #[command(flatten)]
     pub windows: WindowsArgs,
@@ -135,6 +139,7 @@ impl IngestArgs {
             columns: None,
             delimiter: None,
             pseudonymise: None,
+            limits: TimeLimitArgs::default(),
             windows: WindowsArgs {
                 step: None,
                 series_key: None,
@@ -143,6 +148,58 @@ impl IngestArgs {
             no_windows: false,
             explain: false,
             again: false,
+        }
+    }
+}
+
+/// Rows of logs whose times cannot be right are set aside.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct TimeLimitArgs {
+    /// Set aside rows before this date.
+    #[arg(long, value_name = "DATE", default_value_t = TimeLimits::EARLIEST)]
+    pub earliest: NaiveDate,
+
+    /// Set aside rows so much later than their file was last written.
+    #[arg(long, value_name = "DURATION", default_value_t = TimeLimits::AHEAD_OF_FILE)]
+    pub ahead_of_file: Span,
+
+    /// Set aside rows so much earlier than most of the first rows of their log.
+    #[arg(long, value_name = "DURATION", default_value_t = TimeLimits::BEFORE_LOG)]
+    pub before_log: Span,
+}
+
+impl Default for TimeLimitArgs {
+    fn default() -> Self {
+        TimeLimits::default().into()
+    }
+}
+
+impl From<TimeLimits> for TimeLimitArgs {
+    fn from(limits: TimeLimits) -> Self {
+        let TimeLimits {
+            earliest,
+            ahead_of_file,
+            before_log,
+        } = limits;
+        Self {
+            earliest,
+            ahead_of_file,
+            before_log,
+        }
+    }
+}
+
+impl From<TimeLimitArgs> for TimeLimits {
+    fn from(args: TimeLimitArgs) -> Self {
+        let TimeLimitArgs {
+            earliest,
+            ahead_of_file,
+            before_log,
+        } = args;
+        Self {
+            earliest,
+            ahead_of_file,
+            before_log,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `anomalog ingest`: raw logs into the warehouse, Parquet logs linked in place.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -12,12 +13,15 @@ use super::windows;
 use crate::cli::IngestArgs;
 use crate::explain::{ExitStatus, chain};
 use crate::intake::{self, ByHand, SourceFault};
-use crate::logs::linked::{ColumnMapping, LinkedSource};
+use crate::logs::linked::{
+    ColumnMapping, LinkOptions, LinkedFile, LinkedSource, Looked, SourceError, parquet_count,
+};
 use crate::logs::{
-    self, FileStatus, FileSummary, IngestOptions, IngestSummary, LogFormat, PseudonymError,
+    self, FileStatus, FileSummary, IngestError, IngestOptions, IngestSummary, LogFormat,
+    PseudonymError,
 };
 use crate::progress::Progress;
-use crate::session;
+use crate::session::{self, FileRows, Session};
 use crate::windows::WindowsSummary;
 use crate::windows::step::refuse_if_retired;
 
@@ -30,9 +34,26 @@ pub struct Ingested {
     /// Logs whose place others took, and why.
     pub replaced: Vec<SourceFault>,
     /// The Parquet logs that were linked.
-    pub linked: Vec<LinkedSource>,
+    pub linked: Vec<LinkedLog>,
+    /// The Parquet files that are not read, and why.
+    pub left_out: Vec<SourceFault>,
     /// The traffic windows, if they were rebuilt.
     pub windows: Option<WindowsSummary>,
+}
+
+/// A Parquet file or a folder of them that was linked.
+#[derive(Debug, Serialize)]
+pub struct LinkedLog {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The files that are read.
+    pub files: usize,
+    /// Their rows.
+    pub rows: u64,
+    /// Rows that are no requests, by the reason.
+    pub set_aside: BTreeMap<String, u64>,
+    #[serde(skip)]
+    said: Option<String>,
 }
 
 impl fmt::Display for Ingested {
@@ -71,8 +92,18 @@ impl fmt::Display for Ingested {
         for replaced in &self.replaced {
             writeln!(f, "{}: {}", replaced.path, replaced.message)?;
         }
-        for source in &self.linked {
-            writeln!(f, "{}: linked in place", source.path.display())?;
+        for log in &self.linked {
+            write!(f, "{}: linked in place", log.path.display())?;
+            if log.files > 1 {
+                write!(f, ", {} files", log.files)?;
+            }
+            match &log.said {
+                Some(said) => writeln!(f, "; {said}")?,
+                None => writeln!(f)?,
+            }
+        }
+        for file in &self.left_out {
+            writeln!(f, "{}: {}", file.path, file.message)?;
         }
         let totals = &self.logs.totals;
         write!(
@@ -121,8 +152,8 @@ impl Ingested {
         let unread = self.logs.files.iter().filter(is_unread).count() + self.logs.failed.len();
         let logs = self.logs.files.len() + self.logs.failed.len();
         match unread {
-            0 => ExitStatus::Success,
-            _ if unread == logs && self.linked.is_empty() => ExitStatus::Failure,
+            0 if self.left_out.is_empty() => ExitStatus::Success,
+            _ if unread > 0 && unread == logs && self.linked.is_empty() => ExitStatus::Failure,
             _ => ExitStatus::Partial,
         }
     }
@@ -133,11 +164,7 @@ impl Ingested {
 /// # Errors
 /// As [`run`].
 pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
-    let (parquet, raw): (Vec<_>, Vec<_>) = args
-        .inputs
-        .iter()
-        .cloned()
-        .partition(|input| is_parquet(input, &args.format));
+    let (parquet, raw) = sort_inputs(settings, &args);
     // All are checked before anything is written.
     if !args.no_windows {
         refuse_if_retired(&settings.warehouse)?;
@@ -151,18 +178,34 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
         let path = path.clone();
         return Err(PseudonymError::Parquet { path }.into());
     }
-    let linked = link(&args, &parquet)?;
+    let Links {
+        linked,
+        mut left_out,
+        first_fault,
+    } = link(settings, &args, &parquet)?;
+    if linked.is_empty()
+        && raw.is_empty()
+        && let Some(fault) = first_fault
+    {
+        return Err(fault.into());
+    }
     let mut writer = settings.writer("anomalog ingest").await?;
     logs::agree_on_pseudonyms(&settings.warehouse, pseudonyms.as_deref())?;
     logs::remove_unpublished(writer.warehouse()).map_err(|source| intake::Error::Unpublished {
         warehouse: settings.warehouse.root().to_owned(),
         source: Box::new(source),
     })?;
-    for source in &linked {
+    for (source, _) in &linked {
+        left_out.extend(
+            source
+                .gone_since(&settings.warehouse)?
+                .into_iter()
+                .map(Into::into),
+        );
         source.save(&settings.warehouse)?;
     }
     let mut replaced = Vec::new();
-    let logs = if raw.is_empty() {
+    let mut logs = if raw.is_empty() {
         IngestSummary::default()
     } else {
         let options = IngestOptions {
@@ -176,56 +219,76 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
         let read = tokio::task::spawn_blocking(move || {
             logs::ingest(&raw, &options, &warehouse, &progress)
         });
-        let mut read = read.await.map_err(|error| Fault::Runtime(error.into()))??;
-        // Of logs that all fail, the first says why.
-        if read.files.is_empty() && !read.failed.is_empty() && linked.is_empty() {
-            return Err(read.failed.swap_remove(0).error.into());
-        }
+        let read = read.await.map_err(|error| Fault::Runtime(error.into()))?;
         replaced = before.replace(&mut writer).await?;
-        read
+        match read {
+            // All logs of the folders are Parquet.
+            Err(IngestError::NoLogs { .. }) if !linked.is_empty() => IngestSummary::default(),
+            Err(none @ IngestError::NoLogs { .. }) => {
+                return Err(first_fault.map_or_else(|| none.into(), Into::into));
+            }
+            // Of logs that all fail, the first says why.
+            Ok(mut read)
+                if read.files.is_empty() && !read.failed.is_empty() && linked.is_empty() =>
+            {
+                return Err(read.failed.swap_remove(0).error.into());
+            }
+            read => read?,
+        }
     };
+    logs.skipped.retain(|skipped| {
+        !linked
+            .iter()
+            .any(|(source, _)| source.has(Path::new(&skipped.file)))
+    });
+    let session = settings.open_quietly().await?;
+    let linked = count(settings, &session, linked).await?;
     let windows = if args.no_windows {
         None
     } else {
-        let session = settings.open().await?;
         let progress = settings.printer.begin("building traffic_windows", None);
-        let built = windows::build(&session, &mut writer, args.windows, &*progress).await;
-        match built {
-            // Values of linked logs are first read here: what cannot be read is not linked.
-            Err(crate::windows::Error::Session(session::Error::Query(error)))
-                if !linked.is_empty() =>
-            {
-                for source in &linked {
-                    source.forget(&settings.warehouse)?;
-                }
-                return Err(session::Error::LinkedValues {
-                    paths: parquet,
-                    source: error.into_source(),
-                }
-                .into());
-            }
-            built => Some(built?),
-        }
+        Some(windows::build(&session, &mut writer, args.windows, &*progress).await?)
     };
     Ok(Ingested {
         logs,
         replaced,
         linked,
+        left_out,
         windows,
     })
 }
 
-fn is_parquet(input: &Path, format: &LogFormat) -> bool {
-    match format {
-        LogFormat::Parquet => true,
-        LogFormat::Auto => input
-            .extension()
-            .is_some_and(|extension| extension == "parquet"),
-        LogFormat::Lines(_) => false,
+/// The inputs that are Parquet or may hold some, and those that are text or may hold some.
+fn sort_inputs(settings: &Settings, args: &IngestArgs) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let warehouse = settings.warehouse.root().canonicalize().ok();
+    let is_guessed = args.format == LogFormat::Auto && args.delimiter.is_none();
+    let (mut parquet, mut raw) = (Vec::new(), Vec::new());
+    for input in &args.inputs {
+        let is_linked = match args.format {
+            LogFormat::Parquet => true,
+            _ => is_guessed && parquet_count(input, warehouse.as_deref()) > 0,
+        };
+        if is_linked {
+            parquet.push(input.clone());
+        }
+        if !is_linked || is_guessed && input.is_dir() {
+            raw.push(input.clone());
+        }
     }
+    (parquet, raw)
 }
 
-fn link(args: &IngestArgs, parquet: &[PathBuf]) -> Result<Vec<LinkedSource>> {
+/// Parquet logs that can be linked.
+struct Links {
+    linked: Vec<(LinkedSource, Looked)>,
+    /// Files, and whole inputs.
+    left_out: Vec<SourceFault>,
+    /// Why the first of the inputs is left out that are.
+    first_fault: Option<SourceError>,
+}
+
+/// Looks whether Parquet logs can be linked, and leaves out what cannot be.
+fn link(settings: &Settings, args: &IngestArgs, parquet: &[PathBuf]) -> Result<Links> {
     let mappings = args.columns.iter().flat_map(logs::FieldMap::iter);
     let mappings = if parquet.is_empty() {
         Vec::new()
@@ -239,10 +302,83 @@ fn link(args: &IngestArgs, parquet: &[PathBuf]) -> Result<Vec<LinkedSource>> {
             })
             .collect::<Result<Vec<_>>>()?
     };
-    parquet
-        .iter()
-        .map(|path| Ok(LinkedSource::link(path, &mappings, args.site.as_deref())?))
-        .collect()
+    let options = LinkOptions {
+        columns: &mappings,
+        site: args.site.as_deref(),
+        limits: args.limits.into(),
+        any_name: args.format == LogFormat::Parquet,
+    };
+    let (mut linked, mut left_out) = (Vec::new(), Vec::new());
+    let mut first_fault = None;
+    for path in parquet {
+        match LinkedSource::link(path, options, &settings.warehouse) {
+            Ok((source, mut looked)) => {
+                left_out.extend(looked.left_out.drain(..).map(SourceFault::from));
+                linked.push((source, looked));
+            }
+            Err(error) => {
+                left_out.push(SourceFault {
+                    path: path.display().to_string(),
+                    message: format!("is left out: {}", chain(&error)),
+                });
+                first_fault = first_fault.or(Some(error));
+            }
+        }
+    }
+    Ok(Links {
+        linked,
+        left_out,
+        first_fault,
+    })
+}
+
+/// Counts the rows of linked logs. What has none that is a request is not linked.
+async fn count(
+    settings: &Settings,
+    session: &Session,
+    linked: Vec<(LinkedSource, Looked)>,
+) -> Result<Vec<LinkedLog>> {
+    let ids = linked.iter().flat_map(|(_, looked)| &looked.files);
+    let ids = ids.map(LinkedFile::name).collect();
+    let counted = match session.linked_rows(&ids).await {
+        Ok(counted) => counted,
+        Err(error) => {
+            for (source, _) in &linked {
+                source.forget(&settings.warehouse)?;
+            }
+            return Err(session::Error::LinkedValues {
+                paths: linked.into_iter().map(|(source, _)| source.path).collect(),
+                source: Box::new(error),
+            }
+            .into());
+        }
+    };
+    let mut logs = Vec::new();
+    for (source, looked) in linked {
+        let mut rows = FileRows::default();
+        for file in &looked.files {
+            if let Some(counted) = counted.get(&file.name()) {
+                rows.add(counted);
+            }
+        }
+        let said = rows.reasons();
+        if rows.are_no_requests() {
+            source.forget(&settings.warehouse)?;
+            return Err(SourceError::NoRequests {
+                path: source.path,
+                reasons: said.unwrap_or_default(),
+            }
+            .into());
+        }
+        logs.push(LinkedLog {
+            path: source.path,
+            files: looked.files.len(),
+            rows: rows.rows,
+            set_aside: rows.set_aside,
+            said,
+        });
+    }
+    Ok(logs)
 }
 
 fn options(settings: &Settings, args: &IngestArgs) -> Result<IngestOptions> {
@@ -267,6 +403,7 @@ fn options(settings: &Settings, args: &IngestArgs) -> Result<IngestOptions> {
             .and_then(|threads| NonZeroUsize::new(threads as usize)),
         keep_going: args.inputs.len() > 1,
         again: args.again,
+        limits: args.limits.into(),
         ..IngestOptions::default()
     })
 }

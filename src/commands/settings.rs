@@ -55,11 +55,24 @@ impl Settings {
         Ok(Writer::open(&self.warehouse, purpose, self.wait).await?)
     }
 
-    /// Opens the warehouse.
+    /// Opens the warehouse, and warns of linked files that are left out.
     ///
     /// # Errors
-    /// When a linked source cannot be read.
+    /// When a link or the settings of the windows are damaged.
     pub async fn open(&self) -> Result<Session> {
+        let session = self.open_quietly().await?;
+        for file in session.left_out() {
+            let (path, message) = (file.path.display(), file.message());
+            self.printer.warning(format_args!("`{path}` {message}"));
+        }
+        Ok(session)
+    }
+
+    /// Opens the warehouse, and leaves it to the caller to say which linked files are left out.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_quietly(&self) -> Result<Session> {
         Ok(Session::open(&self.warehouse, &self.session).await?)
     }
 }

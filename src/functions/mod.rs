@@ -1,6 +1,7 @@
 //! SQL functions of the program itself, beside those that score: over requests, and over scores and
 //! labels.
 
+pub mod log_values;
 pub mod measures;
 pub mod requests;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::Result;
 use super::index::Index;
 use super::scan::{Scan, scan};
-use super::source::{LogSource, SourceFault};
+use super::source::{LogSource, ParquetLogs, SourceFault};
 use super::{drop_replaced, ingested};
 use crate::logs::IngestOptions;
 use crate::warehouse::Warehouse;
@@ -33,7 +33,7 @@ impl<'a> ByHand<'a> {
         let source = LogSource {
             paths: paths.cloned().collect(),
             options: IngestOptions::default(),
-            is_parquet: false,
+            parquet: ParquetLogs::None,
         };
         let mut index = Index::load(warehouse);
         index.coverage(warehouse, &ingested(warehouse)?)?;

@@ -3,21 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
 use super::coverage::Coverage;
 use super::error::Result;
-use super::source::{LogSource, SourceFault, expand, missing};
+use super::source::{LogSource, ParquetLogs, SourceFault, expand, fault, missing};
 use crate::explain::{cannot, chain};
 use crate::incremental::key::{Key, Made};
 use crate::incremental::remembered;
-use crate::logs;
-use crate::logs::linked::{ColumnMapping, LinkedSource, SourceError};
+use crate::logs::{self, PseudonymError};
+use crate::logs::linked::{ColumnMapping, LinkOptions, LinkedSource, SourceError, parquet_count};
 use crate::warehouse::Warehouse;
-use crate::warehouse::listing::parquet_files;
 
 /// What is remembered of logs from run to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +38,9 @@ pub(crate) struct Index {
     links: BTreeSet<String>,
     /// Files of linked sources, by path.
     linked_files: BTreeMap<String, Seen>,
+    /// Digests of linked files whose rows have been counted.
+    #[serde(default)]
+    counted: BTreeSet<String>,
 }
 
 /// What a file looked like.
@@ -63,24 +65,38 @@ impl Index {
         Ok(remembered::save(warehouse, Self::FILE, self)?)
     }
 
-    /// The digest of each linked source, by its name.
-    pub(super) fn linked(&mut self, warehouse: &Warehouse) -> Result<BTreeMap<String, String>> {
+    /// The digest of each file of linked sources, by its path; and what is wrong with sources that no
+    /// job has linked.
+    pub(super) fn linked(
+        &mut self,
+        warehouse: &Warehouse,
+    ) -> Result<(BTreeMap<String, String>, Vec<SourceFault>)> {
         let mut digests = BTreeMap::new();
+        let mut faults = Vec::new();
         let mut files = BTreeMap::new();
-        for source in LinkedSource::load_all(warehouse)? {
-            let mut key = Key::of(Made::Link).value(&(&source.columns, &source.site));
-            for file in parquet_files(&source.path)? {
-                let path = file.display().to_string();
-                let seen = see(&file, self.linked_files.get(&path));
-                if let Some(seen) = seen.map_err(cannot("read", &file))? {
-                    key.add_text(&seen.digest);
-                    files.insert(path, seen);
-                }
+        for (source, looked) in LinkedSource::look_at_all(warehouse)? {
+            if !self.links.contains(&source.name()) {
+                faults.extend(looked.left_out.into_iter().map(SourceFault::from));
             }
-            digests.insert(source.name(), key.finish());
+            let options = (&source.columns, &source.site, source.limits);
+            for file in looked.files {
+                let path = file.name();
+                let seen = see(&file.path, self.linked_files.get(&path));
+                let Some(seen) = seen.map_err(cannot("read", &file.path))? else {
+                    continue;
+                };
+                let mut key = Key::of(Made::Link)
+                    .value(&options)
+                    .text(&file.stream)
+                    .text(&seen.digest);
+                // What the numbers of other files are tells what those of this one are.
+                key.add_number(file.columns.time.unit.map_or(-1, |unit| unit as i64));
+                files.insert(path.clone(), seen);
+                digests.insert(path, key.finish());
+            }
         }
         self.linked_files = files;
-        Ok(digests)
+        Ok((digests, faults))
     }
 
     /// Links the Parquet logs of a job, and forgets the links that it made before to files that
@@ -91,8 +107,8 @@ impl Index {
         warehouse: &Warehouse,
     ) -> Result<Vec<SourceFault>> {
         let mut faults = Vec::new();
-        let mut links = BTreeSet::new();
-        for source in sources.iter().filter(|source| source.is_parquet) {
+        let mut links = BTreeMap::new();
+        for source in sources {
             let mappings = source.options.columns.iter().map(|(ours, theirs)| {
                 Ok(ColumnMapping {
                     ours: ours.parse()?,
@@ -100,38 +116,61 @@ impl Index {
                 })
             });
             let mappings = mappings.collect::<std::result::Result<Vec<_>, SourceError>>()?;
-            for path in &source.paths {
-                let mut files = Vec::new();
-                for path in expand(path) {
-                    files.extend(parquet_files(&path)?);
+            let options = LinkOptions {
+                columns: &mappings,
+                site: source.options.site.as_deref(),
+                limits: source.options.limits,
+                any_name: source.parquet == ParquetLogs::All,
+            };
+            for path in linked_paths(source, warehouse, &mut faults) {
+                // Its rows would be read with the addresses that they have.
+                if source.options.pseudonyms.is_some() {
+                    let error = PseudonymError::Parquet { path: path.clone() };
+                    faults.push(fault(&path.display().to_string(), &chain(&error)));
+                    continue;
                 }
-                if files.is_empty() {
-                    faults.push(missing(path));
-                }
-                for file in files {
-                    match LinkedSource::link(&file, &mappings, source.options.site.as_deref()) {
-                        Ok(linked) => {
-                            linked.save(warehouse)?;
-                            links.insert(linked.name());
-                        }
-                        Err(error) => faults.push(SourceFault {
-                            path: file.display().to_string(),
-                            message: chain(&error),
-                        }),
+                match LinkedSource::link(&path, options, warehouse) {
+                    Ok((linked, looked)) => {
+                        let gone = linked.gone_since(warehouse)?;
+                        let left_out = looked.left_out.into_iter().chain(gone);
+                        faults.extend(left_out.map(SourceFault::from));
+                        linked.save(warehouse)?;
+                        links.insert(linked.name(), linked.path);
                     }
+                    Err(error) => faults.push(SourceFault {
+                        path: path.display().to_string(),
+                        message: chain(&error),
+                    }),
                 }
             }
         }
-        for name in self.links.difference(&links) {
-            if LinkedSource::forget_name(warehouse, name)? {
+        for name in self.links.iter().filter(|name| !links.contains_key(*name)) {
+            let Some(gone) = LinkedSource::forget_name(warehouse, name)? else {
+                continue;
+            };
+            // What is linked as part of a folder now is not gone.
+            if !links.values().any(|folder| gone.path.starts_with(folder)) {
                 faults.push(SourceFault {
-                    path: name.clone(),
+                    path: gone.path.display().to_string(),
                     message: "the linked source is gone, and its requests with it".to_owned(),
                 });
             }
         }
-        self.links = links;
+        self.links = links.into_keys().collect();
         Ok(faults)
+    }
+
+    /// The linked files whose rows have not been counted yet, given the digest of each.
+    pub(super) fn uncounted(&self, linked: &BTreeMap<String, String>) -> BTreeSet<String> {
+        let new = linked
+            .iter()
+            .filter(|(_, digest)| !self.counted.contains(*digest));
+        new.map(|(file, _)| file.clone()).collect()
+    }
+
+    /// Notes that the rows of all linked files have been counted.
+    pub(super) fn note_counted(&mut self, linked: &BTreeMap<String, String>) {
+        self.counted = linked.values().cloned().collect();
     }
 
     /// The time that each log of the warehouse covers, by short digest. Those that are not known
@@ -145,7 +184,7 @@ impl Index {
             logs.contains_key(digest) && self.readings.get(digest) == logs.get(digest)
         });
         for (digest, reading) in logs {
-            if !self.coverage.contains_key(digest) {
+            if !self.coverage.get(digest).is_some_and(Coverage::is_whole) {
                 let name = format!("{digest}.{reading}");
                 let covered = crate::intake::coverage::read(warehouse, &name)?;
                 self.coverage.insert(digest.clone(), covered);
@@ -154,6 +193,39 @@ impl Index {
         self.readings.clone_from(logs);
         Ok(&self.coverage)
     }
+}
+
+/// How many Parquet files lie at sources.
+pub(super) fn parquet_files(sources: &[LogSource], warehouse: &Warehouse) -> usize {
+    let root = warehouse.root().canonicalize().ok();
+    let paths = |source| linked_paths(source, warehouse, &mut Vec::new());
+    let paths = sources.iter().flat_map(paths);
+    paths
+        .map(|path| parquet_count(&path, root.as_deref()))
+        .sum()
+}
+
+/// The paths of a source that are to be linked.
+fn linked_paths(
+    source: &LogSource,
+    warehouse: &Warehouse,
+    faults: &mut Vec<SourceFault>,
+) -> Vec<PathBuf> {
+    let root = warehouse.root().canonicalize().ok();
+    let mut paths = Vec::new();
+    for path in &source.paths {
+        let expanded = expand(path);
+        match source.parquet {
+            ParquetLogs::None => {}
+            ParquetLogs::All if expanded.is_empty() => faults.push(missing(path)),
+            ParquetLogs::All => paths.extend(expanded),
+            ParquetLogs::Telling => {
+                let parquet = expanded.into_iter();
+                paths.extend(parquet.filter(|path| parquet_count(path, root.as_deref()) > 0));
+            }
+        }
+    }
+    paths
 }
 
 pub(super) fn see(path: &Path, known: Option<&Seen>) -> std::io::Result<Option<Seen>> {

@@ -16,7 +16,7 @@ mod index;
 mod scan;
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use datafusion::arrow::array::RecordBatch;
 
 pub use by_hand::ByHand;
 pub use error::{Error, Result};
-pub use source::{LogSource, SourceFault};
+pub use source::{LogSource, ParquetLogs, SourceFault};
 
 use crate::explain::cannot;
 use crate::incremental::Staged;
@@ -47,7 +47,7 @@ pub struct Intake<'a> {
     scan: Scan,
     /// The logs that the warehouse holds by their short digests, and what tells how each was read.
     ingested: BTreeMap<String, String>,
-    /// Digest by name of linked sources.
+    /// Digest by path of the files of linked sources.
     linked: BTreeMap<String, String>,
 }
 
@@ -95,7 +95,9 @@ impl<'a> Intake<'a> {
         warehouse: &'a Warehouse,
         mut index: Index,
     ) -> Result<Self> {
-        let scan = scan(sources, warehouse, &index);
+        let (linked, faults) = index.linked(warehouse)?;
+        let mut scan = scan(sources, warehouse, &index);
+        scan.faults.extend(faults);
         // What was read of them by hand was read.
         for (path, seen) in &index.by_hand {
             if scan.has(path) && !index.files.contains_key(path) {
@@ -105,7 +107,7 @@ impl<'a> Intake<'a> {
         Ok(Self {
             scan,
             ingested: ingested(warehouse)?,
-            linked: index.linked(warehouse)?,
+            linked,
             sources,
             warehouse,
             index,
@@ -116,6 +118,12 @@ impl<'a> Intake<'a> {
     #[must_use]
     pub fn found(&self) -> usize {
         self.scan.found.len()
+    }
+
+    /// How many Parquet files lie at the sources.
+    #[must_use]
+    pub fn parquet_files(&self) -> usize {
+        index::parquet_files(self.sources, self.warehouse)
     }
 
     /// How many logs of the warehouse are at no source any more.
@@ -130,10 +138,21 @@ impl<'a> Intake<'a> {
         &self.scan.faults
     }
 
-    /// The digest of each linked source, by its name.
+    /// The digest of each file of linked sources, by its path.
     #[must_use]
     pub const fn linked(&self) -> &BTreeMap<String, String> {
         &self.linked
+    }
+
+    /// The linked files whose rows no run has counted yet.
+    #[must_use]
+    pub fn uncounted(&self) -> BTreeSet<String> {
+        self.index.uncounted(&self.linked)
+    }
+
+    /// Notes that the rows of all linked files have been counted.
+    pub fn note_counted(&mut self) {
+        self.index.note_counted(&self.linked);
     }
 
     /// The paths of the logs that are to be read.

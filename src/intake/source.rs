@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::explain::chain;
+use crate::logs::linked::LeftOut;
 use crate::logs::{self, IngestOptions, LogFile};
 use crate::warehouse::Warehouse;
 
@@ -15,8 +16,28 @@ pub struct LogSource {
     pub paths: Vec<PathBuf>,
     /// How they are read.
     pub options: IngestOptions,
-    /// Whether they are Parquet, to be linked in place.
-    pub is_parquet: bool,
+    /// Which of them are Parquet, to be linked in place.
+    pub parquet: ParquetLogs,
+}
+
+/// Which logs of a source are Parquet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParquetLogs {
+    /// None: they are of another format.
+    None,
+    /// Those whose names or first bytes say so; the others are text.
+    Telling,
+    /// All of them.
+    All,
+}
+
+impl From<LeftOut> for SourceFault {
+    fn from(file: LeftOut) -> Self {
+        Self {
+            message: file.message(),
+            path: file.path.display().to_string(),
+        }
+    }
 }
 
 /// Something about a source that a run does not end for.
@@ -35,7 +56,7 @@ pub(super) fn files_of(
     faults: &mut Vec<SourceFault>,
 ) -> Vec<LogFile> {
     let mut files = Vec::new();
-    if source.is_parquet {
+    if source.parquet == ParquetLogs::All {
         return files;
     }
     for path in &source.paths {

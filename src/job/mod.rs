@@ -154,6 +154,7 @@ impl JobRun<'_> {
             warehouse: warehouse.root().to_owned(),
             logs_found: intake.found(),
             new_logs: intake.new_logs(),
+            parquet_files: intake.parquet_files(),
             faults: intake.faults().to_vec(),
             ..Checked::default()
         };
@@ -301,6 +302,10 @@ impl JobRun<'_> {
         let session = Session::open(warehouse, &self.options()).await?;
         let session = session.with_coverage(intake.coverage()?).await?;
         summary.logs_linked = intake.linked().len();
+        let counted = session.linked_rows(&intake.uncounted()).await?;
+        let said = counted.iter().filter_map(|(file, rows)| rows.said_of(file));
+        summary.warnings.extend(said);
+        intake.note_counted();
         let linked = linked_dates(&session, intake.linked()).await?;
         let settings = &self.job.windows;
         let step = TrafficStep::open(&session, writer.manifest(), settings, &linked).await?;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::block::site_of_name;
+use super::linked::is_parquet_file;
 use super::summary::Skipped;
 
 /// Names of what lies in log folders without being a log, by extension.
@@ -44,9 +45,7 @@ impl Input {
         let InputPlace::File(path) = &self.place else {
             return None;
         };
-        let written = path.metadata().ok()?.modified().ok()?;
-        let since_epoch = written.duration_since(std::time::UNIX_EPOCH).ok()?;
-        i64::try_from(since_epoch.as_micros()).ok()
+        written(path)
     }
 
     /// The stored bytes of a regular file; of others they are not known before the end.
@@ -59,6 +58,13 @@ impl Input {
             }
         }
     }
+}
+
+/// When a file was last written, microseconds since the Unix epoch.
+pub(super) fn written(path: &Path) -> Option<i64> {
+    let written = path.metadata().ok()?.modified().ok()?;
+    let since_epoch = written.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since_epoch.as_micros()).ok()
 }
 
 /// Logs and what was passed over.
@@ -183,7 +189,7 @@ impl Search {
                 {
                     self.folder(path, Some(site.unwrap_or(&name)))?;
                 }
-            } else if is_no_log(&name) {
+            } else if is_no_log(&name) || is_parquet_file(path) {
                 self.skip(path, "not a log by its extension");
             } else {
                 let site = site.filter(|site| names_site(site));

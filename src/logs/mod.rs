@@ -81,7 +81,7 @@ pub use explanation::{ExplainedRow, Explanation, RejectedLines, explain};
 pub use field_map::{FieldMap, FieldMapError};
 pub use line_format::{FormatError, FormatFault, LineFormat};
 pub use log_format::{Format, LogFormat};
-pub use options::{IngestOptions, READING, TimeLimits};
+pub use options::{IngestOptions, READING, TimeLimits, usual_time};
 pub use pseudonym_key::{Addresses, PseudonymError, agree as agree_on_pseudonyms, read_key};
 pub use pseudonyms::Pseudonyms;
 pub use publish::{ingested_logs, publication_of, remove_unpublished, request_files, short_digest};

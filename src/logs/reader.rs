@@ -12,10 +12,13 @@ use super::inputs::{Input, InputPlace};
 use super::layout::{Layout, LineLayout};
 use super::lines::{Block, Blocks, lines};
 use super::log_format::Format;
-use super::options::IngestOptions;
+use super::options::{IngestOptions, usual_time};
 use super::read_as::Reading;
 use super::source::{self, BytesRead, OpenError, OpenLog};
 use crate::progress::Counter;
+
+/// The bytes of a log that say of which time it is: some hundred lines.
+const BEGINNING_BYTES: usize = 64 << 10;
 
 /// A piece of a log; pieces can be parsed in any order.
 #[derive(Debug)]
@@ -219,14 +222,16 @@ impl<'a> LogReader<'a> {
         )?;
         Ok(found.map(|detected| {
             let reading = Reading::of(&detected, options.format.is_some());
-            let parser = BlockParser {
+            let mut parser = BlockParser {
                 layout: detected.layout,
                 trusted_proxies: options.trusted_proxies.clone(),
                 forced_site: options.site.clone(),
                 default_site: self.input.site.clone(),
-                times: options.limits.times(self.input.written()),
+                times: i64::MIN..i64::MAX,
                 pseudonyms: options.pseudonyms.clone(),
             };
+            let usual = usual_time(parser.parse(beginning(block), true).rows.timestamps());
+            parser.times = options.limits.times(self.input.written(), usual);
             let read_as = ReadAs {
                 format: detected.format,
                 reading,
@@ -248,6 +253,14 @@ fn next_parser(parser: &BlockParser, block: &[u8]) -> Option<BlockParser> {
         },
         ..parser.clone()
     })
+}
+
+/// The whole lines of the beginning of a block.
+fn beginning(block: &[u8]) -> &[u8] {
+    match block.get(..BEGINNING_BYTES) {
+        Some(first) => &first[..memchr::memrchr(b'\n', first).map_or(first.len(), |end| end + 1)],
+        None => block,
+    }
 }
 
 fn undetected_error(file: String, undetected: Undetected) -> IngestError {

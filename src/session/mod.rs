@@ -8,6 +8,7 @@
 mod error;
 mod files;
 mod linked;
+mod linked_files;
 mod message;
 mod names;
 mod overlay;
@@ -31,10 +32,12 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 pub use error::{Error, Result};
+pub use linked::FileRows;
 pub use message::QueryError;
 pub use names::TABLES;
 
 use crate::functions;
+use crate::logs::linked::LeftOut;
 use crate::units::{ByteSize, WindowStep};
 use crate::warehouse::Warehouse;
 use crate::warehouse::settings::WindowSettings;
@@ -61,6 +64,7 @@ pub struct Session {
     warehouse: Warehouse,
     detectors: Arc<DetectorStore>,
     enrichment: Arc<Enrichment>,
+    left_out: Arc<[LeftOut]>,
 }
 
 impl fmt::Debug for Session {
@@ -75,8 +79,8 @@ impl Session {
     /// Opens a warehouse, which need not exist yet.
     ///
     /// # Errors
-    /// When a linked source is gone, or no longer what it was when it was linked, or the settings of
-    /// the windows are damaged.
+    /// When a link or the settings of the windows are damaged. Linked files that cannot be read are
+    /// [left out](Self::left_out).
     pub async fn open(warehouse: &Warehouse, options: &SessionOptions) -> Result<Self> {
         let mut context = context(options)?;
         let detectors = Arc::new(detector_store(warehouse, options)?);
@@ -84,13 +88,14 @@ impl Session {
         let enrichment = Arc::new(Enrichment::new(options.enrichment.clone()));
         enrich::register(&mut context, &enrichment)?;
         functions::register_all(&mut context)?;
-        let session = Self {
+        let mut session = Self {
             context,
             warehouse: warehouse.clone(),
             detectors,
             enrichment,
+            left_out: Arc::new([]),
         };
-        session.register_tables().await?;
+        session.left_out = session.register_tables().await?.into();
         Ok(session)
     }
 
@@ -104,6 +109,12 @@ impl Session {
     #[must_use]
     pub fn warehouse(&self) -> &Warehouse {
         &self.warehouse
+    }
+
+    /// The files of linked sources that are not read.
+    #[must_use]
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     /// The detectors that the SQL functions find.
@@ -141,6 +152,7 @@ impl Session {
             warehouse: self.warehouse.clone(),
             detectors: Arc::clone(&self.detectors),
             enrichment: Arc::clone(&self.enrichment),
+            left_out: Arc::clone(&self.left_out),
         }
     }
 

@@ -6,6 +6,10 @@ use crate::schema::Table;
 pub(super) const INGESTED_LOGS: &str = "ingested_logs";
 /// Requests of sources linked in place, and the `source` of each.
 pub(super) const LINKED_LOGS: &str = "linked_logs";
+/// Every row of such sources, and why it is no request if it is none.
+pub(super) const LINKED_ROWS: &str = "linked_rows";
+/// For which time each file of such sources has requests of which site.
+pub(super) const LINKED_COVERAGE: &str = "linked_coverage";
 /// For which time there are logs of which site.
 pub(super) const LOG_COVERAGE: &str = "log_coverage";
 /// The tables and views that queries may read, in the order of the data flow.

@@ -15,6 +15,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::{DataFrame, SessionContext};
 
 use super::Session;
+use super::names::{LINKED_COVERAGE, LOG_COVERAGE};
 use crate::schema::Table;
 use crate::units::WindowStep;
 use crate::warehouse::extra_metrics;
@@ -40,6 +41,8 @@ const A_WEEK_BEFORE: &str = "windows_a_week_before";
 pub enum Query {
     /// Every request.
     AccessLogs,
+    /// For which time each linked file has requests of which site.
+    LinkedCoverage,
     /// For which time there are logs of which site.
     LogCoverage,
     /// From when to when each series has requests.
@@ -82,8 +85,9 @@ pub enum Query {
 
 impl Query {
     /// Every file.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AccessLogs,
+        Self::LinkedCoverage,
         Self::LogCoverage,
         Self::SeriesRange,
         Self::SeriesDates,
@@ -110,6 +114,7 @@ impl Query {
     pub const fn text(self) -> &'static str {
         match self {
             Self::AccessLogs => include_str!("../../queries/access_logs.sql"),
+            Self::LinkedCoverage => include_str!("../../queries/linked_coverage.sql"),
             Self::LogCoverage => include_str!("../../queries/log_coverage.sql"),
             Self::SeriesRange => include_str!("../../queries/series_range.sql"),
             Self::SeriesDates => include_str!("../../queries/series_dates.sql"),
@@ -133,20 +138,12 @@ impl Query {
     }
 }
 
-/// Every request: ingested and linked.
+/// A query without parameters, over the tables of a context.
 ///
 /// # Errors
 /// When a table that the query reads is not there.
-pub(super) async fn access_logs(context: &SessionContext) -> Result<DataFrame> {
-    context.sql(Query::AccessLogs.text()).await
-}
-
-/// For which time there are logs of which site.
-///
-/// # Errors
-/// When a table that the query reads is not there.
-pub(super) async fn log_coverage(context: &SessionContext) -> Result<DataFrame> {
-    context.sql(Query::LogCoverage.text()).await
+pub(super) async fn view(context: &SessionContext, query: Query) -> Result<DataFrame> {
+    context.sql(query.text()).await
 }
 
 /// A query over some tables, with the length of a window as its only parameter.
@@ -224,8 +221,17 @@ pub async fn extent(
     step: WindowStep,
 ) -> Result<Extent> {
     let range = series_range.into_view();
+    // What is read more than once is queried once: of linked logs, all rows.
+    let linked = session.context().table(LINKED_COVERAGE).await?;
+    let linked = linked.cache().await?.into_view();
+    let reading = session.reading(vec![(LINKED_COVERAGE, linked)])?;
+    let coverage = view(&reading, Query::LogCoverage).await?;
+    let coverage = coverage.cache().await?.into_view();
     let rows = async |query| {
-        let tables = vec![(SERIES_RANGE, Arc::clone(&range))];
+        let tables = vec![
+            (SERIES_RANGE, Arc::clone(&range)),
+            (LOG_COVERAGE, Arc::clone(&coverage)),
+        ];
         let frame = with_step(session, tables, query, step).await?;
         let schema = Arc::clone(frame.schema().inner());
         Ok::<_, DataFusionError>((frame.collect().await?, schema))

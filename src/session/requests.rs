@@ -15,9 +15,10 @@ use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::prelude::{DataFrame, Expr, cast, col, ident, lit};
 
 use super::files::{file_url, listing_options};
-use super::names::LINKED_LOGS;
+use super::names::{INGESTED_LOGS, LINKED_LOGS};
 use super::{Error, Result, Session};
 use crate::schema::{ACCESS_LOGS, ACCESS_LOGS_READ, DATE_PARTITION, Table};
+use crate::units::Span;
 use crate::warehouse::settings::SeriesKey;
 
 impl Session {
@@ -31,15 +32,10 @@ impl Session {
         key: &SeriesKey,
         dates: Option<&RangeInclusive<NaiveDate>>,
     ) -> Result<DataFrame> {
-        let mut requests = self.context.table(Table::AccessLogs.name()).await?;
-        if let Some(dates) = dates {
-            let days = |date: &NaiveDate| {
-                let days = date.signed_duration_since(NaiveDate::default()).num_days();
-                lit(ScalarValue::Date32(i32::try_from(days).ok()))
-            };
-            let date = col(DATE_PARTITION);
-            requests = requests.filter(date.between(days(dates.start()), days(dates.end())))?;
-        }
+        let requests = match dates {
+            Some(dates) => self.requests_of(dates).await?,
+            None => self.context.table(Table::AccessLogs.name()).await?,
+        };
         self.keyed(key, requests)
     }
 
@@ -54,9 +50,7 @@ impl Session {
         files: &BTreeSet<PathBuf>,
     ) -> Result<DataFrame> {
         let linked = self.context.table(LINKED_LOGS).await?;
-        let columns = ACCESS_LOGS.fields().iter();
-        let columns = columns.map(|field| field.name().as_str());
-        let columns: Vec<Expr> = columns.chain([DATE_PARTITION]).map(ident).collect();
+        let columns = request_columns();
         let mut requests = linked.select(columns.clone())?;
         if !files.is_empty() {
             let url =
@@ -72,6 +66,31 @@ impl Session {
             requests = ingested.select(columns)?.union(requests)?;
         }
         self.keyed(key, requests)
+    }
+
+    /// The rows of `access_logs` of some dates: folders of ingested logs, and of linked ones what is of
+    /// the time.
+    async fn requests_of(&self, dates: &RangeInclusive<NaiveDate>) -> Result<DataFrame> {
+        let days = |date: &NaiveDate| date.signed_duration_since(NaiveDate::default()).num_days();
+        let (first, last) = (days(dates.start()), days(dates.end()));
+        let date = |days: i64| lit(ScalarValue::Date32(i32::try_from(days).ok()));
+        let time = |days: i64| {
+            let micros = Some(days * Span::DAY.micros());
+            lit(ScalarValue::TimestampMicrosecond(
+                micros,
+                Some("UTC".into()),
+            ))
+        };
+        let ingested = self.context.table(INGESTED_LOGS).await?;
+        let ingested = ingested.filter(col(DATE_PARTITION).between(date(first), date(last)))?;
+        let linked = self.context.table(LINKED_LOGS).await?;
+        let timestamp = || col("timestamp");
+        let linked =
+            linked.filter((timestamp().gt_eq(time(first))).and(timestamp().lt(time(last + 1))))?;
+        let columns = request_columns();
+        Ok(ingested
+            .select(columns.clone())?
+            .union(linked.select(columns)?)?)
     }
 
     /// Requests with their series; a message about the key names it.
@@ -107,6 +126,13 @@ impl Session {
         self.context.state().optimize(frame.logical_plan())?;
         Ok(frame)
     }
+}
+
+/// The columns of `access_logs`.
+fn request_columns() -> Vec<Expr> {
+    let columns = ACCESS_LOGS.fields().iter();
+    let columns = columns.map(|field| field.name().as_str());
+    columns.chain([DATE_PARTITION]).map(ident).collect()
 }
 
 /// Refuses a series key that is not a function of one request alone.

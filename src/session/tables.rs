@@ -13,9 +13,11 @@ use datafusion::error::{DataFusionError, Result as QueryResult};
 use datafusion::prelude::{DataFrame, ident};
 
 use super::files::{folder_url, listing_options, parquet_url};
-use super::names::{INGESTED_LOGS, LOG_COVERAGE};
-use super::{Error, Result, Session, queries};
+use super::names::{INGESTED_LOGS, LINKED_COVERAGE, LOG_COVERAGE};
+use super::queries::{self, Query};
+use super::{Error, Result, Session};
 use crate::explain::cannot;
+use crate::logs::linked::LeftOut;
 use crate::schema::{self, ACCESS_LOGS_READ, DATE_PARTITION, Table};
 use crate::warehouse::Warehouse;
 use crate::warehouse::extra_metrics::{self, ExtraMetric};
@@ -137,7 +139,9 @@ impl Session {
     pub async fn with_coverage(&self, log_files: RecordBatch) -> QueryResult<Self> {
         let log_files = self.context.read_batch(log_files)?.into_view();
         let with_logs = self.reading(vec![(Table::LogFiles.name(), log_files.clone())])?;
-        let coverage = queries::log_coverage(&with_logs).await?.into_view();
+        let coverage = queries::view(&with_logs, Query::LogCoverage)
+            .await?
+            .into_view();
         Ok(Self {
             context: self.reading(vec![
                 (Table::LogFiles.name(), log_files),
@@ -146,10 +150,12 @@ impl Session {
             warehouse: self.warehouse.clone(),
             detectors: Arc::clone(&self.detectors),
             enrichment: Arc::clone(&self.enrichment),
+            left_out: Arc::clone(&self.left_out),
         })
     }
 
-    pub(super) async fn register_tables(&self) -> Result<()> {
+    /// Registers every table; returns what is left out of the linked ones.
+    pub(super) async fn register_tables(&self) -> Result<Vec<LeftOut>> {
         let windows = windows_schema(&self.warehouse)?;
         for table in Table::ALL {
             let (name, schema) = match table {
@@ -172,14 +178,17 @@ impl Session {
             };
             self.register_folder(name, &self.warehouse.table(table), Arc::clone(schema))?;
         }
-        self.register_linked_logs().await?;
-        let logs = queries::access_logs(&self.context).await?;
+        let left_out = self.register_linked_logs()?;
+        let logs = queries::view(&self.context, Query::AccessLogs).await?;
         self.context
             .register_table(Table::AccessLogs.name(), logs.into_view())?;
-        let coverage = queries::log_coverage(&self.context).await?;
+        let linked = queries::view(&self.context, Query::LinkedCoverage).await?;
+        self.context
+            .register_table(LINKED_COVERAGE, linked.into_view())?;
+        let coverage = queries::view(&self.context, Query::LogCoverage).await?;
         self.context
             .register_table(LOG_COVERAGE, coverage.into_view())?;
-        Ok(())
+        Ok(left_out)
     }
 
     /// Registers a folder of Parquet files. One that does not exist has no files.

@@ -43,6 +43,29 @@ pub fn dates_in(range: &RangeInclusive<NaiveDate>) -> impl Iterator<Item = Naive
         .take_while(move |date| *date <= end)
 }
 
+/// A date as text, such as `2026-11-01`, for `#[serde(with)]`.
+pub mod as_text {
+    use chrono::NaiveDate;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn serialize<S: Serializer>(date: &NaiveDate, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(date)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When the text is no date.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<NaiveDate, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

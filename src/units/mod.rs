@@ -161,6 +161,14 @@ impl Span {
         seconds: SECONDS_PER_DAY,
     };
 
+    /// So many days.
+    #[must_use]
+    pub const fn days(days: u16) -> Self {
+        Self {
+            seconds: days as u32 * SECONDS_PER_DAY,
+        }
+    }
+
     /// So many minutes.
     #[must_use]
     pub const fn minutes(minutes: u16) -> Self {

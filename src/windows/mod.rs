@@ -5,9 +5,11 @@
 //! once it is known [from when to when](crate::session::queries::extent) each series has windows.
 
 mod error;
+mod frame;
 pub mod step;
 
 pub use error::{Error, Result};
+pub use frame::{date_of, slots_of};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,6 +23,7 @@ use datafusion::prelude::DataFrame;
 use futures::StreamExt;
 use serde::{Serialize, Serializer};
 
+use crate::incremental::pieces::pieces;
 use crate::progress::Counter;
 use crate::session::Session;
 use crate::session::queries::{self, Extent};
@@ -30,6 +33,10 @@ use crate::warehouse::extra_metrics;
 use crate::warehouse::settings::SeriesKey;
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::DatedTableWriter;
+
+/// Most dates that are counted in one piece: it bounds what is held, and the files that are written at
+/// once.
+const MOST_DATES: usize = 31;
 
 /// Places of two columns in [`crate::schema::TRAFFIC_WINDOWS`].
 const SITE: usize = 0;
@@ -88,12 +95,18 @@ pub async fn build_all(
 ) -> Result<Option<(BTreeSet<NaiveDate>, WindowsSummary)>> {
     let (key, step) = (&settings.series_key, settings.step);
     let requests = session.series_requests(key, None).await?;
-    let range = queries::series_range(session, requests.clone(), step).await?;
+    let range = queries::series_range(session, requests, step).await?;
     let extent = queries::extent(session, range, step).await?;
-    let traffic = queries::traffic(session, requests, step).await?;
-    let slots = i64::MIN..=i64::MAX;
-    let windows = queries::traffic_windows(session, &extent, traffic, settings, slots).await?;
-    let (dates, counts) = write(windows, settings, folder, progress).await?;
+    // All dates at once would hold as many windows as the logs reach far, however few they have.
+    let mut dates = BTreeSet::new();
+    let mut counts = None;
+    let reached = frame::dates(&extent, step)?;
+    for (piece, ()) in pieces(reached.into_iter().map(|date| (date, ())), MOST_DATES) {
+        let requests = session.series_requests(key, Some(&piece)).await?;
+        let traffic = queries::traffic(session, requests, step).await?;
+        let windows = windows_of(session, &extent, traffic, settings, &piece).await?;
+        dates.extend(write(windows, settings, folder, &mut counts, progress).await?);
+    }
     let Some(counts) = counts else {
         return Ok(None);
     };
@@ -142,43 +155,40 @@ pub async fn build_dates(
             queries::counted_traffic(session, counted, step).await?
         }
     };
+    let windows = windows_of(session, extent, traffic, settings, &dates).await?;
+    write(windows, settings, folder, &mut None, progress).await
+}
+
+/// The windows of some dates.
+async fn windows_of(
+    session: &Session,
+    extent: &Extent,
+    traffic: DataFrame,
+    settings: &WindowSettings,
+    dates: &RangeInclusive<NaiveDate>,
+) -> Result<DataFrame> {
+    let step = settings.step;
     let first = *slots_of(*dates.start(), step).start();
     let last = *slots_of(*dates.end(), step).end();
-    let windows =
-        queries::traffic_windows(session, extent, traffic, settings, first..=last).await?;
-    Ok(write(windows, settings, folder, progress).await?.0)
-}
-
-/// The windows of a date, counted from the Unix epoch.
-#[must_use]
-pub fn slots_of(date: NaiveDate, step: WindowStep) -> RangeInclusive<i64> {
-    let per_day = i64::from(step.per_day());
-    let day = date.signed_duration_since(NaiveDate::default()).num_days();
-    day * per_day..=(day + 1) * per_day - 1
-}
-
-/// The date of a window.
-#[must_use]
-pub fn date_of(slot: i64, step: WindowStep) -> NaiveDate {
-    time(slot * step.micros()).date_naive()
+    Ok(queries::traffic_windows(session, extent, traffic, settings, first..=last).await?)
 }
 
 async fn write(
     windows: DataFrame,
     settings: &WindowSettings,
     folder: &Path,
+    written: &mut Option<Written>,
     progress: &dyn Counter,
-) -> Result<(BTreeSet<NaiveDate>, Option<Written>)> {
+) -> Result<BTreeSet<NaiveDate>> {
     let schema = extra_metrics::traffic_windows(&settings.extra_metrics);
     let mut table = DatedTableWriter::create(folder.to_owned(), schema, WINDOW_START)?;
-    let mut written = None;
     let mut rows = windows.execute_stream().await?;
     while let Some(batch) = rows.next().await {
         let batch = table.write(&batch?)?;
-        Written::count(&mut written, &batch);
+        Written::count(written, &batch);
         progress.advance(batch.num_rows() as u64);
     }
-    Ok((table.finish()?, written))
+    Ok(table.finish()?)
 }
 
 fn time(micros: i64) -> DateTime<Utc> {

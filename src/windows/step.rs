@@ -32,20 +32,21 @@ use crate::progress::Counter;
 use crate::schema::{SERIES_DATES, Table};
 use crate::session::queries::{self, Extent, Query};
 use crate::session::{self, Session};
-use crate::units::WindowStep;
 use crate::units::dates::dates_in;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::{Manifest, Partition, Retired};
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::{self, TableFileWriter, date_folder, partition_file};
-use crate::windows::{self, Counts, date_of, slots_of};
+use crate::windows::frame::{cuts, parts, rows as frame_rows};
+use crate::windows::{self, Counts, MOST_DATES};
 use crate::windows::{Error, Result};
 
-/// Most dates that are counted in one piece: it bounds the files that are written at once.
-const MOST_DATES: usize = 31;
-
-/// What is hashed before the ranges that logs cover.
-const OBSERVED: &str = "observed";
+/// What is hashed before the ranges of series.
+const SERIES: &str = "1 series";
+/// The same before the ranges that logs cover.
+const OBSERVED: &str = "2 observed";
+/// The same before windows that logs cover in part.
+const CUT: &str = "3 cut";
 
 /// The step that makes `traffic_windows`, and the part of `series_dates` that goes with it.
 #[derive(Debug)]
@@ -417,25 +418,34 @@ fn keys(
     traffic: &BTreeMap<NaiveDate, String>,
 ) -> Result<BTreeMap<NaiveDate, DateKey>> {
     let step = settings.step;
-    let mut frames: BTreeMap<NaiveDate, Key> = BTreeMap::new();
-    // In the order of their names, and ranges in the order of time, however they were found.
-    for (kind, batches) in [("series", &extent.series), (OBSERVED, &extent.observed)] {
-        let mut rows = Vec::new();
-        for batch in batches {
-            rows.extend(frame_rows(batch)?);
+    let mut ranges = Vec::new();
+    for batch in &extent.series {
+        ranges.extend(frame_rows(batch)?.into_iter().map(|range| (SERIES, range)));
+    }
+    for batch in &extent.observed {
+        for (range, is_cut) in frame_rows(batch)?.into_iter().zip(cuts(batch)) {
+            ranges.push((if is_cut { CUT } else { OBSERVED }, range));
         }
-        rows.sort_unstable();
-        for (series, first, last) in &rows {
-            for (date, slots) in parts(*first, *last, step) {
-                // Logs of a time at which the series has no windows change nothing.
-                if kind == OBSERVED && !frames.contains_key(&date) {
-                    continue;
-                }
-                let key = frames.entry(date).or_default();
+    }
+    // In the order of their names, and ranges in the order of time, however they were found.
+    ranges.sort_unstable();
+    let mut frames: BTreeMap<NaiveDate, Key> = BTreeMap::new();
+    let mut cut: BTreeMap<NaiveDate, Key> = BTreeMap::new();
+    for (kind, (series, first, last)) in &ranges {
+        for (date, slots) in parts(*first, *last, step) {
+            // Logs of a time at which the series has no windows change nothing.
+            if *kind != SERIES && !frames.contains_key(&date) {
+                continue;
+            }
+            let add = |key: &mut Key| {
                 key.add_text(kind);
                 key.add_text(series);
                 key.add_number(slots.0);
                 key.add_number(slots.1);
+            };
+            add(frames.entry(date).or_default());
+            if *kind == CUT {
+                add(cut.entry(date).or_default());
             }
         }
     }
@@ -443,29 +453,20 @@ fn keys(
     Ok(frames
         .into_iter()
         .map(|(date, frame)| {
-            let traffic = traffic.get(&date).unwrap_or(&none).clone();
+            let mut traffic = traffic.get(&date).unwrap_or(&none).clone();
+            // Of windows that are cut, the counts are not kept: other windows are cut of other requests.
+            if let Some(cut) = cut.get(&date) {
+                traffic = Key::of(Made::Traffic)
+                    .text(&traffic)
+                    .text(&cut.finish())
+                    .finish();
+            }
             let key = Key::of(Made::TrafficWindows)
                 .text(Query::TrafficWindows.text())
                 .text(&traffic)
                 .text(&frame.finish())
                 .finish();
             (date, DateKey { traffic, key })
-        })
-        .collect())
-}
-
-fn frame_rows(batch: &RecordBatch) -> Result<Vec<(String, i64, i64)>> {
-    let series = cast(batch.column(0), &DataType::Utf8)?;
-    let series = series.as_string::<i32>();
-    let first = batch.column(1).as_primitive::<Int64Type>();
-    let last = batch.column(2).as_primitive::<Int64Type>();
-    Ok((0..batch.num_rows())
-        .map(|row| {
-            (
-                series.value(row).to_owned(),
-                first.value(row),
-                last.value(row),
-            )
         })
         .collect())
 }
@@ -480,13 +481,4 @@ pub fn refuse_if_retired(warehouse: &Warehouse) -> Result<()> {
         Some(before) => Err(Error::RequestsRetired { before }),
         None => Ok(()),
     }
-}
-
-/// A range of windows, date by date.
-fn parts(first: i64, last: i64, step: WindowStep) -> impl Iterator<Item = (NaiveDate, Slots)> {
-    let dates = date_of(first, step)..=date_of(last, step);
-    dates_in(&dates).map(move |date| {
-        let slots = slots_of(date, step);
-        (date, (first.max(*slots.start()), last.min(*slots.end())))
-    })
 }

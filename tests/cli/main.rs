@@ -12,6 +12,7 @@ mod formats;
 mod help;
 mod incidents;
 mod ingest;
+mod parquet;
 mod readme;
 mod real_logs;
 mod run;

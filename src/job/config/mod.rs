@@ -20,7 +20,6 @@ pub mod template;
 use std::path::{Path, PathBuf};
 
 use anomalog_udfs::enrich::EnrichmentFiles;
-use chrono::NaiveTime;
 
 pub use calendar::CalendarSettings;
 pub use error::ConfigError;
@@ -28,7 +27,7 @@ pub use error::ConfigError;
 use crate::detectors::settings::ScoreSettings;
 use crate::incidents::IncidentRules;
 use crate::incremental::retention::RetentionSettings;
-use crate::intake::LogSource;
+use crate::intake::{LogSource, ParquetLogs};
 use crate::logs::{IngestOptions, LogFormat, PseudonymError, TimeLimits, TrustedProxies, read_key};
 use crate::units::zones::SeriesTimeZones;
 use crate::warehouse::Warehouse;
@@ -122,10 +121,10 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
             path: file.to_owned(),
         });
     }
-    let earliest = raw.limits.earliest.0.and_time(NaiveTime::MIN).and_utc();
     let limits = TimeLimits {
-        earliest: Some(earliest.timestamp_micros()),
-        ahead_of_file: Some(raw.limits.ahead_of_file.micros()),
+        earliest: raw.limits.earliest.0,
+        ahead_of_file: raw.limits.ahead_of_file,
+        before_log: raw.limits.before_log,
     };
     let key = raw.pseudonymise.map(|path| read_key(&below(&folder, path)));
     let pseudonyms = key.transpose()?;
@@ -134,7 +133,11 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
         let delimiter = logs.delimiter.map(|Delimiter(delimiter)| delimiter);
         let source = LogSource {
             paths: paths.collect(),
-            is_parquet: logs.format == LogFormat::Parquet,
+            parquet: match logs.format {
+                LogFormat::Parquet => ParquetLogs::All,
+                LogFormat::Auto if delimiter.is_none() => ParquetLogs::Telling,
+                _ => ParquetLogs::None,
+            },
             options: IngestOptions {
                 format: logs.format.of_lines(delimiter),
                 site: logs.site,
@@ -152,7 +155,7 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
             },
         };
         for path in &source.paths {
-            if source.is_parquet && pseudonyms.is_some() {
+            if source.parquet == ParquetLogs::All && pseudonyms.is_some() {
                 let path = path.clone();
                 return Err(PseudonymError::Parquet { path }.into());
             }

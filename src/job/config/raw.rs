@@ -15,7 +15,7 @@ use super::outputs::{ExportSettings, HookSettings, MetricsSettings};
 use super::retrain::RetrainSettings;
 use crate::incidents::{IncidentRules, RulesError};
 use crate::incremental::retention::RetentionSettings;
-use crate::logs::{FieldMap, LogFormat, TrustedNetwork, UnknownNetwork};
+use crate::logs::{FieldMap, LogFormat, TimeLimits, TrustedNetwork, UnknownNetwork};
 use crate::units::zones::parse_time_zone;
 use crate::units::{Span, WindowStep};
 use crate::warehouse::extra_metrics::ExtraMetric;
@@ -129,13 +129,20 @@ impl TryFrom<String> for Delimiter {
 pub(super) struct RawLimits {
     pub(super) earliest: WrittenDate,
     pub(super) ahead_of_file: Span,
+    pub(super) before_log: Span,
 }
 
 impl Default for RawLimits {
     fn default() -> Self {
+        let TimeLimits {
+            earliest,
+            ahead_of_file,
+            before_log,
+        } = TimeLimits::default();
         Self {
-            earliest: WrittenDate(NaiveDate::from_ymd_opt(2000, 1, 1).unwrap_or_default()),
-            ahead_of_file: Span::DAY,
+            earliest: WrittenDate(earliest),
+            ahead_of_file,
+            before_log,
         }
     }
 }

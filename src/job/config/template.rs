@@ -26,7 +26,8 @@ warehouse = {warehouse}
 [[logs]]
 # Files, folders with all below them, and patterns such as "/var/log/nginx/*.log*".
 paths = [{paths}]
-# auto, common, combined, json, tsv, csv, or parquet: linked in place, not copied.
+# auto, common, combined, json, tsv, csv, or parquet: linked in place, not copied. What begins as
+# Parquet is found by `auto`, too.
 # format = "auto"
 # Site of every request; without it the virtual host of the line, else the folder or file name.
 # site = "shop"
@@ -35,12 +36,14 @@ paths = [{paths}]
 # Character between two columns of a CSV or TSV log.
 # delimiter = ","
 
-# Lines with times that cannot be right go to the table `quarantine`.
+# Rows with times that cannot be right are set aside: those of text go to the table `quarantine`.
 [limits]
-# Lines before this date.
-# earliest = "2000-01-01"
-# Lines so much later than their file was last written.
+# Rows before this date.
+# earliest = "1990-01-01"
+# Rows so much later than their file was last written.
 # ahead_of_file = "1d"
+# Rows so much earlier than most of the first rows of their log.
+# before_log = "1826d"
 
 [windows]
 # Length of a window: it must divide a day evenly.

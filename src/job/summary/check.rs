@@ -20,6 +20,8 @@ pub struct Checked {
     pub logs_found: usize,
     /// Logs that would be read.
     pub new_logs: Vec<String>,
+    /// Parquet files at the sources, which are linked in place.
+    pub parquet_files: usize,
     /// Dates of `traffic_windows` that would be built as things stand, before new logs are read.
     pub windows: BTreeSet<String>,
     /// Dates of `scored_windows` that would be built.
@@ -41,6 +43,9 @@ impl fmt::Display for Checked {
             self.logs_found,
             self.new_logs.len()
         )?;
+        if self.parquet_files > 0 {
+            write!(f, "; {} Parquet files are linked", self.parquet_files)?;
+        }
         write!(f, "\ndetector: {}", self.detector)?;
         let besides = if self.new_logs.is_empty() {
             ""

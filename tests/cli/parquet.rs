@@ -1,0 +1,263 @@
+//! Parquet logs by `ingest` and by `run`, which must agree.
+
+use std::fs;
+
+use crate::Workplace;
+
+/// What became of the windows of each site.
+const SUMMARY: &str = "SELECT site, count(*) AS n, sum(requests) AS requests, min(window_start) AS first, \
+     count(*) FILTER (WHERE NOT is_observed) AS not_observed \
+     FROM traffic_windows GROUP BY site ORDER BY site";
+
+/// Every window.
+const WINDOWS: &str = "SELECT * FROM traffic_windows ORDER BY site, window_start";
+
+/// A workplace with Parquet logs in `logs`.
+struct Logs {
+    work: Workplace,
+}
+
+impl Logs {
+    fn new() -> Self {
+        Self {
+            work: Workplace::new(),
+        }
+    }
+
+    /// Writes ten hours of a day of January 2026, with a request every ten seconds.
+    fn write(&self, name: &str, day: u32) {
+        self.write_with(name, day, "");
+    }
+
+    /// The same with further columns, of an expression over the number `i` of the request.
+    fn write_with(&self, name: &str, day: u32, columns: &str) {
+        // 2026-01-01, in microseconds.
+        let start = 1_767_225_600_000_000 + u64::from(day - 1) * 86_400_000_000;
+        let query = format!(
+            "SELECT arrow_cast({start} + 10000000 * i, 'Timestamp(Microsecond, Some(\"UTC\"))') AS timestamp, \
+             '10.0.0.' || i % 7 AS client_ip, '/' AS path, CAST(200 AS INT) AS status{columns} \
+             FROM (SELECT unnest(generate_series(0, 3599)) AS i) AS numbers"
+        );
+        self.put(name, &query);
+    }
+
+    /// Writes the result of a query.
+    fn put(&self, name: &str, query: &str) {
+        self.work.query_to("new.parquet", query);
+        let path = self.work.path().join("logs").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::rename(self.work.path().join("new.parquet"), path).unwrap();
+    }
+
+    /// Writes a file that is no log.
+    fn litter(&self, name: &str, content: &[u8]) {
+        let path = self.work.path().join("logs").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn sql(&self, warehouse: &str, query: &str) -> String {
+        let arguments = ["--warehouse", warehouse, "sql", "--format", "csv", query];
+        self.work.succeed(&arguments)
+    }
+
+    /// Ingests `logs` into one warehouse and runs a job over it into another, and says how both ended:
+    /// the warehouses must be the same.
+    fn both(&self, format: &str) -> [String; 2] {
+        for folder in ["ingested", "ran"] {
+            let path = self.work.path().join(folder);
+            if path.exists() {
+                fs::remove_dir_all(path).unwrap();
+            }
+        }
+        let ingest = [
+            "ingest",
+            "--warehouse",
+            "ingested",
+            "--format",
+            format,
+            "logs",
+        ];
+        let ingested = self.work.run(&ingest);
+        let job = format!("[[logs]]\npaths = [\"logs\"]\nformat = {format:?}\n");
+        self.work.write("job.toml", job);
+        let ran = self.work.run(&["run", "--warehouse", "ran"]);
+        assert_eq!(
+            self.sql("ran", WINDOWS),
+            self.sql("ingested", WINDOWS),
+            "{ingested}\n{ran}"
+        );
+        [ingested, ran]
+    }
+
+    fn summary(&self) -> String {
+        self.sql("ingested", SUMMARY)
+    }
+}
+
+#[test]
+fn sites_are_folders_or_keys_and_never_part_files() {
+    let logs = Logs::new();
+    for day in [5, 6] {
+        let date = format!("dt=2026-01-0{day}/part-0000{day}-6a1f-c000.snappy.parquet");
+        logs.write(&date, day);
+    }
+    for format in ["parquet", "auto"] {
+        logs.both(format);
+        insta::allow_duplicates!(insta::assert_snapshot!(logs.summary(), @""));
+    }
+    let logs = Logs::new();
+    logs.write("site=shop/dt=2026-01-05/part-0.parquet", 5);
+    logs.write("site=blog/dt=2026-01-05/part-0.parquet", 5);
+    logs.write("docs/2026/01/05/00/stream-1.parquet", 5);
+    logs.both("parquet");
+    insta::assert_snapshot!(logs.summary(), @"");
+}
+
+/// A day without a file is not one without requests.
+#[test]
+fn a_missing_day_is_not_observed() {
+    let logs = Logs::new();
+    logs.write("dt=2026-01-05/a.parquet", 5);
+    logs.write("dt=2026-01-07/a.parquet", 7);
+    logs.both("parquet");
+    let days = "SELECT CAST(window_start AS DATE) AS day, sum(requests) AS requests, \
+                count(*) FILTER (WHERE NOT is_observed) AS not_observed \
+                FROM traffic_windows GROUP BY 1 ORDER BY 1";
+    insta::assert_snapshot!(logs.sql("ran", days), @"");
+}
+
+#[test]
+fn columns_may_come_go_and_change_their_types() {
+    let logs = Logs::new();
+    logs.write_with("a.parquet", 5, ", CAST(i AS INT) AS bytes");
+    logs.write_with(
+        "b.parquet",
+        6,
+        ", 1.5 AS latency_ms, CAST(i AS VARCHAR) AS bytes",
+    );
+    logs.put(
+        "c.parquet",
+        "SELECT '07/Jan/2026:00:00:0' || i || ' +0000' AS timestamp, '/c' AS path, 500.0 AS status, \
+         '10.0.0.1' AS client_ip FROM (VALUES (1), (2)) AS t(i)",
+    );
+    logs.put(
+        "d.parquet",
+        "SELECT 1767830400000 + i AS timestamp, '/d' AS path, 404 AS status, '10.0.0.1' AS client_ip \
+         FROM (SELECT unnest(generate_series(1, 20)) AS i) AS numbers",
+    );
+    logs.both("parquet");
+    let days = "SELECT date, count(*) AS n, count(latency_ms) AS latencies, sum(bytes) AS bytes, max(status) AS status \
+                FROM access_logs GROUP BY date ORDER BY date";
+    insta::assert_snapshot!(logs.sql("ran", days), @"");
+}
+
+#[test]
+fn what_lies_in_real_folders_is_read_or_named() {
+    let logs = Logs::new();
+    logs.write("a b#1.gz.parquet", 5);
+    logs.write("hour=2026-01-06 10%3A00/part [1].parquet", 6);
+    logs.write("000000_0", 7);
+    logs.write("B.PARQ", 8);
+    logs.put(
+        "none.parquet",
+        "SELECT 1 AS timestamp, '' AS path, '' AS client_ip, 1 AS status WHERE false",
+    );
+    logs.litter("_SUCCESS", b"");
+    logs.litter("._part-0.parquet", b"\0\x05\x16\x07");
+    logs.litter("_delta_log/0.json", b"{}");
+    logs.litter("_temporary/part-1.parquet", b"PAR1");
+    let [ingested, ran] = logs.both("parquet");
+    assert!(
+        !ingested.contains("exit") && !ran.contains("exit"),
+        "{ingested}{ran}"
+    );
+    insta::assert_snapshot!(logs.summary(), @"");
+    // Found by their names and first bytes.
+    let [ingested, _] = logs.both("auto");
+    assert!(!ingested.contains("passed over"), "{ingested}");
+    insta::assert_snapshot!(logs.summary(), @"");
+
+    let whole = fs::read(logs.work.path().join("logs/000000_0")).unwrap();
+    logs.litter("cut.parquet", &whole[..whole.len() / 2]);
+    logs.litter("notes.txt", b"no log\n");
+    let [ingested, ran] = logs.both("parquet");
+    insta::assert_snapshot!(ingested, @"");
+    assert!(
+        ran.contains("cut.parquet") && ran.contains("notes.txt"),
+        "{ran}"
+    );
+    assert!(ran.ends_with("--- exit 3\n"), "{ran}");
+}
+
+/// One file that went or was cut short stood in the way of every later command.
+#[test]
+fn a_file_that_is_gone_or_damaged_stands_in_nobodys_way() {
+    let logs = Logs::new();
+    logs.write("a.parquet", 5);
+    logs.write("b.parquet", 6);
+    logs.both("parquet");
+    let count = "SELECT count(*) AS n FROM access_logs";
+    fs::write(logs.work.path().join("logs/a.parquet"), "PAR1").unwrap();
+    let arguments = ["sql", "--warehouse", "ran", "--format", "csv", count];
+    insta::assert_snapshot!(logs.work.run(&arguments), @"");
+    fs::remove_file(logs.work.path().join("logs/a.parquet")).unwrap();
+    insta::assert_snapshot!(logs.work.run(&arguments), @"");
+    let said = logs.work.run(&["windows", "--warehouse", "ran"]);
+    assert!(!said.contains("exit"), "{said}");
+    // A run names it once.
+    let said = logs.work.run(&["run", "--warehouse", "ran"]);
+    assert!(said.contains("is gone, and its requests with it"), "{said}");
+    assert!(said.ends_with("--- exit 3\n"), "{said}");
+    let said = logs.work.run(&["run", "--warehouse", "ran"]);
+    assert!(!said.contains("exit"), "{said}");
+    // All of it.
+    fs::remove_dir_all(logs.work.path().join("logs")).unwrap();
+    let said = logs.work.run(&arguments);
+    assert!(
+        said.starts_with("n\n0\n") && !said.contains("exit"),
+        "{said}"
+    );
+}
+
+#[test]
+fn rows_that_are_no_requests_are_counted_and_said() {
+    let logs = Logs::new();
+    let wrong = "CASE i WHEN 1 THEN '1970-01-01' WHEN 2 THEN '2000-01-01' WHEN 3 THEN '2038-01-19' \
+                 WHEN 4 THEN '9999-12-31' WHEN 5 THEN '-' END";
+    logs.put(
+        "shop.parquet",
+        &format!(
+            "SELECT coalesce({wrong}, '2026-01-05 10:00:' || (10 + i)) AS timestamp, '10.0.0.1' AS client_ip, \
+             '/' AS path, CASE WHEN i <> 6 THEN 200 END AS status \
+             FROM (SELECT unnest(generate_series(0, 19)) AS i) AS numbers"
+        ),
+    );
+    let [ingested, ran] = logs.both("parquet");
+    insta::assert_snapshot!(ingested, @"");
+    assert!(
+        ran.contains("shop.parquet`: 6 of 20 rows are set aside:"),
+        "{ran}"
+    );
+    assert!(!ran.contains("exit"), "{ran}");
+}
+
+#[test]
+fn init_and_mixed_folders_find_parquet() {
+    let logs = Logs::new();
+    logs.write("dt=2026-01-05/part-0.parquet", 5);
+    logs.litter(
+        "dt=2026-01-06/part-0.log",
+        b"10.0.0.1 - - [06/Jan/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 200 5\n",
+    );
+    logs.work.succeed(&["init", "--logs", "logs"]);
+    let said = logs.work.run(&["run"]);
+    assert!(said.contains("1 of 1 logs are new"), "{said}");
+    assert!(
+        said.contains("1 logs are linked") && !said.contains("exit"),
+        "{said}"
+    );
+    logs.both("auto");
+    let said = logs.work.run(&["ingest", "--warehouse", "other", "logs"]);
+    insta::assert_snapshot!(said, @"");
+}
