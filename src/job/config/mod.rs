@@ -238,7 +238,9 @@ mod tests {
         insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected one of `step`, `series_key`, `extra_metrics`, `time_zone`, `time_zones`"#);
         insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `pseudonymise`, `logs`, `limits`, `windows`, `enrichment`, `scores`, `incidents`, `calendar`, `retrain`, `export`, `metrics`, `hooks`, `retention`");
         insta::assert_snapshot!(fault("[[logs]]\nformat = \"combined\""), @"`job.toml` line 1, `[[logs]]`: missing field `paths`");
-        insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\nformat = \"clf\""), @r#"`job.toml` line 3, `format = "clf"`: expected `auto`, `common`, `combined`, `json`, `tsv`, `csv` or `parquet`"#);
+        insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\nformat = \"clf\""), @r#"
+        `job.toml` line 3, `format = "clf"`: log format, character 1: `clf` is the name of no format and holds no field (expected the `log_format` of nginx, the `LogFormat` of Apache, or one of `auto`, `common`, `combined`, `json`, `ltsv`, `w3c`, `tsv`, `csv`, `parquet`, `alb`, `elb`, `s3`, `haproxy`, `haproxy-clf`, `istio`, `envoy`, `traefik`, `ingress-nginx`, `squid`, `main`, `tomcat`, `vhost_combined`, `vhost_common`, `combinedio`)
+        "#);
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\ncolumns = { time = \"t\" }"), @r#"`job.toml` line 3, `columns = { time = "t" }`: unknown column `time` in the column map"#);
         insta::assert_snapshot!(fault("[scores]\nalarms_per_week = 0.0"), @"`job.toml` line 2, `alarms_per_week = 0.0`: expected a number above 0");
         insta::assert_snapshot!(fault("[incidents]\nstop_ratio = 0.5"), @"`job.toml` line 1, `[incidents]`: `stop_ratio` must be a number of at least 1, found `0.5`");
