@@ -124,7 +124,7 @@ Options:
           SQL expression over `access_logs` that names a request's series [default: the last
           build's, or site]
 
-      --extra-metrics <METRIC,…>
+      --extra-metrics <METRICS>
           Further metrics of windows: `unique_paths`, `top_client_share` and `bot_requests`; `none`
           for none [default: the last build's, or none]
 
@@ -159,7 +159,7 @@ fn windows() {
                                      last build's, or 1m]
           --series-key <EXPRESSION>  SQL expression over `access_logs` that names a request's series
                                      [default: the last build's, or site]
-          --extra-metrics <METRIC,…>  Further metrics of windows: `unique_paths`, `top_client_share` and
+          --extra-metrics <METRICS>  Further metrics of windows: `unique_paths`, `top_client_share` and
                                      `bot_requests`; `none` for none [default: the last build's, or
                                      none]
       -h, --help                     Print help
