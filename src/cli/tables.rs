@@ -225,7 +225,7 @@ pub struct WindowsArgs {
 
     /// Further metrics of windows: `unique_paths`, `top_client_share` and `bot_requests`; `none` for
     /// none [default: the last build's, or none].
-    #[arg(long, value_name = "METRIC,…")]
+    #[arg(long, value_name = "METRICS")]
     pub extra_metrics: Option<ExtraMetrics>,
 }
 

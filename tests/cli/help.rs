@@ -39,16 +39,25 @@ fn top_level() {
       -V, --version  Print version
 
     Global options:
-          --warehouse <PATH>     Folder that holds the tables and the detectors [default: `warehouse`,
-                                 for the demo `target/demo`] [env: ANOMALOG_WAREHOUSE]
-          --json                 Print the command's summary as one JSON object on standard output
-      -q, --quiet                Print nothing but data and errors
-          --log-format <FORM>    How to write standard error: `text`, or `json` for one object a line,
-                                 with progress [env: ANOMALOG_LOG_FORMAT] [default: text]
-          --memory-limit <SIZE>  Memory that queries may use before they spill to disk, such as `1GB`
-                                 [default: no limit]
-          --wait                 Wait while another command changes the warehouse, instead of refusing
-          --threads <N>          Threads that work at once [default: one per core]
+          --warehouse <PATH>         Folder that holds the tables and the detectors [default:
+                                     `warehouse`, for the demo `target/demo`] [env: ANOMALOG_WAREHOUSE]
+          --json                     Print the command's summary as one JSON object on standard output
+      -q, --quiet                    Print nothing but data and errors
+          --log-format <FORM>        How to write standard error: `text`, or `json` for one object a
+                                     line, with progress [env: ANOMALOG_LOG_FORMAT] [default: text]
+          --memory-limit <SIZE>      Memory that queries may use before they spill to disk, such as
+                                     `1GB` [default: no limit]
+          --wait                     Wait while another command changes the warehouse, instead of
+                                     refusing
+          --country-database <FILE>  Countries of addresses for the SQL function `country`, in MaxMind's
+                                     format (.mmdb) [env: ANOMALOG_COUNTRY_DATABASE]
+          --asn-database <FILE>      Autonomous systems of addresses for the SQL function `asn`, in
+                                     MaxMind's format (.mmdb) [env: ANOMALOG_ASN_DATABASE]
+          --user-agents <FILE>       User agents of your own for the SQL function `user_agent_class`: a
+                                     class and a pattern a line [env: ANOMALOG_USER_AGENTS]
+          --path-groups <FILE>       Patterns of paths for the SQL function `path_group`, such as
+                                     `/blog/{title}`, one a line [env: ANOMALOG_PATH_GROUPS]
+          --threads <N>              Threads that work at once [default: one per core]
 
     Examples:
       anomalog ingest /var/log/nginx/access.log*.gz --site shop
@@ -102,12 +111,22 @@ Options:
       --delimiter <CHARACTER>
           Character between two columns of a CSV or TSV log
 
+      --pseudonymise <KEYFILE>
+          File with a key: clients' addresses are kept as pseudonyms that share the prefixes which
+          the addresses share, and no line that is rejected is kept
+          
+          [env: ANOMALOG_PSEUDONYMISE]
+
       --step <DURATION>
           Length of a window, such as `30s`, `1m`, `5m` or `1h` [default: the last build's, or 1m]
 
       --series-key <EXPRESSION>
           SQL expression over `access_logs` that names a request's series [default: the last
           build's, or site]
+
+      --extra-metrics <METRICS>
+          Further metrics of windows: `unique_paths`, `top_client_share` and `bot_requests`; `none`
+          for none [default: the last build's, or none]
 
       --no-windows
           Leave the traffic windows as they are
@@ -140,10 +159,13 @@ fn windows() {
                                      last build's, or 1m]
           --series-key <EXPRESSION>  SQL expression over `access_logs` that names a request's series
                                      [default: the last build's, or site]
+          --extra-metrics <METRICS>  Further metrics of windows: `unique_paths`, `top_client_share` and
+                                     `bot_requests`; `none` for none [default: the last build's, or
+                                     none]
       -h, --help                     Print help
       -V, --version                  Print version
 
-    Both options are remembered in the warehouse and hold for later builds.
+    All options are remembered in the warehouse and hold for later builds.
 
     Examples:
       anomalog windows
