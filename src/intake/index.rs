@@ -14,8 +14,8 @@ use super::source::{LogSource, ParquetLogs, SourceFault, expand, fault, missing}
 use crate::explain::{cannot, chain};
 use crate::incremental::key::{Key, Made};
 use crate::incremental::remembered;
-use crate::logs::{self, PseudonymError};
 use crate::logs::linked::{ColumnMapping, LinkOptions, LinkedSource, SourceError, parquet_count};
+use crate::logs::{self, PseudonymError};
 use crate::warehouse::Warehouse;
 
 /// What is remembered of logs from run to run.

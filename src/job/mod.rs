@@ -23,6 +23,7 @@ mod error;
 pub mod retrain;
 mod summary;
 mod tell;
+mod up_to_date;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,7 +43,7 @@ use crate::detectors::champions::Champions;
 use crate::incidents::step::{self as incidents, IncidentStep};
 use crate::incremental::key::{Key, Made};
 use crate::incremental::retention::{self, RetentionSettings};
-use crate::incremental::{self, carry_out, files_removed, partitions};
+use crate::incremental::{self, carry_out, files_removed};
 use crate::intake::{self, Intake};
 use crate::logs;
 use crate::progress::Progress;
@@ -58,6 +59,7 @@ use crate::warehouse::tables;
 use crate::windows::step::TrafficStep;
 use config::retrain::PeriodDays;
 use tell::after;
+use up_to_date::is_up_to_date;
 
 /// Digits of a run's id.
 const RUN_ID_DIGITS: usize = 16;
@@ -482,23 +484,4 @@ async fn linked_dates(
             .push(format!("{source} {digest}"));
     }
     Ok(dates)
-}
-
-/// Whether the tables are what these inputs make of them, and nobody took a file away.
-fn is_up_to_date(writer: &Writer, inputs: &str) -> bool {
-    let manifest = writer.manifest();
-    manifest.settled.as_deref() == Some(inputs)
-        && [
-            Table::SeriesDates,
-            Table::TrafficWindows,
-            Table::ScoredWindows,
-            Table::Incidents,
-            Table::IncidentCauses,
-        ]
-        .into_iter()
-        .all(|table| {
-            manifest
-                .partitions(table)
-                .all(|(date, found)| partitions::is_there(writer.warehouse(), table, date, found))
-        })
 }

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::block::site_of_name;
 use super::linked::is_parquet_file;
-use super::summary::Skipped;
+use super::passed_over::Skipped;
 
 /// Names of what lies in log folders without being a log, by extension.
 const NO_LOGS: [&str; 14] = [

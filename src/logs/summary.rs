@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::passed_over::Skipped;
 use super::read_as::Reading;
 use super::timestamp::Timestamp;
 
@@ -65,15 +66,6 @@ pub enum FileStatus {
     Ingested,
     /// The warehouse held the same bytes before, so nothing changed.
     AlreadyIngested,
-}
-
-/// A file that was passed over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Skipped {
-    /// Its path.
-    pub file: String,
-    /// Why it is no log.
-    pub reason: String,
 }
 
 /// A log that could not be read; nothing of it was written.

@@ -117,6 +117,21 @@ Options:
           
           [env: ANOMALOG_PSEUDONYMISE]
 
+      --earliest <DATE>
+          Set aside rows before this date
+          
+          [default: 1990-01-01]
+
+      --ahead-of-file <DURATION>
+          Set aside rows so much later than their file was last written
+          
+          [default: 1d]
+
+      --before-log <DURATION>
+          Set aside rows so much earlier than most of the first rows of their log
+          
+          [default: 1826d]
+
       --step <DURATION>
           Length of a window, such as `30s`, `1m`, `5m` or `1h` [default: the last build's, or 1m]
 

@@ -243,10 +243,23 @@ fn times_that_cannot_be_right_are_set_aside() {
         "old.log",
         at("01/Jul/1995:00:00:01") + &at("01/Jul/1995:00:00:09") + &at("01/Jul/1989:00:00:01"),
     );
-    insta::assert_snapshot!(work.run(&["ingest", "shop.log"]), @"");
+    insta::assert_snapshot!(work.run(&["ingest", "shop.log"]), @"
+    --- stderr
+    shop.log: 2 of 8 lines are requests (common), 6 rejected; 4 × timestamp beyond the limits; 2 × timestamp outside the years 1990 to 2099
+    2 requests ingested, 6 lines rejected (see the table `quarantine`)
+    wrote 3 windows of 1m for 1 series, 2026-01-05T10:00:00Z to 2026-01-05T10:02:00Z, 0 of them not observed
+    ");
     insta::assert_snapshot!(
         work.succeed(&["sql", "--format", "csv", "SELECT line_number, reason FROM quarantine ORDER BY line_number"]),
-        @""
+        @"
+    line_number,reason
+    1,timestamp beyond the limits
+    3,timestamp outside the years 1990 to 2099
+    4,timestamp beyond the limits
+    5,timestamp beyond the limits
+    6,timestamp beyond the limits
+    7,timestamp outside the years 1990 to 2099
+    "
     );
     // From the standard input, which has no time of writing.
     let mut piped = work.command(&["ingest", "--warehouse", "piped", "--site", "shop", "-"]);
@@ -259,14 +272,29 @@ fn times_that_cannot_be_right_are_set_aside() {
         expected
     );
     // Other limits can be said, and old logs are of their time.
-    insta::assert_snapshot!(work.run(&["ingest", "--warehouse", "old", "old.log"]), @"");
+    insta::assert_snapshot!(work.run(&["ingest", "--warehouse", "old", "old.log"]), @"
+    --- stderr
+    old.log: 2 of 3 lines are requests (common), 1 rejected; 1 × timestamp outside the years 1990 to 2099
+    2 requests ingested, 1 lines rejected (see the table `quarantine`)
+    wrote 1 windows of 1m for 1 series, 1995-07-01T00:00:00Z to 1995-07-01T00:00:00Z, 0 of them not observed
+    ");
     insta::assert_snapshot!(
         work.run(&["ingest", "--warehouse", "wide", "--step", "1d", "--before-log", "3000d", "shop.log"]),
-        @""
+        @"
+    --- stderr
+    shop.log: 3 of 8 lines are requests (common), 5 rejected; 3 × timestamp beyond the limits; 2 × timestamp outside the years 1990 to 2099
+    3 requests ingested, 5 lines rejected (see the table `quarantine`)
+    wrote 2558 windows of 1d for 1 series, 2019-01-05T00:00:00Z to 2026-01-05T00:00:00Z, 0 of them not observed
+    "
     );
     insta::assert_snapshot!(
         work.run(&["ingest", "--warehouse", "none", "--earliest", "2026-01-06", "shop.log"]),
-        @""
+        @"
+    --- stderr
+    error: the warehouse `none` has no access logs
+    hint: read some with `anomalog ingest FILE…`, or name another warehouse with `--warehouse PATH`
+    --- exit 1
+    "
     );
 }
 
@@ -392,10 +420,10 @@ fn parquet_logs_that_are_none() {
     insta::assert_snapshot!(
         refuse(&work, &["logs.parquet", "--columns", "timestamp=flag"]),
         @"
-    --- stderr
-    error: column `flag` of `FOLDER/logs.parquet` holds Boolean; `timestamp` needs a timestamp, seconds to nanoseconds since 1970 as a number, or RFC 3339 text
-    --- exit 1
-    "
+        --- stderr
+        error: column `flag` of `FOLDER/logs.parquet` holds Boolean; `timestamp` needs a timestamp, seconds to nanoseconds since 1970 as a number, or text as in logs
+        --- exit 1
+        "
     );
 }
 
@@ -408,7 +436,12 @@ fn a_parquet_log_with_unreadable_values_is_not_half_linked() {
         "SELECT timestamp, client_ip, path, CAST(status AS VARCHAR) || 'x' AS status \
          FROM access_logs LIMIT 9",
     );
-    insta::assert_snapshot!(refuse(&work, &["logs.parquet"]), @"");
+    insta::assert_snapshot!(refuse(&work, &["logs.parquet"]), @"
+    --- stderr
+    error: no row of `FOLDER/logs.parquet` is a request: 9 of 9 rows are set aside: 9 × no status
+    hint: name the columns that hold the values with `--columns`, and the times that are taken in with `--earliest`, `--ahead-of-file` and `--before-log`
+    --- exit 1
+    ");
     work.succeed(&["windows"]);
 }
 

@@ -35,7 +35,7 @@ impl Logs {
         let start = 1_767_225_600_000_000 + u64::from(day - 1) * 86_400_000_000;
         let query = format!(
             "SELECT arrow_cast({start} + 10000000 * i, 'Timestamp(Microsecond, Some(\"UTC\"))') AS timestamp, \
-             '10.0.0.' || i % 7 AS client_ip, '/' AS path, CAST(200 AS INT) AS status{columns} \
+             '10.0.0.' || (i % 7) AS client_ip, '/' AS path, CAST(200 AS INT) AS status{columns} \
              FROM (SELECT unnest(generate_series(0, 3599)) AS i) AS numbers"
         );
         self.put(name, &query);
@@ -234,7 +234,12 @@ fn rows_that_are_no_requests_are_counted_and_said() {
         ),
     );
     let [ingested, ran] = logs.both("parquet");
-    insta::assert_snapshot!(ingested, @"");
+    insta::assert_snapshot!(ingested, @"
+    --- stderr
+    FOLDER/logs: linked in place; 6 of 20 rows are set aside: 1 × no status; 1 × no timestamp that can be read; 4 × timestamp beyond the limits
+    0 requests ingested, 0 lines rejected
+    wrote 1 windows of 1m for 1 series, 2026-01-05T10:00:00Z to 2026-01-05T10:00:00Z, 1 of them not observed
+    ");
     assert!(
         ran.contains("shop.parquet`: 6 of 20 rows are set aside:"),
         "{ran}"

@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn one_time_in_every_type_and_unit() {
-        let number = |micros: i64, unit: EpochUnit| micros / 1_000 * unit.per_second() / 1_000;
+        let number = |micros: i64, unit: EpochUnit| micros / 1_000_000 * unit.per_second();
         for unit in EpochUnit::ALL {
             let whole = number(NOON, unit);
             let columns: [ArrayRef; 4] = [

@@ -6,7 +6,8 @@ use super::log::Log;
 use super::task::{Done, Task};
 use crate::logs::error::IngestError;
 use crate::logs::inputs::Input;
-use crate::logs::summary::{Failed, FileSummary, IngestSummary, Skipped};
+use crate::logs::passed_over::Skipped;
+use crate::logs::summary::{Failed, FileSummary, IngestSummary};
 
 /// The open logs, and how far the work has come.
 pub(super) struct PipelineState<'a> {
