@@ -14,14 +14,19 @@ use crate::units::WindowStep;
 use crate::units::dates::dates_in;
 
 /// The windows of a date, counted from the Unix epoch.
-pub(super) fn slots_of(date: NaiveDate, step: WindowStep) -> RangeInclusive<i64> {
+#[must_use]
+pub fn slots_of(date: NaiveDate, step: WindowStep) -> RangeInclusive<i64> {
     let per_day = i64::from(step.per_day());
     let day = date.signed_duration_since(NaiveDate::default()).num_days();
     day * per_day..=(day + 1) * per_day - 1
 }
 
 /// The date of a window.
-fn date_of(slot: i64, step: WindowStep) -> NaiveDate {
+///
+/// # Panics
+/// When no timestamp lies in the window.
+#[must_use]
+pub fn date_of(slot: i64, step: WindowStep) -> NaiveDate {
     DateTime::from_timestamp_micros(slot * step.micros())
         .expect("a window starts at or before a timestamp, and those are read as dates")
         .date_naive()

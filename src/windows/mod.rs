@@ -9,6 +9,7 @@ mod frame;
 pub mod step;
 
 pub use error::{Error, Result};
+pub use frame::{date_of, slots_of};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,8 +23,6 @@ use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use datafusion::prelude::DataFrame;
 use futures::StreamExt;
 use serde::{Serialize, Serializer};
-
-use frame::slots_of;
 
 use crate::incremental::pieces::pieces;
 use crate::progress::Counter;
