@@ -14,6 +14,18 @@ const NO_LOGS: [&str; 14] = [
     "conf",
 ];
 
+/// How the names begin that programs which write Parquet give to what is no data.
+const MARKERS: [&str; 8] = [
+    "_SUCCESS",
+    "_common_metadata",
+    "_committed_",
+    "_delta_log",
+    "_metadata",
+    "_spark_metadata",
+    "_started_",
+    "_temporary",
+];
+
 /// One log to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Input {
@@ -179,7 +191,7 @@ impl Search {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            if name.starts_with('.') {
+            if name.starts_with('.') || MARKERS.iter().any(|marker| name.starts_with(marker)) {
                 continue;
             }
             if metadata(path)?.is_dir() {

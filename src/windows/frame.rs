@@ -22,6 +22,9 @@ pub fn slots_of(date: NaiveDate, step: WindowStep) -> RangeInclusive<i64> {
 }
 
 /// The date of a window.
+///
+/// # Panics
+/// When no timestamp lies in the window.
 #[must_use]
 pub fn date_of(slot: i64, step: WindowStep) -> NaiveDate {
     DateTime::from_timestamp_micros(slot * step.micros())

@@ -104,14 +104,22 @@ fn sites_are_folders_or_keys_and_never_part_files() {
     }
     for format in ["parquet", "auto"] {
         logs.both(format);
-        insta::allow_duplicates!(insta::assert_snapshot!(logs.summary(), @""));
+        insta::allow_duplicates!(insta::assert_snapshot!(logs.summary(), @"
+        site,n,requests,first,not_observed
+        logs,2040,7200,2026-01-05T00:00:00Z,840
+        "));
     }
     let logs = Logs::new();
     logs.write("site=shop/dt=2026-01-05/part-0.parquet", 5);
     logs.write("site=blog/dt=2026-01-05/part-0.parquet", 5);
     logs.write("docs/2026/01/05/00/stream-1.parquet", 5);
     logs.both("parquet");
-    insta::assert_snapshot!(logs.summary(), @"");
+    insta::assert_snapshot!(logs.summary(), @"
+    site,n,requests,first,not_observed
+    blog,600,3600,2026-01-05T00:00:00Z,0
+    docs,600,3600,2026-01-05T00:00:00Z,0
+    shop,600,3600,2026-01-05T00:00:00Z,0
+    ");
 }
 
 /// A day without a file is not one without requests.
@@ -124,7 +132,12 @@ fn a_missing_day_is_not_observed() {
     let days = "SELECT CAST(window_start AS DATE) AS day, sum(requests) AS requests, \
                 count(*) FILTER (WHERE NOT is_observed) AS not_observed \
                 FROM traffic_windows GROUP BY 1 ORDER BY 1";
-    insta::assert_snapshot!(logs.sql("ran", days), @"");
+    insta::assert_snapshot!(logs.sql("ran", days), @"
+    day,requests,not_observed
+    2026-01-05,3600,840
+    2026-01-06,,1440
+    2026-01-07,3600,0
+    ");
 }
 
 #[test]
@@ -149,7 +162,13 @@ fn columns_may_come_go_and_change_their_types() {
     logs.both("parquet");
     let days = "SELECT date, count(*) AS n, count(latency_ms) AS latencies, sum(bytes) AS bytes, max(status) AS status \
                 FROM access_logs GROUP BY date ORDER BY date";
-    insta::assert_snapshot!(logs.sql("ran", days), @"");
+    insta::assert_snapshot!(logs.sql("ran", days), @"
+    date,n,latencies,bytes,status
+    2026-01-05,3600,0,6478200,200
+    2026-01-06,3600,3600,6478200,200
+    2026-01-07,2,0,,500
+    2026-01-08,20,0,,404
+    ");
 }
 
 #[test]
@@ -172,17 +191,31 @@ fn what_lies_in_real_folders_is_read_or_named() {
         !ingested.contains("exit") && !ran.contains("exit"),
         "{ingested}{ran}"
     );
-    insta::assert_snapshot!(logs.summary(), @"");
+    insta::assert_snapshot!(logs.summary(), @"
+    site,n,requests,first,not_observed
+    logs,4920,14400,2026-01-05T00:00:00Z,2520
+    ");
     // Found by their names and first bytes.
     let [ingested, _] = logs.both("auto");
     assert!(!ingested.contains("passed over"), "{ingested}");
-    insta::assert_snapshot!(logs.summary(), @"");
+    insta::assert_snapshot!(logs.summary(), @"
+    site,n,requests,first,not_observed
+    logs,4920,14400,2026-01-05T00:00:00Z,2520
+    ");
 
     let whole = fs::read(logs.work.path().join("logs/000000_0")).unwrap();
     logs.litter("cut.parquet", &whole[..whole.len() / 2]);
     logs.litter("notes.txt", b"no log\n");
     let [ingested, ran] = logs.both("parquet");
-    insta::assert_snapshot!(ingested, @"");
+    insta::assert_snapshot!(ingested, @"
+    --- stderr
+    FOLDER/logs: linked in place, 5 files
+    FOLDER/logs/cut.parquet: is left out: `FOLDER/logs/cut.parquet` is not a complete Parquet file: Parquet error: Invalid Parquet file. Corrupt footer
+    FOLDER/logs/notes.txt: is left out: `FOLDER/logs/notes.txt` is not a complete Parquet file: EOF: Parquet file too small. Size is 7 but need 8
+    0 requests ingested, 0 lines rejected
+    wrote 4920 windows of 1m for 1 series, 2026-01-05T00:00:00Z to 2026-01-08T09:59:00Z, 2520 of them not observed
+    --- exit 3
+    ");
     assert!(
         ran.contains("cut.parquet") && ran.contains("notes.txt"),
         "{ran}"
@@ -200,9 +233,19 @@ fn a_file_that_is_gone_or_damaged_stands_in_nobodys_way() {
     let count = "SELECT count(*) AS n FROM access_logs";
     fs::write(logs.work.path().join("logs/a.parquet"), "PAR1").unwrap();
     let arguments = ["sql", "--warehouse", "ran", "--format", "csv", count];
-    insta::assert_snapshot!(logs.work.run(&arguments), @"");
+    insta::assert_snapshot!(logs.work.run(&arguments), @"
+    n
+    3600
+    --- stderr
+    warning: `FOLDER/logs/a.parquet` is left out: `FOLDER/logs/a.parquet` is not a complete Parquet file: EOF: Parquet file too small. Size is 4 but need 8
+    ");
     fs::remove_file(logs.work.path().join("logs/a.parquet")).unwrap();
-    insta::assert_snapshot!(logs.work.run(&arguments), @"");
+    insta::assert_snapshot!(logs.work.run(&arguments), @"
+    n
+    3600
+    --- stderr
+    warning: `FOLDER/logs/a.parquet` is gone, and its requests with it
+    ");
     let said = logs.work.run(&["windows", "--warehouse", "ran"]);
     assert!(!said.contains("exit"), "{said}");
     // A run names it once.
@@ -252,7 +295,7 @@ fn init_and_mixed_folders_find_parquet() {
     let logs = Logs::new();
     logs.write("dt=2026-01-05/part-0.parquet", 5);
     logs.litter(
-        "dt=2026-01-06/part-0.log",
+        "shop/access.log",
         b"10.0.0.1 - - [06/Jan/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 200 5\n",
     );
     logs.work.succeed(&["init", "--logs", "logs"]);
@@ -264,5 +307,11 @@ fn init_and_mixed_folders_find_parquet() {
     );
     logs.both("auto");
     let said = logs.work.run(&["ingest", "--warehouse", "other", "logs"]);
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"
+    --- stderr
+    logs/shop/access.log: 1 of 1 lines are requests (common), 0 rejected
+    FOLDER/logs: linked in place
+    1 requests ingested, 0 lines rejected
+    wrote 2042 windows of 1m for 2 series, 2026-01-05T00:00:00Z to 2026-01-06T10:00:00Z, 1441 of them not observed
+    ");
 }

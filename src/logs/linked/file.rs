@@ -163,12 +163,11 @@ impl Footer {
             path: self.found.path.clone(),
             source: error.into(),
         };
-        let usual = match self.sample.is_empty() {
-            true => None,
-            false => {
-                let sampled = times(&self.sample, self.columns.time.unit).map_err(arrow)?;
-                usual_time(&known(&sampled))
-            }
+        let usual = if self.sample.is_empty() {
+            None
+        } else {
+            let sampled = times(&self.sample, self.columns.time.unit).map_err(arrow)?;
+            usual_time(&known(&sampled))
         };
         let FoundFile {
             path,

@@ -73,6 +73,7 @@ pub(super) fn find(
 }
 
 /// Whether a file is Parquet by its name or its first bytes.
+#[must_use]
 pub fn is_parquet_file(path: &Path) -> bool {
     let by_name = path.extension().is_some_and(|extension| {
         let extension = extension.to_ascii_lowercase();
@@ -83,6 +84,7 @@ pub fn is_parquet_file(path: &Path) -> bool {
 
 /// How many files below a path are Parquet by their names or first bytes, without those of the folder
 /// `besides`.
+#[must_use]
 pub fn parquet_count(path: &Path, besides: Option<&Path>) -> usize {
     if path.is_dir() {
         find(path, Names::Telling, besides).map_or(0, |found| found.len())
@@ -240,7 +242,7 @@ mod tests {
         for file in files {
             let path = root.join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, if file.ends_with("0") { "PAR1" } else { "x" }).unwrap();
+            std::fs::write(path, if file.ends_with('0') { "PAR1" } else { "x" }).unwrap();
         }
         let found = find(&root, names, Some(&root.join("warehouse"))).unwrap();
         let found = found.into_iter().map(|file| {
