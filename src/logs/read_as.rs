@@ -95,8 +95,8 @@ impl Reading {
     }
 
     fn add(&mut self, column: LogColumn, field: &str, why: &'static str) {
-        // A latency whose unit nothing tells is read only where its value says one.
-        if column == LogColumn::Latency {
+        // A latency whose name tells no unit is read only where its value says one.
+        if column == LogColumn::Latency && why == NAMED {
             self.unread.push(UnreadField {
                 field: format!("`{field}` where it says no unit"),
                 example: None,
