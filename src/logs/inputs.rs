@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use super::block::site_of_name;
 use super::linked::is_parquet_file;
 use super::passed_over::Skipped;
+use super::source;
 
 /// Names of what lies in log folders without being a log, by extension.
 const NO_LOGS: [&str; 14] = [
@@ -57,7 +58,7 @@ impl Input {
         let InputPlace::File(path) = &self.place else {
             return None;
         };
-        written(path)
+        source::written(path)
     }
 
     /// The stored bytes of a regular file; of others they are not known before the end.
@@ -70,13 +71,6 @@ impl Input {
             }
         }
     }
-}
-
-/// When a file was last written, microseconds since the Unix epoch.
-pub(super) fn written(path: &Path) -> Option<i64> {
-    let written = path.metadata().ok()?.modified().ok()?;
-    let since_epoch = written.duration_since(std::time::UNIX_EPOCH).ok()?;
-    i64::try_from(since_epoch.as_micros()).ok()
 }
 
 /// Logs and what was passed over.

@@ -113,6 +113,13 @@ impl Read for Broken {
     }
 }
 
+/// When a file was last written, microseconds since the Unix epoch.
+pub(super) fn written(path: &Path) -> Option<i64> {
+    let written = path.metadata().ok()?.modified().ok()?;
+    let since_epoch = written.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since_epoch.as_micros()).ok()
+}
+
 /// The digest of a whole file.
 pub(super) fn digest_of(path: &Path) -> io::Result<String> {
     let mut hasher = Hasher::new();

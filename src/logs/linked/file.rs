@@ -23,8 +23,8 @@ use super::places::{FileColumns, Offer, Place};
 use super::times::{UnitVotes, are_clocks, are_numbers, known, times};
 use crate::explain::cannot;
 use crate::logs::column::LogColumn;
-use crate::logs::inputs::written;
 use crate::logs::options::{TimeLimits, usual_time};
+use crate::logs::source::written;
 
 /// Rows that are read at once to find out of which time a file is.
 const SAMPLE_ROWS: usize = 1024;

@@ -180,7 +180,7 @@ fn limits_are_those_of_the_file() {
     let times = &looked.files[0].times;
     let usual = (START + 60 * 4) * 1_000_000;
     assert_eq!(times.start, usual - TimeLimits::BEFORE_LOG.micros());
-    let written = super::super::inputs::written(&place.at("a.parquet")).unwrap();
+    let written = super::super::source::written(&place.at("a.parquet")).unwrap();
     assert_eq!(times.end, written + TimeLimits::AHEAD_OF_FILE.micros());
 }
 
