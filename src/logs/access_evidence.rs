@@ -98,7 +98,10 @@ impl<'a> Columns<'a> {
     }
 
     fn is_quoted(&self, place: usize) -> bool {
-        self.fields[place].iter().all(|(_, token)| token.is_quoted)
+        // Some servers write what is absent without quotes.
+        let mut tokens = self.fields[place].iter().map(|(_, token)| token);
+        self.fields[place].iter().any(|(_, token)| token.is_quoted)
+            && tokens.all(|token| token.is_quoted || token.text == "-")
     }
 
     /// Whether there are values and all are so.
@@ -207,7 +210,7 @@ impl<'a> Columns<'a> {
             uses[*place] == TailUse::Nothing
                 && self.all(*place, |value| {
                     value.split_once('=').is_some_and(|(key, host)| {
-                        keys.contains(&key) && is_host_name(without_port(host))
+                        keys.contains(&key) && is_host_name(without_port(host.trim_matches('"')))
                     })
                 })
         });

@@ -221,18 +221,25 @@ impl<'a> LeadFields<'a> {
         let ident = (1..fields.len()).find(|field| fields[*field] == "-");
         let named = match ident {
             Some(ident) => &fields[..ident],
-            // Without ident, the client is the first address.
-            None => {
-                let client = fields.iter().take(3).position(|field| is_address(field));
+            // Without ident, the client is the first address, and a host name may follow it.
+            None => match fields.iter().take(3).position(|field| is_address(field)) {
+                Some(client) => {
+                    let host = fields.get(client + 1).filter(|field| is_site(field));
+                    &fields[..=client + usize::from(host.is_some() && fields.len() > client + 2)]
+                }
                 // A name with a port is a site, and something follows it.
-                let site =
-                    usize::from(fields.len() > 1 && has_port(fields[0]) && !is_address(fields[0]));
-                &fields[..=client.unwrap_or(site)]
-            }
+                None => &fields[..=usize::from(fields.len() > 1 && has_port(fields[0]))],
+            },
         };
-        let Some((client, others)) = named.split_last() else {
+        // Some servers write the host behind the client.
+        let named_client = match named {
+            [client, host] if is_address(client) && is_site(host) => Some((*client, &named[1..])),
+            _ => named.split_last().map(|(client, others)| (*client, others)),
+        };
+        let Some((client, others)) = named_client else {
             return Lead::default();
         };
+        let names = others.iter().filter(|other| !is_address(other)).count();
         let mut lead = Lead::default();
         let client = client.trim_matches('"');
         if client.contains(',') {
@@ -248,7 +255,8 @@ impl<'a> LeadFields<'a> {
             // An address with a port is that of a server.
             if (is_address(text) && !has_port(text)) || text.contains(',') {
                 lead.forwarded_for = Some(text);
-            } else if lead.site.is_none() {
+            } else if lead.site.is_none() && (names == 1 || is_site(text)) {
+                // Of several names, that of a machine is none of a site.
                 lead.site = Some(text);
             }
         }
@@ -273,6 +281,11 @@ fn list_end(text: &str) -> usize {
 
 fn is_address(text: &str) -> bool {
     address(without_port(text.trim_matches('"'))).is_some()
+}
+
+/// Whether text is a host name with a dot, and no address.
+fn is_site(text: &str) -> bool {
+    text.contains('.') && !is_address(text) && is_host_name(without_port(text))
 }
 
 /// Whether a port follows a name or an address; a bare address of IPv6 has none.
@@ -369,7 +382,9 @@ impl<'a> Tail<'a> {
                 let name = without_port(text);
                 self.host = is_host_name(name).then_some(text);
             }
-            TailUse::KeyedHost => self.host = text.split_once('=').map(|(_, host)| host),
+            TailUse::KeyedHost => {
+                self.host = text.split_once('=').map(|(_, host)| host.trim_matches('"'));
+            }
             TailUse::ForwardedFor => self.forwarded_for = present(text),
             TailUse::Seconds => self.latency(text, seconds),
             TailUse::KeyedSeconds => {

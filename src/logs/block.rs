@@ -122,7 +122,7 @@ impl BlockParser {
         let layout = super::access_layout::AccessLayout::combined();
         Self {
             layout: Layout {
-                has_prefix: false,
+                prefixes: 0,
                 lines: LineLayout::Access(layout),
             },
             trusted_proxies: TrustedProxies::default(),
@@ -244,10 +244,7 @@ mod tests {
 
     fn parser(lines: LineLayout) -> BlockParser {
         BlockParser {
-            layout: Layout {
-                has_prefix: false,
-                lines,
-            },
+            layout: Layout { prefixes: 0, lines },
             ..BlockParser::of_access_lines()
         }
     }

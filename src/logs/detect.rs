@@ -3,8 +3,8 @@
 //! Up to 1000 lines within the first MiB are looked at. What collectors write in front of lines is
 //! taken off if most lines have it. Then formats are tried, the most telling ones first, and one
 //! that reads at least a tenth of the lines is taken: real logs start with a line of `newsyslog`, or
-//! with scanners' garbage. A format with a name, all of whose fields must be there, must read four
-//! of five. Delimited files are told by their header line, so they come last.
+//! with scanners' garbage. A format with a name that goes on where the common format ends must read
+//! four of five. Delimited files are told by their header line, so they come last.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ use super::field_map::FieldMap;
 use super::fields::FieldIndex;
 use super::json_line;
 use super::layout::{Layout, LineLayout, LineReader, Wrapped};
-use super::line_format::{KNOWN, LineFormat};
+use super::line_format::{KNOWN, KnownFormat, LineFormat, Telling};
 use super::lines::{clean, lines};
 use super::log_format::Format;
 use super::ltsv_line;
@@ -45,7 +45,7 @@ const WRAPPERS: [&str; 8] = [
 ];
 
 /// What the first lines tell.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Detected {
     pub(super) format: Format,
     pub(super) layout: Layout,
@@ -59,10 +59,7 @@ impl Detected {
     fn new(format: Format, lines: LineLayout) -> Self {
         Self {
             format,
-            layout: Layout {
-                has_prefix: false,
-                lines,
-            },
+            layout: Layout { prefixes: 0, lines },
             names: Vec::new(),
             example: None,
         }
@@ -191,19 +188,50 @@ impl<'a> Sample<'a> {
         Self { lines }
     }
 
-    /// The lines without what collectors wrote in front of them, if most have something there.
-    fn without_prefixes(&self) -> Option<Sample<'_>> {
-        let stripped: Vec<Option<&str>> =
-            self.lines.iter().map(|line| prefix::strip(line)).collect();
-        if stripped.iter().flatten().count() * 2 < self.lines.len() {
-            return None;
-        }
-        let lines = stripped.into_iter().zip(&self.lines);
-        Some(Sample {
+    /// How many prefixes of collectors most lines have.
+    fn prefixes(&self) -> u8 {
+        let counts: Vec<u8> = self.lines.iter().map(|line| prefix::count(line)).collect();
+        (1..=prefix::NESTED)
+            .rev()
+            .find(|prefixes| {
+                counts.iter().filter(|count| *count >= prefixes).count() * 2 >= counts.len()
+            })
+            .unwrap_or(0)
+    }
+
+    /// The lines without so many prefixes.
+    fn without(&self, prefixes: u8) -> Sample<'_> {
+        let lines = self.lines.iter();
+        Sample {
             lines: lines
-                .map(|(stripped, line)| Cow::Borrowed(stripped.unwrap_or(line)))
+                .map(|line| Cow::Borrowed(prefix::strip(line, prefixes).unwrap_or(line)))
                 .collect(),
-        })
+        }
+    }
+
+    /// The best of what the lines are without none, some or all of their prefixes: what reads most
+    /// lines, then a format with a name, then what takes most off.
+    fn best(
+        &self,
+        told: impl Fn(&Sample<'_>) -> Option<Result<Detected, Undetected>>,
+    ) -> Option<Result<Detected, Undetected>> {
+        let mut best: Option<((usize, bool), Result<Detected, Undetected>)> = None;
+        for prefixes in 0..=self.prefixes() {
+            let lines = self.without(prefixes);
+            let Some(mut told) = told(&lines) else {
+                continue;
+            };
+            let mut rank = (0, false);
+            if let Ok(detected) = &mut told {
+                let is_named = matches!(detected.format, Format::Fields(_));
+                rank = (lines.count(&detected.layout), is_named);
+                detected.layout.prefixes = prefixes;
+            }
+            if best.as_ref().is_none_or(|(held, _)| rank >= *held) {
+                best = Some((rank, told));
+            }
+        }
+        best.map(|(_, told)| told)
     }
 
     /// How many lines a layout reads.
@@ -221,11 +249,17 @@ impl<'a> Sample<'a> {
 
     /// The layout of lines in a format that is said.
     fn given(&self, format: &Format, map: &FieldMap) -> Result<Detected, Undetected> {
-        let layout = match format {
+        let lines = match format {
             Format::Common | Format::Combined => LineLayout::Access(AccessLayout::combined()),
             Format::Fields(fields) => LineLayout::Fields(fields.clone()),
-            Format::Json => return self.json(map),
-            Format::Ltsv => return self.ltsv(map),
+            Format::Json => {
+                let told = self.best(|lines| Some(lines.json(map)));
+                return told.unwrap_or_else(|| Err(unknown(&self.lines[0])));
+            }
+            Format::Ltsv => {
+                let told = self.best(|lines| Some(lines.ltsv(map)));
+                return told.unwrap_or_else(|| Err(unknown(&self.lines[0])));
+            }
             Format::W3c => {
                 return self
                     .w3c(map)
@@ -233,12 +267,17 @@ impl<'a> Sample<'a> {
             }
             Format::Delimited { delimiter } => return self.delimited(Some(*delimiter), map),
         };
-        let mut detected = Detected::new(format.clone(), layout);
-        if let Some(stripped) = self.without_prefixes() {
-            detected.layout.has_prefix =
-                stripped.count(&detected.layout) > self.count(&detected.layout);
+        let detected = Detected::new(format.clone(), lines);
+        let is_json = |line: &&Cow<'_, str>| line.starts_with('{');
+        if self.lines.iter().filter(is_json).count() * 2 > self.lines.len()
+            && self.count(&detected.layout) == 0
+            && let Some(wrapped) =
+                self.wrapped(&self.keys(), |inner| Some(inner.given(format, map)))
+        {
+            return Ok(wrapped);
         }
-        Ok(detected)
+        let told = self.best(|_| Some(Ok(detected.clone())));
+        told.unwrap_or(Ok(detected.clone()))
     }
 
     /// The layout that the lines tell.
@@ -246,18 +285,7 @@ impl<'a> Sample<'a> {
         if let Some(w3c) = self.w3c(map) {
             return w3c;
         }
-        // Some formats begin as what a collector writes does.
-        if let Some(detected) = self.known() {
-            return Ok(detected);
-        }
-        if let Some(stripped) = self.without_prefixes()
-            && let Some(detected) = stripped.told_by_lines(map)
-        {
-            let mut detected = detected?;
-            detected.layout.has_prefix = true;
-            return Ok(detected);
-        }
-        match self.told_by_lines(map) {
+        match self.best(|lines| lines.told_by_lines(map)) {
             Some(detected) => detected,
             None => self.delimited(None, map),
         }
@@ -293,27 +321,27 @@ impl<'a> Sample<'a> {
             .collect()
     }
 
-    /// A format with a name that nearly all lines are in.
+    /// A format with a name. Lines that begin as those of the common format do are read without it,
+    /// too, so that nearly all must be in it; of other lines, some.
     fn known(&self) -> Option<Detected> {
         let mut clock = ClfReader::default();
-        let told = KNOWN.iter().filter(|known| known.is_told);
-        let reads = |format: &LineFormat, clock: &mut ClfReader| {
-            // One line of garbage must not cost a trial of all.
-            let first = self.lines.iter().take(READABLE_SHARE);
-            let begins = first
-                .filter(|line| format.read(line, clock).is_ok())
-                .count();
-            begins > 0 && {
-                let read = self
-                    .lines
-                    .iter()
-                    .filter(|line| format.read(line, clock).is_ok());
-                read.count() * 5 >= self.lines.len() * 4
+        let reads = |known: &KnownFormat, format: &LineFormat, clock: &mut ClfReader| {
+            let read = self
+                .lines
+                .iter()
+                .filter(|line| format.read(line, clock).is_ok());
+            let read = read.count();
+            if known.telling == Telling::AmongCommon {
+                read * 5 >= self.lines.len() * 4
+            } else {
+                self.is_share(read)
             }
         };
+        let told = KNOWN.iter().filter(|known| known.telling != Telling::Never);
         let format = told
-            .filter_map(|known| known.format())
-            .find(|format| reads(format, &mut clock))?;
+            .filter_map(|known| Some((known, known.format()?)))
+            .find(|(known, format)| reads(known, format, &mut clock))?
+            .1;
         Some(Detected::new(
             Format::Fields(format.clone()),
             LineLayout::Fields(format.clone()),
@@ -327,7 +355,9 @@ impl<'a> Sample<'a> {
         if !names.is_empty()
             && let Err(undetected) = check(&names, &index)
         {
-            return self.wrapped(&names, map).ok_or(undetected);
+            return self
+                .wrapped(&names, |inner| inner.told_by_lines(map))
+                .ok_or(undetected);
         }
         Ok(Detected {
             names,
@@ -336,7 +366,11 @@ impl<'a> Sample<'a> {
     }
 
     /// Lines in a field of JSON lines.
-    fn wrapped(&self, names: &[String], map: &FieldMap) -> Option<Detected> {
+    fn wrapped(
+        &self,
+        names: &[String],
+        told: impl Fn(&Sample<'_>) -> Option<Result<Detected, Undetected>>,
+    ) -> Option<Detected> {
         let keys = WRAPPERS.iter().filter_map(|known| {
             names.iter().find(|name| {
                 let name = name.to_ascii_lowercase();
@@ -363,18 +397,14 @@ impl<'a> Sample<'a> {
             if inner.lines.is_empty() {
                 return None;
             }
-            let stripped = inner.without_prefixes();
-            let has_prefix = stripped.is_some();
-            let told = stripped.as_ref().unwrap_or(&inner).told_by_lines(map)?;
-            let mut detected = told.ok()?;
+            let detected = inner.best(&told)?.ok()?;
             // A line within a line within a line is not read.
             if matches!(detected.layout.lines, LineLayout::Wrapped(_)) {
                 return None;
             }
-            detected.layout.has_prefix = has_prefix;
             Some(Detected {
                 layout: Layout {
-                    has_prefix: false,
+                    prefixes: 0,
                     lines: LineLayout::Wrapped(Wrapped::new(key.clone(), detected.layout)),
                 },
                 ..detected

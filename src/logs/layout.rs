@@ -16,8 +16,8 @@ use super::w3c_line::W3cHeader;
 /// The layout of the lines of one file.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
-    /// Whether a collector wrote something in front of the lines.
-    pub(super) has_prefix: bool,
+    /// How many prefixes collectors wrote in front of the lines, at most.
+    pub(super) prefixes: u8,
     pub(super) lines: LineLayout,
 }
 
@@ -115,8 +115,8 @@ impl LineReader {
 
 /// The line behind what a collector wrote in front of it.
 fn behind_prefix<'a>(line: &'a str, layout: &Layout) -> &'a str {
-    if layout.has_prefix {
-        prefix::strip(line).unwrap_or(line)
+    if layout.prefixes > 0 {
+        prefix::strip(line, layout.prefixes).unwrap_or(line)
     } else {
         line
     }

@@ -20,12 +20,13 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// How many prefixes one line may have: of Docker Compose, then of syslog, say.
-const NESTED: usize = 3;
+pub(super) const NESTED: u8 = 3;
 
-/// The line behind what collectors wrote in front of it; nothing if they wrote nothing.
-pub(super) fn strip(line: &str) -> Option<&str> {
+/// The line behind at most so many prefixes that collectors wrote in front of it; nothing if they
+/// wrote fewer than one.
+pub(super) fn strip(line: &str, most: u8) -> Option<&str> {
     let mut rest = line;
-    for _ in 0..NESTED {
+    for _ in 0..most {
         match strip_one(rest) {
             Some(behind) => rest = behind,
             None => break,
@@ -34,19 +35,52 @@ pub(super) fn strip(line: &str) -> Option<&str> {
     (rest.len() < line.len()).then_some(rest)
 }
 
+/// How many prefixes a line has.
+pub(super) fn count(line: &str) -> u8 {
+    let mut rest = line;
+    let mut count = 0;
+    while count < NESTED
+        && let Some(behind) = strip_one(rest)
+    {
+        rest = behind;
+        count += 1;
+    }
+    count
+}
+
 fn strip_one(line: &str) -> Option<&str> {
     let line = without_colours(line);
     match line.as_bytes() {
         [b'<', ..] => {
             priority(line).map(|rest| version(rest).or_else(|| dated(rest)).unwrap_or(rest))
         }
-        [b'0'..=b'9', ..] => dated(line).or_else(|| compose(line)),
+        [b'0'..=b'9', ..] => dated(line)
+            .or_else(|| line_number(line))
+            .or_else(|| compose(line)),
         [b'[', ..] => bracketed(line),
+        [b'/', ..] => line.split_once(':').map(|(_, rest)| rest),
         [b'A'..=b'Z', ..] => dated(line)
             .or_else(|| level(line))
-            .or_else(|| compose(line)),
-        _ => compose(line),
+            .or_else(|| compose(line))
+            .or_else(|| word_before_bracket(line))
+            .or_else(|| tag(line)),
+        _ => compose(line).or_else(|| tag(line)),
     }
+}
+
+/// Behind a word in capitals before a time in brackets, as `ACCESS [2024-…`.
+fn word_before_bracket(line: &str) -> Option<&str> {
+    let (word, rest) = line.split_once(' ')?;
+    let is_word = word.bytes().all(|byte| byte.is_ascii_uppercase());
+    (is_word && rest.starts_with("[2")).then_some(rest)
+}
+
+/// Behind the number of a line and its colon, as `grep -n` writes them before an address.
+fn line_number(line: &str) -> Option<&str> {
+    let (number, rest) = line.split_once(':')?;
+    let address = rest.split(' ').next()?;
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && address.parse::<std::net::Ipv4Addr>().is_ok()).then_some(rest)
 }
 
 /// Behind escape sequences for colours.
@@ -162,11 +196,11 @@ fn stream(line: &str) -> Option<&str> {
     rest.strip_prefix("F ").or_else(|| rest.strip_prefix("P "))
 }
 
-/// Behind `web1 nginx[7]: `, or `web1 nginx: `.
+/// Behind `web1 nginx[7]: `: the program, after the host that it ran on and the one that relayed it,
+/// if they are there.
 fn tag(line: &str) -> Option<&str> {
-    let (host, rest) = line.split_once(' ')?;
-    let (program, rest) = rest.split_once(' ')?;
-    let program = program.strip_suffix(':')?;
+    /// The words before the program, and itself.
+    const WORDS: usize = 3;
     let is_word = |word: &str| {
         !word.is_empty()
             && word.bytes().all(|b| {
@@ -177,7 +211,20 @@ fn tag(line: &str) -> Option<&str> {
                     )
             })
     };
-    (is_word(host) && is_word(program)).then_some(rest)
+    let mut rest = line;
+    for _ in 0..WORDS {
+        let (word, behind) = rest.split_once(' ')?;
+        if let Some(program) = word.strip_suffix(':') {
+            let is_program =
+                is_word(program) && program.starts_with(|c: char| c.is_ascii_alphabetic());
+            return is_program.then_some(behind);
+        }
+        if !is_word(word) {
+            return None;
+        }
+        rest = behind;
+    }
+    None
 }
 
 /// Behind `web-1  | `.
@@ -239,11 +286,17 @@ mod tests {
             "\x1b[36mweb_1  |\x1b[0m ",
             "[pod/web-7d9/nginx] ",
             "INFO:werkzeug:",
+            "Mar 04 10:00:00 app: ",
+            "Mar  4 10:00:00 10.0.0.9 web1 nginx: ",
+            "nginx: ",
+            "frontend.0 nginx: ",
+            "12:",
+            "/var/log/nginx/access.log.0:",
             "2024/03/04 10:00:00 ",
             "2024-03-04 10:00:00,123 ",
         ] {
             let line = format!("{prefix}{LINE}");
-            assert_eq!(strip(&line), Some(LINE), "{prefix}");
+            assert_eq!(strip(&line, NESTED), Some(LINE), "{prefix}");
         }
         for line in [
             LINE,
@@ -251,14 +304,14 @@ mod tests {
             "203.0.113.7 - a|b [04/Mar/2024:10:00:00 +0000] \"GET /a|b HTTP/1.1\" 200 512",
             "{\"a\":\"b | c\"}",
         ] {
-            assert_eq!(strip(line), None, "{line}");
+            assert_eq!(strip(line, NESTED), None, "{line}");
         }
     }
 
     proptest! {
         #[test]
         fn no_line_makes_it_panic(line in "\\PC*|[<>0-9A-Za-z:|\\[\\] -]*") {
-            if let Some(rest) = strip(&line) {
+            if let Some(rest) = strip(&line, NESTED) {
                 prop_assert!(line.ends_with(rest));
             }
         }

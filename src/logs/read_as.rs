@@ -195,14 +195,14 @@ fn unwrap(layout: &Layout) -> (Option<String>, &LineLayout) {
     match &layout.lines {
         LineLayout::Wrapped(wrapped) => {
             let within = format!("in the JSON field `{}`", wrapped.key);
-            let wrapping = if wrapped.inner.has_prefix {
+            let wrapping = if wrapped.inner.prefixes > 0 {
                 format!("{within}, {prefix}")
             } else {
                 within
             };
             (Some(wrapping), &wrapped.inner.lines)
         }
-        lines => (layout.has_prefix.then(|| prefix.to_owned()), lines),
+        lines => ((layout.prefixes > 0).then(|| prefix.to_owned()), lines),
     }
 }
 

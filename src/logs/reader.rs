@@ -248,7 +248,7 @@ fn next_parser(parser: &BlockParser, block: &[u8]) -> Option<BlockParser> {
     };
     Some(BlockParser {
         layout: Layout {
-            has_prefix: parser.layout.has_prefix,
+            prefixes: parser.layout.prefixes,
             lines: LineLayout::W3c(header.after(block)?),
         },
         ..parser.clone()

@@ -174,7 +174,7 @@ pub(super) fn split_request(text: &str) -> (&str, &str, &str, &str) {
         Some(space) if rest[space + 1..].starts_with("HTTP/") => {
             (&rest[..space], &rest[space + 1..])
         }
-        _ if rest.starts_with(['/', '*']) || rest.contains("://") => (rest, ""),
+        _ if rest.starts_with(['/', '*']) || rest.contains("://") => (rest.trim_end(), ""),
         _ => return odd,
     };
     let (path, query) = split_target(target);

@@ -28,11 +28,11 @@ pub(super) fn field(directive: Directive<'_>) -> Result<Field, FormatFault> {
             let pattern = TimePattern::new(&of_apache(pattern)?)?;
             (C::Timestamp, 0, Span::Pattern(pattern))
         }
-        ("h", _) => (C::ClientIp, 0, Span::Text),
-        ("a", None) => (C::ClientIp, 0, Span::Text),
-        ("a", Some(_)) => (C::ClientIp, 2, Span::Text),
+        ("h", _) => (C::ClientIp, 0, Span::Address),
+        ("a", None) => (C::ClientIp, 0, Span::Address),
+        ("a", Some(_)) => (C::ClientIp, 2, Span::Address),
         ("r", _) => (C::Request, 0, Span::Text),
-        ("m", _) => (C::Method, 0, Span::Text),
+        ("m", _) => (C::Method, 0, Span::Method),
         ("U", _) => (C::Path, 0, Span::Text),
         ("q", _) => (C::Query, 0, Span::Text),
         ("H", _) => (C::Protocol, 0, Span::Text),
@@ -66,7 +66,7 @@ pub(super) fn header_field(name: String, header: &str) -> Field {
         "x-forwarded-for" => (C::ForwardedFor, 0, Span::List),
         "forwarded" => (C::ForwardedFor, 1, Span::List),
         "x-real-ip" | "true-client-ip" | "cf-connecting-ip" => (C::ForwardedFor, 2, Span::Text),
-        ":method" => (C::Method, 0, Span::Text),
+        ":method" => (C::Method, 0, Span::Method),
         ":path" => (C::Path, 1, Span::Text),
         "x-envoy-original-path" => (C::Path, 0, Span::Text),
         _ => return skipped(name),

@@ -31,7 +31,7 @@ pub(super) fn field(operator: &str) -> Result<Field, FormatFault> {
         "DOWNSTREAM_REMOTE_ADDRESS"
         | "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT"
         | "DOWNSTREAM_DIRECT_REMOTE_ADDRESS"
-        | "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT" => (C::ClientIp, 0, Span::Text),
+        | "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT" => (C::ClientIp, 0, Span::Address),
         "REQ" => {
             // Of `FIRST?OTHER` the first that the request has.
             let headers = argument.unwrap_or_default();

@@ -50,6 +50,10 @@ pub(super) enum Span {
     Status,
     /// A host name or address: nothing that a path begins with.
     Host,
+    /// An address, a host name or a socket, with or without port; or `-`.
+    Address,
+    /// A method: letters.
+    Method,
     /// A time that its field alone can tell.
     Time,
     /// A time in common log format, with its brackets.
@@ -63,7 +67,12 @@ impl Span {
     pub(super) fn may_begin(&self, text: &str) -> bool {
         let bytes = text.as_bytes();
         match self {
-            Self::Text | Self::List | Self::Host | Self::Pattern(_) => true,
+            Self::Text
+            | Self::List
+            | Self::Host
+            | Self::Address
+            | Self::Method
+            | Self::Pattern(_) => true,
             Self::Number => {
                 let text = text.trim_start_matches(' ').as_bytes();
                 matches!(text, [b'0'..=b'9' | b'-' | b'+' | b'.', ..])
@@ -84,7 +93,12 @@ impl Span {
     /// Whether text is one field of this kind and not several.
     pub(super) fn allows(&self, text: &str) -> bool {
         match self {
-            Self::Number | Self::Status | Self::Host => !text.contains([' ', '\t']),
+            Self::Number | Self::Status | Self::Host | Self::Address => {
+                !text.contains([' ', '\t', '"', '[']) || text.starts_with('[')
+            }
+            Self::Method => text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_')),
             _ => true,
         }
     }

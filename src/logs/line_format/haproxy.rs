@@ -10,9 +10,9 @@ pub(super) fn field(variable: &str) -> Result<Field, FormatFault> {
     let (held, rank, span) = match variable {
         "t" | "tr" | "T" | "Tl" | "trg" | "trl" => (C::Timestamp, 0, Span::Time),
         "Ts" => (C::Timestamp, 1, Span::Number),
-        "ci" => (C::ClientIp, 0, Span::Text),
+        "ci" => (C::ClientIp, 0, Span::Address),
         "r" => (C::Request, 0, Span::Text),
-        "HM" => (C::Method, 0, Span::Text),
+        "HM" => (C::Method, 0, Span::Method),
         "HU" => (C::Path, 0, Span::Text),
         "HP" | "HPO" => (C::Path, 1, Span::Text),
         "HQ" => (C::Query, 0, Span::Text),

@@ -35,7 +35,7 @@ use std::str::FromStr;
 
 pub use compiled::LineFormat;
 pub use error::{FormatError, FormatFault};
-pub(super) use known::KNOWN;
+pub(super) use known::{KNOWN, KnownFormat, Telling};
 
 impl FromStr for LineFormat {
     type Err = FormatError;

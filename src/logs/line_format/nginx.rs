@@ -10,15 +10,15 @@ pub(super) fn field(variable: &str) -> Field {
         "time_local" => (C::Timestamp, 1, Span::Time),
         "time_iso8601" => (C::Timestamp, 1, Span::Time),
         "msec" => (C::Timestamp, 2, Span::Number),
-        "remote_addr" => (C::ClientIp, 0, Span::Text),
-        "realip_remote_addr" => (C::ClientIp, 2, Span::Text),
+        "remote_addr" => (C::ClientIp, 0, Span::Address),
+        "realip_remote_addr" => (C::ClientIp, 2, Span::Address),
         "http_x_forwarded_for" | "proxy_add_x_forwarded_for" => (C::ForwardedFor, 0, Span::List),
         "http_forwarded" => (C::ForwardedFor, 1, Span::List),
         "http_x_real_ip" | "http_true_client_ip" | "http_cf_connecting_ip" => {
             (C::ForwardedFor, 2, Span::Text)
         }
         "request" => (C::Request, 0, Span::Text),
-        "request_method" => (C::Method, 0, Span::Text),
+        "request_method" => (C::Method, 0, Span::Method),
         "request_uri" => (C::Path, 0, Span::Text),
         // Decoded, and rewritten by `index` and `rewrite`.
         "uri" | "document_uri" => (C::Path, 1, Span::Text),

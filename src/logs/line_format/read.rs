@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::compiled::{Escape, LineFormat, Step};
 use super::field::{Field, Holds, Span};
+use crate::logs::client::{is_client, without_port};
 use crate::logs::column::LogColumn;
 use crate::logs::duration;
 use crate::logs::request::{Reject, Request, host_of_url, present};
@@ -22,6 +23,7 @@ impl LineFormat {
     ) -> Result<Request<'a>, Reject> {
         let mut rest = line.strip_prefix(&*self.lead).ok_or(Reject::Mismatch)?;
         let mut values = Values::default();
+        let has_parts = self.has(LogColumn::Method) && self.has(LogColumn::Path);
         let mut seconds = Some(0.0);
         let mut has_seconds = false;
         let last = self.steps.len() - 1;
@@ -69,11 +71,22 @@ impl LineFormat {
             values.set((LogColumn::LatencyS, 0), Value::Float(seconds));
         }
         let mut request = values.request()?;
+        // A connection on which no request came.
+        let is_empty = request.method.is_empty() && request.path.is_empty();
+        if has_parts && is_empty && request.status == 0 {
+            return Err(Reject::NoPath);
+        }
         request.is_forwarded_first = self.is_forwarded_first || !self.has_peer;
         if self.has_urls {
             take_host(&mut request);
         }
         Ok(request)
+    }
+
+    /// Whether a field holds a column.
+    fn has(&self, column: LogColumn) -> bool {
+        self.fields()
+            .any(|field| field.holds.column() == Some(column))
     }
 
     /// Whether nothing is read of the fields from this one on.
@@ -138,7 +151,8 @@ impl LineFormat {
 
 /// Makes the host of a URL the site, and leaves its path.
 fn take_host(request: &mut Request<'_>) {
-    if let Some((host, path)) = host_of_url(&request.path) {
+    let url = host_of_url(&request.path).filter(|(host, _)| is_client(without_port(host)));
+    if let Some((host, path)) = url {
         if request.site.is_none() && present(host).is_some() {
             request.site = crate::logs::request::host_site(Cow::Owned(host.to_owned()));
         }
@@ -205,7 +219,12 @@ impl Step {
                 .filter(|end| rest.is_char_boundary(*end)),
             Span::Host => memchr::memchr2(b'/', b'?', bytes).or(Some(bytes.len())),
             Span::BracketedTime => memchr::memchr(b']', bytes).map(|end| end + 1),
-            Span::Text | Span::List | Span::Time | Span::Pattern(_) => None,
+            Span::Text
+            | Span::List
+            | Span::Address
+            | Span::Method
+            | Span::Time
+            | Span::Pattern(_) => None,
         }
     }
 }

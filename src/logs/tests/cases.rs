@@ -156,6 +156,99 @@ fn what_collectors_write_in_front_is_taken_off() {
 }
 
 #[test]
+fn named_and_said_formats_stand_behind_prefixes_too() {
+    let haproxy = "203.0.113.7:38862 [04/Mar/2024:10:00:00.726] web~ app/a 0/0/1/0/2 304 168 - - ---- 6/6/0/0/0 0/0 {www||} {|||} \"GET / HTTP/1.1\"";
+    let ingress = format!(
+        "203.0.113.7 - - {TIME} \"GET / HTTP/1.1\" 200 13 \"-\" \"curl/8\" 80 0.004 [default-web-80] [] 10.0.0.9:80 13 0.004 200 c994"
+    );
+    let elb = "2024-03-04T10:00:00.945958Z lb 203.0.113.7:2817 10.0.0.1:80 0.000073 0.001048 0.000057 200 200 0 29 \"GET http://www.example.com:80/ HTTP/1.1\" \"curl/8\" - -";
+    for prefix in [
+        "",
+        "Mar  4 10:00:00 web1 haproxy[32450]: ",
+        "2024-03-04T10:00:00.413656027Z stdout F ",
+        "web_1  | 2024-03-04T10:00:00.326Z ",
+    ] {
+        assert_eq!(
+            row(&format!("{prefix}{haproxy}")),
+            "file 203.0.113.7 GET /? 304 168 2 NULL NULL",
+            "{prefix}"
+        );
+        assert_eq!(
+            row(&format!("{prefix}{ingress}")),
+            "file 203.0.113.7 GET /? 200 13 4 NULL curl/8",
+            "{prefix}"
+        );
+        assert_eq!(
+            row(&format!("{prefix}{elb}")),
+            "www.example.com 203.0.113.7 GET /? 200 29 1.178 NULL curl/8",
+            "{prefix}"
+        );
+        let quoted = format!("{prefix}{ingress}").replace('"', "\\\"");
+        let record = format!("{{\"log\":\"{quoted}\\n\",\"stream\":\"stdout\"}}");
+        for line in [format!("{prefix}{ingress}"), record] {
+            assert_eq!(
+                row_with(&line, &said("ingress-nginx")),
+                "file 203.0.113.7 GET /? 200 13 4 NULL curl/8",
+                "{line}"
+            );
+        }
+    }
+    let json = "web_1  | {\"ts\":1709546400,\"ip\":\"203.0.113.7\",\"uri\":\"/\",\"status\":200}";
+    assert_eq!(
+        row_with(json, &said("json")),
+        "file 203.0.113.7  /? 200 NULL NULL NULL NULL"
+    );
+}
+
+#[test]
+fn one_line_does_not_shift_the_fields_of_others() {
+    let start = format!("203.0.113.7 - - {TIME} \"GET / HTTP/1.1\" 200 512");
+    let text = format!(
+        "{start} - \"curl/8\" 13 \"Host-0\" \"http://10.0.0.1\" 7ms\n{start} \"-\" \"curl/8\" 14 \"Host-0\" \"http://10.0.0.1\" 8ms\n"
+    );
+    let rows = read("file.log", &text, &IngestOptions::default()).rows;
+    assert_eq!(rows[0], "file 203.0.113.7 GET /? 200 512 7 NULL curl/8");
+    assert_eq!(rows[1], "file 203.0.113.7 GET /? 200 512 8 NULL curl/8");
+}
+
+#[test]
+fn lines_of_other_kinds_do_not_hide_a_format() {
+    let s3 = "79a5 bucket1 [06/Feb/2019:00:00:38 +0000] 192.0.2.3 79a5 3E57 REST.GET.OBJECT a.jpg \"GET /a.jpg HTTP/1.1\" 200 - 113 4000 7 5 \"-\" \"S3Console/0.4\"\n";
+    let batch = "79a5 bucket1 [06/Feb/2019:00:00:39 +0000] - svc 3E58 BATCH.DELETE.OBJECT b.jpg - 204 - - 344017 - - - - -\n";
+    let read_s3 = read(
+        "file.log",
+        &format!("{s3}{batch}{batch}"),
+        &IngestOptions::default(),
+    );
+    assert_eq!(
+        read_s3.rows,
+        ["bucket1 192.0.2.3 GET /a.jpg? 200 113 7 NULL S3Console/0.4"]
+    );
+    assert_eq!(read_s3.summary.rejected, 2);
+    let haproxy = "203.0.113.7:38862 [04/Mar/2024:10:00:00.726] web~ app/a 0/0/1/0/2 304 168 - - ---- 6/6/0/0/0 0/0 \"GET / HTTP/1.1\"\n";
+    let started = "Proxy web started.\n".repeat(4);
+    let read_ha = read(
+        "file.log",
+        &format!("{started}{haproxy}"),
+        &IngestOptions::default(),
+    );
+    assert_eq!((read_ha.summary.rows, read_ha.summary.rejected), (1, 4));
+    // A connection on which no request came is none.
+    let tcp = "[2024-03-04T10:00:00.972Z] \"- - -\" 0 UF 0 0 0 - \"-\" \"-\" \"-\" \"-\" \"10.0.0.1:80\"\n";
+    let http = "[2024-03-04T10:00:00.972Z] \"GET / HTTP/2\" 200 - 0 9 3 - \"203.0.113.7\" \"curl/8\" \"-\" \"www.example.com\" \"10.0.0.1:80\"\n";
+    let read_envoy = read(
+        "file.log",
+        &format!("{http}{tcp}"),
+        &IngestOptions::default(),
+    );
+    assert_eq!(
+        read_envoy.rows,
+        ["www.example.com 203.0.113.7 GET /? 200 9 3 NULL curl/8"]
+    );
+    assert_eq!(read_envoy.summary.rejected, 1);
+}
+
+#[test]
 fn the_client_is_who_sent_the_request() {
     let rest = format!("{TIME} \"GET / HTTP/1.1\" 200 512 \"-\" \"curl/8\"");
     for (before, site, client) in [
@@ -195,6 +288,21 @@ fn the_client_is_who_sent_the_request() {
             "203.0.113.7",
         ),
         ("- 203.0.113.7 - -", "file", "203.0.113.7"),
+        (
+            "203.0.113.7 www.example.com -",
+            "www.example.com",
+            "203.0.113.7",
+        ),
+        (
+            "203.0.113.7 www.example.com frank",
+            "www.example.com",
+            "203.0.113.7",
+        ),
+        (
+            "web-7d9f8b6c5-x2k4a nginx 203.0.113.7 - -",
+            "file",
+            "203.0.113.7",
+        ),
         ("203.0.113.7 - frank doe", "file", "203.0.113.7"),
     ] {
         let expected = format!("{site} {client} GET /? 200 512 NULL NULL curl/8");
