@@ -23,6 +23,7 @@ use super::log_format::Format;
 use super::ltsv_line;
 use super::prefix;
 use super::timestamp::ClfReader;
+use super::undetected::{Undetected, check, unknown};
 use super::w3c_line::W3cHeader;
 
 /// The bytes of a file that are looked at.
@@ -66,37 +67,6 @@ impl Detected {
     }
 }
 
-/// Why the first lines cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Undetected {
-    /// No format reads them; with the first one.
-    Unknown { line: String },
-    /// Named fields, but not all that a request needs.
-    Missing {
-        missing: Vec<&'static str>,
-        found: Vec<String>,
-    },
-    /// The map names a field that does not occur.
-    Unmatched {
-        column: &'static str,
-        source: String,
-        found: Vec<String>,
-    },
-}
-
-impl Undetected {
-    /// The same without what the log has: it may be an address.
-    pub(super) fn without_text(mut self) -> Self {
-        match &mut self {
-            Self::Unknown { line } => "…".clone_into(line),
-            Self::Missing { found, .. } | Self::Unmatched { found, .. } => {
-                *found = vec!["…".to_owned()];
-            }
-        }
-        self
-    }
-}
-
 /// Tells format and layout from the beginning of a file, or checks a given format against it.
 /// The answer is [`None`] if there is only white space.
 pub(super) fn detect(
@@ -113,12 +83,6 @@ pub(super) fn detect(
         None => sample.told(map)?,
     };
     Ok(Some(detected))
-}
-
-fn unknown(line: &str) -> Undetected {
-    Undetected::Unknown {
-        line: line.chars().take(120).collect(),
-    }
 }
 
 /// The delimiter that makes most columns of use out of a header line, and the names.
@@ -139,24 +103,6 @@ fn header(line: &str, index: &FieldIndex) -> Result<(u8, Vec<String>), Undetecte
     match best {
         (0, _, _) => Err(unknown(line)),
         (_, delimiter, names) => Ok((delimiter, names)),
-    }
-}
-
-fn check(names: &[String], index: &FieldIndex) -> Result<(), Undetected> {
-    if let Some((column, source)) = index.unmatched(names) {
-        let source = source.to_owned();
-        return Err(Undetected::Unmatched {
-            column,
-            source,
-            found: names.to_vec(),
-        });
-    }
-    match index.missing(names) {
-        missing if missing.is_empty() => Ok(()),
-        missing => Err(Undetected::Missing {
-            missing,
-            found: names.to_vec(),
-        }),
     }
 }
 

@@ -63,6 +63,7 @@ mod source;
 mod summary;
 mod timestamp;
 mod tokens;
+mod undetected;
 mod values;
 mod w3c_line;
 mod writer;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::block::{BlockParser, ParsedBlock};
-use super::detect::{self, Undetected};
+use super::detect;
 use super::error::IngestError;
 use super::inputs::{Input, InputPlace};
 use super::layout::{Layout, LineLayout};
@@ -15,6 +15,7 @@ use super::log_format::Format;
 use super::options::{IngestOptions, usual_time};
 use super::read_as::Reading;
 use super::source::{self, BytesRead, OpenError, OpenLog};
+use super::undetected::Undetected;
 use crate::progress::Counter;
 
 /// The bytes of a log that say of which time it is: some hundred lines.
