@@ -77,7 +77,7 @@ pub struct IngestArgs {
 
     /// How the lines are written: nginx' `log_format`, Apache's `LogFormat`, or a name such as
     /// `combined`, `json`, `w3c`, `alb` or `haproxy` [default: told from the lines].
-    #[arg(long, value_name = "FORMAT", default_value_t = LogFormat::Auto, hide_default_value = true)]
+    #[arg(value_parser = parse_format, long, value_name = "FORMAT", default_value_t = LogFormat::Auto, hide_default_value = true)]
     pub format: LogFormat,
 
     /// Networks of proxies that may say who the client is, such as `10.0.0.0/8`.
@@ -292,4 +292,9 @@ pub struct IncidentsArgs {
     /// Only incidents that begin before the end of the date of this date or RFC 3339 time.
     #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
     pub until: Option<DateTime<Utc>>,
+}
+
+/// Reads a format; the error says what is expected, too.
+fn parse_format(text: &str) -> Result<LogFormat, String> {
+    LogFormat::try_from(text.to_owned())
 }

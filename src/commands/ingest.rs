@@ -220,8 +220,7 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
             logs::ingest(&raw, &options, &warehouse, &progress)
         });
         let read = read.await.map_err(|error| Fault::Runtime(error.into()))?;
-        replaced = before.replace(&mut writer).await?;
-        match read {
+        let read = match read {
             // All logs of the folders are Parquet.
             Err(IngestError::NoLogs { .. }) if !linked.is_empty() => IngestSummary::default(),
             Err(none @ IngestError::NoLogs { .. }) => {
@@ -234,7 +233,11 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
                 return Err(read.failed.swap_remove(0).error.into());
             }
             read => read?,
+        };
+        if !read.files.is_empty() {
+            replaced = before.replace(&mut writer).await?;
         }
+        read
     };
     logs.skipped.retain(|skipped| {
         !linked

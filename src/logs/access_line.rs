@@ -255,7 +255,7 @@ impl<'a> LeadFields<'a> {
             // An address with a port is that of a server.
             if (is_address(text) && !has_port(text)) || text.contains(',') {
                 lead.forwarded_for = Some(text);
-            } else if lead.site.is_none() && (names == 1 || is_site(text)) {
+            } else if lead.site.is_none() && (names <= 1 || is_site(text)) {
                 // Of several names, that of a machine is none of a site.
                 lead.site = Some(text);
             }

@@ -69,7 +69,7 @@ fn top_level() {
       0  success
       1  the data, the query or the machine stood in the way
       2  the command line was not understood; nothing was done
-      3  `run` did what it could: some logs could not be read, or the export not written
+      3  `run` or `ingest` did what it could: some logs could not be read, or the export not written
       4  another command is changing the warehouse; nothing was done
       5  `run --fail-on`: all was done, and there are new incidents
     ");
@@ -77,89 +77,60 @@ fn top_level() {
 
 #[test]
 fn ingest() {
-    insta::assert_snapshot!(help("ingest"), @r"
-Read access logs into the warehouse, or link Parquet logs in place
+    insta::assert_snapshot!(help("ingest"), @r#"
+    Read access logs into the warehouse, or link Parquet logs in place
 
-Usage: anomalog ingest [OPTIONS] <INPUT>...
+    Usage: anomalog ingest [OPTIONS] <INPUT>...
 
-Arguments:
-  <INPUT>...
-          Log files (plain, gzip or zstd), folders of them, Parquet files, or `-` for standard input
+    Arguments:
+      <INPUT>...  Log files (plain, gzip or zstd), folders of them, Parquet files, or `-` for standard
+                  input
 
-Options:
-      --format <FORMAT>
-          How the logs are written
+    Options:
+          --format <FORMAT>              How the lines are written: nginx' `log_format`, Apache's
+                                         `LogFormat`, or a name such as `combined`, `json`, `w3c`, `alb`
+                                         or `haproxy` [default: told from the lines]
+          --trusted-proxies <NETWORK,…>  Networks of proxies that may say who the client is, such as
+                                         `10.0.0.0/8`
+          --site <NAME>                  Site of every request [default: the virtual host of the line,
+                                         else the folder or file name]
+          --columns <OURS=THEIRS,…>      Which column of the input holds which of ours, such as
+                                         `timestamp=ts,status=code`
+          --delimiter <CHARACTER>        Character between two columns of a CSV or TSV log
+          --pseudonymise <KEYFILE>       File with a key: clients' addresses are kept as pseudonyms that
+                                         share the prefixes which the addresses share, and no line that
+                                         is rejected is kept [env: ANOMALOG_PSEUDONYMISE]
+          --earliest <DATE>              Set aside rows before this date [default: 1990-01-01]
+          --ahead-of-file <DURATION>     Set aside rows so much later than their file was last written
+                                         [default: 1d]
+          --before-log <DURATION>        Set aside rows so much earlier than most of the first rows of
+                                         their log [default: 1826d]
+          --step <DURATION>              Length of a window, such as `30s`, `1m`, `5m` or `1h` [default:
+                                         the last build's, or 1m]
+          --series-key <EXPRESSION>      SQL expression over `access_logs` that names a request's series
+                                         [default: the last build's, or site]
+          --extra-metrics <METRICS>      Further metrics of windows: `unique_paths`, `top_client_share`
+                                         and `bot_requests`; `none` for none [default: the last build's,
+                                         or none]
+          --no-windows                   Leave the traffic windows as they are
+          --explain                      Say how each log would be read, and why, with a few of its
+                                         rows; write nothing
+          --again                        Read logs anew that were read before in another format, with
+                                         other columns or another site
+      -h, --help                         Print help
+      -V, --version                      Print version
 
-          Possible values:
-          - auto:     Told from the first lines of each file
-          - common:   Apache's common log format
-          - combined: Apache's and nginx's combined log format
-          - json:     One JSON object a line
-          - tsv:      Tab-separated columns with a header
-          - csv:      Comma-separated columns with a header
-          - parquet:  Parquet, one row per request: linked in place, not copied
-          
-          [default: auto]
+    Reading a log again changes nothing, so a nightly job may name every log it finds; one that has
+    grown takes the place of what was read of it. Lines that are no requests go to the table
+    `quarantine`. Afterwards the traffic windows are rebuilt.
 
-      --site <NAME>
-          Site of every request [default: the virtual host of the line, else the folder or file
-          name]
-
-      --columns <OURS=THEIRS,…>
-          Which column of the input holds which of ours, such as `timestamp=ts,status=code`
-
-      --delimiter <CHARACTER>
-          Character between two columns of a CSV or TSV log
-
-      --pseudonymise <KEYFILE>
-          File with a key: clients' addresses are kept as pseudonyms that share the prefixes which
-          the addresses share, and no line that is rejected is kept
-          
-          [env: ANOMALOG_PSEUDONYMISE]
-
-      --earliest <DATE>
-          Set aside rows before this date
-          
-          [default: 1990-01-01]
-
-      --ahead-of-file <DURATION>
-          Set aside rows so much later than their file was last written
-          
-          [default: 1d]
-
-      --before-log <DURATION>
-          Set aside rows so much earlier than most of the first rows of their log
-          
-          [default: 1826d]
-
-      --step <DURATION>
-          Length of a window, such as `30s`, `1m`, `5m` or `1h` [default: the last build's, or 1m]
-
-      --series-key <EXPRESSION>
-          SQL expression over `access_logs` that names a request's series [default: the last
-          build's, or site]
-
-      --extra-metrics <METRICS>
-          Further metrics of windows: `unique_paths`, `top_client_share` and `bot_requests`; `none`
-          for none [default: the last build's, or none]
-
-      --no-windows
-          Leave the traffic windows as they are
-
-  -h, --help
-          Print help (see a summary with '-h')
-
-  -V, --version
-          Print version
-
-Reading a log again changes nothing, so a nightly job may name every log it finds. Lines that are no
-requests go to the table `quarantine`. Afterwards the traffic windows are rebuilt.
-
-Examples:
-  anomalog ingest access.log access.log.1.gz --site shop
-  anomalog ingest --format tsv --columns timestamp=time,client_ip=host,status=response log.tsv
-  anomalog ingest --columns timestamp=ts,status=code requests.parquet
-");
+    Examples:
+      anomalog ingest --explain access.log
+      anomalog ingest --format '$remote_addr [$time_local] "$request" $status $request_time' access.log
+      anomalog ingest access.log access.log.1.gz --site shop
+      anomalog ingest --format tsv --columns timestamp=time,client_ip=host,status=response log.tsv
+      anomalog ingest --columns timestamp=ts,status=code requests.parquet
+    "#);
 }
 
 #[test]

@@ -309,7 +309,7 @@ fn init_and_mixed_folders_find_parquet() {
     let said = logs.work.run(&["ingest", "--warehouse", "other", "logs"]);
     insta::assert_snapshot!(said, @"
     --- stderr
-    logs/shop/access.log: 1 of 1 lines are requests (common), 0 rejected
+    logs/shop/access.log: 1 of 1 lines are requests (common, no latency), 0 rejected
     FOLDER/logs: linked in place
     1 requests ingested, 0 lines rejected
     wrote 2042 windows of 1m for 2 series, 2026-01-05T00:00:00Z to 2026-01-06T10:00:00Z, 1441 of them not observed

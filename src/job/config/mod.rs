@@ -293,7 +293,9 @@ mod tests {
         let fault = |set: &str| parse(text, &["windows.step=5m", set]).unwrap_err();
         insta::assert_snapshot!(fault("windows.step"), @"`--set windows.step`: expected `key=value`, such as `windows.step=5m`");
         insta::assert_snapshot!(fault("windows.step=7m"), @"`--set windows.step=7m`: a step must divide a day evenly, such as `30s`, `1m`, `5m`, `1h` or `1d`");
-        insta::assert_snapshot!(fault("windows.stepp=1m"), @"`--set windows.stepp=1m`: unknown field `stepp`, expected one of `step`, `series_key`, `time_zone`, `time_zones`");
+        insta::assert_snapshot!(fault("windows.stepp=1m"), @"
+        `--set windows.stepp=1m`: unknown field `stepp`, expected one of `step`, `series_key`, `extra_metrics`, `time_zone`, `time_zones`
+        ");
         insta::assert_snapshot!(fault("logs.3.site=x"), @"`--set logs.3.site=x`: `logs` has no entry `3`");
         insta::assert_snapshot!(fault("warehouse.path=x"), @"`--set warehouse.path=x`: invalid type: map, expected path string");
     }

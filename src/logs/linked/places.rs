@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::{DataType, Schema};
 
 use super::error::SourceError;
 use super::times::EpochUnit;
-use super::types::accepts;
+use super::types::{accepts, is_of_text};
 use crate::explain::{MissingColumn, backticked};
 use crate::logs::column::LogColumn;
 
@@ -109,11 +109,15 @@ impl<'a> Offer<'a> {
         mappings: &BTreeMap<LogColumn, String>,
         has_site: bool,
     ) -> Result<FileColumns, SourceError> {
+        if let Some(ours) = mappings.keys().find(|ours| is_of_text(**ours)) {
+            let name = ours.name().to_owned();
+            return Err(SourceError::UnknownTarget { name });
+        }
         let time = self.time(mappings.get(&LogColumn::Timestamp))?;
         let mut others = BTreeMap::new();
         for (ours, name) in LogColumn::NAMES {
             let mapped = mappings.get(&ours);
-            if ours == LogColumn::Timestamp || has_site && names_site(ours) {
+            if ours == LogColumn::Timestamp || is_of_text(ours) || has_site && names_site(ours) {
                 continue;
             }
             // A host or a request line is read only if it is asked for: others have such names.

@@ -6,7 +6,18 @@ use crate::logs::column::LogColumn;
 
 /// The names of the columns that a file can hold.
 pub(super) fn linkable_names() -> impl Iterator<Item = &'static str> {
-    LogColumn::NAMES.iter().map(|(_, name)| *name)
+    let columns = LogColumn::NAMES.iter();
+    columns
+        .filter(|(column, _)| !is_of_text(*column))
+        .map(|(_, name)| *name)
+}
+
+/// Whether a column is read of logs in text alone.
+pub(super) const fn is_of_text(column: LogColumn) -> bool {
+    matches!(
+        column,
+        LogColumn::Date | LogColumn::ForwardedFor | LogColumn::Url | LogColumn::Latency
+    )
 }
 
 /// The types that a column of a Parquet log may have to be read as one of ours, in words.
