@@ -22,7 +22,7 @@ use super::request::{
     Reject, Request, host_site, is_port, plausible, present, size, split_request, status, unescape,
 };
 use super::timestamp::{self, CLF_LENGTH, ClfReader};
-use super::tokens::{closing_quote, is_blank, token};
+use super::tokens::{behind_blanks, closing_quote, is_blank, token};
 
 /// How many opening brackets are tried as the start of the timestamp: user names may hold some.
 const BRACKETS_TRIED: usize = 8;
@@ -202,7 +202,7 @@ impl<'a> LeadFields<'a> {
     fn of(before: &'a str) -> Self {
         let mut fields = [""; 5];
         let mut count = 0;
-        let mut rest = before.trim_start_matches(is_blank);
+        let mut rest = behind_blanks(before);
         while count < fields.len() && !rest.is_empty() {
             let end = if let Some(inner) = rest.strip_prefix('"') {
                 closing_quote(inner, 0).map_or(rest.len(), |quote| quote + 2)
@@ -211,7 +211,7 @@ impl<'a> LeadFields<'a> {
             };
             fields[count] = &rest[..end];
             count += 1;
-            rest = rest[end..].trim_start_matches(is_blank);
+            rest = behind_blanks(&rest[end..]);
         }
         Self { fields, count }
     }
@@ -274,7 +274,7 @@ fn list_end(text: &str) -> usize {
         if !text[..end].ends_with(',') || end == text.len() {
             return end;
         }
-        let rest = text[end..].trim_start_matches(is_blank);
+        let rest = behind_blanks(&text[end..]);
         from = text.len() - rest.len();
     }
 }
@@ -297,18 +297,18 @@ fn has_port(text: &str) -> bool {
 /// What stands between the time and the request, and the line from behind the opening quote of
 /// the request on.
 fn find_request(after: &str) -> Result<(&str, &str), Reject> {
-    let start = after.trim_start_matches(is_blank);
+    let start = behind_blanks(after);
     let mut rest = start;
     for _ in 0..=FIELDS_BETWEEN {
         let between = start[..start.len() - rest.len()].trim_end_matches(is_blank);
         if let Some(inner) = rest.strip_prefix('"') {
             // Two quoted fields in a row: the first is none of the request, unless it looks like one.
-            let next = closing_quote(inner, 0)
-                .filter(|quote| !inner[..*quote].contains(" HTTP/"))
-                .map(|quote| &inner[quote + 1..])
-                .filter(|next| next.starts_with(is_blank))
-                .map(|next| next.trim_start_matches(is_blank))
-                .filter(|next| next.starts_with('"'));
+            let next = closing_quote(inner, 0).and_then(|quote| {
+                let behind = &inner[quote + 1..];
+                let next = behind_blanks(behind);
+                let is_quoted = next.len() < behind.len() && next.starts_with('"');
+                (is_quoted && !inner[..quote].contains(" HTTP/")).then_some(next)
+            });
             match next {
                 Some(next) => rest = next,
                 None => return Ok((between, inner)),
@@ -318,7 +318,7 @@ fn find_request(after: &str) -> Result<(&str, &str), Reject> {
             if field.is_empty() {
                 break;
             }
-            rest = next.trim_start_matches(is_blank);
+            rest = behind_blanks(next);
         }
     }
     Err(Reject::NoRequest)

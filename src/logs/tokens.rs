@@ -5,6 +5,16 @@ pub(super) const fn is_blank(character: char) -> bool {
     matches!(character, ' ' | '\t')
 }
 
+/// Text from its first character on that is no blank.
+#[inline]
+pub(super) fn behind_blanks(text: &str) -> &str {
+    let blanks = text
+        .bytes()
+        .take_while(|byte| matches!(byte, b' ' | b'\t'))
+        .count();
+    &text[blanks..]
+}
+
 /// A field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token<'a> {
@@ -30,7 +40,7 @@ impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 
     fn next(&mut self) -> Option<Token<'a>> {
-        let text = self.rest.trim_start_matches(is_blank);
+        let text = behind_blanks(self.rest);
         if text.trim_ascii_end().is_empty() {
             return None;
         }
@@ -51,7 +61,7 @@ impl<'a> Iterator for Tokens<'a> {
 
 /// The first field and what follows it; both are empty at the end.
 pub(super) fn token(text: &str) -> (&str, &str) {
-    let text = text.trim_start_matches(is_blank);
+    let text = behind_blanks(text);
     match memchr::memchr2(b' ', b'\t', text.as_bytes()) {
         Some(blank) => (&text[..blank], &text[blank + 1..]),
         None => (text, ""),
