@@ -5,7 +5,7 @@
 //! what leaks:
 //! - a row at or after `train_points` of its series, which is judged;
 //! - for weights that must not know the series judged: that series, under whatever name, or one
-//!   that shares rows with what is judged. [`super::run`] leaves those out;
+//!   that shares rows with what is judged. [`super::protocol::others`] leaves those out;
 //! - for weights that judge all series they learn from, a history that shares rows with what is
 //!   judged of another.
 

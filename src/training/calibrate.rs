@@ -71,7 +71,7 @@ pub(super) fn calibrate(
             trailing_median: mean_error(&held, |part| part.baseline),
             previous_value: mean_error(&held, |part| match part.evidence {
                 Evidence::Errors(evidence) => evidence.previous,
-                Evidence::Scan(deviates) => deviates.expected,
+                Evidence::Scan(z_scores) => z_scores.expected,
             }),
             stop_loss: f64::NAN,
             untrained_stop_loss: f64::NAN,

@@ -3,7 +3,7 @@
 use super::{DetectorError, Manifest};
 use crate::network::Architecture;
 
-/// The architectures that a query admits when it names no detector.
+/// The architectures that a function admits, whether or not its call names a detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ArchitectureFilter {
     /// `lstm_score` and the like.
