@@ -200,7 +200,12 @@ pub fn agree(warehouse: &Warehouse, pseudonyms: Option<&Pseudonyms>) -> Result<(
                 serde_json::to_vec(&Owner { fingerprint }).map_err(|error| failed(error.into()))?;
             warehouse.publish_bytes(&owner, &path).map_err(failed)
         }
-        _ => Ok(()),
+        // The key of a run that read nothing must not bind the addresses that come now.
+        (None, Addresses::AsTheyAre) => match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+            _ => Ok(()),
+        },
+        (Some(_), _) => Ok(()),
     }
 }
 
@@ -284,5 +289,19 @@ mod tests {
         fs::remove_file(warehouse.root().join(OWNER)).unwrap();
         agree(&warehouse, None).unwrap();
         assert!(agree(&warehouse, Some(&key(1))).is_err());
+    }
+
+    #[test]
+    fn a_key_that_nothing_was_read_with_binds_no_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = Warehouse::new(folder.path().join("warehouse"));
+        let key = Pseudonyms::new(&Secret::from([1; 32]));
+        agree(&warehouse, Some(&key)).unwrap();
+        agree(&warehouse, None).unwrap();
+        let logs = warehouse.table(Table::LogFiles);
+        fs::create_dir_all(&logs).unwrap();
+        fs::write(logs.join("0123456789abcdef.01234567.parquet"), "").unwrap();
+        agree(&warehouse, None).unwrap();
+        assert!(agree(&warehouse, Some(&key)).is_err());
     }
 }
