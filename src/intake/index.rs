@@ -32,8 +32,8 @@ pub(crate) struct Index {
     /// How each of those logs was read.
     #[serde(default)]
     readings: BTreeMap<String, String>,
-    /// Logs that need not be read, by digest: why.
-    pub(super) passed_over: BTreeMap<String, String>,
+    /// Logs that need not be read, by digest.
+    pub(super) passed_over: BTreeMap<String, PassedOver>,
     /// Links that a job made, by name.
     links: BTreeSet<String>,
     /// Files of linked sources, by path.
@@ -41,6 +41,16 @@ pub(crate) struct Index {
     /// Digests of linked files whose rows have been counted.
     #[serde(default)]
     counted: BTreeSet<String>,
+}
+
+/// A log that need not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PassedOver {
+    /// How it was read in vain; nothing if it need not be read in any way.
+    pub(super) reading: Option<String>,
+    /// Why.
+    pub(super) why: String,
 }
 
 /// What a file looked like.

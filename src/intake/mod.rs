@@ -26,7 +26,7 @@ pub use by_hand::ByHand;
 pub use error::{Error, Result};
 pub use source::{LogSource, ParquetLogs, SourceFault};
 
-use crate::explain::cannot;
+use crate::explain::{cannot, chain};
 use crate::incremental::Staged;
 use crate::incremental::key::Key;
 use crate::logs::{self, IngestError, IngestOptions, IngestSummary, LogFile};
@@ -158,9 +158,7 @@ impl<'a> Intake<'a> {
     /// The paths of the logs that are to be read.
     #[must_use]
     pub fn new_logs(&self) -> Vec<String> {
-        let new = self
-            .scan
-            .new_logs(self.sources, &self.index, &self.ingested);
+        let new = self.scan.new_logs(&self.index, &self.ingested);
         new.values()
             .flatten()
             .map(|file| file.path().display().to_string())
@@ -213,13 +211,11 @@ impl<'a> Intake<'a> {
             ..TakenIn::default()
         };
         let mut failed = BTreeMap::new();
-        let new = self
-            .scan
-            .new_logs(self.sources, &self.index, &self.ingested);
+        let new = self.scan.new_logs(&self.index, &self.ingested);
         for (source, files) in new {
             let read = self.ingest(source, files, threads, progress).await?;
             for fault in &read.failed {
-                failed.insert(fault.file.clone(), fault.error.to_string());
+                failed.insert(fault.file.clone(), chain(&fault.error));
             }
             for skipped in &read.skipped {
                 failed.insert(skipped.file.clone(), skipped.reason.clone());

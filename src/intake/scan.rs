@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::index::{Index, Seen, see};
+use super::index::{Index, PassedOver, Seen, see};
 use super::source::{LogSource, SourceFault, fault, files_of};
 use crate::logs::{self, LogFile};
 use crate::warehouse::Warehouse;
@@ -26,13 +26,19 @@ pub(crate) struct Found {
 pub(crate) struct Scan {
     pub(crate) found: Vec<Found>,
     pub(crate) faults: Vec<SourceFault>,
+    /// What tells how the logs of each source are read.
+    readings: Vec<String>,
     /// Logs of the warehouse that are at no source any more.
     pub(crate) vanished: usize,
 }
 
 /// Looks at every source. Files that look as they did are not read.
 pub(super) fn scan(sources: &[LogSource], warehouse: &Warehouse, index: &Index) -> Scan {
-    let mut scan = Scan::default();
+    let readings = sources.iter().map(|source| source.options.fingerprint());
+    let mut scan = Scan {
+        readings: readings.collect(),
+        ..Scan::default()
+    };
     let mut paths = BTreeSet::new();
     for (number, source) in sources.iter().enumerate() {
         for file in files_of(source, warehouse, &mut scan.faults) {
@@ -80,7 +86,8 @@ impl Scan {
     pub(super) fn digest(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for found in &self.found {
-            for text in [&found.path, &found.seen.digest] {
+            let reading = &self.readings[found.source];
+            for text in [&found.path, &found.seen.digest, reading] {
                 hasher.update(&(text.len() as u64).to_le_bytes());
                 hasher.update(text.as_bytes());
             }
@@ -92,20 +99,20 @@ impl Scan {
     /// the source; of equal ones the first.
     pub(super) fn new_logs(
         &self,
-        sources: &[LogSource],
         index: &Index,
         ingested: &BTreeMap<String, String>,
     ) -> BTreeMap<usize, Vec<LogFile>> {
-        let readings: Vec<String> = sources
-            .iter()
-            .map(|source| source.options.fingerprint())
-            .collect();
         let mut digests = BTreeSet::new();
         let mut new: BTreeMap<usize, Vec<LogFile>> = BTreeMap::new();
         for found in &self.found {
             let digest = &found.seen.digest;
-            let is_new = ingested.get(&digest[..DIGEST_DIGITS]) != Some(&readings[found.source])
-                && !index.passed_over.contains_key(digest)
+            let reading = &self.readings[found.source];
+            let is_passed_over = index
+                .passed_over
+                .get(digest)
+                .is_some_and(|passed| passed.reading.as_ref().is_none_or(|held| held == reading));
+            let is_new = ingested.get(&digest[..DIGEST_DIGITS]) != Some(reading)
+                && !is_passed_over
                 && digests.insert(digest);
             if is_new {
                 new.entry(found.source)
@@ -153,7 +160,8 @@ impl Scan {
         }
         for (digest, path) in &passed_over {
             let why = format!("`{path}` holds the text of a log that was read before");
-            index.passed_over.insert(digest.clone(), why);
+            let passed_over = PassedOver { reading: None, why };
+            index.passed_over.insert(digest.clone(), passed_over);
         }
         passed_over.into_iter().map(|(_, path)| path).collect()
     }
@@ -204,10 +212,14 @@ impl Scan {
             .map(|found| (found.path.clone(), found.seen.clone()))
             .collect();
         for found in &self.found {
-            if let Some(reason) = failed.get(&found.path) {
+            if let Some(why) = failed.get(&found.path) {
+                let passed_over = PassedOver {
+                    reading: Some(self.readings[found.source].clone()),
+                    why: why.clone(),
+                };
                 index
                     .passed_over
-                    .insert(found.seen.digest.clone(), reason.clone());
+                    .insert(found.seen.digest.clone(), passed_over);
             }
         }
         let here: BTreeSet<&str> = self.found.iter().map(|found| &*found.seen.digest).collect();

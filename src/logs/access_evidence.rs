@@ -14,8 +14,10 @@
 //! All other fields are left out: a whole number may be a count of requests or bytes, a port, or a
 //! latency in any unit; and a word may be a router, a cache state, or a site.
 
+use std::collections::HashMap;
+
 use super::access_layout::{AccessLayout, TailUse, Unread};
-use super::access_line::{AccessLine, seconds};
+use super::access_line::{AccessLine, is_seconds, seconds};
 use super::client::{address, is_host_name, without_port};
 use super::duration;
 use super::request::present;
@@ -272,19 +274,23 @@ impl<'a> Columns<'a> {
         })
     }
 
+    /// The values of two fields in the lines that have both.
+    fn pairs(&self, one: usize, other: usize) -> Vec<(&'a str, &'a str)> {
+        let others: HashMap<usize, &str> = self.values(other).collect();
+        self.values(one)
+            .filter_map(|(line, value)| Some((value, *others.get(&line)?)))
+            .collect()
+    }
+
     /// Of several fields of seconds, the one that is never shorter than another.
     fn longest(&self, places: &[usize]) -> Option<usize> {
-        let millis = |place: usize, line: usize| {
-            let (_, value) = self.values(place).find(|(number, _)| *number == line)?;
-            seconds(value)
-        };
         let (first, others) = places.split_first()?;
         let mut longest = *first;
         for place in others {
             let mut longer = 0;
             let mut shorter = 0;
-            for (line, value) in self.values(*place) {
-                let (Some(this), Some(that)) = (seconds(value), millis(longest, line)) else {
+            for (this, that) in self.pairs(*place, longest) {
+                let (Some(this), Some(that)) = (seconds(this), seconds(that)) else {
                     continue;
                 };
                 // Both are rounded to the millisecond.
@@ -313,12 +319,7 @@ impl<'a> Columns<'a> {
             .collect();
         whole.iter().copied().find(|micros| {
             whole.iter().any(|seconds| {
-                let pairs: Vec<(&str, &str)> = self
-                    .values(*seconds)
-                    .zip(self.values(*micros))
-                    .filter(|((one, _), (other, _))| one == other)
-                    .map(|((_, seconds), (_, micros))| (seconds, micros))
-                    .collect();
+                let pairs = self.pairs(*seconds, *micros);
                 seconds != micros
                     && pairs.len() >= LINES_TO_COMPARE
                     && pairs.iter().all(|(seconds, micros)| agree(seconds, micros))
@@ -352,18 +353,6 @@ fn agree(seconds: &str, micros: &str) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether text is a number with three decimals, or with six.
-fn is_seconds(text: &str) -> bool {
-    text.split_once('.').is_some_and(|(whole, decimals)| {
-        !whole.is_empty()
-            && matches!(decimals.len(), 3 | 6)
-            && whole
-                .bytes()
-                .chain(decimals.bytes())
-                .all(|b| b.is_ascii_digit())
-    })
 }
 
 /// Endings of file names that look like host names.

@@ -386,9 +386,10 @@ impl<'a> Tail<'a> {
                 self.host = text.split_once('=').map(|(_, host)| host.trim_matches('"'));
             }
             TailUse::ForwardedFor => self.forwarded_for = present(text),
-            TailUse::Seconds => self.latency(text, seconds),
+            TailUse::Seconds => self.latency(text, told_seconds),
             TailUse::KeyedSeconds => {
-                self.latency(text.split_once('=').map_or("", |(_, value)| value), seconds);
+                let value = text.split_once('=').map_or("", |(_, value)| value);
+                self.latency(value, told_seconds);
             }
             TailUse::WithUnit => {
                 let text = text.split_once('=').map_or(text, |(_, value)| value);
@@ -409,6 +410,23 @@ impl<'a> Tail<'a> {
             self.has_odd_latency = self.latency_ms.is_none();
         }
     }
+}
+
+/// Reads seconds as milliseconds; a number without the decimals by which seconds are told is none.
+fn told_seconds(text: &str) -> Option<f64> {
+    is_seconds(text).then(|| seconds(text))?
+}
+
+/// Whether text is a number with three decimals, or with six.
+pub(super) fn is_seconds(text: &str) -> bool {
+    text.split_once('.').is_some_and(|(whole, decimals)| {
+        !whole.is_empty()
+            && matches!(decimals.len(), 3 | 6)
+            && whole
+                .bytes()
+                .chain(decimals.bytes())
+                .all(|b| b.is_ascii_digit())
+    })
 }
 
 /// Reads seconds with a decimal point as milliseconds.

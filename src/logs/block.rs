@@ -100,11 +100,13 @@ impl BlockParser {
                         }
                         Ok(request) => {
                             let client = self.trusted_proxies.client(&request);
-                            parsed.signs.add(&request, &client);
+                            let is_list_unused =
+                                request.forwarded_for.is_some() && *client == *request.client_ip;
                             let client = match &self.pseudonyms {
                                 Some(pseudonyms) => pseudonyms.of(&client),
                                 None => client,
                             };
+                            parsed.signs.add(&request, &client, is_list_unused);
                             parsed.rows.push(&request, &client, self.site(&request));
                         }
                         Err(reason) => parsed.reject(reason, line),

@@ -51,10 +51,11 @@ impl TrustedProxies {
         let (list, peer) = match (&request.forwarded_for, peer.contains(',')) {
             (None, false) => return Cow::Borrowed(peer),
             (None, true) => (peer, ""),
-            (Some(list), _) => (&**list, peer),
+            // A list in the place of the peer was written by the server itself.
+            (Some(_), true) => (peer, ""),
+            (Some(list), false) => (&**list, peer),
         };
-        if self.is_empty() && !request.is_forwarded_first && !peer.is_empty() && !peer.contains(',')
-        {
+        if self.is_empty() && !request.is_forwarded_first && !peer.is_empty() {
             return Cow::Borrowed(peer);
         }
         let is_proxy = |name: &str| {

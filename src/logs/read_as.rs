@@ -141,6 +141,14 @@ impl Reading {
         }));
     }
 
+    /// The same without values of the log, which may be addresses.
+    pub(super) fn without_text(mut self) -> Self {
+        for field in &mut self.unread {
+            field.example = None;
+        }
+        self
+    }
+
     /// The field that fills a column.
     #[must_use]
     pub fn column(&self, column: &str) -> Option<&ColumnReading> {

@@ -222,7 +222,10 @@ impl<'a> LogReader<'a> {
             },
         )?;
         Ok(found.map(|detected| {
-            let reading = Reading::of(&detected, options.format.is_some());
+            let mut reading = Reading::of(&detected, options.format.is_some());
+            if options.pseudonyms.is_some() {
+                reading = reading.without_text();
+            }
             let mut parser = BlockParser {
                 layout: detected.layout,
                 trusted_proxies: options.trusted_proxies.clone(),

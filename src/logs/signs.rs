@@ -30,12 +30,12 @@ pub(super) struct Signs {
 }
 
 impl Signs {
-    pub(super) fn add(&mut self, request: &Request<'_>, client: &str) {
+    /// Adds a row, given its client as it is stored and whether forwarded addresses were of no use.
+    pub(super) fn add(&mut self, request: &Request<'_>, client: &str, is_list_unused: bool) {
         self.rows += 1;
         self.odd_latencies += u64::from(request.has_odd_latency);
         self.long_latencies += u64::from(request.latency_ms.is_some_and(|ms| ms > LONGEST_MS));
-        let is_unused = request.forwarded_for.is_some() && client == &*request.client_ip;
-        self.unused_lists += u64::from(is_unused);
+        self.unused_lists += u64::from(is_list_unused);
         if self.is_crowded {
             return;
         }

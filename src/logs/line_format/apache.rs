@@ -31,6 +31,8 @@ pub(super) fn field(directive: Directive<'_>) -> Result<Field, FormatFault> {
         ("h", _) => (C::ClientIp, 0, Span::Address),
         ("a", None) => (C::ClientIp, 0, Span::Address),
         ("a", Some(_)) => (C::ClientIp, 2, Span::Address),
+        // Attributes of request and session.
+        ("r" | "s", Some(_)) if directive.is_tomcat => return Ok(skipped(name)),
         ("r", _) => (C::Request, 0, Span::Text),
         ("m", _) => (C::Method, 0, Span::Method),
         ("U", _) => (C::Path, 0, Span::Text),

@@ -23,7 +23,6 @@ impl LineFormat {
     ) -> Result<Request<'a>, Reject> {
         let mut rest = line.strip_prefix(&*self.lead).ok_or(Reject::Mismatch)?;
         let mut values = Values::default();
-        let has_parts = self.has(LogColumn::Method) && self.has(LogColumn::Path);
         let mut seconds = Some(0.0);
         let mut has_seconds = false;
         let last = self.steps.len() - 1;
@@ -73,7 +72,7 @@ impl LineFormat {
         let mut request = values.request()?;
         // A connection on which no request came.
         let is_empty = request.method.is_empty() && request.path.is_empty();
-        if has_parts && is_empty && request.status == 0 {
+        if is_empty && request.status == 0 && self.has(LogColumn::Method) {
             return Err(Reject::NoPath);
         }
         request.is_forwarded_first = self.is_forwarded_first || !self.has_peer;
