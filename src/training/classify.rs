@@ -9,8 +9,8 @@
 use std::ops::Range;
 use std::sync::mpsc::SyncSender;
 
+use anomalog_engine::baseline::MERGE;
 use anomalog_engine::baseline::Tail;
-use anomalog_engine::baseline::tail::MERGE;
 use anomalog_engine::detector::{
     ClassifierValidation, Classifying, Detector, FORMAT_VERSION, Manifest, Objective, Training,
 };
