@@ -67,6 +67,10 @@ const STEMS: &[(&str, &str)] = &[
     ("dates", "days as such, and as a summary tells them"),
     ("detectors", "the room, and its table in an export"),
     (
+        "incidents",
+        "the room, and the SQL functions that its queries need",
+    ),
+    (
         "labelled",
         "scores with labels, and windows with labels to learn from",
     ),
@@ -81,10 +85,7 @@ const STEMS: &[(&str, &str)] = &[
         "publish",
         "logs and tables, each taking their names at once",
     ),
-    (
-        "requests",
-        "requests in SQL, of incidents, and with their series",
-    ),
+    ("requests", "requests of incidents, and with their series"),
     (
         "rows",
         "rows of logs as they are written, rows of small tables and of labelled series as they are read",
