@@ -117,7 +117,7 @@ impl Explain for PretrainingError {
 
 /// Series to learn from.
 #[derive(Debug, Default)]
-pub(crate) struct Lessons {
+pub(crate) struct PretrainingSet {
     datasets: Vec<Dataset>,
     /// The labelled series among them, and how much of each.
     pub(crate) seen: Vec<SeenSeries>,
@@ -125,13 +125,13 @@ pub(crate) struct Lessons {
     pub(crate) skipped: Vec<SkippedSeries>,
 }
 
-impl Lessons {
+impl PretrainingSet {
     /// Reads and simulates all that is to be learned from.
     ///
     /// # Errors
     /// When a series cannot be read, must not be learned from, or nothing is left.
     pub(crate) fn gather(sources: &Sources) -> Result<Self, PretrainingError> {
-        let mut lessons = Self::default();
+        let mut training_set = Self::default();
         for list in &sources.lists {
             for series in collections::read(list)? {
                 if UNLICENSED.contains(&series.dataset.as_str()) {
@@ -144,9 +144,9 @@ impl Lessons {
                     .iter()
                     .any(|left_out| series.file.starts_with(left_out))
                 {
-                    lessons.skip(series.file, "is a part of another dataset");
+                    training_set.skip(series.file, "is a part of another dataset");
                 } else {
-                    lessons.add(&series);
+                    training_set.add(&series);
                 }
             }
         }
@@ -161,16 +161,16 @@ impl Lessons {
                     continue;
                 }
                 match unlisted::read_unlisted(&path, NAB_SHARE) {
-                    Ok(series) => lessons.add(&series),
-                    Err(error) => lessons.skip(file, &error.to_string()),
+                    Ok(series) => training_set.add(&series),
+                    Err(error) => training_set.skip(file, &error.to_string()),
                 }
             }
         }
-        lessons.simulate(sources)?;
-        if lessons.datasets.is_empty() {
+        training_set.simulate(sources)?;
+        if training_set.datasets.is_empty() {
             return Err(PretrainingError::Nothing);
         }
-        Ok(lessons)
+        Ok(training_set)
     }
 
     fn skip(&mut self, series: String, reason: &str) {

@@ -1,9 +1,9 @@
-//! SQL functions of the program itself, beside those that score: over requests, and over scores and
-//! labels.
+//! SQL functions of the program itself, beside those that score: those that incidents need, and those
+//! over scores and labels.
 
+pub mod incidents;
 pub mod log_values;
 pub mod measures;
-pub mod requests;
 
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
@@ -13,6 +13,6 @@ use datafusion::execution::FunctionRegistry;
 /// # Errors
 /// When the registry cannot take functions.
 pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
-    requests::register(registry)?;
+    incidents::register(registry)?;
     measures::register(registry)
 }

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::functions::requests::incident_id;
+use crate::functions::incidents::incident_id;
 use crate::session::SessionOptions;
 use crate::units::Span;
 use crate::warehouse::Warehouse;

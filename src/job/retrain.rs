@@ -88,7 +88,7 @@ pub(super) async fn decide(
         let reason = "the champion is a classifier, and forecasts nothing";
         return Ok(kept(DecisionOutcome::NotTrained(reason.to_owned()), None));
     }
-    let dataset = match lessons(job, session, champion, period).await? {
+    let dataset = match training_set(job, session, champion, period).await? {
         Ok(dataset) => dataset,
         Err(error) => return Ok(kept(DecisionOutcome::NotTrained(error.to_string()), None)),
     };
@@ -202,8 +202,8 @@ fn bound(
     session.detectors().resolve(Some(&reference), any, &metrics)
 }
 
-/// What a challenger for a period learns from.
-async fn lessons(
+/// The windows that a challenger for a period learns from.
+async fn training_set(
     job: &Job,
     session: &Session,
     champion: &Manifest,

@@ -23,6 +23,8 @@ mod levels;
 mod range_f1;
 pub(crate) mod ranking;
 #[cfg(test)]
+pub(crate) mod shared_data;
+#[cfg(test)]
 mod tests;
 mod volume;
 

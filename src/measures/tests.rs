@@ -2,7 +2,7 @@
 //! of any score.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use parquet::column::reader::ColumnReader;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -11,20 +11,6 @@ use serde::Deserialize;
 
 use super::alarms::{AlarmRules, alarms_within};
 use super::*;
-
-/// A folder of other people's data, or why a test is skipped.
-fn shared(folder: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("ANOMALOG_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let folder = shared.join("data").join(folder);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: `{}` is not here", folder.display());
-    None
-}
 
 /// One column of a Parquet file as numbers, NaN for NULL.
 fn column(path: &Path, name: &str) -> Vec<f64> {
@@ -142,7 +128,7 @@ fn measures_of_real_series_are_the_references() {
         #[serde(flatten)]
         expected: Expected,
     }
-    let Some(folder) = shared("metrics_reference") else {
+    let Some(folder) = shared_data::folder("metrics_reference") else {
         return;
     };
     let expected = fs::read(folder.join("expected.json")).unwrap();

@@ -9,8 +9,8 @@
 use std::ops::Range;
 use std::sync::mpsc::SyncSender;
 
+use anomalog_engine::baseline::MERGE;
 use anomalog_engine::baseline::Tail;
-use anomalog_engine::baseline::tail::MERGE;
 use anomalog_engine::detector::{
     ClassifierValidation, Classifying, Detector, FORMAT_VERSION, Manifest, Objective, Training,
 };
@@ -76,16 +76,16 @@ pub fn train_classifier(
         hidden_size: settings.hidden_size,
         dense_size: DENSE_SIZE,
     };
-    let mut stretches = Vec::new();
+    let mut labelled = Vec::new();
     for (dataset, layout) in datasets.iter().zip(&layouts) {
-        stretches.extend(lay_out(dataset, layout)?);
+        labelled.extend(lay_out(dataset, layout)?);
     }
-    let segments: Vec<JudgedSegment<'_>> = stretches.par_iter().map(JudgedSegment::new).collect();
+    let segments: Vec<JudgedSegment<'_>> = labelled.par_iter().map(JudgedSegment::new).collect();
     let map = trainable(&config, settings.seed)?;
     let classifier = config.network(VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
-    let fit = Sampler::new(&segments, |segment| &segment.stretch.fit);
+    let fit = Sampler::new(&segments, |judged| &judged.segment.fit);
     fit.require_both(datasets)?;
-    let stop = Sampler::new(&segments, |segment| &segment.stretch.stop).evenly(STOP_OF_CLASS);
+    let stop = Sampler::new(&segments, |judged| &judged.segment.stop).evenly(STOP_OF_CLASS);
     let stop = stop.map(|places| batch(&segments, &places)).transpose()?;
     let batches = FitBatches {
         sampler: fit,
@@ -140,8 +140,8 @@ pub fn train_classifier(
     Ok(Detector::new(manifest, &descended.weights)?)
 }
 
-/// A dense stretch of a series with its labels, and where in it, as grid indices.
-struct Stretch<'a> {
+/// A dense segment of a series with its labels, and where in it, as grid indices.
+struct LabelledSegment<'a> {
     layout: &'a BlockLayout,
     grid: SeriesGrid,
     time_zone: TimeZone,
@@ -156,7 +156,7 @@ struct Stretch<'a> {
 fn lay_out<'a>(
     dataset: &LabelledDataset,
     layout: &'a BlockLayout,
-) -> Result<Vec<Stretch<'a>>, TrainingError> {
+) -> Result<Vec<LabelledSegment<'a>>, TrainingError> {
     let split = dataset.dataset().split();
     let index = |micros: i64| micros.div_euclid(layout.step_micros);
     let (fit_until, stop_until) = (index(split.fit_until), index(split.stop_until));
@@ -166,14 +166,14 @@ fn lay_out<'a>(
             series: series.key.clone(),
             source: error.into(),
         })?;
-        // Together the stretches hold every row once, in order.
+        // Together the segments hold every row once, in order.
         let mut rows = labels.iter();
         for grid in grids {
             let mut labels = vec![false; grid.len()];
             for (slot, label) in grid.row_slots.iter().zip(&mut rows) {
                 labels[*slot] = *label;
             }
-            all.push(Stretch {
+            all.push(LabelledSegment {
                 layout,
                 grid,
                 time_zone: series.time_zone,
@@ -186,19 +186,19 @@ fn lay_out<'a>(
     Ok(all)
 }
 
-/// A stretch with what classifiers read of it.
+/// A segment with what classifiers read of it.
 struct JudgedSegment<'a> {
-    stretch: &'a Stretch<'a>,
+    segment: &'a LabelledSegment<'a>,
     features: SeriesFeatures<'a>,
     /// For each slot whether the window that ends there can be judged.
     is_judged: Vec<bool>,
 }
 
 impl<'a> JudgedSegment<'a> {
-    fn new(stretch: &'a Stretch<'a>) -> Self {
-        let features = SeriesFeatures::new(stretch.layout, &stretch.grid, Some(stretch.time_zone));
+    fn new(segment: &'a LabelledSegment<'a>) -> Self {
+        let features = SeriesFeatures::new(segment.layout, &segment.grid, Some(segment.time_zone));
         let mut scales = BlockScales::default();
-        let is_judged = (stretch.grid.first..stretch.grid.end())
+        let is_judged = (segment.grid.first..segment.grid.end())
             .map(|index| {
                 let window = Window {
                     features: &features,
@@ -209,7 +209,7 @@ impl<'a> JudgedSegment<'a> {
             })
             .collect();
         Self {
-            stretch,
+            segment,
             features,
             is_judged,
         }
@@ -217,7 +217,7 @@ impl<'a> JudgedSegment<'a> {
 
     /// The slots of a range of grid indices.
     fn slots(&self, range: &Range<i64>) -> Range<usize> {
-        let grid = &self.stretch.grid;
+        let grid = &self.segment.grid;
         let slot = |index: i64| (index.clamp(grid.first, grid.end()) - grid.first) as usize;
         slot(range.start)..slot(range.end)
     }
@@ -247,15 +247,15 @@ impl<'a> Sampler<'a> {
     ) -> Self {
         let mut events: Vec<Vec<Place>> = Vec::new();
         let mut normal = Vec::new();
-        for (number, segment) in segments.iter().enumerate() {
+        for (number, judged) in segments.iter().enumerate() {
             let mut was_anomalous = false;
-            for slot in segment.slots(range(segment)) {
-                let is_anomalous = segment.stretch.labels[slot];
+            for slot in judged.slots(range(judged)) {
+                let is_anomalous = judged.segment.labels[slot];
                 if is_anomalous && !was_anomalous {
                     events.push(Vec::new());
                 }
                 was_anomalous = is_anomalous;
-                if !segment.is_judged[slot] {
+                if !judged.is_judged[slot] {
                     continue;
                 }
                 let place = Place {
@@ -351,11 +351,11 @@ fn batch(segments: &[JudgedSegment<'_>], places: &[Place]) -> Result<Batch, Trai
     let mut shape = (places.len(), 0, 0);
     for place in normal.into_iter().chain(anomalous) {
         let JudgedSegment {
-            stretch, features, ..
+            segment, features, ..
         } = &segments[place.segment as usize];
-        let index = stretch.grid.first + i64::from(place.slot);
-        let scales = features.scales(stretch.layout.block_of(index));
-        shape = (places.len(), stretch.layout.lookback + 1, scales.len());
+        let index = segment.grid.first + i64::from(place.slot);
+        let scales = features.scales(segment.layout.block_of(index));
+        shape = (places.len(), segment.layout.lookback + 1, scales.len());
         let begin = inputs.len();
         inputs.resize(begin + shape.1 * shape.2, 0.0);
         write_window(features, index, &scales, &mut inputs[begin..]);

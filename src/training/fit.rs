@@ -34,7 +34,7 @@ pub(super) struct Fitted {
     pub(super) initial_stop_loss: f64,
 }
 
-/// A stretch of a series to learn from, and where in it, as grid indices.
+/// A segment of a series to learn from, and where in it, as grid indices.
 #[derive(Debug)]
 pub(super) struct FitSegment<'a> {
     pub(super) features: SeriesFeatures<'a>,

@@ -166,24 +166,24 @@ fn train_from(
     Ok(Detector::new(manifest, &fitted.weights)?)
 }
 
-/// Every stretch, and its zone.
+/// Every segment, and its zone.
 fn lay_out(
     dataset: &Dataset,
     layout: &BlockLayout,
 ) -> Result<Vec<(SeriesGrid, TimeZone)>, TrainingError> {
     let mut grids = Vec::new();
     for series in dataset.series() {
-        let stretches = lay_on_grid(series.rows(), layout);
-        let stretches = stretches.map_err(|error| TrainingError::Series {
+        let segments = lay_on_grid(series.rows(), layout);
+        let segments = segments.map_err(|error| TrainingError::Series {
             series: series.key.clone(),
             source: error.into(),
         })?;
-        grids.extend(stretches.into_iter().map(|grid| (grid, series.time_zone)));
+        grids.extend(segments.into_iter().map(|grid| (grid, series.time_zone)));
     }
     Ok(grids)
 }
 
-/// A metric of a stretch, as a stretch that cannot tell its rows: who learns asks for slots alone.
+/// A metric of a segment, as a segment that cannot tell its rows: who learns asks for slots alone.
 fn take_metric(grid: &mut SeriesGrid, metric: usize) -> SeriesGrid {
     SeriesGrid {
         first: grid.first,
@@ -193,7 +193,7 @@ fn take_metric(grid: &mut SeriesGrid, metric: usize) -> SeriesGrid {
     }
 }
 
-/// Every stretch with the ranges of a split.
+/// Every segment with the ranges of a split.
 fn fit_segments<'a>(
     grids: &'a [(SeriesGrid, TimeZone)],
     split: Split,

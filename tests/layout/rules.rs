@@ -5,9 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::modules::Crate;
 use super::source::{Source, line_of, tokens};
 
-/// A file that is longer than it should be, and how many lines it has.
-pub(crate) type Long = (&'static str, usize);
-
 /// Lines of a file without its tests.
 pub(crate) const LONGEST: usize = 500;
 
@@ -54,39 +51,24 @@ pub(crate) fn floors(house: &Crate, floors: &[&[&str]]) -> Vec<String> {
     broken
 }
 
-/// No files use each other in a circle, but for those that are known to: their paths, with blanks
-/// between.
-pub(crate) fn circles(house: &Crate, known: &[&str]) -> Vec<String> {
-    let circles = house.circles();
-    let mut broken = Vec::new();
-    for circle in &circles {
-        let files = circle.files.join(" ");
-        if !known.contains(&files.as_str()) {
-            broken.push(format!(
-                "{files}: these files use each other in a circle; move what both sides need into a \
-                 file of its own:\n    {}",
-                circle.uses.join("\n    ")
-            ));
-        }
-    }
-    for known in known {
-        if !circles
-            .iter()
-            .any(|circle| circle.files.join(" ") == *known)
-        {
-            broken.push(format!(
-                "{known}: these files are no circle any more; take them off CIRCLES in \
-                 tests/layout.rs"
-            ));
-        }
-    }
-    broken
+/// No files use each other in a circle.
+pub(crate) fn circles(house: &Crate) -> Vec<String> {
+    let circles = house.circles().into_iter();
+    let broken = circles.map(|circle| {
+        format!(
+            "{}: these files use each other in a circle; move what both sides need into a file of \
+             its own:\n    {}",
+            circle.files.join(" "),
+            circle.uses.join("\n    ")
+        )
+    });
+    broken.collect()
 }
 
-/// Only the printer writes to the terminal.
+/// Only the printer writes to the terminal; the allowed files are there.
 pub(crate) fn printing(house: &Crate, allowed: &[&str]) -> Vec<String> {
     const MACROS: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
-    let mut broken = Vec::new();
+    let mut broken = stale(house_sources(house), allowed);
     for file in house.files() {
         let path = &file.source.path;
         if allowed.contains(&path.as_str()) {
@@ -115,16 +97,31 @@ pub(crate) fn printing(house: &Crate, allowed: &[&str]) -> Vec<String> {
     broken
 }
 
-/// Only `session` makes contexts of DataFusion.
+/// Only `session` makes contexts of DataFusion; the allowed folders are there.
 pub(crate) fn sessions(house: &Crate, allowed: &[&str]) -> Vec<String> {
-    words(house, allowed, |one, next, last| {
+    let made = words(house, allowed, |one, next, last| {
         one == "SessionStateBuilder"
             || (one == "SessionContext" && next == "::" && last.starts_with("new"))
-    })
-    .map(|(place, word)| {
+    });
+    let mut broken = stale(house_sources(house), allowed);
+    broken.extend(made.map(|(place, word)| {
         format!("{place}: `{word}` makes a context of its own; take a `Session` as an argument")
-    })
-    .collect()
+    }));
+    broken
+}
+
+fn house_sources(house: &Crate) -> impl Iterator<Item = &Source> {
+    house.files().iter().map(|file| &file.source)
+}
+
+/// Allowed folders and files that there are none of any more.
+fn stale<'a>(sources: impl Iterator<Item = &'a Source>, allowed: &[&str]) -> Vec<String> {
+    let paths: Vec<&str> = sources.map(|source| source.path.as_str()).collect();
+    let gone = allowed
+        .iter()
+        .filter(|allowed| !paths.iter().any(|path| path.starts_with(**allowed)));
+    gone.map(|gone| format!("{gone}: there is no such source; take it off tests/layout.rs"))
+        .collect()
 }
 
 /// Where three words in a row are as told, outside the folders and files that may have them.
@@ -133,8 +130,7 @@ fn words<'a>(
     allowed: &'a [&str],
     wanted: impl Fn(&str, &str, &str) -> bool,
 ) -> impl Iterator<Item = (String, String)> {
-    let files = house.files().iter().map(|file| &file.source);
-    files
+    house_sources(house)
         .filter(|source| {
             !allowed
                 .iter()
@@ -155,13 +151,15 @@ fn words<'a>(
         })
 }
 
-/// `unsafe` stands where it may, as often as it may; tests are no exception.
+/// `unsafe` stands where it may, as often as it may, and where it may there are sources; tests are no
+/// exception.
 pub(crate) fn unsafety(
     sources: &[Source],
     folders: &[&str],
     files: &[(&str, usize)],
 ) -> Vec<String> {
-    let mut broken = Vec::new();
+    let allowed: Vec<&str> = files.iter().map(|(file, _)| *file).collect();
+    let mut broken = stale(sources.iter(), &[folders, &allowed].concat());
     for source in sources {
         let path = &source.path;
         if folders.iter().any(|folder| path.starts_with(folder)) {
@@ -190,30 +188,16 @@ pub(crate) fn unsafety(
 
 /// Nothing is written by `Debug`: keys and tables hash what is written, and a dependency may show
 /// its values otherwise from one version to the next.
-pub(crate) fn debugged(sources: &[&Source], known: &[(&str, usize)]) -> Vec<String> {
+pub(crate) fn debugged(sources: &[&Source]) -> Vec<String> {
     let mut broken = Vec::new();
     for source in sources {
-        let text = &source.with_strings;
-        let found: Vec<usize> = text
-            .match_indices(":?}")
-            .chain(text.match_indices(":#?}"))
-            .map(|(at, _)| line_of(text, at))
-            .collect();
-        let known = known.iter().find(|(file, _)| *file == source.path);
-        let known = known.map_or(0, |(_, times)| *times);
-        if found.len() < known {
-            broken.push(format!(
-                "{}: fewer values are written by `{{:?}}` than DEBUGGED in tests/layout.rs says; \
-                 lower it to {}",
-                source.path,
-                found.len()
-            ));
-        }
-        broken.extend(found.iter().skip(known).map(|line| {
+        let (path, text) = (&source.path, &source.with_strings);
+        let plain = text.match_indices(":?}");
+        broken.extend(plain.chain(text.match_indices(":#?}")).map(|(at, _)| {
             format!(
-                "{}:{line}: `{{:?}}` outside tests; write the value by `Display`, or give it to a key \
-                 by `Key::value`",
-                source.path
+                "{path}:{}: `{{:?}}` outside tests; write the value by `Display`, or give it to a \
+                 key by `Key::value`",
+                line_of(text, at)
             )
         }));
     }
@@ -289,36 +273,16 @@ fn snake(name: &str) -> String {
     out
 }
 
-/// No file is long, but for those that are known to be, and they do not grow.
-pub(crate) fn lengths(sources: &[&Source], known: &[Long]) -> Vec<String> {
-    let mut broken = Vec::new();
-    for source in sources {
-        let (path, lines) = (&source.path, source.lines);
-        match known.iter().find(|(file, _)| file == path) {
-            None if lines > LONGEST => broken.push(format!(
-                "{path}:{LONGEST}: {lines} lines without tests, more than {LONGEST}; split it"
-            )),
-            Some((_, before)) if lines > *before => broken.push(format!(
-                "{path}: {lines} lines without tests, and {before} were too many; split it"
-            )),
-            Some(_) if lines <= LONGEST => broken.push(format!(
-                "{path}: only {lines} lines without tests; take it off LONG in tests/layout.rs"
-            )),
-            Some((_, before)) if lines * 10 < before * 9 => broken.push(format!(
-                "{path}: {lines} lines without tests, no longer {before}; say so in LONG of \
-                 tests/layout.rs"
-            )),
-            _ => {}
-        }
-    }
-    for (file, _) in known {
-        if !sources.iter().any(|source| source.path == *file) {
-            broken.push(format!(
-                "{file}: there is no such file; take it off LONG in tests/layout.rs"
-            ));
-        }
-    }
-    broken
+/// No file is long.
+pub(crate) fn lengths(sources: &[&Source]) -> Vec<String> {
+    let long = sources.iter().filter(|source| source.lines > LONGEST);
+    let broken = long.map(|source| {
+        format!(
+            "{}:{LONGEST}: {} lines without tests, more than {LONGEST}; split it",
+            source.path, source.lines
+        )
+    });
+    broken.collect()
 }
 
 /// One name is for one thing: files of different rooms have different stems.

@@ -10,7 +10,7 @@ use anomalog::training::SkippedSeries;
 use serde::Serialize;
 
 use crate::cli::PretrainArgs;
-use crate::pretraining::{Lessons, Pretraining, Sources};
+use crate::pretraining::{Pretraining, PretrainingSet, Sources};
 
 /// What was made.
 #[derive(Debug, Serialize)]
@@ -80,14 +80,14 @@ pub(crate) fn run(printer: Printer, args: PretrainArgs) -> Result<()> {
         release: args.release,
     };
     // Plain computing: other tasks of the runtime may go on meanwhile.
-    let lessons = tokio::task::block_in_place(|| Lessons::gather(&sources))?;
+    let training_set = tokio::task::block_in_place(|| PretrainingSet::gather(&sources))?;
     let mut detectors = Vec::new();
     for architecture in args.arch {
         let steps = u64::from(args.steps);
         let bar = printer.begin("training", Some(steps));
         let started = std::time::Instant::now();
         let detector = tokio::task::block_in_place(|| {
-            lessons.train(pretraining, architecture, &mut |report| {
+            training_set.train(pretraining, architecture, &mut |report| {
                 let loss = report.stop_loss.unwrap_or(report.loss);
                 bar.say(format!("training {architecture} loss {loss:.3}"));
                 bar.reach(report.step as u64);
@@ -107,12 +107,12 @@ pub(crate) fn run(printer: Printer, args: PretrainArgs) -> Result<()> {
             });
         }
     }
-    lessons.write_seen(&args.out)?;
+    training_set.write_seen(&args.out)?;
     Ok(printer.summary(&Pretrained {
         out: args.out,
-        series: lessons.series(),
-        windows: lessons.windows(),
-        skipped: lessons.skipped,
+        series: training_set.series(),
+        windows: training_set.windows(),
+        skipped: training_set.skipped,
         detectors,
     })?)
 }

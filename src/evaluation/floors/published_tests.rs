@@ -7,21 +7,7 @@ use super::{Floor, difference, from_trailing_median};
 use crate::evaluation::collections::{LIST, SeriesRows};
 use crate::evaluation::peak_hold;
 use crate::measures::alarms::{AlarmRules, alarms_within, budget_of};
-use crate::measures::vus_pr;
-
-/// A folder of other people's data, or why a test is skipped.
-fn shared(folder: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("ANOMALOG_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let folder = shared.join("data").join(folder);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: `{}` is not here", folder.display());
-    None
-}
+use crate::measures::{shared_data, vus_pr};
 
 /// Rows of a `series.csv`: file, points to train on, sliding window, step in seconds.
 fn listed(folder: &Path, dataset: &str) -> Vec<(PathBuf, usize, usize, u32)> {
@@ -46,7 +32,8 @@ fn mean(values: &[f64]) -> f64 {
 /// Figures measured elsewhere, with another implementation: see the data's README.
 #[test]
 fn floors_have_the_published_volumes() {
-    let (Some(tsbad), Some(kpi)) = (shared("tsbad"), shared("kpi")) else {
+    let (Some(tsbad), Some(kpi)) = (shared_data::folder("tsbad"), shared_data::folder("kpi"))
+    else {
         return;
     };
     for (series, plain, held) in [
@@ -74,7 +61,9 @@ fn floors_have_the_published_volumes() {
 
 #[test]
 fn floors_find_the_events_that_they_are_known_to_find() {
-    let Some(kpi) = shared("kpi") else { return };
+    let Some(kpi) = shared_data::folder("kpi") else {
+        return;
+    };
     let recall = |score: &dyn Fn(&[f64]) -> Vec<f64>, per_week: f64| {
         let recalls = listed(&kpi, "KPI")
             .into_iter()

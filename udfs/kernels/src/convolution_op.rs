@@ -7,7 +7,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use super::buffer::Buffer;
 use super::convolution::{self, Convolution};
 use super::execution::{CHUNK, Execution};
-use super::storage::{contiguous, with_values};
+use super::storage::{InputGradient, check_inputs, contiguous, with_values};
 use super::threads;
 
 /// `inputs · weightᵀ + bias` for every step of `[batch_size, seq_len, features]`.
@@ -60,13 +60,7 @@ fn convolve(
     convolution: Convolution,
     execution: Execution,
 ) -> Result<Tensor> {
-    let features = convolution.features;
-    if inputs.dims3()?.2 != features {
-        candle_core::bail!(
-            "expected inputs of shape [batch_size, seq_len, {features}], found {:?}",
-            inputs.dims()
-        );
-    }
+    check_inputs(inputs, convolution.features)?;
     let (inputs, weight, bias) = (
         inputs.contiguous()?,
         weight.contiguous()?,
@@ -159,23 +153,15 @@ impl CustomOp3 for ConvolutionOp {
         } else {
             None
         };
-        let mut d_inputs = vec![
-            0.0;
-            if self.d_inputs {
-                inputs.elem_count()
-            } else {
-                0
-            }
-        ];
+        let mut d_inputs = InputGradient::new(inputs, self.d_inputs);
         let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let gradients = with_values(inputs, |inputs| {
             with_values(d_output, |d_output| {
-                let mut d_inputs = d_inputs.chunks_mut(CHUNK * seq_len * features);
                 let chunks = inputs
                     .chunks(CHUNK * seq_len * features)
                     .zip(d_output.chunks(CHUNK * seq_len * outputs))
                     .zip(saved.iter())
-                    .map(|chunk| (chunk, d_inputs.next().unwrap_or_default()))
+                    .zip(d_inputs.parts(CHUNK * seq_len * features))
                     .collect();
                 Ok(threads::map(
                     chunks,
@@ -200,12 +186,8 @@ impl CustomOp3 for ConvolutionOp {
             chunk.add_to(self.convolution, &mut d_weight, &mut d_bias);
         }
         let device = inputs.device();
-        let d_inputs = self
-            .d_inputs
-            .then(|| Tensor::from_vec(d_inputs, inputs.dims(), device))
-            .transpose()?;
         Ok((
-            d_inputs,
+            d_inputs.tensor(inputs)?,
             Some(Tensor::from_vec(d_weight, weight.dims(), device)?),
             Some(Tensor::from_vec(d_bias, bias.dims(), device)?),
         ))

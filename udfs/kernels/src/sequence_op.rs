@@ -11,7 +11,7 @@ use super::cell::{Cell, Layout, PackedCell, Parameters, pack_input, pack_recurre
 use super::cells::{GruCell, LstmCell, RnnCell};
 use super::execution::{CHUNK, Execution};
 use super::sequence::{Backward, Forward, WeightGradients};
-use super::storage::{contiguous, with_values};
+use super::storage::{InputGradient, check_inputs, contiguous, with_values};
 use super::threads;
 
 /// The parameters of a recurrent layer, as the models hold them.
@@ -79,12 +79,7 @@ fn sequence<C: Cell>(
     } = layer;
     let (rows, features) = weight_ih.dims2()?;
     let hidden = rows / C::GATES;
-    if inputs.dims3()?.2 != features {
-        candle_core::bail!(
-            "expected inputs of shape [batch_size, seq_len, {features}], found {:?}",
-            inputs.dims()
-        );
-    }
+    check_inputs(inputs, features)?;
     // A custom operation takes three tensors at most, and the layer has five.
     let parameters = Tensor::cat(
         &[
@@ -247,7 +242,7 @@ impl<C: Cell> CustomOp2 for SequenceOp<C> {
         output: &Tensor,
         d_output: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (batch_size, seq_len, features) = inputs.dims3()?;
+        let (_, seq_len, features) = inputs.dims3()?;
         let hidden = self.layout.hidden;
         let (recurrent, input) = with_values(parameters, |flat| {
             let parameters = self.parameters(flat);
@@ -255,25 +250,17 @@ impl<C: Cell> CustomOp2 for SequenceOp<C> {
             let input = pack_input::<C>(self.layout, parameters.weight_ih);
             Ok((recurrent, self.d_inputs.then_some(input)))
         })?;
-        let mut d_inputs = vec![
-            0.0;
-            if self.d_inputs {
-                inputs.elem_count()
-            } else {
-                0
-            }
-        ];
+        let mut d_inputs = InputGradient::new(inputs, self.d_inputs);
         let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let gradients = with_values(inputs, |inputs| {
             with_values(output, |output| {
                 with_values(d_output, |d_output| {
-                    let mut d_inputs = d_inputs.chunks_mut(CHUNK * seq_len * features);
                     let chunks = inputs
                         .chunks(CHUNK * seq_len * features)
                         .zip(output.chunks(CHUNK * seq_len * hidden))
                         .zip(d_output.chunks(CHUNK * seq_len * hidden))
                         .zip(saved.iter())
-                        .map(|chunk| (chunk, d_inputs.next().unwrap_or_default()))
+                        .zip(d_inputs.parts(CHUNK * seq_len * features))
                         .collect();
                     Ok(threads::map(
                         chunks,
@@ -299,10 +286,6 @@ impl<C: Cell> CustomOp2 for SequenceOp<C> {
         })?;
         let device = inputs.device();
         let d_parameters = Tensor::from_vec(self.collect(&gradients), parameters.dims(), device)?;
-        let d_inputs = self
-            .d_inputs
-            .then(|| Tensor::from_vec(d_inputs, (batch_size, seq_len, features), device))
-            .transpose()?;
-        Ok((d_inputs, Some(d_parameters)))
+        Ok((d_inputs.tensor(inputs)?, Some(d_parameters)))
     }
 }

@@ -19,7 +19,7 @@ use super::documentation;
 use super::learn;
 use super::networks::{PrefixLengths, address, client_network};
 use super::paths::{DEPTH, MOST_DEPTH, path_group};
-use super::places::Place;
+use super::places::PlaceKind;
 use super::sources::{Enrichment, EnrichmentError};
 use super::texts;
 
@@ -182,8 +182,8 @@ impl ScalarUDFImpl for RequestFunction {
         )?;
         let ready = match self.function {
             Function::UserAgentClass => self.enrichment.user_agents().map(drop),
-            Function::Country => self.enrichment.places(Place::Country).map(drop),
-            Function::Asn => self.enrichment.places(Place::Asn).map(drop),
+            Function::Country => self.enrichment.places(PlaceKind::Country).map(drop),
+            Function::Asn => self.enrichment.places(PlaceKind::Asn).map(drop),
             Function::PathGroup => self.enrichment.path_patterns().map(drop),
             Function::ClientNetwork => Ok(()),
         };
@@ -307,7 +307,7 @@ impl RequestFunction {
             Function::Country => {
                 let places = self
                     .enrichment
-                    .places(Place::Country)
+                    .places(PlaceKind::Country)
                     .map_err(|error| exec_datafusion_err!("{}", told(&error)))?;
                 strings(texts, |client| match address(client) {
                     Some(address) => places
@@ -319,7 +319,7 @@ impl RequestFunction {
             Function::Asn => {
                 let places = self
                     .enrichment
-                    .places(Place::Asn)
+                    .places(PlaceKind::Asn)
                     .map_err(|error| exec_datafusion_err!("{}", told(&error)))?;
                 let mut numbers = Int64Builder::with_capacity(texts.len());
                 for client in texts {

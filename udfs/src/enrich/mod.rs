@@ -20,6 +20,6 @@ mod user_agents;
 pub use function::register;
 pub use networks::{PrefixLengths, client_network};
 pub use path_patterns::PathPatternError;
-pub use places::{Place, PlacesError};
+pub use places::{PlaceKind, PlacesError};
 pub use sources::{Enrichment, EnrichmentError, EnrichmentFiles};
 pub use user_agents::{PatternError, UserAgentClass};

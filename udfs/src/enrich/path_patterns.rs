@@ -46,17 +46,17 @@ pub enum PathPatternError {
 /// Patterns of paths: at some places a placeholder stands for any name.
 #[derive(Debug, Default)]
 pub(super) struct PathPatterns {
-    root: Place,
+    root: PatternNode,
 }
 
 /// A place in a path, and what may follow.
 #[derive(Debug, Default)]
-pub(super) struct Place {
-    names: BTreeMap<String, Place>,
-    any: Option<(String, Box<Place>)>,
+pub(super) struct PatternNode {
+    names: BTreeMap<String, PatternNode>,
+    any: Option<(String, Box<PatternNode>)>,
 }
 
-impl Place {
+impl PatternNode {
     /// What stands for a name that follows, and the place behind it.
     pub(super) fn follow<'a>(&'a self, name: &str) -> Option<(Option<&'a str>, &'a Self)> {
         if let Some(next) = self.names.get(name) {
@@ -69,7 +69,7 @@ impl Place {
 
 impl PathPatterns {
     /// Where every path begins.
-    pub(super) const fn root(&self) -> &Place {
+    pub(super) const fn root(&self) -> &PatternNode {
         &self.root
     }
 

@@ -17,14 +17,14 @@ const PROBED: usize = 4096;
 
 /// What is asked of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum PlaceKind {
     /// The country that an address is in.
     Country,
     /// The autonomous system that an address belongs to.
     Asn,
 }
 
-impl Place {
+impl PlaceKind {
     const fn plural(self) -> &'static str {
         match self {
             Self::Country => "countries",
@@ -70,7 +70,7 @@ pub enum PlacesError {
         /// The file.
         path: PathBuf,
         /// What was asked for.
-        place: Place,
+        place: PlaceKind,
         /// What the file says that it is.
         kind: String,
     },
@@ -93,7 +93,7 @@ impl std::fmt::Debug for Places {
 
 impl Places {
     /// Reads a file into memory.
-    pub(super) fn open(path: &Path, place: Place) -> Result<Self, PlacesError> {
+    pub(super) fn open(path: &Path, place: PlaceKind) -> Result<Self, PlacesError> {
         let bytes = std::fs::read(path).map_err(|source| PlacesError::Read {
             path: path.to_owned(),
             source,
@@ -126,12 +126,12 @@ impl Places {
     }
 
     /// Whether one of the first records has what is asked for.
-    fn has(&self, place: Place) -> Result<bool, MaxMindDbError> {
+    fn has(&self, place: PlaceKind) -> Result<bool, MaxMindDbError> {
         for network in self.reader.networks(WithinOptions::default())?.take(PROBED) {
             let record = network?;
             let found = match place {
-                Place::Country => country_of(&record)?.is_some(),
-                Place::Asn => asn_of(&record)?.is_some(),
+                PlaceKind::Country => country_of(&record)?.is_some(),
+                PlaceKind::Asn => asn_of(&record)?.is_some(),
             };
             if found {
                 return Ok(true);
@@ -167,15 +167,15 @@ impl Places {
 type Record<'a> = maxminddb::LookupResult<'a, Arc<[u8]>>;
 
 fn country_of<'a>(record: &Record<'a>) -> Result<Option<&'a str>, MaxMindDbError> {
-    let code = field::<&str>(record, Place::Country)?;
+    let code = field::<&str>(record, PlaceKind::Country)?;
     Ok(code.filter(|code| code.len() == 2))
 }
 
 fn asn_of(record: &Record<'_>) -> Result<Option<i64>, MaxMindDbError> {
-    if let Some(number) = field::<u32>(record, Place::Asn)? {
+    if let Some(number) = field::<u32>(record, PlaceKind::Asn)? {
         return Ok(Some(i64::from(number)));
     }
-    let text = field::<&str>(record, Place::Asn)?;
+    let text = field::<&str>(record, PlaceKind::Asn)?;
     let digits = text.map(|text| text.trim_start_matches(['A', 'S']));
     Ok(digits
         .and_then(|digits| digits.parse::<u32>().ok())
@@ -185,7 +185,7 @@ fn asn_of(record: &Record<'_>) -> Result<Option<i64>, MaxMindDbError> {
 /// The first field that a record has of a type.
 fn field<'a, T: serde::Deserialize<'a>>(
     record: &Record<'a>,
-    place: Place,
+    place: PlaceKind,
 ) -> Result<Option<T>, MaxMindDbError> {
     if !record.has_data() {
         return Ok(None);
@@ -232,7 +232,7 @@ mod tests {
                 ("2001:db8::/32", country("FR")),
             ],
         ));
-        let places = Places::open(file.path(), Place::Country).unwrap();
+        let places = Places::open(file.path(), PlaceKind::Country).unwrap();
         for (address, code) in [
             ("203.0.113.7", Some("DE")),
             ("203.0.113.200", Some("AT")),
@@ -243,7 +243,7 @@ mod tests {
             let found = places.country(address.parse().unwrap()).unwrap();
             assert_eq!(found, code, "{address}");
         }
-        let error = Places::open(file.path(), Place::Asn)
+        let error = Places::open(file.path(), PlaceKind::Asn)
             .unwrap_err()
             .to_string();
         assert!(
@@ -264,7 +264,7 @@ mod tests {
             Value::Map(vec![("country", Value::Text("DE"))]),
         ] {
             let file = written(&mmdb("flat", &[(network, record)]));
-            let places = Places::open(file.path(), Place::Country).unwrap();
+            let places = Places::open(file.path(), PlaceKind::Country).unwrap();
             assert_eq!(places.country(address).unwrap(), Some("DE"));
         }
         for record in [
@@ -273,7 +273,7 @@ mod tests {
             Value::Map(vec![("asn", Value::Number(64_500))]),
         ] {
             let file = written(&mmdb("flat", &[(network, record)]));
-            let places = Places::open(file.path(), Place::Asn).unwrap();
+            let places = Places::open(file.path(), PlaceKind::Asn).unwrap();
             assert_eq!(places.asn(address).unwrap(), Some(64_500));
         }
     }
@@ -282,7 +282,7 @@ mod tests {
     fn files_that_are_none_are_named() {
         for bytes in [&b""[..], b"PK\x03\x04", b"\xab\xcd\xefMaxMind.com"] {
             let file = written(bytes);
-            let error = Places::open(file.path(), Place::Country).unwrap_err();
+            let error = Places::open(file.path(), PlaceKind::Country).unwrap_err();
             assert!(matches!(error, PlacesError::Damaged { .. }), "{error}");
         }
     }
@@ -296,7 +296,7 @@ mod tests {
             if cut < bytes.len() {
                 bytes.truncate(cut);
             }
-            if let Ok(places) = Places::open(written(&bytes).path(), Place::Country) {
+            if let Ok(places) = Places::open(written(&bytes).path(), PlaceKind::Country) {
                 for address in [IpAddr::from(address.to_be_bytes()), IpAddr::from([203, 0, 113, 7])] {
                     let _ = places.country(address);
                     let _ = places.asn(address);

@@ -8,7 +8,7 @@ use anomalog_engine::detector::hex_sha256;
 use thiserror::Error;
 
 use super::path_patterns::{PathPatternError, PathPatterns};
-use super::places::{Place, Places, PlacesError};
+use super::places::{PlaceKind, Places, PlacesError};
 use super::user_agents::{PatternError, UserAgents};
 
 /// To be raised whenever the same path gives another group: windows may be keyed by it.
@@ -159,10 +159,10 @@ impl Enrichment {
     }
 
     /// The file of places that is asked for.
-    pub(super) fn places(&self, place: Place) -> Result<&Places, Arc<EnrichmentError>> {
+    pub(super) fn places(&self, place: PlaceKind) -> Result<&Places, Arc<EnrichmentError>> {
         let (opened, path) = match place {
-            Place::Country => (&self.countries, &self.files.countries),
-            Place::Asn => (&self.asns, &self.files.asns),
+            PlaceKind::Country => (&self.countries, &self.files.countries),
+            PlaceKind::Asn => (&self.asns, &self.files.asns),
         };
         let opened = opened.get_or_init(|| match path {
             Some(path) => Places::open(path, place).map_err(|error| Arc::new(error.into())),
@@ -194,7 +194,7 @@ impl Enrichment {
                 identity.push(listed.digest.clone());
             }
         }
-        for (place, function) in [(Place::Country, "country"), (Place::Asn, "asn")] {
+        for (place, function) in [(PlaceKind::Country, "country"), (PlaceKind::Asn, "asn")] {
             if names(&format!("{function}(")) || names(&format!("{function} (")) {
                 identity.push(self.places(place)?.digest());
             }
@@ -232,14 +232,14 @@ fn read_path_patterns(path: &Path) -> Result<Listed<PathPatterns>, EnrichmentErr
     Ok(Listed { list, digest })
 }
 
-const fn no_file(place: Place) -> EnrichmentError {
+const fn no_file(place: PlaceKind) -> EnrichmentError {
     match place {
-        Place::Country => EnrichmentError::NoFile {
+        PlaceKind::Country => EnrichmentError::NoFile {
             function: "country",
             option: "--country-database",
             setting: "country_database",
         },
-        Place::Asn => EnrichmentError::NoFile {
+        PlaceKind::Asn => EnrichmentError::NoFile {
             function: "asn",
             option: "--asn-database",
             setting: "asn_database",
@@ -291,16 +291,16 @@ mod tests {
         `FOLDER/agents.txt`, line 2: expected a class (browser, app, crawler, ai_crawler, tool, scanner, empty, other) and a pattern, found `bot acme`
         hint: a line is a class and a pattern, such as `tool acme-monitor`
         ");
-        insta::assert_snapshot!(told(&enrichment.places(Place::Country).unwrap_err()), @"
+        insta::assert_snapshot!(told(&enrichment.places(PlaceKind::Country).unwrap_err()), @"
         `FOLDER/agents.txt` is no file in MaxMind's format (.mmdb), or damaged: invalid database: could not find MaxMind DB metadata in file
         hint: is it still packed (.tar.gz), or only partly copied?
         ");
-        insta::assert_snapshot!(told(&enrichment.places(Place::Asn).unwrap_err()), @r#"
+        insta::assert_snapshot!(told(&enrichment.places(PlaceKind::Asn).unwrap_err()), @r#"
         `asn` needs a file in MaxMind's format, and none was named
         hint: name one with `--asn-database FILE`, or in the job with `[enrichment] asn_database = "FILE"`; MaxMind (GeoLite2), DB-IP and IPinfo offer such files
         "#);
         let missing = Enrichment::new(files(&folder.path().join("none")));
         insta::assert_snapshot!(told(&missing.user_agents().unwrap_err()), @"cannot read `FOLDER/none`: No such file or directory (os error 2)");
-        insta::assert_snapshot!(told(&missing.places(Place::Country).unwrap_err()), @"cannot read `FOLDER/none`: No such file or directory (os error 2)");
+        insta::assert_snapshot!(told(&missing.places(PlaceKind::Country).unwrap_err()), @"cannot read `FOLDER/none`: No such file or directory (os error 2)");
     }
 }

@@ -17,7 +17,7 @@ use datafusion::physical_plan::{
     InputDistributionRequirements, PlanProperties, ReplaceChildrenOptions,
 };
 
-use super::stream::{self, Rows};
+use super::stream::{self, PartitionInput};
 use crate::functions::BoundCall;
 
 /// Appends the columns of a [`WindowAggExec`] that calls nothing but anomaly functions.
@@ -195,8 +195,8 @@ impl ExecutionPlan for AnomalyScoreExec {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let window = &self.plain.window_expr()[0];
-        let rows = Rows {
-            input: self
+        let input = PartitionInput {
+            rows: self
                 .plain
                 .input()
                 .execute(partition, Arc::clone(&context))?,
@@ -205,7 +205,7 @@ impl ExecutionPlan for AnomalyScoreExec {
             calls: &self.calls,
             scored_from: self.scored_from,
         };
-        Ok(stream::execute(rows, partition, &context, &self.metrics))
+        Ok(stream::execute(input, partition, &context, &self.metrics))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {

@@ -22,13 +22,15 @@ use crate::functions::{BoundCall, execution_error, metric_values, micros};
 use anomalog_engine::baseline::ProfileMemo;
 use anomalog_engine::score::{Call, CallError, Columns, StreamScorer};
 
-/// The rows of a partition, and what is to be appended to them.
-pub(super) struct Rows<'a> {
-    pub(super) input: SendableRecordBatchStream,
-    /// That of the rows with their scores.
+/// A partition as it comes in: its rows, and the calls whose scores are appended to them.
+pub(super) struct PartitionInput<'a> {
+    /// The rows come sorted by series and time.
+    pub(super) rows: SendableRecordBatchStream,
+    /// This is the schema of the rows with their scores.
     pub(super) schema: SchemaRef,
-    /// What tells series apart.
+    /// These expressions tell series apart.
     pub(super) partition_by: &'a [Arc<dyn PhysicalExpr>],
+    /// Each call appends one column.
     pub(super) calls: &'a [BoundCall],
     /// Rows before this time, in microseconds since the epoch, are only history.
     pub(super) scored_from: Option<i64>,
@@ -36,24 +38,24 @@ pub(super) struct Rows<'a> {
 
 /// Starts a partition.
 pub(super) fn execute(
-    rows: Rows<'_>,
+    input: PartitionInput<'_>,
     partition: usize,
     context: &TaskContext,
     metrics: &ExecutionPlanMetricsSet,
 ) -> SendableRecordBatchStream {
-    let arguments = Arguments::of(rows.calls);
-    let mut scorer = StreamScorer::new(&arguments.calls, rows.scored_from.unwrap_or(i64::MIN));
+    let arguments = Arguments::of(input.calls);
+    let mut scorer = StreamScorer::new(&arguments.calls, input.scored_from.unwrap_or(i64::MIN));
     if let Some(memo) = context.session_config().get_extension::<ProfileMemo>() {
         scorer = scorer.with_memo(&memo);
     }
     let reservation = MemoryConsumer::new(format!("AnomalyScoreExec[{partition}]"))
         .register(context.memory_pool());
     let scoring = Scoring {
-        input: Some(rows.input),
-        schema: Arc::clone(&rows.schema),
+        input: Some(input.rows),
+        schema: Arc::clone(&input.schema),
         batch_size: context.session_config().batch_size(),
-        series: SeriesRanges::new(rows.partition_by),
-        calls: rows.calls.to_vec(),
+        series: SeriesRanges::new(input.partition_by),
+        calls: input.calls.to_vec(),
         arguments,
         scorer,
         arriving: None,
@@ -67,7 +69,7 @@ pub(super) fn execute(
         Ok(batch.map(|batch| (batch, scoring)))
     });
     Box::pin(RecordBatchStreamAdapter::new(
-        rows.schema,
+        input.schema,
         batches.into_stream(),
     ))
 }

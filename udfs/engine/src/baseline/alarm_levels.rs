@@ -51,7 +51,8 @@ impl AlarmLevels {
         Self { passed }
     }
 
-    /// The lowest excess that at most so many alarms reach; 0 where there are never more.
+    /// The highest excess that more alarms reach than so many, which must be no more than `rate` of
+    /// the windows; 0 where there are never more.
     pub(super) fn at(&self, alarms: f64) -> f64 {
         self.passed.get(alarms as usize).copied().unwrap_or(0.0)
     }
@@ -67,8 +68,12 @@ mod tests {
         #[test]
         fn alarm_levels_are_those_of_trying_each(
             excess in prop::collection::vec(prop_oneof![3 => (0..9u8).prop_map(f64::from), 1 => Just(f64::NAN)], 1..200),
-            wanted in 0..2usize,
+            rate in 0.0..0.1,
+            share in 0.0..1.0,
         ) {
+            let windows = excess.iter().filter(|excess| !excess.is_nan()).count();
+            let most = (rate * windows as f64) as usize;
+            let wanted = (share * (most + 1) as f64) as usize;
             let alarms_at = |threshold: f64| {
                 let mut last: Option<usize> = None;
                 let mut alarms = 0;
@@ -78,7 +83,7 @@ mod tests {
                 }
                 alarms
             };
-            let found = AlarmLevels::new(&excess, 1.0 / 120.0).at(wanted as f64);
+            let found = AlarmLevels::new(&excess, rate).at(wanted as f64);
             // At every excess above the one found there are no more alarms than wanted.
             for threshold in (1..10).map(f64::from).filter(|threshold| *threshold > found) {
                 prop_assert!(alarms_at(threshold) <= wanted, "{threshold} {found}");

@@ -22,7 +22,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::alarm_levels::AlarmLevels;
-pub use super::alarm_levels::MERGE;
 use super::decaying_peak::DecayingPeak;
 use super::history::MIN_WINDOWS;
 

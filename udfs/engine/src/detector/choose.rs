@@ -79,7 +79,7 @@ pub(super) enum Place {
 /// trailing median.
 ///
 /// # Errors
-/// When there is none, several, or none fits and one cannot be read.
+/// When several fit, or none does and one cannot be read or none is shipped.
 pub(super) fn fitting(
     listed: Vec<StoredDetector>,
     filter: ArchitectureFilter,
@@ -165,4 +165,171 @@ pub(super) fn takes(manifest: &Manifest, metrics: &[MetricArgument]) -> bool {
             .iter()
             .zip(metrics)
             .all(|(metric, given)| given.fits(metric))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detector::Objective;
+    use crate::fixture;
+
+    const LSTM: ArchitectureFilter = ArchitectureFilter::Only(Architecture::Lstm);
+
+    /// The current version of an LSTM on `requests`.
+    fn stored(name: &str) -> StoredDetector {
+        entry(name, Ok(manifest(name, Architecture::Lstm)))
+    }
+
+    /// A current version whose file cannot be read.
+    fn damaged(name: &str) -> StoredDetector {
+        entry(name, Err(DetectorError::Reference(name.to_owned())))
+    }
+
+    fn old(entry: StoredDetector) -> StoredDetector {
+        StoredDetector {
+            is_current: false,
+            ..entry
+        }
+    }
+
+    /// A detector that came with the program, by its error as a share of the trailing median's.
+    fn shipped(architecture: Architecture, relative_error: f64) -> StoredDetector {
+        let mut manifest = manifest("shipped", architecture);
+        if let Objective::Forecast(forecasting) = &mut manifest.objective {
+            forecasting.validation.detector = relative_error;
+            forecasting.validation.trailing_median = 1.0;
+        }
+        StoredDetector {
+            is_shipped: true,
+            ..entry("shipped", Ok(manifest))
+        }
+    }
+
+    fn manifest(name: &str, architecture: Architecture) -> Manifest {
+        fixture::manifest(name, architecture, &["requests"])
+    }
+
+    fn entry(name: &str, manifest: Result<Manifest, DetectorError>) -> StoredDetector {
+        StoredDetector {
+            name: name.to_owned(),
+            version: 1,
+            is_current: true,
+            is_shipped: false,
+            manifest,
+        }
+    }
+
+    /// What a call for a column means, errors as their messages.
+    fn chosen_for(
+        column: &str,
+        listed: impl IntoIterator<Item = StoredDetector>,
+        filter: ArchitectureFilter,
+    ) -> Result<Place, String> {
+        let metric = MetricArgument {
+            name: column.to_owned(),
+            is_column: true,
+            is_whole: true,
+        };
+        fitting(listed.into_iter().collect(), filter, &[metric]).map_err(|error| error.to_string())
+    }
+
+    fn chosen(
+        listed: impl IntoIterator<Item = StoredDetector>,
+        filter: ArchitectureFilter,
+    ) -> Result<Place, String> {
+        chosen_for("requests", listed, filter)
+    }
+
+    fn first(name: &str) -> Place {
+        Place::Stored(name.to_owned(), 1)
+    }
+
+    fn unreadable(name: &str) -> String {
+        DetectorError::Reference(name.to_owned()).to_string()
+    }
+
+    #[test]
+    fn several_that_fit_are_told_in_the_order_of_the_list() {
+        assert_eq!(
+            chosen([stored("night"), stored("day")], LSTM),
+            Err("several detectors take these metrics: night@1, day@1".to_owned())
+        );
+    }
+
+    #[test]
+    fn of_several_the_one_named_like_the_architecture_is_meant() {
+        assert_eq!(
+            chosen([stored("day"), stored("lstm")], LSTM),
+            Ok(first("lstm"))
+        );
+    }
+
+    #[test]
+    fn no_name_is_preferred_where_any_architecture_will_do() {
+        assert_eq!(
+            chosen([stored("day"), stored("lstm")], ArchitectureFilter::Any),
+            Err("several detectors take these metrics: day@1, lstm@1".to_owned())
+        );
+    }
+
+    #[test]
+    fn one_that_fits_is_meant_whatever_cannot_be_read() {
+        assert_eq!(
+            chosen([stored("day"), damaged("night")], LSTM),
+            Ok(first("day"))
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_may_be_meant_rather_than_a_shipped_one() {
+        let shipped = shipped(Architecture::Lstm, 0.5);
+        assert_eq!(
+            chosen([damaged("day"), shipped], LSTM),
+            Err(unreadable("day"))
+        );
+    }
+
+    #[test]
+    fn of_several_that_cannot_be_read_the_last_is_told() {
+        assert_eq!(
+            chosen([damaged("day"), damaged("night")], LSTM),
+            Err(unreadable("night"))
+        );
+    }
+
+    #[test]
+    fn where_none_fits_the_best_shipped_one_is_meant() {
+        let listed = [
+            stored("day"),
+            shipped(Architecture::Lstm, 0.9),
+            shipped(Architecture::Gru, 0.7),
+            shipped(Architecture::Rnn, 0.8),
+        ];
+        assert_eq!(
+            chosen_for("bytes", listed, ArchitectureFilter::Any),
+            Ok(Place::Shipped(Architecture::Gru))
+        );
+    }
+
+    #[test]
+    fn versions_that_are_not_current_are_not_meant() {
+        assert_eq!(
+            chosen([old(stored("lstm")), stored("day")], LSTM),
+            Ok(first("day"))
+        );
+    }
+
+    #[test]
+    fn versions_that_are_not_current_need_not_be_readable() {
+        let listed = [old(damaged("day")), shipped(Architecture::Lstm, 0.5)];
+        assert_eq!(chosen(listed, LSTM), Ok(Place::Shipped(Architecture::Lstm)));
+    }
+
+    #[test]
+    fn where_there_is_nothing_nothing_matches() {
+        assert_eq!(
+            chosen([], LSTM),
+            Err("there is no lstm detector for (requests); no detectors exist yet".to_owned())
+        );
+    }
 }

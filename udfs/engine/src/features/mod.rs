@@ -19,9 +19,9 @@
 //!
 //! followed by sine and cosine of the time of day and of the week. Both are local, as is the day
 //! before: `t − day` is the same [local time](crate::series::time_zone::TimeZone) yesterday, and of
-//! `t + h − day` that of `t + h`. A missing value contributes 0.
-//! The target at horizon `h` is `(x_{t+h} − m11_t) / s`: a forecaster whose head is zero predicts
-//! the trailing median, and training can only improve on that.
+//! `t + h − day` that of `t + h`. A missing value contributes 0. The target at horizon `h` is
+//! `(x_{t+h} − m11_t) / s`: a forecaster whose head is zero predicts the trailing median, and
+//! training can only improve on that.
 //!
 //! A classifier reads less: see [`write_window`].
 //!
