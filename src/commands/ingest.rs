@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -12,7 +13,7 @@ use super::settings::Settings;
 use super::windows;
 use crate::cli::IngestArgs;
 use crate::explain::{ExitStatus, chain};
-use crate::intake::{self, ByHand, SourceFault};
+use crate::intake::{self, SourceFault};
 use crate::logs::linked::{
     ColumnMapping, LinkOptions, LinkedFile, LinkedSource, Looked, SourceError, parquet_count,
 };
@@ -127,21 +128,52 @@ impl fmt::Display for Ingested {
 /// When an input cannot be read or linked, or the warehouse cannot be written.
 pub async fn run(settings: &Settings, args: IngestArgs) -> Result<ExitStatus> {
     if args.explain {
-        explain(settings, &args)?;
-        return Ok(ExitStatus::Success);
+        return explain(settings, &args);
     }
     let ingested = ingest(settings, args).await?;
     settings.printer.summary(&ingested)?;
     Ok(ingested.exit_status())
 }
 
-/// Says how logs would be read.
-fn explain(settings: &Settings, args: &IngestArgs) -> Result<()> {
-    let options = options(settings, args)?;
-    for file in logs::find(&args.inputs, &settings.warehouse)? {
-        settings.printer.answer(&logs::explain(&file, &options)?)?;
+/// Says how logs would be read, and writes nothing.
+fn explain(settings: &Settings, args: &IngestArgs) -> Result<ExitStatus> {
+    let (parquet, raw) = sort_inputs(settings, args);
+    for path in parquet.iter().filter(|path| !raw.contains(path)) {
+        let path = path.display();
+        settings.printer.warning(format_args!(
+            "`{path}` is Parquet, which is linked in place: its columns are read by their names"
+        ));
     }
-    Ok(())
+    if raw.is_empty() {
+        return Ok(ExitStatus::Success);
+    }
+    let options = IngestOptions {
+        pseudonyms: pseudonyms(args)?,
+        ..options(settings, args)?
+    };
+    let mut explained = logs::explain(&raw, &options, &settings.warehouse)?;
+    if let [Err(_)] = explained[..]
+        && let Some(Err(error)) = explained.pop()
+    {
+        return Err(error.into());
+    }
+    let mut status = ExitStatus::Success;
+    for log in explained {
+        match log {
+            Ok(explanation) => settings.printer.answer(&explanation)?,
+            Err(error) => {
+                settings.printer.warning(chain(&error));
+                status = ExitStatus::Partial;
+            }
+        }
+    }
+    Ok(status)
+}
+
+/// The pseudonyms that clients are to have.
+fn pseudonyms(args: &IngestArgs) -> Result<Option<Arc<logs::Pseudonyms>>> {
+    let key = args.pseudonymise.as_deref();
+    Ok(key.map(logs::read_key).transpose()?)
 }
 
 impl Ingested {
@@ -169,11 +201,7 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
     if !args.no_windows {
         refuse_if_retired(&settings.warehouse)?;
     }
-    let pseudonyms = args
-        .pseudonymise
-        .as_deref()
-        .map(logs::read_key)
-        .transpose()?;
+    let pseudonyms = pseudonyms(&args)?;
     if let (Some(_), Some(path)) = (&pseudonyms, parquet.first()) {
         let path = path.clone();
         return Err(PseudonymError::Parquet { path }.into());
@@ -212,7 +240,6 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
             pseudonyms,
             ..options(settings, &args)?
         };
-        let before = ByHand::look(&raw, &settings.warehouse)?;
         let warehouse = settings.warehouse.clone();
         let progress = settings.printer;
         // Parsing is plain blocking work.
@@ -235,7 +262,7 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
             read => read?,
         };
         if !read.files.is_empty() {
-            replaced = before.replace(&mut writer).await?;
+            replaced = intake::replace_by_hand(&read, &settings.warehouse, &mut writer).await?;
         }
         read
     };

@@ -63,6 +63,23 @@ pub(super) struct Seen {
     pub(super) digest: String,
 }
 
+impl Seen {
+    /// What a regular file looks like that was read to its end; nothing of what is none.
+    pub(super) fn of(path: &Path, bytes: u64, digest: String) -> Option<Self> {
+        let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        Some(Self {
+            bytes,
+            written: written(&metadata).ok()?,
+            digest,
+        })
+    }
+
+    /// Whether it is one of the logs of a warehouse, given by their short digests.
+    pub(super) fn is_in(&self, ingested: &BTreeMap<String, String>) -> bool {
+        ingested.contains_key(logs::short_digest(&self.digest))
+    }
+}
+
 impl Index {
     /// Its file in the warehouse.
     const FILE: &'static str = ".index.json";
@@ -243,8 +260,7 @@ pub(super) fn see(path: &Path, known: Option<&Seen>) -> std::io::Result<Option<S
     if !metadata.is_file() {
         return Ok(None);
     }
-    let written = metadata.modified()?.duration_since(UNIX_EPOCH);
-    let written = written.map_or(0, |written| written.as_nanos() as u64);
+    let written = written(&metadata)?;
     let bytes = metadata.len();
     let digest = match known {
         Some(known) if (known.bytes, known.written) == (bytes, written) => known.digest.clone(),
@@ -255,4 +271,10 @@ pub(super) fn see(path: &Path, known: Option<&Seen>) -> std::io::Result<Option<S
         written,
         digest,
     }))
+}
+
+/// When a file was last written, in nanoseconds since the Unix epoch.
+fn written(metadata: &fs::Metadata) -> std::io::Result<u64> {
+    let written = metadata.modified()?.duration_since(UNIX_EPOCH);
+    Ok(written.map_or(0, |written| written.as_nanos() as u64))
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 
-pub use by_hand::ByHand;
+pub use by_hand::replace_by_hand;
 pub use error::{Error, Result};
 pub use source::{LogSource, ParquetLogs, SourceFault};
 

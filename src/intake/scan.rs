@@ -25,6 +25,8 @@ pub(crate) struct Found {
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
     pub(crate) found: Vec<Found>,
+    /// Where they are.
+    paths: BTreeSet<String>,
     pub(crate) faults: Vec<SourceFault>,
     /// What tells how the logs of each source are read.
     readings: Vec<String>,
@@ -39,11 +41,10 @@ pub(super) fn scan(sources: &[LogSource], warehouse: &Warehouse, index: &Index) 
         readings: readings.collect(),
         ..Scan::default()
     };
-    let mut paths = BTreeSet::new();
     for (number, source) in sources.iter().enumerate() {
         for file in files_of(source, warehouse, &mut scan.faults) {
             let path = file.path().display().to_string();
-            if !paths.insert(path.clone()) {
+            if !scan.paths.insert(path.clone()) {
                 continue;
             }
             match see(file.path(), index.files.get(&path)) {
@@ -70,9 +71,26 @@ pub(super) fn scan(sources: &[LogSource], warehouse: &Warehouse, index: &Index) 
 }
 
 impl Scan {
+    /// Logs that were looked at otherwise, of one source.
+    pub(super) fn of(files: impl Iterator<Item = (LogFile, Seen)>) -> Self {
+        let found: Vec<Found> = files
+            .map(|(file, seen)| Found {
+                path: file.path().display().to_string(),
+                file,
+                seen,
+                source: 0,
+            })
+            .collect();
+        Self {
+            paths: found.iter().map(|found| found.path.clone()).collect(),
+            found,
+            ..Self::default()
+        }
+    }
+
     /// Whether a log lies at a path.
     pub(super) fn has(&self, path: &str) -> bool {
-        self.found.iter().any(|found| found.path == path)
+        self.paths.contains(path)
     }
 
     /// What the logs look like, by path.

@@ -135,8 +135,7 @@ impl BlockParser {
         }
     }
 
-    /// The site of a request.
-    pub(super) fn site<'a>(&'a self, request: &'a Request<'_>) -> &'a str {
+    fn site<'a>(&'a self, request: &'a Request<'_>) -> &'a str {
         match (&self.forced_site, &request.site) {
             (Some(site), _) => site,
             (None, Some(site)) => site,
@@ -295,12 +294,12 @@ mod tests {
     fn bytes_that_are_not_utf_8_are_written_out() {
         let line = b"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET /caf\xe9 HTTP/1.1\" 200 1\n";
         let parsed = parser(LineLayout::Access(AccessLayout::combined())).parse(line, true);
-        assert_eq!(parsed.rows.text("path", 0), "/caf\\xE9");
+        assert_eq!(parsed.rows.text("path", 0), Some("/caf\\xE9"));
         let [_, json, _] = layouts();
         let line = b"{\"ts\":1611280025,\"status\":200,\"uri\":\"/caf\xe9\"}\n";
         assert_eq!(
             parser(json).parse(line, true).rows.text("path", 0),
-            "/caf\\xE9"
+            Some("/caf\\xE9")
         );
     }
 

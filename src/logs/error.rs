@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::errors::ParquetError;
 
+use super::inputs::Unreadable;
 use super::pseudonym_key::PseudonymError;
 use crate::explain::Explain;
 
@@ -127,6 +128,12 @@ pub enum IngestError {
         #[source]
         source: WriteError,
     },
+}
+
+impl From<Unreadable> for IngestError {
+    fn from(Unreadable { path, source }: Unreadable) -> Self {
+        Self::Open { path, source }
+    }
 }
 
 impl IngestError {

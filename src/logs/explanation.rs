@@ -3,18 +3,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
+use datafusion::arrow::array::{Array, AsArray};
+use datafusion::arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use serde::Serialize;
 
-use super::LogFile;
 use super::error::IngestError;
-use super::layout::LineReader;
-use super::lines::{BLOCK, MAX_LINE, clean, lines};
+use super::inputs::{self, Input};
+use super::lines::BLOCK;
 use super::options::IngestOptions;
 use super::read_as::Reading;
 use super::reader::{LogReader, Piece};
+use super::rows::RequestRows;
 use super::timestamp::Timestamp;
 use crate::progress::Unwatched;
+use crate::warehouse::Warehouse;
 
 /// How many rows are shown.
 const ROWS: usize = 3;
@@ -67,13 +71,37 @@ pub struct ExplainedRow {
     pub user_agent: Option<String>,
 }
 
-/// Says how a log would be read.
+/// Says how logs would be read: files, folders with everything below them, and `-` for the standard
+/// input, as [`super::ingest`] takes them. Nothing is written. Files in folders that are no logs are
+/// passed over.
 ///
 /// # Errors
-/// When the log cannot be opened, or its format cannot be told.
-pub fn explain(file: &LogFile, options: &IngestOptions) -> Result<Explanation, IngestError> {
-    let name = file.path().display().to_string();
-    let mut reader = LogReader::open(&file.input, options, BLOCK.max(MAX_LINE + 1), &Unwatched)?;
+/// When a path cannot be read, or the folders hold no log. What is wrong with one log is said in its
+/// place.
+pub fn explain(
+    paths: &[PathBuf],
+    options: &IngestOptions,
+    warehouse: &Warehouse,
+) -> Result<Vec<Result<Explanation, IngestError>>, IngestError> {
+    let found = inputs::find(paths, warehouse.root())?;
+    let mut explained = Vec::new();
+    let mut skipped = found.skipped.len();
+    for input in &found.logs {
+        match explain_one(input, options) {
+            Err(error) if input.is_found && error.is_no_log() => skipped += 1,
+            outcome => explained.push(outcome),
+        }
+    }
+    if explained.is_empty() {
+        let folders = paths.to_vec();
+        return Err(IngestError::NoLogs { folders, skipped });
+    }
+    Ok(explained)
+}
+
+fn explain_one(input: &Input, options: &IngestOptions) -> Result<Explanation, IngestError> {
+    let name = input.name();
+    let mut reader = LogReader::open(input, options, BLOCK, &Unwatched)?;
     let empty = || IngestError::Empty { file: name.clone() };
     let (block, parser) = loop {
         match reader.next(Vec::new()) {
@@ -101,46 +129,46 @@ pub fn explain(file: &LogFile, options: &IngestOptions) -> Result<Explanation, I
             });
         known.lines += 1;
     }
-    let mut line_reader = LineReader::default();
-    let mut rows = Vec::new();
-    for line in lines(&block)
-        .map(clean)
-        .filter(|line| line.len() <= MAX_LINE)
-    {
-        let text = String::from_utf8_lossy(line);
-        if line_reader.take_header(&text, &parser.layout) {
-            continue;
-        }
-        if let Ok(request) = line_reader.read(&text, &parser.layout) {
-            let text = |value: &str| value.to_owned();
-            rows.push(ExplainedRow {
-                timestamp: Timestamp::from_micros(request.timestamp),
-                site: parser.site(&request).to_owned(),
-                client_ip: parser.trusted_proxies.client(&request).into_owned(),
-                method: text(&request.method),
-                path: text(&request.path),
-                query: text(&request.query),
-                protocol: text(&request.protocol),
-                status: request.status,
-                bytes: request.bytes,
-                latency_ms: request.latency_ms,
-                referer: request.referer.as_deref().map(text),
-                user_agent: request.user_agent.as_deref().map(text),
-            });
-        }
-        if rows.len() == ROWS {
-            break;
-        }
-    }
+    let shown = parsed.rows.len().min(ROWS);
     Ok(Explanation {
         file: name,
-        reading,
-        rows,
+        reading: (*reading).clone(),
+        rows: (0..shown).map(|row| explained(&parsed.rows, row)).collect(),
         lines: parsed.lines,
         requests: parsed.rows.len() as u64,
         rejected,
         warnings: parsed.signs.warnings(parsed.rows.sites().len()),
     })
+}
+
+/// A row as it would be stored.
+fn explained(rows: &RequestRows, row: usize) -> ExplainedRow {
+    let optional = |column: &str| rows.text(column, row).map(str::to_owned);
+    let text = |column: &str| optional(column).unwrap_or_default();
+    let bytes = rows.column("bytes");
+    let bytes = bytes.map(AsArray::as_primitive::<Int64Type>);
+    let latency = rows.column("latency_ms");
+    let latency = latency.map(AsArray::as_primitive::<Float64Type>);
+    let status = rows.column("status");
+    let status = status.map(|column| column.as_primitive::<Int32Type>().value(row));
+    ExplainedRow {
+        timestamp: Timestamp::from_micros(rows.timestamps()[row]),
+        site: rows.site(row).to_owned(),
+        client_ip: text("client_ip"),
+        method: text("method"),
+        path: text("path"),
+        query: text("query"),
+        protocol: text("protocol"),
+        status: status.unwrap_or_default(),
+        bytes: bytes
+            .filter(|column| column.is_valid(row))
+            .map(|column| column.value(row)),
+        latency_ms: latency
+            .filter(|column| column.is_valid(row))
+            .map(|column| column.value(row)),
+        referer: optional("referer"),
+        user_agent: optional("user_agent"),
+    }
 }
 
 impl fmt::Display for Explanation {

@@ -12,7 +12,8 @@ use super::block::ParsedBlock;
 use super::chunk::{Chunk, ChunkLimits, Gathering};
 use super::error::IngestError;
 use super::quarantine::QuarantineWriter;
-use super::reader::{Parsed, ReadAs};
+use super::read_as::Reading;
+use super::reader::Parsed;
 use super::request::Reject;
 use super::signs::Signs;
 use super::summary::{FileStatus, FileSummary};
@@ -92,7 +93,11 @@ impl<'a> Keeper<'a> {
                 source,
             } => return Err(self.unreadable(bytes, lines, source)),
             Parsed::Unknown(error) => return Err(error),
-            Parsed::End { digest, read_as } => return self.end(digest, read_as),
+            Parsed::End {
+                digest,
+                bytes,
+                reading,
+            } => return self.end(digest, bytes, reading),
         };
         Ok(KeepStep::More { keeper: self, full })
     }
@@ -120,9 +125,10 @@ impl<'a> Keeper<'a> {
     fn end(
         mut self: Box<Self>,
         digest: String,
-        read_as: Option<Arc<ReadAs>>,
+        bytes: u64,
+        reading: Option<Arc<Reading>>,
     ) -> Result<KeepStep<'a>, IngestError> {
-        let Some(read_as) = read_as else {
+        let Some(reading) = reading else {
             return Err(IngestError::Empty { file: self.file });
         };
         let quarantine = self
@@ -132,7 +138,10 @@ impl<'a> Keeper<'a> {
         Ok(KeepStep::End {
             last: self.gathering.take(),
             kept: Box::new(Kept {
-                summary: self.counts.summary(self.file, &read_as, digest),
+                summary: FileSummary {
+                    bytes,
+                    ..self.counts.summary(self.file, &reading, digest)
+                },
                 quarantine,
             }),
         })
@@ -176,7 +185,7 @@ impl LineCounts {
         }
     }
 
-    fn summary(self, file: String, read_as: &ReadAs, digest: String) -> FileSummary {
+    fn summary(self, file: String, reading: &Reading, digest: String) -> FileSummary {
         let rejected = self.reasons.values().sum();
         let mut warnings = Vec::new();
         if self.rows == 0 {
@@ -185,9 +194,10 @@ impl LineCounts {
         warnings.extend(self.signs.warnings(self.sites.len()));
         FileSummary {
             file,
-            format: read_as.format.name().to_owned(),
-            reading: Some(Box::new(read_as.reading.clone())),
+            format: reading.format.clone(),
+            reading: Some(Box::new(reading.clone())),
             digest,
+            bytes: 0,
             status: FileStatus::Ingested,
             lines: self.lines,
             rows: self.rows,

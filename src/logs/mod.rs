@@ -104,6 +104,17 @@ pub struct LogFile {
 }
 
 impl LogFile {
+    /// The log at a path.
+    #[must_use]
+    pub fn at(path: PathBuf) -> Self {
+        let input = Input {
+            place: InputPlace::File(path.clone()),
+            site: String::new(),
+            is_found: false,
+        };
+        Self { input, path }
+    }
+
     /// Where it lies.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -116,8 +127,7 @@ impl LogFile {
 /// # Errors
 /// When a path cannot be read.
 pub fn find(paths: &[PathBuf], warehouse: &Warehouse) -> Result<Vec<LogFile>, IngestError> {
-    let found = inputs::find(paths, warehouse.root())
-        .map_err(|inputs::Unreadable { path, source }| IngestError::Open { path, source })?;
+    let found = inputs::find(paths, warehouse.root())?;
     let files = found
         .logs
         .into_iter()
@@ -189,8 +199,7 @@ fn ingest_cut(
     if inputs.is_empty() {
         return Err(IngestError::NoInput);
     }
-    let found = inputs::find(inputs, warehouse.root())
-        .map_err(|inputs::Unreadable { path, source }| IngestError::Open { path, source })?;
+    let found = inputs::find(inputs, warehouse.root())?;
     let mut summary = run(&found.logs, options, warehouse, progress, cut)?;
     summary.skipped.splice(..0, found.skipped);
     if summary.files.is_empty() && summary.failed.is_empty() {

@@ -196,7 +196,8 @@ impl<'a> Work<'a> {
             ..
         } = *self.pipeline;
         if let Some((digest, is_same)) = self.known_digest(input)? {
-            let summary = FileSummary::already_ingested(input.name(), digest, is_same);
+            let bytes = input.size().unwrap_or_default();
+            let summary = FileSummary::already_ingested(input.name(), digest, bytes, is_same);
             return Ok(Opened::Known(summary));
         }
         let reader = LogReader::open(input, options, cut.block, progress)?;
@@ -257,8 +258,13 @@ impl<'a> Work<'a> {
         let earlier = self.known.get(short_digest(&summary.digest));
         let is_same = is_published(warehouse, &summary.digest, &self.reading);
         if is_same || (earlier.is_some() && !self.pipeline.options.again) {
-            let FileSummary { file, digest, .. } = summary;
-            return Ok(FileSummary::already_ingested(file, digest, is_same));
+            let FileSummary {
+                file,
+                digest,
+                bytes,
+                ..
+            } = summary;
+            return Ok(FileSummary::already_ingested(file, digest, bytes, is_same));
         }
         let staged = StagedLog {
             folder: staging.path(),

@@ -11,7 +11,6 @@ use super::error::IngestError;
 use super::inputs::{Input, InputPlace};
 use super::layout::{Layout, LineLayout};
 use super::lines::{Block, Blocks, lines};
-use super::log_format::Format;
 use super::options::{IngestOptions, usual_time};
 use super::read_as::Reading;
 use super::source::{self, BytesRead, OpenError, OpenLog};
@@ -54,16 +53,11 @@ pub(super) enum Parsed {
     /// There is no more.
     End {
         digest: String,
+        /// Stored bytes.
+        bytes: u64,
         /// Nothing if there was no line with text.
-        read_as: Option<Arc<ReadAs>>,
+        reading: Option<Arc<Reading>>,
     },
-}
-
-/// What a log is read as.
-#[derive(Debug)]
-pub(super) struct ReadAs {
-    pub(super) format: Format,
-    pub(super) reading: Reading,
 }
 
 impl Parsed {
@@ -101,7 +95,7 @@ impl Piece {
 }
 
 /// What the first lines tell.
-type Told = (Arc<ReadAs>, Arc<BlockParser>);
+type Told = (Arc<Reading>, Arc<BlockParser>);
 
 /// A log being read.
 pub(super) struct LogReader<'a> {
@@ -153,10 +147,8 @@ impl<'a> LogReader<'a> {
     }
 
     /// What the log is read as, once a line with text was read.
-    pub(super) fn reading(&self) -> Option<Reading> {
-        self.parser
-            .as_ref()
-            .map(|(read_as, _)| read_as.reading.clone())
+    pub(super) fn reading(&self) -> Option<Arc<Reading>> {
+        self.parser.as_ref().map(|(reading, _)| Arc::clone(reading))
     }
 
     /// The next piece, in the memory of `spare`.
@@ -174,7 +166,8 @@ impl<'a> LogReader<'a> {
             }
             Ok(None) => Parsed::End {
                 digest: BytesRead::read(&self.tally, BytesRead::digest),
-                read_as: self.parser.as_ref().map(|(read_as, _)| read_as.clone()),
+                bytes: BytesRead::read(&self.tally, BytesRead::bytes),
+                reading: self.reading(),
             },
             Err(source) => Parsed::Unreadable {
                 bytes: BytesRead::read(&self.tally, BytesRead::bytes),
@@ -236,11 +229,7 @@ impl<'a> LogReader<'a> {
             };
             let usual = usual_time(parser.parse(beginning(block), true).rows.timestamps());
             parser.times = options.limits.times(self.input.written(), usual);
-            let read_as = ReadAs {
-                format: detected.format,
-                reading,
-            };
-            (Arc::new(read_as), Arc::new(parser))
+            (Arc::new(reading), Arc::new(parser))
         }))
     }
 }

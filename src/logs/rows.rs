@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, AsArray, Float64Builder, Int32Array, Int64Builder, StringArray,
+    Array, ArrayRef, AsArray, Float64Builder, Int32Array, Int64Builder, StringArray,
     TimestampMicrosecondArray,
 };
 use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
@@ -75,14 +75,24 @@ impl RequestRows {
         low
     }
 
-    /// Value of a text column.
-    #[cfg(test)]
-    pub(super) fn text(&self, column: &str, row: usize) -> &str {
-        let schema = &crate::schema::ACCESS_LOGS;
-        let index = schema.index_of(column).unwrap();
-        assert!(index != SITE, "`site` is kept apart");
-        let index = index - usize::from(index > SITE);
-        self.columns[index].as_string::<i32>().value(row)
+    /// The site of a row.
+    pub(super) fn site(&self, row: usize) -> &str {
+        &self.sites[self.site_of_row[row] as usize].name
+    }
+
+    /// A column by its name; `site` is none, as it is kept apart.
+    pub(super) fn column(&self, name: &str) -> Option<&ArrayRef> {
+        let index = crate::schema::ACCESS_LOGS.index_of(name).ok()?;
+        if index == SITE {
+            return None;
+        }
+        self.columns.get(index - usize::from(index > SITE))
+    }
+
+    /// Value of a text column, if there is one.
+    pub(super) fn text(&self, column: &str, row: usize) -> Option<&str> {
+        let text = self.column(column)?.as_string_opt::<i32>()?;
+        text.is_valid(row).then(|| text.value(row))
     }
 }
 

@@ -34,6 +34,9 @@ pub struct FileSummary {
     pub reading: Option<Box<Reading>>,
     /// Digest of the stored bytes.
     pub digest: String,
+    /// How many stored bytes there are.
+    #[serde(skip)]
+    pub bytes: u64,
     /// Whether something was written.
     pub status: FileStatus,
     /// Lines read.
@@ -98,7 +101,12 @@ pub struct Totals {
 
 impl FileSummary {
     /// Of a log that the warehouse holds already.
-    pub(super) fn already_ingested(file: String, digest: String, is_same: bool) -> Self {
+    pub(super) fn already_ingested(
+        file: String,
+        digest: String,
+        bytes: u64,
+        is_same: bool,
+    ) -> Self {
         let warnings = if is_same {
             Vec::new()
         } else {
@@ -112,6 +120,7 @@ impl FileSummary {
             format: String::new(),
             reading: None,
             digest,
+            bytes,
             status: FileStatus::AlreadyIngested,
             lines: 0,
             rows: 0,
