@@ -52,8 +52,8 @@ pub(super) struct Detected {
     pub(super) layout: Layout,
     /// The names of the fields, where they have some.
     pub(super) names: Vec<String>,
-    /// A line that was read, as it stands for most.
-    pub(super) example: Option<String>,
+    /// The format of a server that says what was told of lines, if one does.
+    pub(super) offered: Option<String>,
 }
 
 impl Detected {
@@ -62,7 +62,7 @@ impl Detected {
             format,
             layout: Layout { prefixes: 0, lines },
             names: Vec::new(),
-            example: None,
+            offered: None,
         }
     }
 }
@@ -248,7 +248,7 @@ impl<'a> Sample<'a> {
             return Some(Ok(detected));
         }
         if self.is_share(access.len()) {
-            return Some(Ok(access_format(&access)));
+            return Some(Ok(access_format(&self.lines, &access)));
         }
         let labelled = self
             .lines
@@ -436,7 +436,7 @@ fn is_json(line: &str) -> bool {
 }
 
 /// Common or combined, and what is around their fields.
-fn access_format(lines: &[AccessLine<'_>]) -> Detected {
+fn access_format(text: &[Cow<'_, str>], lines: &[AccessLine<'_>]) -> Detected {
     let layout = layout_of(lines);
     let combined = lines.iter().filter(|line| line.tail.contains('"')).count();
     let format = if combined * 2 >= lines.len() {
@@ -444,9 +444,9 @@ fn access_format(lines: &[AccessLine<'_>]) -> Detected {
     } else {
         Format::Common
     };
-    let example = format_of(lines, &layout);
+    let offered = format_of(text, lines, &layout);
     Detected {
-        example,
+        offered,
         ..Detected::new(format, LineLayout::Access(layout))
     }
 }

@@ -209,14 +209,13 @@ impl fmt::Display for Explanation {
         for warning in &self.warnings {
             write!(f, "\nwarning: {warning}")?;
         }
-        if let Some(said) = &reading.said_as {
-            write!(
-                f,
-                "\nTo say the same: --format '{}'",
-                said.replace('\'', "'\\''")
-            )?;
+        match &reading.said_as {
+            Some(said) => {
+                let said = said.replace('\'', "'\\''");
+                write!(f, "\nTo say the same: --format '{said}'")
+            }
+            None => f.write_str("\nNo --format says the same: the fields of its lines differ"),
         }
-        Ok(())
     }
 }
 

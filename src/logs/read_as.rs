@@ -58,7 +58,8 @@ impl Reading {
         let mut reading = Self {
             said_as: match &detected.format {
                 Format::Fields(format) => Some(format.name().to_owned()),
-                _ => detected.example.clone().or_else(|| Some(format.clone())),
+                Format::Common | Format::Combined => detected.offered.clone(),
+                _ => Some(format.clone()),
             },
             format,
             wrapping,

@@ -31,6 +31,12 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Returns the value of a column of latency in milliseconds. Nothing for what is no duration.
+    pub(super) fn latency_ms(self, column: LogColumn) -> Option<f64> {
+        let (_, unit) = LATENCIES.into_iter().find(|(held, _)| *held == column)?;
+        self.milliseconds(unit)
+    }
+
     /// Returns the value as milliseconds, given what one of its unit is; text may say a unit of its
     /// own. Nothing for what is no duration.
     fn milliseconds(self, unit: Unit) -> Option<f64> {
@@ -82,6 +88,8 @@ pub(super) struct Values<'a> {
     slots: [Option<(u8, Value<'a>)>; LogColumn::COUNT],
     /// Whether a request or path is there, if only an empty one: a client that sent nothing.
     has_target: bool,
+    /// Whether a status is there that says there was none: a client that was not answered.
+    has_no_status: bool,
 }
 
 impl<'a> Values<'a> {
@@ -90,6 +98,8 @@ impl<'a> Values<'a> {
     pub(super) fn set(&mut self, (part, rank): Use, value: Value<'a>) {
         let is_target = matches!(part, LogColumn::Request | LogColumn::Path | LogColumn::Url);
         self.has_target |= is_target;
+        self.has_no_status |=
+            part == LogColumn::Status && matches!(&value, Value::Text(text) if text == "-");
         if let Value::Text(text) = &value
             && present(text).is_none()
         {
@@ -156,7 +166,14 @@ impl<'a> Values<'a> {
     }
 
     fn status(&mut self) -> Result<i32, Reject> {
-        match self.take(LogColumn::Status).ok_or(Reject::NoStatus)? {
+        let Some(status_field) = self.take(LogColumn::Status) else {
+            return if self.has_no_status {
+                Ok(0)
+            } else {
+                Err(Reject::NoStatus)
+            };
+        };
+        match status_field {
             Value::Text(text) => status(&text),
             Value::Integer(value) => i32::try_from(value)
                 .ok()
@@ -261,7 +278,7 @@ impl<'a> Values<'a> {
 }
 
 /// A piece of `whole`, which lives as long as what `whole` borrows from if it does borrow.
-fn slice<'a>(whole: &Cow<'a, str>, piece: &str) -> Cow<'a, str> {
+pub(super) fn slice<'a>(whole: &Cow<'a, str>, piece: &str) -> Cow<'a, str> {
     if let Cow::Borrowed(whole) = whole {
         let start = (piece.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
         if let Some(piece) = whole.get(start..start + piece.len()) {

@@ -19,7 +19,12 @@ pub(super) struct Directive<'a> {
 /// The field of a directive.
 pub(super) fn field(directive: Directive<'_>) -> Result<Field, FormatFault> {
     let name = directive.name.to_owned();
-    let argument = directive.argument;
+    // Units are known in any case.
+    let unit = (directive.letters == "T")
+        .then_some(directive.argument)
+        .flatten();
+    let unit = unit.map(str::to_ascii_lowercase);
+    let argument = unit.as_deref().or(directive.argument);
     let (held, rank, span) = match (directive.letters, argument) {
         ("t", None) => (C::Timestamp, 0, Span::BracketedTime),
         ("t", Some("msec" | "begin:msec" | "end:msec")) => (C::Timestamp, 1, Span::Number),

@@ -10,6 +10,7 @@ use super::error::{FormatError, FormatFault};
 use super::field::{Field, Holds, Span, skipped};
 use super::haproxy;
 use super::nginx;
+use super::single::Single;
 use super::strftime::{TimePattern, of_apache};
 use crate::logs::column::LogColumn;
 
@@ -403,6 +404,12 @@ fn assemble(
                         step.field.name.push_str(&field.name);
                         continue;
                     }
+                    // `%q` is empty or begins with `?`, so that both are the target.
+                    let holds = |field: &Field| field.holds.column();
+                    if holds(&step.field) == Some(LogColumn::Path) && field.name == "%q" {
+                        step.field.name.push_str(&field.name);
+                        continue;
+                    }
                     if !step.field.span.ends_itself() {
                         return Err(FormatError {
                             position: position + 1,
@@ -442,6 +449,7 @@ fn assemble(
         has_urls: options.has_urls,
         has_peer: at(LogColumn::ClientIp).is_some(),
         is_forwarded_first: forwarded.is_some() && forwarded < time,
+        is_single: Single::can_take(&steps),
         steps: steps.into(),
     })
 }

@@ -32,6 +32,8 @@ pub struct LineFormat {
     /// Whether a list of forwarded addresses stands before the time: it is there in place of the
     /// client.
     pub(super) is_forwarded_first: bool,
+    /// Whether every column has one field, so that [`Single`](super::single::Single) takes them.
+    pub(super) is_single: bool,
 }
 
 /// A field and the text behind it.

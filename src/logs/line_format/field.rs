@@ -3,6 +3,7 @@
 use super::strftime::TimePattern;
 use crate::logs::column::LogColumn;
 use crate::logs::fields::Use;
+use crate::logs::timestamp;
 
 /// A field of a format.
 #[derive(Debug, Clone)]
@@ -52,6 +53,8 @@ pub(super) enum Span {
     Host,
     /// An address, a host name or a socket, with or without port; or `-`.
     Address,
+    /// An address with a port behind it, which addresses of IPv6 have without brackets, too; or `-`.
+    Socket,
     /// A method: letters.
     Method,
     /// A time that its field alone can tell.
@@ -71,6 +74,7 @@ impl Span {
             | Self::List
             | Self::Host
             | Self::Address
+            | Self::Socket
             | Self::Method
             | Self::Pattern(_) => true,
             Self::Number => {
@@ -90,10 +94,19 @@ impl Span {
         }
     }
 
+    /// Whether text is a time as a whole, if this is the kind of a time.
+    pub(super) fn is_whole_time(&self, text: &str) -> Option<bool> {
+        match self {
+            Self::Time => Some(timestamp::read(text).is_some()),
+            Self::Pattern(pattern) => Some(pattern.read(text).is_some()),
+            _ => None,
+        }
+    }
+
     /// Whether text is one field of this kind and not several.
     pub(super) fn allows(&self, text: &str) -> bool {
         match self {
-            Self::Number | Self::Status | Self::Host | Self::Address => {
+            Self::Number | Self::Status | Self::Host | Self::Address | Self::Socket => {
                 !text.contains([' ', '\t', '"', '[']) || text.starts_with('[')
             }
             Self::Method => text

@@ -45,12 +45,12 @@ macro_rules! known {
 
 known! {
     /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html>
-    "alb" Alone = "urls:$type $time_iso8601 $elb $remote_addr $target $latency_part $latency_part \
+    "alb" Alone = "urls:$type $time_iso8601 $elb $client_socket $target $latency_part $latency_part \
         $latency_part $status $target_status $received_bytes $bytes_sent \"$request\" \
         \"$http_user_agent\" $ssl_cipher $ssl_protocol $target_group_arn \"$trace_id\" \
         \"$host\"$rest";
     /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/access-log-collection.html>
-    "elb" Alone = "urls:$time_iso8601 $elb $remote_addr $backend $latency_part $latency_part \
+    "elb" Alone = "urls:$time_iso8601 $elb $client_socket $backend $latency_part $latency_part \
         $latency_part $status $backend_status $received_bytes $bytes_sent \"$request\" \
         \"$http_user_agent\" $ssl_cipher $ssl_protocol";
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html>

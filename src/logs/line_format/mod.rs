@@ -26,6 +26,7 @@ mod known;
 mod known_names;
 mod nginx;
 mod read;
+mod single;
 mod strftime;
 
 #[cfg(test)]

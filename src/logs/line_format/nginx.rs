@@ -55,6 +55,8 @@ pub(super) fn field(variable: &str) -> Field {
 fn extension(variable: &str) -> Option<Field> {
     let name = format!("${variable}");
     let (held, span) = match variable {
+        // Address and port, of IPv6 without brackets.
+        "client_socket" => (C::ClientIp, Span::Socket),
         "latency_ms" => (C::LatencyMs, Span::Number),
         "latency_us" => (C::LatencyUs, Span::Number),
         // With its unit, as in `12ms`.

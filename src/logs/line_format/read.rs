@@ -4,15 +4,19 @@ use std::borrow::Cow;
 
 use super::compiled::{Escape, LineFormat, Step};
 use super::field::{Field, Holds, Span};
+use super::single::{Single, Taker};
 use crate::logs::client::{is_client, without_port};
 use crate::logs::column::LogColumn;
 use crate::logs::duration;
-use crate::logs::request::{Reject, Request, host_of_url, present};
+use crate::logs::fields::Use;
+use crate::logs::request::{Reject, Request, host_of_url, is_port, present};
 use crate::logs::timestamp::{self, ClfReader};
-use crate::logs::values::{Value, Values};
+use crate::logs::values::Values;
 
 /// How many places are tried as the end of a field whose text may hold what follows it.
 const ENDS_TRIED: usize = 64;
+/// The same of a time.
+const ENDS_OF_TIME: usize = 12;
 
 impl LineFormat {
     /// Reads one line.
@@ -21,8 +25,21 @@ impl LineFormat {
         line: &'a str,
         clock: &mut ClfReader,
     ) -> Result<Request<'a>, Reject> {
-        let mut rest = line.strip_prefix(&*self.lead).ok_or(Reject::Mismatch)?;
-        let mut values = Values::default();
+        if self.is_single {
+            self.read_into::<Single<'a>>(line, clock)
+        } else {
+            self.read_into::<Values<'a>>(line, clock)
+        }
+    }
+
+    /// Reads one line, whose values are taken by `T`.
+    pub(super) fn read_into<'a, T: Taker<'a>>(
+        &self,
+        line: &'a str,
+        clock: &mut ClfReader,
+    ) -> Result<Request<'a>, Reject> {
+        let mut rest = behind(line, 0, &self.lead).ok_or(Reject::Mismatch)?;
+        let mut values = T::default();
         let mut seconds = Some(0.0);
         let mut has_seconds = false;
         let last = self.steps.len() - 1;
@@ -35,6 +52,7 @@ impl LineFormat {
                 Some(cut) => cut,
                 // What ends a line early may only be what nothing is read of.
                 None if self.may_end_at(number) => (rest, ""),
+                None if self.is_cut_off(number, rest) => (rest, ""),
                 None => return Err(Reject::Mismatch),
             };
             if !step.field.span.allows(text) {
@@ -43,14 +61,10 @@ impl LineFormat {
             rest = after;
             match step.field.holds {
                 Holds::Nothing => {}
-                Holds::Column(held) => {
-                    if let Some(value) = self.value(&step.field, held.0, text, clock)? {
-                        values.set(held, value);
-                    }
-                }
+                Holds::Column(held) => self.take(&step.field, held, text, clock, &mut values)?,
                 Holds::UpstreamSeconds(rank) => {
                     if let Some(seconds) = duration::upstream_seconds(text) {
-                        values.set((LogColumn::LatencyS, rank), Value::Float(seconds));
+                        values.take_seconds(rank, seconds);
                     }
                 }
                 Holds::PartOfSeconds => {
@@ -67,7 +81,7 @@ impl LineFormat {
             return Err(Reject::Mismatch);
         }
         if let Some(seconds) = seconds.filter(|_| has_seconds) {
-            values.set((LogColumn::LatencyS, 0), Value::Float(seconds));
+            values.take_seconds(0, seconds);
         }
         let mut request = values.request()?;
         // A connection on which no request came.
@@ -96,40 +110,50 @@ impl LineFormat {
                 .all(|step| step.field.holds == Holds::Nothing)
     }
 
-    fn value<'a>(
+    /// Whether a line was cut off by its writer within a field in quotes, behind which nothing is read.
+    fn is_cut_off(&self, step: usize, rest: &str) -> bool {
+        let is_quoted = self.steps[step].end.starts_with('"') && !rest.contains('"');
+        is_quoted && (step + 1 == self.steps.len() || self.may_end_at(step + 1))
+    }
+
+    /// Hands the text of a field of a column on.
+    #[inline]
+    fn take<'a, T: Taker<'a>>(
         &self,
         field: &Field,
-        column: LogColumn,
+        held: Use,
         text: &'a str,
         clock: &mut ClfReader,
-    ) -> Result<Option<Value<'a>>, Reject> {
-        let time = |time: Option<i64>| time.map(Value::Instant).ok_or(Reject::BadTimestamp);
-        Ok(Some(match &field.span {
-            Span::Pattern(pattern) => time(pattern.read(text))?,
-            Span::BracketedTime => {
-                let text = text
-                    .strip_prefix('[')
-                    .and_then(|text| text.strip_suffix(']'));
-                let text = text.unwrap_or_default();
-                let read = clock.read(text.as_bytes());
-                time(read.or_else(|| timestamp::read(text)))?
+        values: &mut T,
+    ) -> Result<(), Reject> {
+        match &field.span {
+            Span::Pattern(pattern) => {
+                values.take_time(held, pattern.read(text).ok_or(Reject::BadTimestamp)?);
             }
-            Span::Time => {
-                let read = clock.read(text.as_bytes());
-                time(read.or_else(|| timestamp::read(text)))?
+            span @ (Span::BracketedTime | Span::Time) => {
+                let text = match span {
+                    Span::BracketedTime => text.get(1..text.len() - 1).unwrap_or_default(),
+                    _ => text,
+                };
+                let time = clock.read(text.as_bytes());
+                let time = time.or_else(|| timestamp::read(text));
+                values.take_time(held, time.ok_or(Reject::BadTimestamp)?);
             }
-            Span::Number if column != LogColumn::Timestamp => {
+            Span::Number if held.0 != LogColumn::Timestamp => {
                 // `+12` is what HAProxy writes of a request that went on, `-1` of one that did not
                 // come so far.
                 let number = text.strip_prefix('+').unwrap_or(text);
-                if number.starts_with('-') {
-                    return Ok(None);
+                if !number.starts_with('-') {
+                    values.take_text(held, Cow::Borrowed(number));
                 }
-                Value::Text(Cow::Borrowed(number))
             }
-            Span::Status if text == "-1" => Value::Integer(0),
-            _ => Value::Text(self.plain(text)),
-        }))
+            Span::Socket => values.take_text(held, Cow::Borrowed(without_any_port(text))),
+            // A socket of Unix, without its number.
+            Span::Address if text == "unix" => {}
+            Span::Status if text == "-1" => values.take_text(held, Cow::Borrowed("0")),
+            _ => values.take_text(held, self.plain(text)),
+        }
+        Ok(())
     }
 
     /// Text without the escapes of the server.
@@ -145,6 +169,14 @@ impl LineFormat {
                 serde_json::from_str(&quoted).map_or(Cow::Borrowed(text), Cow::Owned)
             }
         }
+    }
+}
+
+/// An address before the last colon that a port follows.
+fn without_any_port(text: &str) -> &str {
+    match text.rsplit_once(':') {
+        Some((address, port)) if is_port(port) => address,
+        _ => text,
     }
 }
 
@@ -178,6 +210,14 @@ impl Step {
             return Some((rest.trim_ascii_end().strip_suffix(&*self.end)?, ""));
         }
         let first = self.end.as_bytes()[0];
+        if matches!(self.field.span, Span::Address) && first == b':' {
+            return self.cut_at_port(rest);
+        }
+        if matches!(first, b' ' | b'\t') || matches!(self.field.span, Span::Pattern(_)) {
+            if let Some(cut) = self.cut_time(rest) {
+                return Some(cut);
+            }
+        }
         let is_quote = first == b'"' && escape != Escape::None;
         let mut from = 0;
         let mut fallback = None;
@@ -187,7 +227,7 @@ impl Step {
             };
             let at = from + found;
             from = at + 1;
-            let Some(after) = rest[at..].strip_prefix(&*self.end) else {
+            let Some(after) = behind(rest, at, &self.end) else {
                 continue;
             };
             if is_quote && is_escaped(&rest[..at]) {
@@ -202,6 +242,30 @@ impl Step {
             fallback = fallback.or(Some((&rest[..at], after)));
         }
         fallback.filter(|_| !matches!(self.next, Some(Span::Status)))
+    }
+
+    /// The longest text that is a time, where a time may hold what follows it, as that before its zone
+    /// does.
+    fn cut_time<'a>(&self, rest: &'a str) -> Option<(&'a str, &'a str)> {
+        let mut cut = None;
+        for at in memchr::memchr_iter(self.end.as_bytes()[0], rest.as_bytes()).take(ENDS_OF_TIME) {
+            let Some(after) = behind(rest, at, &self.end) else {
+                continue;
+            };
+            if self.field.span.is_whole_time(&rest[..at])? {
+                cut = Some((&rest[..at], after));
+            } else if cut.is_some() {
+                break;
+            }
+        }
+        cut
+    }
+
+    /// An address before its port: addresses of IPv6 may have no brackets, so that the last colon counts.
+    fn cut_at_port<'a>(&self, rest: &'a str) -> Option<(&'a str, &'a str)> {
+        let end = rest.find([' ', '\t', '"', ',']).unwrap_or(rest.len());
+        let at = memchr::memrchr(b':', &rest.as_bytes()[..end])?;
+        Some((&rest[..at], behind(rest, at, &self.end)?))
     }
 
     /// Where a field ends that another follows at once.
@@ -221,10 +285,29 @@ impl Step {
             Span::Text
             | Span::List
             | Span::Address
+            | Span::Socket
             | Span::Method
             | Span::Time
             | Span::Pattern(_) => None,
         }
+    }
+}
+
+/// What follows `end` in a text that may have it at a place. Ends are short, so that bytes are compared
+/// one by one.
+#[inline]
+fn behind<'a>(text: &'a str, at: usize, end: &str) -> Option<&'a str> {
+    let rest = &text.as_bytes()[at..];
+    let is_end = rest.len() >= end.len()
+        && rest
+            .iter()
+            .zip(end.bytes())
+            .all(|(one, other)| *one == other);
+    // An end is text, so that what follows it is at the border of a character.
+    if is_end {
+        text.get(at + end.len()..)
+    } else {
+        None
     }
 }
 

@@ -37,6 +37,18 @@ fn columns(text: &str, line: &str) -> String {
 
 const COMBINED: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#;
 
+/// Fields of columns of their own.
+const FIELDS: &[&str] = &[
+    "$remote_addr",
+    "$http_x_forwarded_for",
+    "$body_bytes_sent",
+    "$request_time",
+    "$host",
+    "$http_referer",
+    "$http_user_agent",
+    "$request_id",
+];
+
 #[test]
 fn nginx_variables_have_their_units() {
     for (more, value, expected) in [
@@ -108,6 +120,10 @@ fn times_may_have_a_pattern() {
         ("%{sec}t", "1709546400"),
         ("%{usec}t", "1709546400000000"),
         ("%{msec}t", "1709546400000"),
+        ("%{%Y-%m-%d %H:%M:%S}t", "2024-03-04 10:00:00"),
+        ("%{%Y-%m-%d}t\\t%{%H:%M:%S}t", "2024-03-04\t10:00:00"),
+        ("%{%d/%b/%Y:%T %Z}t", "04/Mar/2024:05:00:00 EST"),
+        ("%{begin}t", "[04/Mar/2024:10:00:00 +0000]"),
         ("%t", "[04/Mar/2024:10:00:00 +0000]"),
     ] {
         let format = format(&format!("%h {pattern} \"%r\" %s"));
@@ -118,22 +134,123 @@ fn times_may_have_a_pattern() {
 }
 
 #[test]
+fn a_time_may_hold_what_follows_it() {
+    for (text, line) in [
+        (
+            "$time_local $remote_addr \"$request\" $status",
+            "04/Mar/2024:12:00:00 +0200 203.0.113.7 \"GET /a HTTP/1.1\" 200",
+        ),
+        (
+            "$time_local $status $remote_addr \"$request\"",
+            "04/Mar/2024:12:00:00 +0200 200 203.0.113.7 \"GET /a HTTP/1.1\"",
+        ),
+        (
+            "%{%Y-%m-%d %H:%M:%S %z}t %h \"%r\" %s",
+            "2024-03-04 12:00:00 +0200 203.0.113.7 \"GET /a HTTP/1.1\" 200",
+        ),
+    ] {
+        let format = format(text);
+        let request = read(&format, line).unwrap_or_else(|reason| panic!("{text}: {reason:?}"));
+        assert_eq!(
+            (request.timestamp, &*request.client_ip),
+            (MOMENT, "203.0.113.7"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn ports_are_no_part_of_an_address() {
+    let elb = r#"2024-03-04T10:00:00.945958Z lb {} 10.0.0.1:80 0.1 0.1 0.1 200 200 0 29 "GET http://www.example.com:80/ HTTP/1.1" "curl/7.38.0" - -"#;
+    let haproxy = r#"{} [06/Feb/2009:12:14:14.655] in static/srv1 10/0/30/69/109 200 27 - - ---- 1/1/1/1/0 0/0 "GET /a HTTP/1.1""#;
+    let said = r#"{} [04/Mar/2024:10:00:00 +0000] "GET /a HTTP/1.1" 200"#;
+    for (format, line) in [
+        ("elb", elb),
+        ("haproxy", haproxy),
+        (
+            "$remote_addr:$remote_port [$time_local] \"$request\" $status",
+            said,
+        ),
+        ("%a:%{remote}p %t \"%r\" %>s", said),
+    ] {
+        for (socket, client) in [
+            ("203.0.113.7:2817", "203.0.113.7"),
+            ("2001:db8::1:50599", "2001:db8::1"),
+            (
+                "2601:6bbc:c529:9dad:6bbc:c529:9dad:6bbc:50599",
+                "2601:6bbc:c529:9dad:6bbc:c529:9dad:6bbc",
+            ),
+            ("::ffff:203.0.113.7:33317", "::ffff:203.0.113.7"),
+            ("[2001:db8::1]:5555", "2001:db8::1"),
+        ] {
+            let line = line.replace("{}", socket);
+            let format = self::format(format);
+            let request =
+                read(&format, &line).unwrap_or_else(|reason| panic!("{line}: {reason:?}"));
+            let proxies = crate::logs::client::TrustedProxies::default();
+            assert_eq!(proxies.client(&request), client, "{line}");
+        }
+    }
+    let line = haproxy.replace("{}", "unix:1");
+    assert_eq!(read(&format("haproxy"), &line).unwrap().client_ip, "");
+}
+
+#[test]
+fn a_line_that_its_writer_cut_off_is_read() {
+    let line = r#"203.0.113.7:33317 [06/Feb/2009:12:14:14.655] in static/srv1 10/0/30/69/109 200 27 - - ---- 1/1/1/1/0 0/0 "GET /long/pa"#;
+    assert_eq!(
+        columns("haproxy", line),
+        "NULL 203.0.113.7 /long/pa 200 Some(27) Some(109.0)"
+    );
+    let line = r#"203.0.113.7 - - [04/Mar/2024:10:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "Mozil"#;
+    let agent = format(COMBINED);
+    assert_eq!(
+        read(&agent, line).unwrap().user_agent.as_deref(),
+        Some("Mozil")
+    );
+}
+
+#[test]
+fn no_status_is_none_in_every_format() {
+    let line = r#"203.0.113.7 - - [04/Mar/2024:10:00:00 +0000] "GET /a HTTP/1.1" - - "-" "x""#;
+    assert_eq!(columns(COMBINED, line), "NULL 203.0.113.7 /a 0 None None");
+    let line = r#"203.0.113.7 - - [04/Mar/2024:10:00:00 +0000] "GET /a HTTP/1.1" - - "-" "x" 45640 "-" "-" 0ms"#;
+    assert_eq!(
+        columns("traefik", line),
+        "NULL 203.0.113.7 /a 0 None Some(0.0)"
+    );
+}
+
+#[test]
+fn path_and_query_of_apache_may_touch() {
+    let text = "%h %l %u %t \"%m %U%q %H\" %>s";
+    for (target, path, query) in [("/a?b=c", "/a", "b=c"), ("/a", "/a", "")] {
+        let line = std::format!(
+            r#"203.0.113.7 - - [04/Mar/2024:10:00:00 +0000] "GET {target} HTTP/1.1" 200"#
+        );
+        let format = format(text);
+        let request = read(&format, &line).unwrap();
+        assert_eq!((&*request.path, &*request.query), (path, query));
+    }
+}
+
+#[test]
 fn known_formats_read_their_lines() {
     for (name, line, expected) in [
         (
             "alb",
             r#"h2 2024-03-04T10:00:00.186641Z app/lb/50dc 203.0.113.7:2817 10.0.0.1:80 0.001 0.048 0.000 200 200 34 366 "GET https://www.example.com:443/a?b=c HTTP/2.0" "curl/8" ECDHE TLSv1.2 arn:x "Root=1-5" "www.example.com" "arn" 0 2024-03-04T10:00:00.000000Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-""#,
-            "www.example.com 203.0.113.7:2817 /a 200 Some(366) Some(49.0)",
+            "www.example.com 203.0.113.7 /a 200 Some(366) Some(49.0)",
         ),
         (
             "alb",
             r#"http 2024-03-04T10:00:00.186641Z app/lb/50dc 203.0.113.7:2817 - -1 -1 -1 502 - 34 366 "GET http://www.example.com:80/ HTTP/1.1" "curl/8" - - arn:x "Root=1-5" "-" "-" 0 2024-03-04T10:00:00.000000Z "forward" "-" "-" "-" "-" "-" "-""#,
-            "www.example.com 203.0.113.7:2817 / 502 Some(366) None",
+            "www.example.com 203.0.113.7 / 502 Some(366) None",
         ),
         (
             "elb",
             r#"2024-03-04T10:00:00.945958Z lb 203.0.113.7:2817 10.0.0.1:80 0.000073 0.001048 0.000057 200 200 0 29 "GET http://www.example.com:80/ HTTP/1.1" "curl/7.38.0" - -"#,
-            "www.example.com 203.0.113.7:2817 / 200 Some(29) Some(1.178)",
+            "www.example.com 203.0.113.7 / 200 Some(29) Some(1.178)",
         ),
         (
             "s3",
@@ -286,6 +403,26 @@ fn a_wrong_format_says_where() {
 }
 
 proptest! {
+    #[test]
+    fn single_values_and_others_make_one_request(
+        text in prop::sample::subsequence(FIELDS, 4..FIELDS.len()),
+        values in prop::collection::vec("-|[0-9.]{1,9}|[a-z./ ]{0,9}|GET /[a-z?]{0,5} HTTP/1.1|200", FIELDS.len()),
+    ) {
+        let mut body = String::from("[$time_local] \"$request\" $status");
+        let mut line = String::from("[04/Mar/2024:10:00:00 +0000] \"GET /a?b HTTP/1.1\" 200");
+        for (field, value) in text.iter().zip(&values) {
+            body.push_str(&std::format!(" \"{field}\""));
+            line.push_str(&std::format!(" \"{value}\""));
+        }
+        let format = format(&body);
+        prop_assert!(format.is_single, "{}", body);
+        let (mut one, mut other) = (ClfReader::default(), ClfReader::default());
+        prop_assert_eq!(
+            format.read_into::<single::Single<'_>>(&line, &mut one),
+            format.read_into::<crate::logs::values::Values<'_>>(&line, &mut other)
+        );
+    }
+
     #[test]
     fn no_format_makes_it_panic(
         text in "\\PC*|[%${}a-zA-Z_:\"\\[\\] >+-]*",

@@ -1,0 +1,4 @@
+//! The beginning of a log.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| anomalog_fuzz::logs::log(bytes));
