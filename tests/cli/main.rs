@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a broken fixture may end the test run")]
 
+mod apache_format;
 mod classify;
 mod demo;
 mod detectors;
