@@ -182,13 +182,17 @@ fn lead(before: &str) -> Option<Lead<'_>> {
         return None;
     }
     // The usual line: an address, no ident, and a user.
-    if rest.starts_with("- ") && !first.starts_with('"') && !first.ends_with(',') {
+    if rest.starts_with("- ") && !first.starts_with(['"', '{']) && !first.ends_with(',') {
         return Some(Lead {
             client: present(first).unwrap_or_default(),
             ..Lead::default()
         });
     }
-    Some(LeadFields::of(before).lead())
+    let lead = LeadFields::of(before).lead();
+    // Within what a collector wrote around the line that is not known, nothing is in its place.
+    let is_odd = |text: &str| text.contains(['{', '}', '=', '<', '>']);
+    let is_within = is_odd(lead.client) || lead.forwarded_for.is_some_and(is_odd);
+    (!is_within).then_some(lead)
 }
 
 /// The first fields of a line; lists of addresses are one field.
@@ -730,6 +734,14 @@ mod tests {
             (
                 "1.2.3.4 - - [22/Jan/1970:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1",
                 Reject::TimestampOutOfRange,
+            ),
+            (
+                "{\"said\":\"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \\\"GET / HTTP/1.1\\\" 200 1\"}",
+                Reject::NoClient,
+            ),
+            (
+                "[0] a: [1.2, {\"said\"=>\"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"curl/8\"\"}]",
+                Reject::NoClient,
             ),
             (start, Reject::NoRequest),
             (

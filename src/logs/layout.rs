@@ -3,6 +3,7 @@
 use super::access_layout::AccessLayout;
 use super::access_line;
 use super::column::LogColumn;
+use super::cri;
 use super::delimited_line::Header;
 use super::fields::FieldIndex;
 use super::json_line;
@@ -12,6 +13,11 @@ use super::prefix;
 use super::request::{Reject, Request};
 use super::timestamp::ClfReader;
 use super::w3c_line::W3cHeader;
+
+/// The key of the line in the records of Docker's `json-file`, and how many bytes of a longer line
+/// one record has (`defaultBufSize` in `daemon/logger/copier.go`). The last one ends with a line end.
+const DOCKER_KEY: &str = "log";
+const DOCKER_PIECE: usize = 16 << 10;
 
 /// The layout of the lines of one file.
 #[derive(Debug, Clone)]
@@ -97,7 +103,7 @@ impl LineReader {
         line: &'a str,
         layout: &Layout,
     ) -> Result<Request<'a>, Reject> {
-        let line = behind_prefix(line, layout);
+        let line = behind_prefix(line, layout)?;
         let clock = &mut self.clock;
         let path = &mut self.path;
         let LineLayout::Wrapped(wrapped) = &layout.lines else {
@@ -106,20 +112,25 @@ impl LineReader {
         let text = json_line::values(line, &wrapped.index, path)?
             .text(LogColumn::Request)
             .ok_or(Reject::NoLine)?;
+        if wrapped.key == DOCKER_KEY && text.len() == DOCKER_PIECE && !text.ends_with('\n') {
+            return Err(Reject::Piece);
+        }
         self.unwrapped.clear();
         self.unwrapped.push_str(text.trim_end_matches(['\r', '\n']));
-        let inner = behind_prefix(&self.unwrapped, &wrapped.inner);
+        let inner = behind_prefix(&self.unwrapped, &wrapped.inner)?;
         read_as(inner, &wrapped.inner.lines, clock, path, None)
     }
 }
 
 /// The line behind what a collector wrote in front of it.
-fn behind_prefix<'a>(line: &'a str, layout: &Layout) -> &'a str {
-    if layout.prefixes > 0 {
-        prefix::strip(line, layout.prefixes).unwrap_or(line)
-    } else {
-        line
+fn behind_prefix<'a>(line: &'a str, layout: &Layout) -> Result<&'a str, Reject> {
+    if layout.prefixes == 0 {
+        return Ok(line);
     }
+    if cri::is_piece(line) {
+        return Err(Reject::Piece);
+    }
+    Ok(prefix::strip(line, layout.prefixes).unwrap_or(line))
 }
 
 fn read_as<'a>(

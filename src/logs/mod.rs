@@ -29,6 +29,7 @@ mod block;
 mod chunk;
 mod client;
 mod column;
+mod cri;
 mod delimited_line;
 mod detect;
 mod duration;
@@ -36,7 +37,6 @@ mod error;
 mod explanation;
 mod field_map;
 mod fields;
-
 mod inputs;
 mod json_line;
 mod keeper;

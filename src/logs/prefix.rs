@@ -9,6 +9,7 @@
 //! | Docker, `docker logs -t` | `2024-03-04T10:00:00.326492123Z ` |
 //! | Docker Compose | `web-1  \| ` |
 //! | `kubectl logs --prefix` | `[pod/web-7d9/nginx] ` |
+//! | Fluent Bit's `stdout` | `[0] tail.0: [1709546400.123, {"log"=>"…"}]`, also behind the line |
 //! | Python's `logging` | `INFO:werkzeug:` |
 //! | programs that date their output | `2024/03/04 10:00:00 ` |
 
@@ -22,8 +23,8 @@ const MONTHS: [&str; 12] = [
 /// How many prefixes one line may have: of Docker Compose, then of syslog, say.
 pub(super) const NESTED: u8 = 3;
 
-/// The line behind at most so many prefixes that collectors wrote in front of it; nothing if they
-/// wrote fewer than one.
+/// The line behind at most so many prefixes that collectors wrote in front of it, and within what
+/// they wrote around it; nothing if they wrote neither.
 pub(super) fn strip(line: &str, most: u8) -> Option<&str> {
     let mut rest = line;
     for _ in 0..most {
@@ -57,7 +58,7 @@ fn strip_one(line: &str) -> Option<&str> {
         [b'0'..=b'9', ..] => dated(line)
             .or_else(|| line_number(line))
             .or_else(|| compose(line)),
-        [b'[', ..] => bracketed(line),
+        [b'[', ..] => bracketed(line).or_else(|| fluent_bit(line)),
         [b'/', ..] => line.split_once(':').map(|(_, rest)| rest),
         [b'A'..=b'Z', ..] => dated(line)
             .or_else(|| level(line))
@@ -245,6 +246,40 @@ fn bracketed(line: &str) -> Option<&str> {
     (!name.contains(' ')).then_some(rest)
 }
 
+/// Within `[0] tail.0: [1709546400.123, {"log"=>"…", "stream"=>"stdout"}]`, where the time of newer
+/// versions is `[1709546400.123, {}]`. Quotes within the line are not escaped. Where the line has a
+/// line end of its own, what stands behind it is another line.
+fn fluent_bit(line: &str) -> Option<&str> {
+    let (number, rest) = line.strip_prefix('[')?.split_once("] ")?;
+    let (tag, rest) = rest.split_once(": [")?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number || tag.contains(' ') {
+        return None;
+    }
+    let (time, rest) = rest.split_once(", {")?;
+    // The metadata of newer versions.
+    let record = match time.strip_prefix('[') {
+        Some(_) => rest.split_once("}], {")?.1,
+        None => rest,
+    };
+    let text = ["\"log\"=>\"", "\"message\"=>\""].iter().find_map(|key| {
+        let at = record.find(key)?;
+        let is_first = at == 0 || record[..at].ends_with(", ");
+        is_first.then(|| &record[at + key.len()..])
+    })?;
+    let next_key = text.match_indices("\", \"").find_map(|(at, _)| {
+        let (key, _) = text[at + 4..].split_once("\"=>")?;
+        let is_key = key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        is_key.then_some(at)
+    });
+    Some(match next_key {
+        Some(end) => &text[..end],
+        None => text.strip_suffix("\"}]").unwrap_or(text),
+    })
+}
+
 /// Behind `INFO:werkzeug:`.
 fn level(line: &str) -> Option<&str> {
     let (level, rest) = line.split_once(':')?;
@@ -308,11 +343,46 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_stands_around_lines_is_taken_off_on_both_sides() {
+        for (before, after) in [
+            ("[0] tail.0: [1709546400.123456789, {\"log\"=>\"", "\"}]"),
+            (
+                "[12] kube.var.log: [[1709546400.12, {}], {\"log\"=>\"",
+                "\"}]",
+            ),
+            (
+                "[0] tail.0: [1709546400.1, {\"stream\"=>\"stdout\", \"log\"=>\"",
+                "\", \"time\"=>\"2024-03-04T10:00:00Z\"}]",
+            ),
+            (
+                "[0] a: [[1709546400.1, {\"k\"=>\"v\"}], {\"message\"=>\"",
+                "\"}]",
+            ),
+            // The line had a line end.
+            ("[0] tail.0: [1709546400.1, {\"log\"=>\"", ""),
+        ] {
+            for line in [LINE.to_owned(), format!("{LINE} \"-\" \"curl, \"x\"\"")] {
+                let around = format!("{before}{line}{after}");
+                assert_eq!(strip(&around, NESTED), Some(&*line), "{around}");
+            }
+        }
+        for line in [
+            "[0] tail.0: [1709546400.1, {\"a\"=>\"b\"}]",
+            "[x] tail.0: [1709546400.1, {\"log\"=>\"b\"}]",
+            "[0] tail 0: [1709546400.1, {\"log\"=>\"b\"}]",
+        ] {
+            assert_eq!(strip(line, NESTED), None, "{line}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn no_line_makes_it_panic(line in "\\PC*|[<>0-9A-Za-z:|\\[\\] -]*") {
+        fn no_line_makes_it_panic(
+            line in "\\PC*|[<>0-9A-Za-z:|\\[\\] -]*|\\[0\\] a: \\[[\\[\\]{}1., a\"=>log]*",
+        ) {
             if let Some(rest) = strip(&line, NESTED) {
-                prop_assert!(line.ends_with(rest));
+                prop_assert!(line.contains(rest));
             }
         }
     }

@@ -72,6 +72,8 @@ pub(super) enum Reject {
     Mismatch,
     /// No line of a log in a record of a collector.
     NoLine,
+    /// A piece of a line that a collector cut, without its end.
+    Piece,
     /// Not one JSON object.
     BadJson,
     /// More or fewer fields than the header.
@@ -98,6 +100,7 @@ impl Reject {
             Self::BadBytes => "response size is not a number",
             Self::Mismatch => "line does not match the format",
             Self::NoLine => "no line of a log in the record of the collector",
+            Self::Piece => "a piece of a line, whose end is not there",
             Self::BadJson => "not a JSON object",
             Self::FieldCount => "number of fields differs from the header",
             Self::UnterminatedField => "quoted field does not end",

@@ -543,3 +543,51 @@ fn a_said_format_reads_what_no_guess_does() {
         ["line does not match the format"]
     );
 }
+
+#[test]
+fn a_line_that_was_cut_is_whole_again_or_rejected() {
+    let line = format!("203.0.113.7 - - {TIME} \"GET / HTTP/1.1\" 200 512 \"-\" \"curl/8\"");
+    let (first, second) = line.split_at(60);
+    let at = "2024-03-04T10:00:00.1Z";
+    let text = format!(
+        "{at} stdout P {first}\n{at} stderr P {first}\n{at} stdout F {second}\n{at} stderr F {second}\n\
+         {at} stdout F {line}\n{at} stdout P {first}\n"
+    );
+    let cut = read("file.log", &text, &IngestOptions::default());
+    assert_eq!(cut.rows, [PLAIN, PLAIN, PLAIN]);
+    assert_eq!((cut.summary.lines, cut.summary.blank), (6, 2));
+    assert_eq!(
+        cut.summary.reasons.keys().collect::<Vec<_>>(),
+        ["a piece of a line, whose end is not there"]
+    );
+    // Docker cuts lines, too, and says so by the end of a line.
+    let long = line.replace("GET /", &format!("GET /{}", "a".repeat(20_000)));
+    let (first, second) = long.split_at(16 << 10);
+    let record = |text: &str, end: &str| {
+        let text = text.replace('"', "\\\"");
+        format!("{{\"log\":\"{text}{end}\",\"stream\":\"stdout\"}}\n")
+    };
+    let text = record(&line, "\\n") + &record(first, "") + &record(second, "\\n");
+    let cut = read("file.log", &text, &IngestOptions::default());
+    assert_eq!(cut.rows, [PLAIN]);
+    assert_eq!(cut.summary.rejected, 2);
+}
+
+#[test]
+fn what_a_collector_wrote_behind_a_line_is_taken_off() {
+    let line = format!("203.0.113.7 - - {TIME} \"GET / HTTP/1.1\" 200 512 \"-\" \"curl/8\"");
+    for (before, after) in [
+        ("[0] tail.0: [1709546400.123, {\"log\"=>\"", "\"}]"),
+        ("[3] tail.0: [[1709546400.12, {}], {\"log\"=>\"", "\"}]"),
+        (
+            "[0] tail.0: [1709546400.1, {\"log\"=>\"",
+            "\", \"stream\"=>\"stdout\"}]",
+        ),
+    ] {
+        assert_eq!(row(&format!("{before}{line}{after}")), PLAIN, "{before}");
+    }
+    // Under a key that is not known, nothing is read of it.
+    let unknown = format!("{line}\n[0] a: [1.2, {{\"said\"=>\"{line}\"}}]\n");
+    let read = read("file.log", &unknown, &IngestOptions::default());
+    assert_eq!((read.rows.len(), read.summary.rejected), (1, 1));
+}
