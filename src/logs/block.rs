@@ -253,7 +253,7 @@ mod tests {
     fn layouts() -> [LineLayout; 3] {
         let index = FieldIndex::new(&FieldMap::default());
         let names = ["time", "url", "status"].map(str::to_owned);
-        let header = Header::new(&names, b',', &index);
+        let header = Header::new(&names, b',', index.clone());
         [
             LineLayout::Access(AccessLayout::combined()),
             LineLayout::Json(index),

@@ -13,6 +13,7 @@ use super::prefix;
 use super::request::{Reject, Request};
 use super::timestamp::ClfReader;
 use super::w3c_line::W3cHeader;
+use super::w3c_said::Said;
 
 /// The key of the line in the records of Docker's `json-file`, and how many bytes of a longer line
 /// one record has (`defaultBufSize` in `daemon/logger/copier.go`). The last one ends with a line end.
@@ -72,6 +73,16 @@ impl LineLayout {
     pub(super) const fn is_json(&self) -> bool {
         matches!(self, Self::Json(_) | Self::Wrapped(_))
     }
+
+    /// What finds the fields of the line by their names, if they have some.
+    pub(super) const fn index(&self) -> Option<&FieldIndex> {
+        match self {
+            Self::Json(index) | Self::Ltsv(index) => Some(index),
+            Self::W3c(header) => Some(header.index()),
+            Self::Delimited(header) => Some(header.index()),
+            Self::Access(_) | Self::Fields(_) | Self::Wrapped(_) => None,
+        }
+    }
 }
 
 /// Reads single lines; keeps what is worth keeping between them.
@@ -81,6 +92,8 @@ pub(super) struct LineReader {
     path: String,
     /// The header that a line of the block has named.
     header: Option<W3cHeader>,
+    /// What lines of the block have said of the times of others.
+    said: Option<Said>,
     /// The line within a JSON object.
     unwrapped: String,
 }
@@ -91,6 +104,7 @@ impl LineReader {
         let LineLayout::W3c(header) = &layout.lines else {
             return false;
         };
+        self.said.get_or_insert(header.said()).take(line);
         if let Some(renamed) = header.renamed(line) {
             self.header = Some(renamed);
         }
@@ -106,8 +120,12 @@ impl LineReader {
         let line = behind_prefix(line, layout)?;
         let clock = &mut self.clock;
         let path = &mut self.path;
+        if let LineLayout::W3c(first) = &layout.lines {
+            let said = self.said.get_or_insert(first.said());
+            return self.header.as_ref().unwrap_or(first).read(line, said);
+        }
         let LineLayout::Wrapped(wrapped) = &layout.lines else {
-            return read_as(line, &layout.lines, clock, path, self.header.as_ref());
+            return read_as(line, &layout.lines, clock, path);
         };
         let text = json_line::values(line, &wrapped.index, path)?
             .text(LogColumn::Request)
@@ -118,7 +136,7 @@ impl LineReader {
         self.unwrapped.clear();
         self.unwrapped.push_str(text.trim_end_matches(['\r', '\n']));
         let inner = behind_prefix(&self.unwrapped, &wrapped.inner)?;
-        read_as(inner, &wrapped.inner.lines, clock, path, None)
+        read_as(inner, &wrapped.inner.lines, clock, path)
     }
 }
 
@@ -138,16 +156,14 @@ fn read_as<'a>(
     layout: &LineLayout,
     clock: &mut ClfReader,
     path: &mut String,
-    header: Option<&W3cHeader>,
 ) -> Result<Request<'a>, Reject> {
     match layout {
         LineLayout::Access(layout) => access_line::read(line, layout, clock),
         LineLayout::Fields(format) => format.read(line, clock),
         LineLayout::Json(index) => json_line::read(line, index, path),
         LineLayout::Ltsv(index) => ltsv_line::read(line, index),
-        LineLayout::W3c(first) => header.unwrap_or(first).read(line),
         LineLayout::Delimited(header) => header.read(line),
-        // A line within a line within a line is none.
-        LineLayout::Wrapped(_) => Err(Reject::NoLine),
+        // Directives stand outside of records, and a line within a line within a line is none.
+        LineLayout::W3c(_) | LineLayout::Wrapped(_) => Err(Reject::NoLine),
     }
 }

@@ -37,6 +37,7 @@ mod error;
 mod explanation;
 mod field_map;
 mod fields;
+mod host_field;
 mod inputs;
 mod json_line;
 mod keeper;
@@ -66,6 +67,7 @@ mod tokens;
 mod undetected;
 mod values;
 mod w3c_line;
+mod w3c_said;
 mod writer;
 
 use std::io;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::access_layout::{AccessLayout, TailUse};
 use super::column::LogColumn;
 use super::detect::Detected;
+use super::fields::FieldIndex;
 use super::layout::{Layout, LineLayout};
 use super::log_format::Format;
 
@@ -74,24 +75,25 @@ impl Reading {
                     }
                 }
             }
-            LineLayout::Json(index) | LineLayout::Ltsv(index) => {
-                for (column, name) in index.columns(&detected.names) {
-                    reading.add(column, name, NAMED);
+            named => {
+                if let Some(index) = named.index() {
+                    reading.named(index, &detected.names);
                 }
             }
-            LineLayout::W3c(header) => {
-                for (column, name) in header.index().columns(header.names()) {
-                    reading.add(column, name, NAMED);
-                }
-            }
-            LineLayout::Delimited(header) => {
-                for (column, name) in header.index().columns(&detected.names) {
-                    reading.add(column, name, NAMED);
-                }
-            }
-            LineLayout::Wrapped(_) => {}
         }
         reading
+    }
+
+    fn named(&mut self, index: &FieldIndex, names: &[String]) {
+        for (column, name) in index.columns(names) {
+            self.add(column, name, NAMED);
+        }
+        if let Some((name, example)) = index.untold() {
+            self.unread.push(UnreadField {
+                field: format!("`{name}`, which may be the client or the site"),
+                example: Some(example.chars().take(40).collect()),
+            });
+        }
     }
 
     fn add(&mut self, column: LogColumn, field: &str, why: &'static str) {
@@ -188,7 +190,11 @@ impl fmt::Display for Reading {
             if more > 0 {
                 let _ = write!(unread, " and {more} more");
             }
-            write!(f, "; not read: {unread}, say what they are with `--format`")?;
+            let option = match &*self.format {
+                "json" | "ltsv" | "w3c" | "csv" | "tsv" => "--columns",
+                _ => "--format",
+            };
+            write!(f, "; not read: {unread}, say what they are with `{option}`")?;
         }
         Ok(())
     }

@@ -50,6 +50,10 @@ pub(super) enum Reject {
     NoTimestamp,
     /// The field of the time holds something else.
     BadTimestamp,
+    /// A time of day of which nothing says the date.
+    NoDate,
+    /// A time that is local, without what its zone is.
+    LocalTime,
     /// Before 1990 or after 2099.
     TimestampOutOfRange,
     /// Before or after what the job takes in.
@@ -89,6 +93,8 @@ impl Reject {
             Self::TooLong => "line longer than 1 MiB",
             Self::NoTimestamp => "no timestamp",
             Self::BadTimestamp => "unreadable timestamp",
+            Self::NoDate => "time of day without a date",
+            Self::LocalTime => "local time, by `#GMT-Offset`",
             Self::TimestampOutOfRange => "timestamp outside the years 1990 to 2099",
             Self::TimestampBeyondLimits => "timestamp beyond the limits",
             Self::NoClient => "no client before the timestamp",

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::column::LogColumn;
 use super::duration;
-use super::fields::{HOST_AS_CLIENT, HOST_AS_SITE, Use};
+use super::fields::Use;
 use super::request::{
     Reject, Request, host_of_url, host_site, plausible, present, seconds_to_ms, size,
     split_request, split_target, status,
@@ -194,18 +194,10 @@ impl<'a> Values<'a> {
         (latency, latency.is_none())
     }
 
-    /// The site by name, or by host: but `host` is the client's where no other field names one.
+    /// The site by name, or by host.
     fn site(&mut self) -> Option<Cow<'a, str>> {
-        if let Some(site) = self.text(LogColumn::Site) {
-            return Some(site);
-        }
-        let is_client = self.rank(LogColumn::Host) == Some(HOST_AS_SITE)
-            && self.rank(LogColumn::ClientIp) == Some(HOST_AS_CLIENT);
-        if is_client {
-            None
-        } else {
-            self.text(LogColumn::Host).and_then(host_site)
-        }
+        self.text(LogColumn::Site)
+            .or_else(|| self.text(LogColumn::Host).and_then(host_site))
     }
 
     fn rank(&self, part: LogColumn) -> Option<u8> {
@@ -277,7 +269,12 @@ mod tests {
     use super::*;
 
     fn read<'a>(fields: &[(&str, &'a str)], map: &str) -> Result<Request<'a>, Reject> {
-        let index = FieldIndex::new(&map.parse().unwrap());
+        let names: Vec<String> = fields.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let of_name = |name: &str| {
+            let fields = fields.iter().filter(|(known, _)| *known == name);
+            fields.map(|(_, value)| (*value).to_owned()).collect()
+        };
+        let index = FieldIndex::for_names(&map.parse().unwrap(), &names, of_name);
         let mut values = Values::default();
         for (name, value) in fields {
             for found in index.uses(name) {
@@ -290,8 +287,17 @@ mod tests {
     #[test]
     fn host_is_the_client_only_if_nothing_else_is() {
         let base = [("time", "1611280025"), ("uri", "/a?b"), ("status", "200")];
-        let alone = read(&[&base[..], &[("host", "ppp.example")]].concat(), "").unwrap();
-        assert_eq!((&*alone.client_ip, alone.site), ("ppp.example", None));
+        for (value, client) in [("203.0.113.7", "203.0.113.7"), ("ppp.example", "")] {
+            let alone = read(&[&base[..], &[("host", value)]].concat(), "").unwrap();
+            assert_eq!((&*alone.client_ip, alone.site), (client, None));
+        }
+        // A line without the client that others have.
+        let none = [&base[..], &[("host", "shop.example"), ("remote_addr", "-")]].concat();
+        let none = read(&none, "").unwrap();
+        assert_eq!(
+            (&*none.client_ip, none.site.as_deref()),
+            ("", Some("shop.example"))
+        );
         let both = [
             &base[..],
             &[("host", "Shop.example:80"), ("remote_addr", "1.2.3.4")],
