@@ -105,7 +105,7 @@ pub(super) fn read<'a>(
         forwarded_for,
         client,
     } = cut.lead;
-    Ok(Request {
+    let mut request = Request {
         timestamp: cut.time,
         site: site
             .or(tail.host)
@@ -123,7 +123,9 @@ pub(super) fn read<'a>(
         has_odd_latency: tail.has_odd_latency,
         referer: tail.referer.and_then(present).map(plain),
         user_agent: tail.user_agent.and_then(present).map(plain),
-    })
+    };
+    layout.urls.apply(&mut request);
+    Ok(request)
 }
 
 /// What stands before the timestamp, the timestamp, and what stands after it.
@@ -387,7 +389,8 @@ impl<'a> Tail<'a> {
                 self.host = is_host_name(name).then_some(text);
             }
             TailUse::KeyedHost => {
-                self.host = text.split_once('=').map(|(_, host)| host.trim_matches('"'));
+                let host = text.split_once('=').map(|(_, host)| host.trim_matches('"'));
+                self.host = host.filter(|host| is_host_name(without_port(host)));
             }
             TailUse::ForwardedFor => self.forwarded_for = present(text),
             TailUse::Seconds => self.latency(text, told_seconds),

@@ -48,7 +48,7 @@ impl Header {
         if columns.next().is_some() {
             return Err(Reject::FieldCount);
         }
-        values.request()
+        values.named_request()
     }
 }
 

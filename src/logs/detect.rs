@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::absolute_url::Urls;
 use super::access_evidence::layout_of;
 use super::access_format::format_of;
 use super::access_layout::AccessLayout;
@@ -203,7 +204,8 @@ impl<'a> Sample<'a> {
     /// The layout of lines in a format that is said.
     fn given(&self, format: &Format, map: &FieldMap) -> Result<Detected, Undetected> {
         let lines = match format {
-            Format::Common | Format::Combined => LineLayout::Access(AccessLayout::combined()),
+            Format::Common => LineLayout::Access(AccessLayout::common()),
+            Format::Combined => LineLayout::Access(AccessLayout::combined()),
             Format::Fields(fields) => LineLayout::Fields(fields.clone()),
             Format::Json => {
                 let told = self.best(|lines| Some(lines.json(map)));
@@ -481,7 +483,12 @@ fn access_format(lines: &[AccessLine<'_>]) -> Detected {
     } else {
         Format::Common
     };
-    let example = format_of(lines, &layout);
+    let urls = match layout.urls {
+        Urls::Paths => "",
+        Urls::Sites => "urls:",
+        Urls::Whole => "proxy:",
+    };
+    let example = format_of(lines, &layout).map(|format| format!("{urls}{format}"));
     Detected {
         example,
         ..Detected::new(format, LineLayout::Access(layout))

@@ -19,7 +19,7 @@ pub(super) fn read<'a>(
     index: &FieldIndex,
     path: &mut String,
 ) -> Result<Request<'a>, Reject> {
-    values(line, index, path)?.request()
+    values(line, index, path)?.named_request()
 }
 
 /// The values of the fields of use.

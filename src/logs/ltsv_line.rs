@@ -21,7 +21,7 @@ pub(super) fn read<'a>(line: &'a str, index: &FieldIndex) -> Result<Request<'a>,
             values.set(*held, Value::Text(Cow::Borrowed(value)));
         }
     }
-    values.request()
+    values.named_request()
 }
 
 /// The labels of a line, if each of its fields has one and there are some.

@@ -20,6 +20,7 @@
 //!   (but on the number of its sites). It grows with the threads: see the pipeline for the bound,
 //!   with chunks of at most 64 MiB and blocks of 2 MiB of text.
 
+mod absolute_url;
 mod access_evidence;
 mod access_format;
 mod access_layout;

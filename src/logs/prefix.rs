@@ -15,11 +15,6 @@
 
 use super::timestamp;
 
-/// Months as syslog writes them.
-const MONTHS: [&str; 12] = [
-    "Jan ", "Feb ", "Mar ", "Apr ", "May ", "Jun ", "Jul ", "Aug ", "Sep ", "Oct ", "Nov ", "Dec ",
-];
-
 /// How many prefixes one line may have: of Docker Compose, then of syslog, say.
 pub(super) const NESTED: u8 = 3;
 
@@ -159,9 +154,12 @@ fn dated(line: &str) -> Option<&str> {
 
 /// Behind a time at the start, and whether it is in the form of RFC 3164.
 fn behind_time(line: &str) -> Option<(&str, bool)> {
-    if MONTHS.iter().any(|month| line.starts_with(month)) {
+    let named = line.split_once(' ');
+    if let Some((name, rest)) = named
+        && timestamp::month(name.as_bytes()).is_some()
+    {
         // `Mar  4 10:00:00`, with a fraction or a year behind it.
-        let rest = line[4..].trim_start_matches(' ');
+        let rest = rest.trim_start_matches(' ');
         let (day, rest) = rest.split_once(' ')?;
         let (mut time, mut rest) = rest.split_once(' ')?;
         if time.len() == 4 && time.bytes().all(|b| b.is_ascii_digit()) {

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
+use super::absolute_url::Urls;
 use super::access_layout::{AccessLayout, TailUse};
 use super::column::LogColumn;
 use super::detect::Detected;
@@ -67,7 +68,7 @@ impl Reading {
             unread: Vec::new(),
         };
         match layout {
-            LineLayout::Access(layout) => reading.access(layout, was_said, &detected.format),
+            LineLayout::Access(layout) => reading.access(layout, was_said),
             LineLayout::Fields(format) => {
                 for field in format.fields() {
                     if let Some(column) = field.holds.column() {
@@ -112,7 +113,7 @@ impl Reading {
         });
     }
 
-    fn access(&mut self, layout: &AccessLayout, was_said: bool, format: &Format) {
+    fn access(&mut self, layout: &AccessLayout, was_said: bool) {
         let why = if was_said {
             SAID
         } else {
@@ -120,21 +121,24 @@ impl Reading {
         };
         self.add(LogColumn::ClientIp, "first address", why);
         self.add(LogColumn::Timestamp, "time in brackets", "its form");
-        self.add(
-            LogColumn::Request,
-            "text in quotes before the status",
-            "its place",
-        );
+        let request = match layout.urls {
+            Urls::Whole => "text in quotes before the status, URLs as a whole",
+            Urls::Paths | Urls::Sites => "text in quotes before the status",
+        };
+        self.add(LogColumn::Request, request, "its place");
         self.add(LogColumn::Status, "number behind the request", "its place");
         self.add(LogColumn::Bytes, "number behind the status", "its place");
-        let has_tail = *format != Format::Common || !was_said;
         for (uses, is_between) in [(&layout.between, true), (&layout.tail, false)] {
-            for (place, held) in uses.iter().enumerate().filter(|_| has_tail) {
+            for (place, held) in uses.iter().enumerate() {
                 if let Some((column, why)) = meaning(*held) {
                     let field = place_name(place + 1, is_between);
                     self.add(column, &field, if was_said { SAID } else { why });
                 }
             }
+        }
+        if layout.urls == Urls::Sites && self.column("site").is_none() {
+            let why = "most requests have one";
+            self.add(LogColumn::Host, "host of the URL in the request", why);
         }
         let unread = layout.unread.iter();
         self.unread.extend(unread.map(|field| UnreadField {

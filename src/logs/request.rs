@@ -176,7 +176,8 @@ pub(super) fn split_request(text: &str) -> (&str, &str, &str, &str) {
         return odd;
     };
     let (method, rest) = (&text[..space], &text[space + 1..]);
-    if method.is_empty() || !method.bytes().all(is_token) {
+    // `-` is what load balancers write in the place of a method that they could not read.
+    if matches!(method, "" | "-") || !method.bytes().all(is_token) {
         return odd;
     }
     let (target, protocol) = match memchr::memrchr(b' ', rest.as_bytes()) {
@@ -283,6 +284,7 @@ mod tests {
                 "GET http://example.org/",
                 ("GET", "http://example.org/", "", ""),
             ),
+            ("- http://a:80- ", ("", "- http://a:80- ", "", "")),
             ("-", ("", "", "", "")),
             ("", ("", "", "", "")),
             ("\\x16\\x03\\x01", ("", "\\x16\\x03\\x01", "", "")),

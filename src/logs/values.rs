@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::absolute_url::Urls;
 use super::column::LogColumn;
 use super::duration;
 use super::fields::Use;
@@ -107,6 +108,18 @@ impl<'a> Values<'a> {
 
     pub(super) fn text(&mut self, part: LogColumn) -> Option<Cow<'a, str>> {
         self.take(part).and_then(Value::text)
+    }
+
+    /// The request that the values of named fields describe. The host of a URL in the field of the
+    /// path is the site if nothing else is.
+    pub(super) fn named_request(self) -> Result<Request<'a>, Reject> {
+        let urls = match self.rank(LogColumn::Path) {
+            Some(_) => Urls::Sites,
+            None => Urls::Paths,
+        };
+        let mut request = self.request()?;
+        urls.apply(&mut request);
+        Ok(request)
     }
 
     /// The request that the values describe.
@@ -281,7 +294,7 @@ mod tests {
                 values.set(*found, Value::Text(Cow::Borrowed(value)));
             }
         }
-        values.request()
+        values.named_request()
     }
 
     #[test]
@@ -309,6 +322,12 @@ mod tests {
             ("1.2.3.4", Some("shop.example"))
         );
         assert_eq!((&*both.path, &*both.query), ("/a", "b"));
+        let url = |name| {
+            let fields = [(name, "http://shop.example/a?b"), base[0], base[2]];
+            read(&fields, "").map(|read| (read.site.map(Cow::into_owned), read.path.into_owned()))
+        };
+        let expected = Ok((Some("shop.example".to_owned()), "/a".to_owned()));
+        assert_eq!([url("uri"), url("url.full")], [expected.clone(), expected]);
     }
 
     #[test]

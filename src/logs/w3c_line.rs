@@ -188,7 +188,7 @@ impl W3cHeader {
         if uses.next().is_some() {
             return Err(Reject::FieldCount);
         }
-        values.request()
+        values.named_request()
     }
 
     fn decoded<'a>(&self, column: LogColumn, text: &'a str) -> Cow<'a, str> {

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 
 use super::compiled::{Escape, LineFormat, Step};
 use super::field::{Field, Holds, Span};
-use crate::logs::client::{is_client, without_port};
 use crate::logs::column::LogColumn;
 use crate::logs::duration;
-use crate::logs::request::{Reject, Request, host_of_url, present};
+use crate::logs::request::{Reject, Request};
 use crate::logs::timestamp::{self, ClfReader};
 use crate::logs::values::{Value, Values};
 
@@ -76,9 +75,7 @@ impl LineFormat {
             return Err(Reject::NoPath);
         }
         request.is_forwarded_first = self.is_forwarded_first || !self.has_peer;
-        if self.has_urls {
-            take_host(&mut request);
-        }
+        self.urls.apply(&mut request);
         Ok(request)
     }
 
@@ -145,17 +142,6 @@ impl LineFormat {
                 serde_json::from_str(&quoted).map_or(Cow::Borrowed(text), Cow::Owned)
             }
         }
-    }
-}
-
-/// Makes the host of a URL the site, and leaves its path.
-fn take_host(request: &mut Request<'_>) {
-    let url = host_of_url(&request.path).filter(|(host, _)| is_client(without_port(host)));
-    if let Some((host, path)) = url {
-        if request.site.is_none() && present(host).is_some() {
-            request.site = crate::logs::request::host_site(Cow::Owned(host.to_owned()));
-        }
-        request.path = Cow::Owned(path.to_owned());
     }
 }
 
