@@ -44,7 +44,7 @@ impl Urls {
 
     /// Tells it from the request lines of a log, each as method and target.
     pub(super) fn told<'a>(requests: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
-        /// So few lines may all have another host and still be of sites.
+        /// Fewer lines say nothing of whose hosts they have.
         const LINES_TO_COUNT: usize = 20;
         let (mut lines, mut tunnels) = (0, 0);
         let mut hosts = Vec::new();
@@ -59,9 +59,9 @@ impl Urls {
         }
         hosts.sort_unstable();
         hosts.dedup();
-        let are_of_others = urls >= LINES_TO_COUNT && hosts.len() * 2 > urls;
         // A site is asked for tunnels by nobody but scanners.
-        if are_of_others || tunnels * 10 >= lines {
+        let are_of_others = hosts.len() * 2 > urls || tunnels * 10 >= lines;
+        if are_of_others && lines >= LINES_TO_COUNT {
             Self::Whole
         } else {
             Self::Sites
@@ -168,11 +168,21 @@ mod tests {
             ((0..40).map(|n| url(n % 9)).collect(), Urls::Sites),
             // Nearly every line has another host.
             ((0..40).map(url).collect(), Urls::Whole),
+            // A tenth are tunnels.
             (
-                (0..8).map(|_| url(1)).chain([tunnel(0)]).collect(),
+                (0..18)
+                    .map(|_| url(1))
+                    .chain([tunnel(0), tunnel(0)])
+                    .collect(),
                 Urls::Whole,
             ),
-            (vec![tunnel(0)], Urls::Whole),
+            ((0..20).map(tunnel).collect(), Urls::Whole),
+            (
+                (0..19).map(|_| url(1)).chain([tunnel(0)]).collect(),
+                Urls::Sites,
+            ),
+            // Too few say nothing.
+            (vec![url(1), tunnel(0)], Urls::Sites),
         ] {
             assert_eq!(told(lines.clone()), expected, "{lines:?}");
         }

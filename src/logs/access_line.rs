@@ -184,7 +184,8 @@ fn lead(before: &str) -> Option<Lead<'_>> {
         return None;
     }
     // The usual line: an address, no ident, and a user.
-    if rest.starts_with("- ") && !first.starts_with(['"', '{']) && !first.ends_with(',') {
+    let is_plain = !matches!(first.as_bytes()[0], b'"' | b'{') && !first.ends_with(',');
+    if is_plain && rest.starts_with("- ") {
         return Some(Lead {
             client: present(first).unwrap_or_default(),
             ..Lead::default()

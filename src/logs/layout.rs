@@ -15,10 +15,14 @@ use super::timestamp::ClfReader;
 use super::w3c_line::W3cHeader;
 use super::w3c_said::Said;
 
-/// The key of the line in the records of Docker's `json-file`, and how many bytes of a longer line
-/// one record has (`defaultBufSize` in `daemon/logger/copier.go`). The last one ends with a line end.
+/// The key of the line in the records of Docker's `json-file`.
 const DOCKER_KEY: &str = "log";
+/// How many bytes of a longer line one record has (`defaultBufSize` in `daemon/logger/copier.go`);
+/// the last record ends with a line end.
 const DOCKER_PIECE: usize = 16 << 10;
+/// How many more bytes a record has whose first and last character are cut: three bytes of each
+/// become the replacement character, of three bytes.
+const DOCKER_REPLACED: usize = 12;
 
 /// The layout of the lines of one file.
 #[derive(Debug, Clone)]
@@ -130,7 +134,8 @@ impl LineReader {
         let text = json_line::values(line, &wrapped.index, path)?
             .text(LogColumn::Request)
             .ok_or(Reject::NoLine)?;
-        if wrapped.key == DOCKER_KEY && text.len() == DOCKER_PIECE && !text.ends_with('\n') {
+        let is_cut = (DOCKER_PIECE..=DOCKER_PIECE + DOCKER_REPLACED).contains(&text.len());
+        if is_cut && wrapped.key == DOCKER_KEY && !text.ends_with('\n') {
             return Err(Reject::Piece);
         }
         self.unwrapped.clear();

@@ -671,3 +671,50 @@ fn times_of_day_need_a_date() {
             .contains_key("local time, by `#GMT-Offset`")
     );
 }
+
+#[test]
+fn urls_in_the_place_of_paths_are_taken_apart() {
+    let line =
+        |request: &str| format!("203.0.113.7 - - {TIME} \"{request}\" 200 512 \"-\" \"curl/8\"\n");
+    let url = line("GET http://Shop.example:80/a?b HTTP/1.1");
+    let rest = "200 512 NULL NULL curl/8";
+    for (text, first) in [
+        (
+            url.clone(),
+            format!("shop.example 203.0.113.7 GET /a?b {rest}"),
+        ),
+        // Scanners name no sites.
+        (
+            url.clone() + &line("GET / HTTP/1.1").repeat(2),
+            format!("file 203.0.113.7 GET /a?b {rest}"),
+        ),
+        (
+            line("CONNECT shop.example:443 HTTP/1.1"),
+            format!("file 203.0.113.7 CONNECT shop.example:443? {rest}"),
+        ),
+        (
+            format!("www.example.com {url}"),
+            format!("www.example.com 203.0.113.7 GET /a?b {rest}"),
+        ),
+    ] {
+        let rows = read("file.log", &text, &IngestOptions::default()).rows;
+        assert!(rows.contains(&first), "{text}{rows:?}");
+    }
+    assert_eq!(
+        row_with(url.trim_end(), &said("combined")),
+        format!("file 203.0.113.7 GET /a?b {rest}")
+    );
+    let proxy: String = (0..40)
+        .map(|host| line(&format!("GET http://h{host}.example/a HTTP/1.1")))
+        .collect();
+    let proxy = read("file.log", &proxy, &IngestOptions::default());
+    assert_eq!(proxy.summary.sites.len(), 1);
+    let kept = format!("file 203.0.113.7 GET http://h7.example/a? {rest}");
+    assert!(proxy.rows.contains(&kept), "{:?}", proxy.rows);
+    assert_eq!(
+        row(
+            "1709546400.779    180 203.0.113.7 TCP_MISS/200 411 GET http://www.example.com/a?b - HIER_DIRECT/192.0.2.1 text/plain"
+        ),
+        "file 203.0.113.7 GET http://www.example.com/a?b 200 411 180 NULL NULL"
+    );
+}
