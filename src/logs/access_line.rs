@@ -184,7 +184,7 @@ fn lead(before: &str) -> Option<Lead<'_>> {
         return None;
     }
     // The usual line: an address, no ident, and a user.
-    let is_plain = !matches!(first.as_bytes()[0], b'"' | b'{') && !first.ends_with(',');
+    let is_plain = !matches!(first.as_bytes()[0], b'"' | b'\'' | b'{') && !first.ends_with(',');
     if is_plain && rest.starts_with("- ") {
         return Some(Lead {
             client: present(first).unwrap_or_default(),
@@ -192,10 +192,19 @@ fn lead(before: &str) -> Option<Lead<'_>> {
         });
     }
     let lead = LeadFields::of(before).lead();
-    // Within what a collector wrote around the line that is not known, nothing is in its place.
-    let is_odd = |text: &str| text.contains(['{', '}', '=', '<', '>']);
-    let is_within = is_odd(lead.client) || lead.forwarded_for.is_some_and(is_odd);
-    (!is_within).then_some(lead)
+    (!lead.is_within_another()).then_some(lead)
+}
+
+impl Lead<'_> {
+    /// Whether the client is none, since a program that is not known wrote something around the line:
+    /// nothing is in its place then.
+    pub(super) fn is_within_another(&self) -> bool {
+        let is_odd = |text: &str| {
+            text.contains(['{', '}', '(', ')', '<', '>', '=', '|', '\''])
+                || text.char_indices().any(|(at, c)| c == '[' && at > 0)
+        };
+        is_odd(self.client) || self.forwarded_for.is_some_and(is_odd)
+    }
 }
 
 /// The first fields of a line; lists of addresses are one field.
@@ -318,6 +327,8 @@ fn find_request(after: &str) -> Result<(&str, &str), Reject> {
             });
             match next {
                 Some(next) => rest = next,
+                // Quotes are doubled where the line is a field of another.
+                None if is_doubled(inner) => break,
                 None => return Ok((between, inner)),
             }
         } else {
@@ -329,6 +340,11 @@ fn find_request(after: &str) -> Result<(&str, &str), Reject> {
         }
     }
     Err(Reject::NoRequest)
+}
+
+/// Whether a quote follows another, and is not the end of an empty field.
+fn is_doubled(inner: &str) -> bool {
+    matches!(inner.as_bytes(), [b'"', next, ..] if !matches!(next, b' ' | b'\t'))
 }
 
 /// The request up to its closing quote, the status after it, and what follows.
@@ -717,6 +733,8 @@ mod tests {
             read(r#"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] "\x16\x03\x01\"" 400 0 "-" "-""#)
                 .unwrap();
         assert_eq!((&*tls.method, &*tls.path), ("", r#"\x16\x03\x01""#));
+        let empty = read(r#"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] "" 400 0"#).unwrap();
+        assert_eq!((&*empty.path, empty.status), ("", 400));
         let bracketed =
             read(r#"[::1] - - [22/Jan/2021:01:47:05 +0000] "GET / HTTP/1.1" 200 1"#).unwrap();
         assert_eq!(bracketed.client_ip, "[::1]");
@@ -746,6 +764,14 @@ mod tests {
             (
                 "[0] a: [1.2, {\"said\"=>\"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"curl/8\"\"}]",
                 Reject::NoClient,
+            ),
+            (
+                "'1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1'",
+                Reject::NoClient,
+            ),
+            (
+                "\"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"\"GET / HTTP/1.1\"\" 200 1\"",
+                Reject::NoRequest,
             ),
             (start, Reject::NoRequest),
             (

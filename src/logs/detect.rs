@@ -277,6 +277,7 @@ impl<'a> Sample<'a> {
             .iter()
             .filter(|line| !line.starts_with('{'))
             .filter_map(|line| access_line::cut(line, &mut clock).ok())
+            .filter(|line| !line.lead.is_within_another())
             .collect()
     }
 
@@ -571,6 +572,17 @@ mod tests {
             format("{\"msg\":\"up\"}\n"),
             Err(Undetected::Missing { .. })
         ));
+        // What other programs wrote around lines.
+        for around in [
+            format!("map[log:{COMMON}"),
+            format!("<a>{COMMON}"),
+            format!("'{COMMON}"),
+        ] {
+            assert!(
+                matches!(format(&around), Err(Undetected::Unknown { .. })),
+                "{around}"
+            );
+        }
         let map = "status=code".parse().unwrap();
         for text in [JSON, "time\turl\tstatus\n"] {
             let undetected = detect(text.as_bytes(), None, &map).unwrap_err();

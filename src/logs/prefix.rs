@@ -11,6 +11,7 @@
 //! | `kubectl logs --prefix` | `[pod/web-7d9/nginx] ` |
 //! | Fluent Bit's `stdout` | `[0] tail.0: [1709546400.123, {"log"=>"…"}]`, also behind the line |
 //! | Python's `logging` | `INFO:werkzeug:` |
+//! | Fluentd's `stdout`, `file` | `2024-03-04 10:00:00.123 +0000 nginx: {…}`, `…T10:00:00+00:00⇥nginx⇥{…}` |
 //! | programs that date their output | `2024/03/04 10:00:00 ` |
 
 use super::timestamp;
@@ -142,6 +143,13 @@ fn structured_data(mut text: &str) -> Option<&str> {
 /// Behind a date and time, and the host and program of syslog if they follow.
 fn dated(line: &str) -> Option<&str> {
     let (rest, is_syslog) = behind_time(line)?;
+    let rest = behind_zone(rest);
+    if let Some((word, record)) = rest.split_once('\t')
+        && record.starts_with('{')
+        && !word.contains(' ')
+    {
+        return Some(record);
+    }
     if let Some(behind) = stream(rest) {
         return Some(behind);
     }
@@ -185,6 +193,20 @@ fn behind_time(line: &str) -> Option<(&str, bool)> {
     let (time, rest) = rest.split_once([' ', '\t'])?;
     timestamp::time_of_day(time)?;
     Some((rest, false))
+}
+
+/// Behind `+0000 `, if it is there.
+fn behind_zone(rest: &str) -> &str {
+    match rest.split_once(' ') {
+        Some((zone, behind))
+            if zone.len() == 5
+                && zone.starts_with(['+', '-'])
+                && zone[1..].bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            behind
+        }
+        _ => rest,
+    }
 }
 
 /// Behind `stdout F `, as the container runtime interface of Kubernetes has it.
@@ -338,6 +360,19 @@ mod tests {
             "{\"a\":\"b | c\"}",
         ] {
             assert_eq!(strip(line, NESTED), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_stands_before_records_is_taken_off() {
+        let record = "{\"log\":\"a b: c\"}";
+        for prefix in [
+            "2024-03-04 10:00:00.123456789 +0000 nginx.access: ",
+            "2024-03-04T10:00:00+00:00\tnginx.access\t",
+            "web_1  | ",
+        ] {
+            let line = format!("{prefix}{record}");
+            assert_eq!(strip(&line, NESTED), Some(record), "{prefix}");
         }
     }
 
