@@ -16,11 +16,12 @@
 
 use std::collections::HashMap;
 
+use super::absolute_url::Urls;
 use super::access_layout::{AccessLayout, TailUse, Unread};
 use super::access_line::{AccessLine, is_seconds, seconds};
 use super::client::{address, is_host_name, without_port};
 use super::duration;
-use super::request::present;
+use super::request::{present, split_request};
 use super::tokens::{Token, Tokens};
 
 /// Tells the layout from lines.
@@ -49,9 +50,14 @@ pub(super) fn layout_of(lines: &[AccessLine<'_>]) -> AccessLayout {
         .collect();
     trim(&mut between_uses);
     trim(&mut tail_uses);
+    let requests = lines.iter().map(|line| {
+        let (method, path, ..) = split_request(line.request);
+        (method, path)
+    });
     AccessLayout {
         between: between_uses,
         tail: tail_uses,
+        urls: Urls::told(requests),
         unread,
     }
 }

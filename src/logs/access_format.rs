@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::absolute_url::Urls;
 use super::access_layout::{AccessLayout, TailUse};
 use super::access_line::{self, AccessLine};
 use super::client::TrustedProxies;
@@ -22,10 +23,14 @@ pub(super) fn format_of(
 ) -> Option<String> {
     let usual = usual(cut)?;
     let behind = behind_client(usual, layout);
-    let lead = leads(usual);
-    let mut offered = lead
+    let urls = match layout.urls {
+        Urls::Paths => "",
+        Urls::Sites => "urls:",
+        Urls::Whole => "proxy:",
+    };
+    let mut offered = leads(usual)
         .into_iter()
-        .map(|lead| format!("{lead} [$time_local]{behind}"));
+        .map(|lead| format!("{urls}{lead} [$time_local]{behind}"));
     offered.find(|format| reads_alike(lines, layout, format))
 }
 
@@ -77,7 +82,7 @@ fn reads_alike(lines: &[Cow<'_, str>], layout: &AccessLayout, format: &str) -> b
         return false;
     };
     let (mut clock, proxies) = (ClfReader::default(), TrustedProxies::default());
-    let client = |request: &Request<'_>| proxies.client(request).into_owned();
+    let client = |request: &Request<'_>| proxies.client(request).to_owned();
     let mut lines = lines.iter().take(LINES_TRIED);
     lines.all(|line| {
         let Ok(told) = access_line::read(line, layout, &mut clock) else {

@@ -1,5 +1,7 @@
 //! What the fields around those of the common log format hold.
 
+use super::absolute_url::Urls;
+
 /// What a field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TailUse {
@@ -37,6 +39,8 @@ pub(super) struct AccessLayout {
     pub(super) between: Vec<TailUse>,
     /// Behind the size.
     pub(super) tail: Vec<TailUse>,
+    /// What becomes of URLs in the place of paths.
+    pub(super) urls: Urls,
     /// Fields of which nothing is read, as they were in a line.
     pub(super) unread: Vec<Unread>,
 }
@@ -56,8 +60,17 @@ impl AccessLayout {
     /// Referer and user agent behind the size, as in the combined log format.
     pub(super) fn combined() -> Self {
         Self {
-            between: Vec::new(),
             tail: vec![TailUse::Referer, TailUse::UserAgent],
+            ..Self::common()
+        }
+    }
+
+    /// Nothing behind the size, as in the common log format.
+    pub(super) const fn common() -> Self {
+        Self {
+            between: Vec::new(),
+            tail: Vec::new(),
+            urls: Urls::Paths,
             unread: Vec::new(),
         }
     }

@@ -105,7 +105,7 @@ pub(super) fn read<'a>(
         forwarded_for,
         client,
     } = cut.lead;
-    Ok(Request {
+    let mut request = Request {
         timestamp: cut.time,
         site: site
             .or(tail.host)
@@ -123,7 +123,9 @@ pub(super) fn read<'a>(
         has_odd_latency: tail.has_odd_latency,
         referer: tail.referer.and_then(present).map(plain),
         user_agent: tail.user_agent.and_then(present).map(plain),
-    })
+    };
+    layout.urls.apply(&mut request);
+    Ok(request)
 }
 
 /// What stands before the timestamp, the timestamp, and what stands after it.
@@ -182,13 +184,27 @@ fn lead(before: &str) -> Option<Lead<'_>> {
         return None;
     }
     // The usual line: an address, no ident, and a user.
-    if rest.starts_with("- ") && !first.starts_with('"') && !first.ends_with(',') {
+    let is_plain = !matches!(first.as_bytes()[0], b'"' | b'\'' | b'{') && !first.ends_with(',');
+    if is_plain && rest.starts_with("- ") {
         return Some(Lead {
             client: present(first).unwrap_or_default(),
             ..Lead::default()
         });
     }
-    Some(LeadFields::of(before).lead())
+    let lead = LeadFields::of(before).lead();
+    (!lead.is_within_another()).then_some(lead)
+}
+
+impl Lead<'_> {
+    /// Whether the client is none, since a program that is not known wrote something around the line:
+    /// nothing is in its place then.
+    pub(super) fn is_within_another(&self) -> bool {
+        let is_odd = |text: &str| {
+            text.contains(['{', '}', '(', ')', '<', '>', '=', '|', '\''])
+                || text.char_indices().any(|(at, c)| c == '[' && at > 0)
+        };
+        is_odd(self.client) || self.forwarded_for.is_some_and(is_odd)
+    }
 }
 
 /// The first fields of a line; lists of addresses are one field.
@@ -311,6 +327,8 @@ fn find_request(after: &str) -> Result<(&str, &str), Reject> {
             });
             match next {
                 Some(next) => rest = next,
+                // Quotes are doubled where the line is a field of another.
+                None if is_doubled(inner) => break,
                 None => return Ok((between, inner)),
             }
         } else {
@@ -322,6 +340,11 @@ fn find_request(after: &str) -> Result<(&str, &str), Reject> {
         }
     }
     Err(Reject::NoRequest)
+}
+
+/// Whether a quote follows another, and is not the end of an empty field.
+fn is_doubled(inner: &str) -> bool {
+    matches!(inner.as_bytes(), [b'"', next, ..] if !matches!(next, b' ' | b'\t'))
 }
 
 /// The request up to its closing quote, the status after it, and what follows.
@@ -383,7 +406,8 @@ impl<'a> Tail<'a> {
                 self.host = is_host_name(name).then_some(text);
             }
             TailUse::KeyedHost => {
-                self.host = text.split_once('=').map(|(_, host)| host.trim_matches('"'));
+                let host = text.split_once('=').map(|(_, host)| host.trim_matches('"'));
+                self.host = host.filter(|host| is_host_name(without_port(host)));
             }
             TailUse::ForwardedFor => self.forwarded_for = present(text),
             TailUse::Seconds => self.latency(text, told_seconds),
@@ -709,6 +733,8 @@ mod tests {
             read(r#"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] "\x16\x03\x01\"" 400 0 "-" "-""#)
                 .unwrap();
         assert_eq!((&*tls.method, &*tls.path), ("", r#"\x16\x03\x01""#));
+        let empty = read(r#"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] "" 400 0"#).unwrap();
+        assert_eq!((&*empty.path, empty.status), ("", 400));
         let bracketed =
             read(r#"[::1] - - [22/Jan/2021:01:47:05 +0000] "GET / HTTP/1.1" 200 1"#).unwrap();
         assert_eq!(bracketed.client_ip, "[::1]");
@@ -730,6 +756,22 @@ mod tests {
             (
                 "1.2.3.4 - - [22/Jan/1970:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1",
                 Reject::TimestampOutOfRange,
+            ),
+            (
+                "{\"said\":\"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \\\"GET / HTTP/1.1\\\" 200 1\"}",
+                Reject::NoClient,
+            ),
+            (
+                "[0] a: [1.2, {\"said\"=>\"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"curl/8\"\"}]",
+                Reject::NoClient,
+            ),
+            (
+                "'1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"GET / HTTP/1.1\" 200 1'",
+                Reject::NoClient,
+            ),
+            (
+                "\"1.2.3.4 - - [22/Jan/2021:01:47:05 +0000] \"\"GET / HTTP/1.1\"\" 200 1\"",
+                Reject::NoRequest,
             ),
             (start, Reject::NoRequest),
             (

@@ -4,7 +4,8 @@ use super::column::LogColumn;
 
 /// Names that fields have in the wild, best first. Case does not matter; a dot separates the keys
 /// of nested objects. Sources: Apache and nginx variables, Caddy, Traefik, the Elastic Common
-/// Schema, AWS load balancers, NASA-HTTP.
+/// Schema, AWS load balancers, Zeek, NASA-HTTP. What `host` holds depends on the others
+/// ([`super::host_field`]).
 pub(super) const ALIASES: [(LogColumn, &[&str]); LogColumn::COUNT] = [
     (
         LogColumn::Timestamp,
@@ -69,6 +70,8 @@ pub(super) const ALIASES: [(LogColumn, &[&str]); LogColumn::COUNT] = [
             "client_host",
             "downstream_remote_address",
             "c-ip",
+            "id.orig_h",
+            "id_orig_h",
             "req.remoteaddress",
             "client_addr",
             "client",

@@ -103,8 +103,8 @@ impl BlockParser {
                             let is_list_unused =
                                 request.forwarded_for.is_some() && *client == *request.client_ip;
                             let client = match &self.pseudonyms {
-                                Some(pseudonyms) => pseudonyms.of(&client),
-                                None => client,
+                                Some(pseudonyms) => pseudonyms.of(client),
+                                None => Cow::Borrowed(client),
                             };
                             parsed.signs.add(&request, &client, is_list_unused);
                             parsed.rows.push(&request, &client, self.site(&request));
@@ -253,7 +253,7 @@ mod tests {
     fn layouts() -> [LineLayout; 3] {
         let index = FieldIndex::new(&FieldMap::default());
         let names = ["time", "url", "status"].map(str::to_owned);
-        let header = Header::new(&names, b',', &index);
+        let header = Header::new(&names, b',', index.clone());
         [
             LineLayout::Access(AccessLayout::combined()),
             LineLayout::Json(index),

@@ -10,7 +10,6 @@
 //!   the time or without any peer, private addresses (RFC 1918, RFC 4193, RFC 6598, loopback and
 //!   link-local) are taken for proxies.
 
-use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -29,10 +28,13 @@ impl TrustedProxies {
         self.0.is_empty()
     }
 
-    /// Proxies in these networks.
+    /// Proxies in these networks, in whatever order they are named.
     #[must_use]
     pub fn of(networks: impl IntoIterator<Item = TrustedNetwork>) -> Self {
-        Self(networks.into_iter().map(|network| network.0).collect())
+        let mut networks: Vec<IpNet> = networks.into_iter().map(|network| network.0).collect();
+        networks.sort_unstable();
+        networks.dedup();
+        Self(networks)
     }
 
     /// The networks as text.
@@ -45,18 +47,18 @@ impl TrustedProxies {
     }
 
     /// The client of a request.
-    pub(super) fn client<'r>(&self, request: &'r Request<'_>) -> Cow<'r, str> {
+    pub(super) fn client<'r>(&self, request: &'r Request<'_>) -> &'r str {
         let peer = without_port(present(&request.client_ip).unwrap_or_default());
         // A list may stand in the place of the peer.
         let (list, peer) = match (&request.forwarded_for, peer.contains(',')) {
-            (None, false) => return Cow::Borrowed(peer),
+            (None, false) => return peer,
             (None, true) => (peer, ""),
             // A list in the place of the peer was written by the server itself.
             (Some(_), true) => (peer, ""),
             (Some(list), false) => (&**list, peer),
         };
         if self.is_empty() && !request.is_forwarded_first && !peer.is_empty() {
-            return Cow::Borrowed(peer);
+            return peer;
         }
         let is_proxy = |name: &str| {
             address(name).is_some_and(|address| {
@@ -79,7 +81,7 @@ impl TrustedProxies {
                 }
             }
         }
-        Cow::Borrowed(client)
+        client
     }
 }
 
@@ -195,7 +197,7 @@ mod tests {
             is_forwarded_first: first,
             ..Request::default()
         };
-        proxies.client(&request).into_owned()
+        proxies.client(&request).to_owned()
     }
 
     #[test]
@@ -212,7 +214,14 @@ mod tests {
             ("-", ""),
         ] {
             assert_eq!(client(&none, peer, None, false), expected);
-            assert!(!client(&none, peer, Some("192.0.2.1"), false).is_empty());
+            // What a client makes up counts only where no peer is written.
+            let with_list = client(&none, peer, Some("192.0.2.1"), false);
+            let expected = if expected.is_empty() {
+                "192.0.2.1"
+            } else {
+                expected
+            };
+            assert_eq!(with_list, expected, "{peer}");
         }
         assert_eq!(
             client(&none, "10.0.0.2", Some("203.0.113.7"), false),
@@ -277,6 +286,15 @@ mod tests {
     fn networks_are_read() {
         assert!("10.0.0.0/8".parse::<TrustedNetwork>().is_ok());
         assert!("::1".parse::<TrustedNetwork>().is_ok());
+        let named = ["::1", "192.0.2.7", "10.0.0.0/8", "10.1.2.3/8", "::1/128"];
+        assert_eq!(
+            trusted(&named).networks().collect::<Vec<_>>(),
+            ["10.0.0.0/8", "192.0.2.7/32", "::1/128"]
+        );
+        assert_eq!(
+            trusted(&named),
+            trusted(&["192.0.2.7", "::1", "10.0.0.0/8"])
+        );
         let error = "10.0.0.0/99".parse::<TrustedNetwork>().unwrap_err();
         assert!(error.to_string().contains("`10.0.0.0/99`"), "{error}");
     }

@@ -18,15 +18,11 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn new(names: &[String], delimiter: u8, index: &FieldIndex) -> Self {
-        let columns = names
-            .iter()
-            .map(|name| index.uses(&name.to_ascii_lowercase()).to_vec())
-            .collect();
+    pub(super) fn new(names: &[String], delimiter: u8, index: FieldIndex) -> Self {
         Self {
             delimiter,
-            index: index.clone(),
-            columns,
+            columns: index.uses_of(names),
+            index,
         }
     }
 
@@ -52,7 +48,7 @@ impl Header {
         if columns.next().is_some() {
             return Err(Reject::FieldCount);
         }
-        values.request()
+        values.named_request()
     }
 }
 
@@ -159,8 +155,10 @@ mod tests {
     #[test]
     fn a_nasa_line() {
         let header = "host\tlogname\ttime\tmethod\turl\tresponse\tbytes\treferer\tuseragent";
-        let index = FieldIndex::new(&super::super::field_map::FieldMap::default());
-        let header = Header::new(&names(header, b'\t').unwrap(), b'\t', &index);
+        let names = names(header, b'\t').unwrap();
+        let map = super::super::field_map::FieldMap::default();
+        let index = FieldIndex::for_names(&map, &names, |_| Vec::new());
+        let header = Header::new(&names, b'\t', index);
         let line = "pppa006.compuserve.com\t-\t807256800\tGET\t/images/a.gif?b\t200\t1713\t\t";
         let request = header.read(line).unwrap();
         assert_eq!(request.timestamp, 807_256_800_000_000);

@@ -7,11 +7,13 @@
 //! four of five. Delimited files are told by their header line, so they come last.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::access_evidence::layout_of;
 use super::access_format::format_of;
 use super::access_layout::AccessLayout;
 use super::access_line::{self, AccessLine};
+use super::column::LogColumn;
 use super::delimited_line::{self, Header};
 use super::field_map::FieldMap;
 use super::fields::FieldIndex;
@@ -22,6 +24,7 @@ use super::lines::{clean, lines};
 use super::log_format::Format;
 use super::ltsv_line;
 use super::prefix;
+use super::request::present;
 use super::timestamp::ClfReader;
 use super::undetected::{Undetected, check, unknown};
 use super::w3c_line::W3cHeader;
@@ -162,7 +165,11 @@ impl<'a> Sample<'a> {
         told: impl Fn(&Sample<'_>) -> Option<Result<Detected, Undetected>>,
     ) -> Option<Result<Detected, Undetected>> {
         let mut best: Option<((usize, bool), Result<Detected, Undetected>)> = None;
-        for prefixes in 0..=self.prefixes() {
+        let most = self.prefixes();
+        if most == 0 {
+            return told(self);
+        }
+        for prefixes in 0..=most {
             let lines = self.without(prefixes);
             let Some(mut told) = told(&lines) else {
                 continue;
@@ -196,7 +203,8 @@ impl<'a> Sample<'a> {
     /// The layout of lines in a format that is said.
     fn given(&self, format: &Format, map: &FieldMap) -> Result<Detected, Undetected> {
         let lines = match format {
-            Format::Common | Format::Combined => LineLayout::Access(AccessLayout::combined()),
+            Format::Common => LineLayout::Access(AccessLayout::common()),
+            Format::Combined => LineLayout::Access(AccessLayout::combined()),
             Format::Fields(fields) => LineLayout::Fields(fields.clone()),
             Format::Json => {
                 let told = self.best(|lines| Some(lines.json(map)));
@@ -239,7 +247,11 @@ impl<'a> Sample<'a> {
 
     /// The layout, if each line tells it.
     fn told_by_lines(&self, map: &FieldMap) -> Option<Result<Detected, Undetected>> {
-        let json = self.lines.iter().filter(|line| is_json(line)).count();
+        let json = self
+            .lines
+            .iter()
+            .filter(|line| json_line::is_object(line))
+            .count();
         let access = self.access_lines();
         if json > access.len() && self.is_share(json) {
             return Some(self.json(map));
@@ -264,6 +276,7 @@ impl<'a> Sample<'a> {
             .iter()
             .filter(|line| !line.starts_with('{'))
             .filter_map(|line| access_line::cut(line, &mut clock).ok())
+            .filter(|line| !line.lead.is_within_another())
             .collect()
     }
 
@@ -297,7 +310,7 @@ impl<'a> Sample<'a> {
     /// JSON lines, or lines within them.
     fn json(&self, map: &FieldMap) -> Result<Detected, Undetected> {
         let names = self.keys();
-        let index = FieldIndex::for_names(map, &names);
+        let index = FieldIndex::for_names(map, &names, |key| self.texts(key).collect());
         if !names.is_empty()
             && let Err(undetected) = check(&names, &index)
         {
@@ -327,19 +340,11 @@ impl<'a> Sample<'a> {
             })
         });
         keys.into_iter().find_map(|key| {
-            let index = FieldIndex::only(super::column::LogColumn::Request, key);
-            let mut path = String::new();
-            let lines: Vec<Cow<'_, str>> = self
-                .lines
-                .iter()
-                .filter_map(|line| {
-                    let mut values = json_line::values(line, &index, &mut path).ok()?;
-                    let text = values.text(super::column::LogColumn::Request)?;
-                    Some(Cow::Owned(text.trim_end().to_owned()))
-                })
-                .filter(|line: &Cow<'_, str>| !line.trim_ascii().is_empty())
-                .collect();
-            let inner = Sample { lines };
+            let texts = self.texts(key);
+            let lines = texts.filter(|text| !text.trim_ascii().is_empty());
+            let inner = Sample {
+                lines: lines.map(Cow::Owned).collect(),
+            };
             if inner.lines.is_empty() {
                 return None;
             }
@@ -359,18 +364,14 @@ impl<'a> Sample<'a> {
     }
 
     fn ltsv(&self, map: &FieldMap) -> Result<Detected, Undetected> {
-        let mut names: Vec<String> = Vec::new();
-        for label in self
-            .lines
-            .iter()
-            .filter_map(|line| ltsv_line::labels(line))
-            .flatten()
-        {
-            if !names.contains(&label) {
-                names.push(label);
-            }
-        }
-        let index = FieldIndex::for_names(map, &names);
+        let names = distinct(self.lines.iter().filter_map(|line| ltsv_line::labels(line)));
+        let index = FieldIndex::for_names(map, &names, |label| {
+            let values = self
+                .lines
+                .iter()
+                .filter_map(|line| ltsv_line::value(line, label));
+            present_texts(values).collect()
+        });
         check(&names, &index)?;
         Ok(Detected {
             names,
@@ -378,18 +379,36 @@ impl<'a> Sample<'a> {
         })
     }
 
-    /// The W3C format, if a line names its fields.
+    /// The W3C format, if a line names its fields, or most are CloudFront's.
     fn w3c(&self, map: &FieldMap) -> Option<Result<Detected, Undetected>> {
-        let header = self
-            .lines
-            .iter()
-            .find_map(|line| W3cHeader::of(line, map))?;
+        let named = self.lines.iter().find_map(|line| W3cHeader::of(line, map));
+        let header = match named {
+            Some(header) => header,
+            None => self.cloudfront(map)?,
+        };
         let names = header.names().to_vec();
-        let index = FieldIndex::for_names(map, &names);
-        Some(check(&names, &index).map(|()| Detected {
+        let mut checked = check(&names, header.index());
+        if checked.is_ok() && header.lacks_date(self.lines.iter().map(|line| &**line)) {
+            checked = Err(Undetected::Missing {
+                missing: vec![LogColumn::Date.name()],
+                found: names.clone(),
+            });
+        }
+        Some(checked.map(|()| Detected {
             names,
             ..Detected::new(Format::W3c, LineLayout::W3c(header))
         }))
+    }
+
+    /// The fields of CloudFront's lines, if most are without having been named.
+    fn cloudfront(&self, map: &FieldMap) -> Option<W3cHeader> {
+        let header = W3cHeader::of_cloudfront(map)?;
+        let fields = header.names().len();
+        let tabs = |line: &str| memchr::memchr_iter(b'\t', line.as_bytes()).count();
+        let read = self.lines.iter().filter(|line| {
+            tabs(line) + 1 == fields && header.read(line, &mut header.said()).is_ok()
+        });
+        (read.count() * 2 > self.lines.len()).then_some(header)
     }
 
     fn delimited(&self, delimiter: Option<u8>, map: &FieldMap) -> Result<Detected, Undetected> {
@@ -401,9 +420,20 @@ impl<'a> Sample<'a> {
             }
             None => header(first, &FieldIndex::new(map))?,
         };
-        let index = FieldIndex::for_names(map, &names);
+        let index = FieldIndex::for_names(map, &names, |name| {
+            let place = names
+                .iter()
+                .position(|known| known.eq_ignore_ascii_case(name));
+            let fields = |line| {
+                delimited_line::Fields::new(line, delimiter)
+                    .nth(place?)?
+                    .ok()
+            };
+            let values = self.lines[1..].iter().filter_map(|line| fields(line));
+            present_texts(values).collect()
+        });
         check(&names, &index)?;
-        let header = Header::new(&names, delimiter, &index);
+        let header = Header::new(&names, delimiter, index);
         Ok(Detected {
             names,
             ..Detected::new(
@@ -413,26 +443,35 @@ impl<'a> Sample<'a> {
         })
     }
 
-    /// Every key of the sample's JSON objects, each once, in order of appearance.
+    /// The texts under a key of JSON objects.
+    fn texts(&self, key: &str) -> impl Iterator<Item = String> {
+        let index = FieldIndex::only(LogColumn::Request, key);
+        let mut path = String::new();
+        self.lines.iter().filter_map(move |line| {
+            let mut values = json_line::values(line, &index, &mut path).ok()?;
+            let text = values.text(LogColumn::Request)?;
+            Some(text.trim_end().to_owned())
+        })
+    }
+
+    /// Every key of JSON objects.
     fn keys(&self) -> Vec<String> {
-        let mut keys: Vec<String> = Vec::new();
-        let mut known = std::collections::HashSet::new();
-        for key in self
-            .lines
-            .iter()
-            .filter_map(|line| json_line::keys(line))
-            .flatten()
-        {
-            if known.insert(key.clone()) {
-                keys.push(key);
-            }
-        }
-        keys
+        distinct(self.lines.iter().filter_map(|line| json_line::keys(line)))
     }
 }
 
-fn is_json(line: &str) -> bool {
-    line.starts_with('{') && json_line::keys(line).is_some()
+/// Names of all lines, each once, in order of appearance.
+fn distinct(names: impl Iterator<Item = Vec<String>>) -> Vec<String> {
+    let mut known = HashSet::new();
+    names
+        .flatten()
+        .filter(|name| known.insert(name.clone()))
+        .collect()
+}
+
+/// The values that say something.
+fn present_texts(values: impl Iterator<Item = impl AsRef<str>>) -> impl Iterator<Item = String> {
+    values.filter_map(|value| Some(present(value.as_ref())?.to_owned()))
 }
 
 /// Common or combined, and what is around their fields.
@@ -527,6 +566,17 @@ mod tests {
             format("{\"msg\":\"up\"}\n"),
             Err(Undetected::Missing { .. })
         ));
+        // What other programs wrote around lines.
+        for around in [
+            format!("map[log:{COMMON}"),
+            format!("<a>{COMMON}"),
+            format!("'{COMMON}"),
+        ] {
+            assert!(
+                matches!(format(&around), Err(Undetected::Unknown { .. })),
+                "{around}"
+            );
+        }
         let map = "status=code".parse().unwrap();
         for text in [JSON, "time\turl\tstatus\n"] {
             let undetected = detect(text.as_bytes(), None, &map).unwrap_err();

@@ -8,11 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::aliases::{ALIASES, SOFTWARE};
 use super::column::LogColumn;
 use super::field_map::FieldMap;
-
-/// Rank of the field `host` among those of [`LogColumn::Host`].
-pub(super) const HOST_AS_SITE: u8 = (ALIASES[LogColumn::Host as usize].1.len() - 1) as u8;
-/// Rank of the field `host` among those of [`LogColumn::ClientIp`].
-pub(super) const HOST_AS_CLIENT: u8 = (ALIASES[LogColumn::ClientIp as usize].1.len() - 1) as u8;
+use super::host_field::{HOST, HostHolds};
 
 /// The column that a field holds, and the rank of the field among those for it; 0 is the best.
 pub(super) type Use = (LogColumn, u8);
@@ -29,15 +25,16 @@ pub(super) struct FieldIndex {
     root: Option<String>,
     /// The columns that the map names, with their fields.
     mapped: Vec<(LogColumn, String)>,
+    /// The field `host`, where it cannot be told what it holds, and a value of it.
+    untold: Option<(String, String)>,
 }
 
 impl FieldIndex {
+    /// The index for a file of which nothing is known; `host` may be both site and client.
     pub(super) fn new(map: &FieldMap) -> Self {
         let mut index = Self {
-            uses: HashMap::new(),
-            parents: HashSet::new(),
-            root: None,
             mapped: map.entries.clone(),
+            ..Self::empty()
         };
         for (part, source) in &map.entries {
             index.add(source, (*part, 0));
@@ -60,28 +57,32 @@ impl FieldIndex {
 
     /// An index of one field alone.
     pub(super) fn only(column: LogColumn, name: &str) -> Self {
-        let mut index = Self {
-            uses: HashMap::new(),
-            parents: HashSet::new(),
-            root: None,
-            mapped: Vec::new(),
-        };
+        let mut index = Self::empty();
         index.add(name, (column, 0));
         index
     }
 
+    fn empty() -> Self {
+        Self {
+            uses: HashMap::new(),
+            parents: HashSet::new(),
+            root: None,
+            mapped: Vec::new(),
+            untold: None,
+        }
+    }
+
     /// The index for a file with fields of these names: some tell by which software it was written,
-    /// and so what others mean.
-    pub(super) fn for_names(map: &FieldMap, names: &[String]) -> Self {
+    /// and so what others mean. `values` gives values of a field.
+    pub(super) fn for_names(
+        map: &FieldMap,
+        names: &[String],
+        values: impl Fn(&str) -> Vec<String>,
+    ) -> Self {
         let mut index = Self::new(map);
         if !index.missing(names).is_empty() {
-            index.root = roots(names).find(|root| {
-                let rooted = Self {
-                    root: Some(root.clone()),
-                    ..index.clone()
-                };
-                rooted.missing(names).is_empty()
-            });
+            index.root =
+                roots(names).find(|root| index.missing_under(Some(root), names).is_empty());
         }
         if let Some(root) = &index.root {
             for (dot, _) in root.match_indices('.') {
@@ -106,7 +107,45 @@ impl FieldIndex {
                 index.add(software.field, (software.holds, 0));
             }
         }
+        if names.contains(HOST) {
+            index.tell_host(&names, values);
+        }
         index
+    }
+
+    /// Decides whether the field `host` is the client or the site, or neither.
+    fn tell_host(&mut self, names: &HashSet<String>, values: impl Fn(&str) -> Vec<String>) {
+        let is_mapped = |(_, source): &(LogColumn, String)| source.eq_ignore_ascii_case(HOST);
+        if self.mapped.iter().any(is_mapped) {
+            return;
+        }
+        let has_client = self
+            .mapped
+            .iter()
+            .any(|(column, _)| *column == LogColumn::ClientIp)
+            || names.iter().filter(|name| *name != HOST).any(|name| {
+                let uses = self.uses.get(name).into_iter().flatten();
+                uses.copied()
+                    .any(|(column, _)| column == LogColumn::ClientIp)
+            });
+        let name = format!("{}{HOST}", self.root.as_deref().unwrap_or_default());
+        let holds = HostHolds::told(has_client, names, || values(&name));
+        let kept = match &holds {
+            HostHolds::Site => Some(LogColumn::Host),
+            HostHolds::Client => Some(LogColumn::ClientIp),
+            HostHolds::Untold(_) => None,
+        };
+        if let Some(uses) = self.uses.get_mut(HOST) {
+            uses.retain(|(column, _)| Some(*column) == kept);
+        }
+        if let HostHolds::Untold(Some(example)) = holds {
+            self.untold = Some((name, example));
+        }
+    }
+
+    /// The field of which it cannot be told what it holds, and a value of it.
+    pub(super) const fn untold(&self) -> Option<&(String, String)> {
+        self.untold.as_ref()
     }
 
     fn add(&mut self, name: &str, r#use: Use) {
@@ -119,11 +158,23 @@ impl FieldIndex {
 
     /// Returns what a field holds; `name` must be in lower case.
     pub(super) fn uses(&self, name: &str) -> &[Use] {
-        let found = self.uses.get(name).or_else(|| {
-            let root = self.root.as_deref()?;
-            self.uses.get(name.strip_prefix(root)?)
-        });
+        self.uses_under(self.root.as_deref(), name)
+    }
+
+    fn uses_under(&self, root: Option<&str>, name: &str) -> &[Use] {
+        let found = self
+            .uses
+            .get(name)
+            .or_else(|| self.uses.get(name.strip_prefix(root?)?));
         found.map_or(&[], Vec::as_slice)
+    }
+
+    /// What fields of these names, in any case, hold.
+    pub(super) fn uses_of(&self, names: &[String]) -> Vec<Vec<Use>> {
+        let names = names.iter();
+        names
+            .map(|name| self.uses(&name.to_ascii_lowercase()).to_vec())
+            .collect()
     }
 
     /// Whether an object under this key, in lower case, can hold a field of use.
@@ -161,9 +212,13 @@ impl FieldIndex {
     /// The columns that a file with fields of these names would lack. The empty answer means that
     /// the file can be read.
     pub(super) fn missing(&self, names: &[String]) -> Vec<&'static str> {
+        self.missing_under(self.root.as_deref(), names)
+    }
+
+    fn missing_under(&self, root: Option<&str>, names: &[String]) -> Vec<&'static str> {
         let found: HashSet<LogColumn> = names
             .iter()
-            .flat_map(|name| self.uses(&name.to_ascii_lowercase()))
+            .flat_map(|name| self.uses_under(root, &name.to_ascii_lowercase()))
             .map(|(part, _)| *part)
             .collect();
         let has = |parts: &[LogColumn]| parts.iter().any(|part| found.contains(part));
@@ -207,13 +262,73 @@ mod tests {
             assert_eq!(column as usize, index, "{name}");
             assert_eq!(ALIASES[index].0, column, "{name}");
         }
-        assert_eq!(ALIASES[LogColumn::Host as usize].1.last(), Some(&"host"));
-        assert_eq!(
-            ALIASES[LogColumn::ClientIp as usize].1.last(),
-            Some(&"host")
-        );
         for (_, names) in ALIASES {
             assert!(names.iter().all(|name| *name == name.to_ascii_lowercase()));
+        }
+    }
+
+    /// What `host` holds among fields of these names, and whether it is named as not told.
+    fn host(names: &str, map: &str, values: &[&str]) -> (Vec<LogColumn>, bool) {
+        let names: Vec<String> = names.split(' ').map(str::to_owned).collect();
+        let index = FieldIndex::for_names(&map.parse().unwrap(), &names, |_| {
+            values.iter().copied().map(str::to_owned).collect()
+        });
+        let name = names.iter().find(|name| name.ends_with("host")).unwrap();
+        let columns = index.uses(name).iter().map(|(column, _)| *column);
+        (columns.collect(), index.untold().is_some())
+    }
+
+    #[test]
+    fn host_is_the_client_or_the_site_by_what_stands_beside_it() {
+        use LogColumn::{ClientIp, Host};
+        let sites = ["www.example.com", "203.0.113.7", "example.com"];
+        let addresses = ["203.0.113.7", "client7.example.net", "2001:db8::7"];
+        for (names, map, values, column) in [
+            // Zeek, and others that name the client.
+            (
+                "ts host id.orig_h uri status_code",
+                "",
+                &sites[..],
+                Some(Host),
+            ),
+            (
+                "time host remote_addr url status",
+                "",
+                &addresses,
+                Some(Host),
+            ),
+            (
+                "time host peer url status",
+                "client_ip=peer",
+                &addresses,
+                Some(Host),
+            ),
+            // Apache's `%l` stands beside its `%h`.
+            ("host logname time url response", "", &sites, Some(ClientIp)),
+            ("time host url status", "", &addresses, Some(ClientIp)),
+            ("time host vhost url status", "", &addresses, Some(ClientIp)),
+            // What the user says counts.
+            (
+                "time host url status",
+                "client_ip=host",
+                &sites,
+                Some(ClientIp),
+            ),
+            ("time host url status", "host=host", &addresses, Some(Host)),
+            // It may be either.
+            ("time host url status", "", &sites, None),
+            ("time host url status", "", &[], None),
+            ("time host server_name url status", "", &sites, None),
+            (
+                "a.time a.host a.url a.status",
+                "",
+                &addresses,
+                Some(ClientIp),
+            ),
+        ] {
+            let is_named = column.is_none() && !values.is_empty();
+            let expected = (Vec::from_iter(column), is_named);
+            assert_eq!(host(names, map, values), expected, "{names} {map}");
         }
     }
 

@@ -19,7 +19,7 @@ pub(super) fn read<'a>(
     index: &FieldIndex,
     path: &mut String,
 ) -> Result<Request<'a>, Reject> {
-    values(line, index, path)?.request()
+    values(line, index, path)?.named_request()
 }
 
 /// The values of the fields of use.
@@ -40,6 +40,11 @@ pub(super) fn values<'a>(
     .and_then(|()| text.end())
     .map_err(|_| Reject::BadJson)?;
     Ok(values)
+}
+
+/// Whether a line is one object, from its first byte on.
+pub(super) fn is_object(line: &str) -> bool {
+    line.starts_with('{') && serde_json::from_str::<IgnoredAny>(line).is_ok()
 }
 
 /// The keys of an object, nested ones joined by dots, or nothing if the line is no object.
@@ -237,7 +242,7 @@ mod tests {
         let names = keys(line).unwrap_or_default();
         read(
             line,
-            &FieldIndex::for_names(&map, &names),
+            &FieldIndex::for_names(&map, &names, |_| Vec::new()),
             &mut String::new(),
         )
     }
@@ -298,6 +303,17 @@ mod tests {
                 r#"{"ts":1709546400.0,"request":{"client_ip":"203.0.113.7","method":"GET","host":"www.example.com","uri":"/","headers":{"User-Agent":["curl/8"]}},"duration":"1.335486ms","status":200}"#,
                 "",
                 "www.example.com 203.0.113.7 / 200 1.335486 curl/8",
+            ),
+            // Zeek: `host` is the header of the request.
+            (
+                r#"{"ts":1709546400.1,"uid":"C1","id.orig_h":"203.0.113.7","id.orig_p":4711,"id.resp_h":"10.0.0.1","method":"GET","host":"www.example.com","uri":"/a?b","version":"1.1","user_agent":"curl/8","request_body_len":0,"response_body_len":9,"status_code":200,"referrer":"http://www.example.org/"}"#,
+                "",
+                "www.example.com 203.0.113.7 /a 200 NULL curl/8",
+            ),
+            (
+                r#"{"ts":1709546400.1,"id_orig_h":"203.0.113.7","host":"10.0.0.1:8080","uri":"/a","status_code":404,"user_agent":"curl/8"}"#,
+                "",
+                "10.0.0.1 203.0.113.7 /a 404 NULL curl/8",
             ),
             // Google Cloud.
             (

@@ -3,6 +3,7 @@
 use super::access_layout::AccessLayout;
 use super::access_line;
 use super::column::LogColumn;
+use super::cri;
 use super::delimited_line::Header;
 use super::fields::FieldIndex;
 use super::json_line;
@@ -12,6 +13,16 @@ use super::prefix;
 use super::request::{Reject, Request};
 use super::timestamp::ClfReader;
 use super::w3c_line::W3cHeader;
+use super::w3c_said::Said;
+
+/// The key of the line in the records of Docker's `json-file`.
+const DOCKER_KEY: &str = "log";
+/// How many bytes of a longer line one record has (`defaultBufSize` in `daemon/logger/copier.go`);
+/// the last record ends with a line end.
+const DOCKER_PIECE: usize = 16 << 10;
+/// How many more bytes a record has whose first and last character are cut: three bytes of each
+/// become the replacement character, of three bytes.
+const DOCKER_REPLACED: usize = 12;
 
 /// The layout of the lines of one file.
 #[derive(Debug, Clone)]
@@ -66,6 +77,16 @@ impl LineLayout {
     pub(super) const fn is_json(&self) -> bool {
         matches!(self, Self::Json(_) | Self::Wrapped(_))
     }
+
+    /// What finds the fields of the line by their names, if they have some.
+    pub(super) const fn index(&self) -> Option<&FieldIndex> {
+        match self {
+            Self::Json(index) | Self::Ltsv(index) => Some(index),
+            Self::W3c(header) => Some(header.index()),
+            Self::Delimited(header) => Some(header.index()),
+            Self::Access(_) | Self::Fields(_) | Self::Wrapped(_) => None,
+        }
+    }
 }
 
 /// Reads single lines; keeps what is worth keeping between them.
@@ -75,6 +96,8 @@ pub(super) struct LineReader {
     path: String,
     /// The header that a line of the block has named.
     header: Option<W3cHeader>,
+    /// What lines of the block have said of the times of others.
+    said: Option<Said>,
     /// The line within a JSON object.
     unwrapped: String,
 }
@@ -85,6 +108,7 @@ impl LineReader {
         let LineLayout::W3c(header) = &layout.lines else {
             return false;
         };
+        self.said.get_or_insert(header.said()).take(line);
         if let Some(renamed) = header.renamed(line) {
             self.header = Some(renamed);
         }
@@ -97,29 +121,39 @@ impl LineReader {
         line: &'a str,
         layout: &Layout,
     ) -> Result<Request<'a>, Reject> {
-        let line = behind_prefix(line, layout);
+        let line = behind_prefix(line, layout)?;
         let clock = &mut self.clock;
         let path = &mut self.path;
+        if let LineLayout::W3c(first) = &layout.lines {
+            let said = self.said.get_or_insert(first.said());
+            return self.header.as_ref().unwrap_or(first).read(line, said);
+        }
         let LineLayout::Wrapped(wrapped) = &layout.lines else {
-            return read_as(line, &layout.lines, clock, path, self.header.as_ref());
+            return read_as(line, &layout.lines, clock, path);
         };
         let text = json_line::values(line, &wrapped.index, path)?
             .text(LogColumn::Request)
             .ok_or(Reject::NoLine)?;
+        let is_cut = (DOCKER_PIECE..=DOCKER_PIECE + DOCKER_REPLACED).contains(&text.len());
+        if is_cut && wrapped.key == DOCKER_KEY && !text.ends_with('\n') {
+            return Err(Reject::Piece);
+        }
         self.unwrapped.clear();
         self.unwrapped.push_str(text.trim_end_matches(['\r', '\n']));
-        let inner = behind_prefix(&self.unwrapped, &wrapped.inner);
-        read_as(inner, &wrapped.inner.lines, clock, path, None)
+        let inner = behind_prefix(&self.unwrapped, &wrapped.inner)?;
+        read_as(inner, &wrapped.inner.lines, clock, path)
     }
 }
 
 /// The line behind what a collector wrote in front of it.
-fn behind_prefix<'a>(line: &'a str, layout: &Layout) -> &'a str {
-    if layout.prefixes > 0 {
-        prefix::strip(line, layout.prefixes).unwrap_or(line)
-    } else {
-        line
+fn behind_prefix<'a>(line: &'a str, layout: &Layout) -> Result<&'a str, Reject> {
+    if layout.prefixes == 0 {
+        return Ok(line);
     }
+    if cri::is_piece(line) {
+        return Err(Reject::Piece);
+    }
+    Ok(prefix::strip(line, layout.prefixes).unwrap_or(line))
 }
 
 fn read_as<'a>(
@@ -127,16 +161,14 @@ fn read_as<'a>(
     layout: &LineLayout,
     clock: &mut ClfReader,
     path: &mut String,
-    header: Option<&W3cHeader>,
 ) -> Result<Request<'a>, Reject> {
     match layout {
         LineLayout::Access(layout) => access_line::read(line, layout, clock),
         LineLayout::Fields(format) => format.read(line, clock),
         LineLayout::Json(index) => json_line::read(line, index, path),
         LineLayout::Ltsv(index) => ltsv_line::read(line, index),
-        LineLayout::W3c(first) => header.unwrap_or(first).read(line),
         LineLayout::Delimited(header) => header.read(line),
-        // A line within a line within a line is none.
-        LineLayout::Wrapped(_) => Err(Reject::NoLine),
+        // Directives stand outside of records, and a line within a line within a line is none.
+        LineLayout::W3c(_) | LineLayout::Wrapped(_) => Err(Reject::NoLine),
     }
 }

@@ -76,7 +76,7 @@ impl FromStr for Format {
             "combined" => Self::Combined,
             "json" => Self::Json,
             "ltsv" => Self::Ltsv,
-            "w3c" | "iis" | "cloudfront" => Self::W3c,
+            "w3c" | "iis" | "cloudfront" | "zeek" => Self::W3c,
             "tsv" => Self::Delimited { delimiter: b'\t' },
             "csv" => Self::Delimited { delimiter: b',' },
             _ => Self::Fields(text.parse()?),

@@ -21,7 +21,7 @@ pub(super) fn read<'a>(line: &'a str, index: &FieldIndex) -> Result<Request<'a>,
             values.set(*held, Value::Text(Cow::Borrowed(value)));
         }
     }
-    values.request()
+    values.named_request()
 }
 
 /// The labels of a line, if each of its fields has one and there are some.
@@ -29,6 +29,13 @@ pub(super) fn labels(line: &str) -> Option<Vec<String>> {
     let labels: Vec<String> = pairs(line).map(|(label, _)| label.to_owned()).collect();
     let all = line.split('\t').count() == labels.len();
     (all && labels.len() >= LABELS).then_some(labels)
+}
+
+/// The value behind a label.
+pub(super) fn value<'a>(line: &'a str, label: &str) -> Option<&'a str> {
+    pairs(line)
+        .find(|(known, _)| known.eq_ignore_ascii_case(label))
+        .map(|(_, value)| value)
 }
 
 fn pairs(line: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -53,7 +60,8 @@ mod tests {
             req:GET /a?b HTTP/1.1\tstatus:200\tsize:512\treferer:-\tua:curl/8\treqtime:0.042\t\
             vhost:www.example.com";
         let names = labels(line).unwrap();
-        let index = FieldIndex::for_names(&FieldMap::default(), &names);
+        let of_label = |label: &str| Vec::from_iter(value(line, label).map(str::to_owned));
+        let index = FieldIndex::for_names(&FieldMap::default(), &names, of_label);
         let request = read(line, &index).unwrap();
         assert_eq!(&*request.client_ip, "203.0.113.7");
         assert_eq!(request.site.as_deref(), Some("www.example.com"));

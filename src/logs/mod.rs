@@ -3,15 +3,19 @@
 //! ```text
 //! inputs ─▶ reader ──────▶ block ──▶ keeper ──▶ chunk ─▶ writer ──▶ publish
 //! files,    unpack, digest parse     count,  ╲  sort     Parquet    final names,
-//! folders   cut in blocks            gather   ╲                     log after log
-//!                                              ▶ quarantine
+//! folders   join lines that          gather   ╲                     log after log
+//!           were cut, cut in                   ▶ quarantine
+//!           blocks
 //! ```
 //!
 //! The pipeline lets several threads do so at once, on several logs and on several blocks and
 //! chunks of one log.
 //!
 //! Invariants:
-//! - Every line is a row, rejected, blank or the header of a delimited file, and is counted as it.
+//! - Every line is a row, rejected, blank, or the header of a delimited file or a directive of W3C, and
+//!   is counted as it. Of a line that a container runtime cut, the last piece is the line and the
+//!   others are blank.
+//! - No field is read wrongly in silence: what cannot be told is NULL and named in the summary.
 //! - A log appears in the warehouse as a whole or not at all, and once: its files are named by the
 //!   digest of its bytes, and its rows in `log_files` are written last.
 //! - What is written depends on the bytes and options alone: not on threads, timing or the size of
@@ -20,6 +24,7 @@
 //!   (but on the number of its sites). It grows with the threads: see the pipeline for the bound,
 //!   with chunks of at most 64 MiB and blocks of 2 MiB of text.
 
+mod absolute_url;
 mod access_evidence;
 mod access_format;
 mod access_layout;
@@ -29,6 +34,7 @@ mod block;
 mod chunk;
 mod client;
 mod column;
+mod cri;
 mod delimited_line;
 mod detect;
 mod duration;
@@ -36,7 +42,7 @@ mod error;
 mod explanation;
 mod field_map;
 mod fields;
-
+mod host_field;
 mod inputs;
 mod json_line;
 mod keeper;
@@ -66,6 +72,7 @@ mod tokens;
 mod undetected;
 mod values;
 mod w3c_line;
+mod w3c_said;
 mod writer;
 
 use std::io;

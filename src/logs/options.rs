@@ -39,7 +39,7 @@ pub struct IngestOptions {
 
 /// Raised whenever the same log is read otherwise with the same options: every log that was read
 /// before is then read again, or said to be read otherwise.
-pub const READING: u32 = 2;
+pub const READING: u32 = 3;
 
 /// What decides, with its bytes, what is read of a log.
 #[derive(Serialize)]

@@ -9,21 +9,18 @@
 //! | Docker, `docker logs -t` | `2024-03-04T10:00:00.326492123Z ` |
 //! | Docker Compose | `web-1  \| ` |
 //! | `kubectl logs --prefix` | `[pod/web-7d9/nginx] ` |
+//! | Fluent Bit's `stdout` | `[0] tail.0: [1709546400.123, {"log"=>"…"}]`, also behind the line |
 //! | Python's `logging` | `INFO:werkzeug:` |
+//! | Fluentd's `stdout`, `file` | `2024-03-04 10:00:00.123 +0000 nginx: {…}`, `…T10:00:00+00:00⇥nginx⇥{…}` |
 //! | programs that date their output | `2024/03/04 10:00:00 ` |
 
 use super::timestamp;
 
-/// Months as syslog writes them.
-const MONTHS: [&str; 12] = [
-    "Jan ", "Feb ", "Mar ", "Apr ", "May ", "Jun ", "Jul ", "Aug ", "Sep ", "Oct ", "Nov ", "Dec ",
-];
-
 /// How many prefixes one line may have: of Docker Compose, then of syslog, say.
 pub(super) const NESTED: u8 = 3;
 
-/// The line behind at most so many prefixes that collectors wrote in front of it; nothing if they
-/// wrote fewer than one.
+/// The line behind at most so many prefixes that collectors wrote in front of it, and within what
+/// they wrote around it; nothing if they wrote neither.
 pub(super) fn strip(line: &str, most: u8) -> Option<&str> {
     let mut rest = line;
     for _ in 0..most {
@@ -57,7 +54,7 @@ fn strip_one(line: &str) -> Option<&str> {
         [b'0'..=b'9', ..] => dated(line)
             .or_else(|| line_number(line))
             .or_else(|| compose(line)),
-        [b'[', ..] => bracketed(line),
+        [b'[', ..] => bracketed(line).or_else(|| fluent_bit(line)),
         [b'/', ..] => line.split_once(':').map(|(_, rest)| rest),
         [b'A'..=b'Z', ..] => dated(line)
             .or_else(|| level(line))
@@ -146,6 +143,13 @@ fn structured_data(mut text: &str) -> Option<&str> {
 /// Behind a date and time, and the host and program of syslog if they follow.
 fn dated(line: &str) -> Option<&str> {
     let (rest, is_syslog) = behind_time(line)?;
+    let rest = behind_zone(rest);
+    if let Some((word, record)) = rest.split_once('\t')
+        && record.starts_with('{')
+        && !word.contains(' ')
+    {
+        return Some(record);
+    }
     if let Some(behind) = stream(rest) {
         return Some(behind);
     }
@@ -158,9 +162,12 @@ fn dated(line: &str) -> Option<&str> {
 
 /// Behind a time at the start, and whether it is in the form of RFC 3164.
 fn behind_time(line: &str) -> Option<(&str, bool)> {
-    if MONTHS.iter().any(|month| line.starts_with(month)) {
+    let named = line.split_once(' ');
+    if let Some((name, rest)) = named
+        && timestamp::month(name.as_bytes()).is_some()
+    {
         // `Mar  4 10:00:00`, with a fraction or a year behind it.
-        let rest = line[4..].trim_start_matches(' ');
+        let rest = rest.trim_start_matches(' ');
         let (day, rest) = rest.split_once(' ')?;
         let (mut time, mut rest) = rest.split_once(' ')?;
         if time.len() == 4 && time.bytes().all(|b| b.is_ascii_digit()) {
@@ -186,6 +193,20 @@ fn behind_time(line: &str) -> Option<(&str, bool)> {
     let (time, rest) = rest.split_once([' ', '\t'])?;
     timestamp::time_of_day(time)?;
     Some((rest, false))
+}
+
+/// Behind `+0000 `, if it is there.
+fn behind_zone(rest: &str) -> &str {
+    match rest.split_once(' ') {
+        Some((zone, behind))
+            if zone.len() == 5
+                && zone.starts_with(['+', '-'])
+                && zone[1..].bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            behind
+        }
+        _ => rest,
+    }
 }
 
 /// Behind `stdout F `, as the container runtime interface of Kubernetes has it.
@@ -243,6 +264,40 @@ fn compose(line: &str) -> Option<&str> {
 fn bracketed(line: &str) -> Option<&str> {
     let (name, rest) = line.strip_prefix("[pod/")?.split_once("] ")?;
     (!name.contains(' ')).then_some(rest)
+}
+
+/// Within `[0] tail.0: [1709546400.123, {"log"=>"…", "stream"=>"stdout"}]`, where the time of newer
+/// versions is `[1709546400.123, {}]`. Quotes within the line are not escaped. Where the line has a
+/// line end of its own, what stands behind it is another line.
+fn fluent_bit(line: &str) -> Option<&str> {
+    let (number, rest) = line.strip_prefix('[')?.split_once("] ")?;
+    let (tag, rest) = rest.split_once(": [")?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number || tag.contains(' ') {
+        return None;
+    }
+    let (time, rest) = rest.split_once(", {")?;
+    // The metadata of newer versions.
+    let record = match time.strip_prefix('[') {
+        Some(_) => rest.split_once("}], {")?.1,
+        None => rest,
+    };
+    let text = ["\"log\"=>\"", "\"message\"=>\""].iter().find_map(|key| {
+        let at = record.find(key)?;
+        let is_first = at == 0 || record[..at].ends_with(", ");
+        is_first.then(|| &record[at + key.len()..])
+    })?;
+    let next_key = text.match_indices("\", \"").find_map(|(at, _)| {
+        let (key, _) = text[at + 4..].split_once("\"=>")?;
+        let is_key = key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        is_key.then_some(at)
+    });
+    Some(match next_key {
+        Some(end) => &text[..end],
+        None => text.strip_suffix("\"}]").unwrap_or(text),
+    })
 }
 
 /// Behind `INFO:werkzeug:`.
@@ -308,11 +363,59 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_stands_before_records_is_taken_off() {
+        let record = "{\"log\":\"a b: c\"}";
+        for prefix in [
+            "2024-03-04 10:00:00.123456789 +0000 nginx.access: ",
+            "2024-03-04T10:00:00+00:00\tnginx.access\t",
+            "web_1  | ",
+        ] {
+            let line = format!("{prefix}{record}");
+            assert_eq!(strip(&line, NESTED), Some(record), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn what_stands_around_lines_is_taken_off_on_both_sides() {
+        for (before, after) in [
+            ("[0] tail.0: [1709546400.123456789, {\"log\"=>\"", "\"}]"),
+            (
+                "[12] kube.var.log: [[1709546400.12, {}], {\"log\"=>\"",
+                "\"}]",
+            ),
+            (
+                "[0] tail.0: [1709546400.1, {\"stream\"=>\"stdout\", \"log\"=>\"",
+                "\", \"time\"=>\"2024-03-04T10:00:00Z\"}]",
+            ),
+            (
+                "[0] a: [[1709546400.1, {\"k\"=>\"v\"}], {\"message\"=>\"",
+                "\"}]",
+            ),
+            // The line had a line end.
+            ("[0] tail.0: [1709546400.1, {\"log\"=>\"", ""),
+        ] {
+            for line in [LINE.to_owned(), format!("{LINE} \"-\" \"curl, \"x\"\"")] {
+                let around = format!("{before}{line}{after}");
+                assert_eq!(strip(&around, NESTED), Some(&*line), "{around}");
+            }
+        }
+        for line in [
+            "[0] tail.0: [1709546400.1, {\"a\"=>\"b\"}]",
+            "[x] tail.0: [1709546400.1, {\"log\"=>\"b\"}]",
+            "[0] tail 0: [1709546400.1, {\"log\"=>\"b\"}]",
+        ] {
+            assert_eq!(strip(line, NESTED), None, "{line}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn no_line_makes_it_panic(line in "\\PC*|[<>0-9A-Za-z:|\\[\\] -]*") {
+        fn no_line_makes_it_panic(
+            line in "\\PC*|[<>0-9A-Za-z:|\\[\\] -]*|\\[0\\] a: \\[[\\[\\]{}1., a\"=>log]*",
+        ) {
             if let Some(rest) = strip(&line, NESTED) {
-                prop_assert!(line.ends_with(rest));
+                prop_assert!(line.contains(rest));
             }
         }
     }

@@ -10,10 +10,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
+
+use super::client::{address, without_port};
 
 /// Hexadecimal digits of a host's pseudonym: among a million hosts two are alike with a chance of 3 in
 /// 100 million.
@@ -104,7 +106,7 @@ impl Pseudonyms {
         if client.is_empty() || client == "-" {
             return Cow::Borrowed(client);
         }
-        Cow::Owned(match address(client) {
+        Cow::Owned(match address(without_port(client)) {
             Some(address) => self.of_address(address).to_string(),
             None => self.of_host(client),
         })
@@ -144,19 +146,6 @@ impl Pseudonyms {
         let digest = blake3::keyed_hash(&self.host_key, name.to_ascii_lowercase().as_bytes());
         format!("host-{}", &digest.to_hex()[..HOST_DIGITS])
     }
-}
-
-/// The address in the ways that logs write one: with a port, in brackets, with a zone.
-fn address(client: &str) -> Option<IpAddr> {
-    if let Ok(address) = client.parse::<SocketAddr>() {
-        return Some(address.ip());
-    }
-    let inner = client
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(client);
-    let address = inner.split_once('%').map_or(inner, |(address, _)| address);
-    address.parse().ok()
 }
 
 // The key itself must not be shown.

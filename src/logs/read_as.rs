@@ -5,9 +5,11 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
+use super::absolute_url::Urls;
 use super::access_layout::{AccessLayout, TailUse};
 use super::column::LogColumn;
 use super::detect::Detected;
+use super::fields::FieldIndex;
 use super::layout::{Layout, LineLayout};
 use super::log_format::Format;
 
@@ -67,7 +69,7 @@ impl Reading {
             unread: Vec::new(),
         };
         match layout {
-            LineLayout::Access(layout) => reading.access(layout, was_said, &detected.format),
+            LineLayout::Access(layout) => reading.access(layout, was_said),
             LineLayout::Fields(format) => {
                 for field in format.fields() {
                     if let Some(column) = field.holds.column() {
@@ -75,24 +77,25 @@ impl Reading {
                     }
                 }
             }
-            LineLayout::Json(index) | LineLayout::Ltsv(index) => {
-                for (column, name) in index.columns(&detected.names) {
-                    reading.add(column, name, NAMED);
+            named => {
+                if let Some(index) = named.index() {
+                    reading.named(index, &detected.names);
                 }
             }
-            LineLayout::W3c(header) => {
-                for (column, name) in header.index().columns(header.names()) {
-                    reading.add(column, name, NAMED);
-                }
-            }
-            LineLayout::Delimited(header) => {
-                for (column, name) in header.index().columns(&detected.names) {
-                    reading.add(column, name, NAMED);
-                }
-            }
-            LineLayout::Wrapped(_) => {}
         }
         reading
+    }
+
+    fn named(&mut self, index: &FieldIndex, names: &[String]) {
+        for (column, name) in index.columns(names) {
+            self.add(column, name, NAMED);
+        }
+        if let Some((name, example)) = index.untold() {
+            self.unread.push(UnreadField {
+                field: format!("`{name}`, which may be the client or the site"),
+                example: Some(example.chars().take(40).collect()),
+            });
+        }
     }
 
     fn add(&mut self, column: LogColumn, field: &str, why: &'static str) {
@@ -111,7 +114,7 @@ impl Reading {
         });
     }
 
-    fn access(&mut self, layout: &AccessLayout, was_said: bool, format: &Format) {
+    fn access(&mut self, layout: &AccessLayout, was_said: bool) {
         let why = if was_said {
             SAID
         } else {
@@ -119,21 +122,24 @@ impl Reading {
         };
         self.add(LogColumn::ClientIp, "first address", why);
         self.add(LogColumn::Timestamp, "time in brackets", "its form");
-        self.add(
-            LogColumn::Request,
-            "text in quotes before the status",
-            "its place",
-        );
+        let request = match layout.urls {
+            Urls::Whole => "text in quotes before the status, URLs as a whole",
+            Urls::Paths | Urls::Sites => "text in quotes before the status",
+        };
+        self.add(LogColumn::Request, request, "its place");
         self.add(LogColumn::Status, "number behind the request", "its place");
         self.add(LogColumn::Bytes, "number behind the status", "its place");
-        let has_tail = *format != Format::Common || !was_said;
         for (uses, is_between) in [(&layout.between, true), (&layout.tail, false)] {
-            for (place, held) in uses.iter().enumerate().filter(|_| has_tail) {
+            for (place, held) in uses.iter().enumerate() {
                 if let Some((column, why)) = meaning(*held) {
                     let field = place_name(place + 1, is_between);
                     self.add(column, &field, if was_said { SAID } else { why });
                 }
             }
+        }
+        if layout.urls == Urls::Sites && self.column("site").is_none() {
+            let why = "most requests have one";
+            self.add(LogColumn::Host, "host of the URL in the request", why);
         }
         let unread = layout.unread.iter();
         self.unread.extend(unread.map(|field| UnreadField {
@@ -189,7 +195,11 @@ impl fmt::Display for Reading {
             if more > 0 {
                 let _ = write!(unread, " and {more} more");
             }
-            write!(f, "; not read: {unread}, say what they are with `--format`")?;
+            let option = match &*self.format {
+                "json" | "ltsv" | "w3c" | "csv" | "tsv" => "--columns",
+                _ => "--format",
+            };
+            write!(f, "; not read: {unread}, say what they are with `{option}`")?;
         }
         Ok(())
     }

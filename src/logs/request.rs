@@ -50,6 +50,10 @@ pub(super) enum Reject {
     NoTimestamp,
     /// The field of the time holds something else.
     BadTimestamp,
+    /// A time of day of which nothing says the date.
+    NoDate,
+    /// A time that is local, without what its zone is.
+    LocalTime,
     /// Before 1990 or after 2099.
     TimestampOutOfRange,
     /// Before or after what the job takes in.
@@ -72,6 +76,8 @@ pub(super) enum Reject {
     Mismatch,
     /// No line of a log in a record of a collector.
     NoLine,
+    /// A piece of a line that a collector cut, without its end.
+    Piece,
     /// Not one JSON object.
     BadJson,
     /// More or fewer fields than the header.
@@ -87,6 +93,8 @@ impl Reject {
             Self::TooLong => "line longer than 1 MiB",
             Self::NoTimestamp => "no timestamp",
             Self::BadTimestamp => "unreadable timestamp",
+            Self::NoDate => "time of day without a date",
+            Self::LocalTime => "local time, by `#GMT-Offset`",
             Self::TimestampOutOfRange => "timestamp outside the years 1990 to 2099",
             Self::TimestampBeyondLimits => "timestamp beyond the limits",
             Self::NoClient => "no client before the timestamp",
@@ -98,6 +106,7 @@ impl Reject {
             Self::BadBytes => "response size is not a number",
             Self::Mismatch => "line does not match the format",
             Self::NoLine => "no line of a log in the record of the collector",
+            Self::Piece => "a piece of a line, whose end is not there",
             Self::BadJson => "not a JSON object",
             Self::FieldCount => "number of fields differs from the header",
             Self::UnterminatedField => "quoted field does not end",
@@ -167,7 +176,8 @@ pub(super) fn split_request(text: &str) -> (&str, &str, &str, &str) {
         return odd;
     };
     let (method, rest) = (&text[..space], &text[space + 1..]);
-    if method.is_empty() || !method.bytes().all(is_token) {
+    // `-` is what load balancers write in the place of a method that they could not read.
+    if matches!(method, "" | "-") || !method.bytes().all(is_token) {
         return odd;
     }
     let (target, protocol) = match memchr::memrchr(b' ', rest.as_bytes()) {
@@ -274,6 +284,7 @@ mod tests {
                 "GET http://example.org/",
                 ("GET", "http://example.org/", "", ""),
             ),
+            ("- http://a:80- ", ("", "- http://a:80- ", "", "")),
             ("-", ("", "", "", "")),
             ("", ("", "", "", "")),
             ("\\x16\\x03\\x01", ("", "\\x16\\x03\\x01", "", "")),

@@ -185,7 +185,7 @@ impl ClfReader {
 }
 
 /// A month by its English name of three letters.
-fn month(name: &[u8]) -> Option<i64> {
+pub(super) fn month(name: &[u8]) -> Option<i64> {
     const NAMES: [&[u8; 3]; 12] = [
         b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
         b"Dec",

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::absolute_url::Urls;
 use super::column::LogColumn;
 use super::duration;
-use super::fields::{HOST_AS_CLIENT, HOST_AS_SITE, Use};
+use super::fields::Use;
 use super::request::{
     Reject, Request, host_of_url, host_site, plausible, present, seconds_to_ms, size,
     split_request, split_target, status,
@@ -119,6 +120,18 @@ impl<'a> Values<'a> {
         self.take(part).and_then(Value::text)
     }
 
+    /// The request that the values of named fields describe. The host of a URL in the field of the
+    /// path is the site if nothing else is.
+    pub(super) fn named_request(self) -> Result<Request<'a>, Reject> {
+        let urls = match self.rank(LogColumn::Path) {
+            Some(_) => Urls::Sites,
+            None => Urls::Paths,
+        };
+        let mut request = self.request()?;
+        urls.apply(&mut request);
+        Ok(request)
+    }
+
     /// The request that the values describe.
     pub(super) fn request(mut self) -> Result<Request<'a>, Reject> {
         let timestamp = plausible(self.timestamp()?)?;
@@ -211,18 +224,10 @@ impl<'a> Values<'a> {
         (latency, latency.is_none())
     }
 
-    /// The site by name, or by host: but `host` is the client's where no other field names one.
+    /// The site by name, or by host.
     fn site(&mut self) -> Option<Cow<'a, str>> {
-        if let Some(site) = self.text(LogColumn::Site) {
-            return Some(site);
-        }
-        let is_client = self.rank(LogColumn::Host) == Some(HOST_AS_SITE)
-            && self.rank(LogColumn::ClientIp) == Some(HOST_AS_CLIENT);
-        if is_client {
-            None
-        } else {
-            self.text(LogColumn::Host).and_then(host_site)
-        }
+        self.text(LogColumn::Site)
+            .or_else(|| self.text(LogColumn::Host).and_then(host_site))
     }
 
     fn rank(&self, part: LogColumn) -> Option<u8> {
@@ -294,21 +299,35 @@ mod tests {
     use super::*;
 
     fn read<'a>(fields: &[(&str, &'a str)], map: &str) -> Result<Request<'a>, Reject> {
-        let index = FieldIndex::new(&map.parse().unwrap());
+        let names: Vec<String> = fields.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let of_name = |name: &str| {
+            let fields = fields.iter().filter(|(known, _)| *known == name);
+            fields.map(|(_, value)| (*value).to_owned()).collect()
+        };
+        let index = FieldIndex::for_names(&map.parse().unwrap(), &names, of_name);
         let mut values = Values::default();
         for (name, value) in fields {
             for found in index.uses(name) {
                 values.set(*found, Value::Text(Cow::Borrowed(value)));
             }
         }
-        values.request()
+        values.named_request()
     }
 
     #[test]
     fn host_is_the_client_only_if_nothing_else_is() {
         let base = [("time", "1611280025"), ("uri", "/a?b"), ("status", "200")];
-        let alone = read(&[&base[..], &[("host", "ppp.example")]].concat(), "").unwrap();
-        assert_eq!((&*alone.client_ip, alone.site), ("ppp.example", None));
+        for (value, client) in [("203.0.113.7", "203.0.113.7"), ("ppp.example", "")] {
+            let alone = read(&[&base[..], &[("host", value)]].concat(), "").unwrap();
+            assert_eq!((&*alone.client_ip, alone.site), (client, None));
+        }
+        // A line without the client that others have.
+        let none = [&base[..], &[("host", "shop.example"), ("remote_addr", "-")]].concat();
+        let none = read(&none, "").unwrap();
+        assert_eq!(
+            (&*none.client_ip, none.site.as_deref()),
+            ("", Some("shop.example"))
+        );
         let both = [
             &base[..],
             &[("host", "Shop.example:80"), ("remote_addr", "1.2.3.4")],
@@ -320,6 +339,12 @@ mod tests {
             ("1.2.3.4", Some("shop.example"))
         );
         assert_eq!((&*both.path, &*both.query), ("/a", "b"));
+        let url = |name| {
+            let fields = [(name, "http://shop.example/a?b"), base[0], base[2]];
+            read(&fields, "").map(|read| (read.site.map(Cow::into_owned), read.path.into_owned()))
+        };
+        let expected = Ok((Some("shop.example".to_owned()), "/a".to_owned()));
+        assert_eq!([url("uri"), url("url.full")], [expected.clone(), expected]);
     }
 
     #[test]

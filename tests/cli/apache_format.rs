@@ -34,7 +34,12 @@ struct Hit {
 
 /// Requests whose values stand in each other's way: with escapes, without values, with blanks.
 fn hits() -> Vec<Hit> {
-    const CLIENTS: [&str; 4] = ["203.0.113.7", "2001:db8::7", "client7.example.net", "198.51.100.9"];
+    const CLIENTS: [&str; 4] = [
+        "203.0.113.7",
+        "2001:db8::7",
+        "client7.example.net",
+        "198.51.100.9",
+    ];
     const REQUESTS: [&str; 5] = [
         "GET / HTTP/1.1",
         "POST /cart/add?item=7&n=2 HTTP/1.1",
@@ -75,8 +80,14 @@ fn line(format: &str, hit: &Hit) -> String {
     );
     let size = if hit.bytes == "-" { "0" } else { hit.bytes };
     let values = [
-        ("%{%d/%b/%Y:%H:%M:%S %z}t", format!("04/Mar/2024:{clock} +0200")),
-        ("%{%Y-%m-%d %H:%M:%S %z}t", format!("2024-03-04 {clock} +0200")),
+        (
+            "%{%d/%b/%Y:%H:%M:%S %z}t",
+            format!("04/Mar/2024:{clock} +0200"),
+        ),
+        (
+            "%{%Y-%m-%d %H:%M:%S %z}t",
+            format!("2024-03-04 {clock} +0200"),
+        ),
         ("%{Referer}i", hit.referer.to_owned()),
         ("%{User-Agent}i", hit.agent.to_owned()),
         ("%{X-Request-Id}i", "7f3a 11".to_owned()),
@@ -138,12 +149,21 @@ fn peer(format: &str, lines: &str) -> Option<Vec<Value>> {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(lines.as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{format}: {errors}");
     let rows = String::from_utf8(output.stdout).unwrap();
-    Some(rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect())
+    Some(
+        rows.lines()
+            .map(|row| serde_json::from_str(row).unwrap())
+            .collect(),
+    )
 }
 
 /// What `anomalog` reads of the same lines, in the same order.
@@ -154,7 +174,9 @@ fn ours(format: &str, lines: &str) -> Vec<Value> {
     work.write("apache.log", lines);
     work.succeed(&["ingest", "--no-windows", "--format", format, "apache.log"]);
     let rows = work.succeed(&["sql", "--format", "ndjson", QUERY]);
-    let rows = rows.lines().map(|row| serde_json::from_str::<Value>(row).unwrap());
+    let rows = rows
+        .lines()
+        .map(|row| serde_json::from_str::<Value>(row).unwrap());
     rows.map(|row| {
         let query = row["query"].as_str().unwrap_or_default();
         let path = row["path"].as_str().unwrap();
@@ -165,8 +187,16 @@ fn ours(format: &str, lines: &str) -> Vec<Value> {
         };
         let site = row["site"].as_str().filter(|site| *site != "apache");
         json!([
-            row["s"], row["client_ip"], site, row["method"], target, row["status"], row["bytes"],
-            row["latency_ms"], row["referer"], row["user_agent"]
+            row["s"],
+            row["client_ip"],
+            site,
+            row["method"],
+            target,
+            row["status"],
+            row["bytes"],
+            row["latency_ms"],
+            row["referer"],
+            row["user_agent"]
         ])
     })
     .collect()

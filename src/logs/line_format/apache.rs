@@ -12,7 +12,7 @@ pub(super) struct Directive<'a> {
     pub(super) name: &'a str,
     pub(super) argument: Option<&'a str>,
     pub(super) letters: &'a str,
-    /// Whether `%D` counts milliseconds, as in Tomcat before 10.1.
+    /// Whether Tomcat writes it, whose `%D` had another unit before 10.
     pub(super) is_tomcat: bool,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn field(directive: Directive<'_>) -> Result<Field, FormatFault> {
         ("O", _) => (C::Bytes, 1, Span::Number),
         ("v", _) => (C::Host, 1, Span::Host),
         ("V", _) => (C::Host, 0, Span::Host),
-        ("D", None) if directive.is_tomcat => (C::LatencyMs, 0, Span::Number),
+        ("D", None) if directive.is_tomcat => return Err(FormatFault::Unit { name }),
         ("D", None) | ("T", Some("us")) => (C::LatencyUs, 0, Span::Number),
         ("T", Some("ms")) => (C::LatencyMs, 1, Span::Number),
         ("T", None | Some("s")) => (C::LatencyS, 2, Span::Number),

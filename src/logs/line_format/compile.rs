@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::apache::{self, Directive};
 use super::compiled::{Escape, LineFormat, Step};
-use super::configuration::format_in;
+use super::configuration::Pasted;
 use super::envoy;
 use super::error::{FormatError, FormatFault};
 use super::field::{Field, Holds, Span, skipped};
@@ -12,6 +12,7 @@ use super::haproxy;
 use super::nginx;
 use super::single::Single;
 use super::strftime::{TimePattern, of_apache};
+use crate::logs::absolute_url::Urls;
 use crate::logs::column::LogColumn;
 
 /// Whose notation a format is in.
@@ -58,21 +59,28 @@ fn has_variable(text: &str) -> bool {
 
 /// Compiles a format, which may have a name.
 pub(super) fn compile(source: &str, name: Option<&'static str>) -> Result<LineFormat, FormatError> {
-    let text = format_in(source);
-    let (body, offset, options) = Options::split(&text);
+    let pasted = Pasted::of(source);
+    let (body, offset, options) = Options::split(&pasted.text);
+    compile_body(body, source, name, &options).map_err(|error| FormatError {
+        position: pasted.place(error.position + offset),
+        fault: error.fault,
+    })
+}
+
+/// Compiles a format without what is said in front of it or around it.
+fn compile_body(
+    body: &str,
+    source: &str,
+    name: Option<&'static str>,
+    options: &Options,
+) -> Result<LineFormat, FormatError> {
     let pieces = Pieces {
         text: body,
         dialect: options.dialect,
     };
-    let mut pieces = pieces.all().map_err(|error| FormatError {
-        position: error.position + offset,
-        fault: error.fault,
-    })?;
-    join_times(&mut pieces).map_err(|error| FormatError {
-        position: error.position + offset,
-        fault: error.fault,
-    })?;
-    let format = assemble(pieces, source, name, &options)?;
+    let mut pieces = pieces.all()?;
+    join_times(&mut pieces)?;
+    let format = assemble(pieces, source, name, options)?;
     require(&format, body)?;
     Ok(format)
 }
@@ -81,7 +89,7 @@ pub(super) fn compile(source: &str, name: Option<&'static str>) -> Result<LineFo
 struct Options {
     dialect: Dialect,
     escape: Escape,
-    has_urls: bool,
+    urls: Urls,
 }
 
 impl Options {
@@ -91,11 +99,13 @@ impl Options {
         let mut options = Self {
             dialect: Dialect::Apache,
             escape: Escape::Default,
-            has_urls: false,
+            urls: Urls::Paths,
         };
-        if let Some(rest) = body.strip_prefix("urls:") {
-            options.has_urls = true;
-            body = rest;
+        for (prefix, urls) in [("urls:", Urls::Sites), ("proxy:", Urls::Whole)] {
+            if let Some(rest) = body.strip_prefix(prefix) {
+                options.urls = urls;
+                body = rest;
+            }
         }
         let said = Dialect::NAMES
             .iter()
@@ -446,7 +456,7 @@ fn assemble(
         name,
         escape: options.escape,
         lead: lead.into(),
-        has_urls: options.has_urls,
+        urls: options.urls,
         has_peer: at(LogColumn::ClientIp).is_some(),
         is_forwarded_first: forwarded.is_some() && forwarded < time,
         is_single: Single::can_take(&steps),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::field::{Field, Span};
+use crate::logs::absolute_url::Urls;
 
 /// A format of lines, compiled.
 ///
@@ -25,8 +26,8 @@ pub struct LineFormat {
     /// Text before the first field.
     pub(super) lead: Box<str>,
     pub(super) steps: Box<[Step]>,
-    /// Whether the target of a request is a whole URL, whose host is the site.
-    pub(super) has_urls: bool,
+    /// What becomes of URLs in the place of paths.
+    pub(super) urls: Urls,
     /// Whether the peer's address is among the fields.
     pub(super) has_peer: bool,
     /// Whether a list of forwarded addresses stands before the time: it is there in place of the

@@ -1,29 +1,65 @@
 //! Formats as they stand in the configuration of a server.
 
-use std::borrow::Cow;
-
-/// The format within a directive `log_format` of nginx or `LogFormat` of Apache; other text is a
-/// format itself.
-pub(super) fn format_in(text: &str) -> Cow<'_, str> {
-    let text = text.trim();
-    let directive = text.split_ascii_whitespace().next().unwrap_or_default();
-    match directive {
-        "log_format" => nginx(text),
-        "LogFormat" => quoted(&text[directive.len()..]),
-        _ => None,
-    }
-    .map_or(Cow::Borrowed(text), Cow::Owned)
+/// A format, and where each of its characters stands in what was typed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Pasted {
+    pub(super) text: String,
+    /// The number of each character in what was typed, from 0.
+    places: Vec<usize>,
 }
 
-/// `log_format name [escape=json] '…' '…';`
-fn nginx(text: &str) -> Option<String> {
-    let start = text.find(['\'', '"'])?;
-    let before: Vec<&str> = text[..start].split_ascii_whitespace().collect();
-    let mut format = String::new();
-    if let Some(escape) = before.iter().find(|word| word.starts_with("escape=")) {
-        format.push_str(escape);
-        format.push(':');
+impl Pasted {
+    /// The format within a directive `log_format` of nginx or `LogFormat` of Apache; other text is a
+    /// format itself.
+    pub(super) fn of(typed: &str) -> Self {
+        let text = typed.trim();
+        let start = typed.len() - typed.trim_start().len();
+        let directive = text.split_ascii_whitespace().next().unwrap_or_default();
+        let pieces = match directive {
+            "log_format" => nginx(text),
+            "LogFormat" => quoted(&text[directive.len()..]).map(|piece| vec![piece]),
+            _ => None,
+        };
+        let mut pasted = Self::default();
+        match pieces {
+            Some(pieces) => {
+                for piece in pieces {
+                    let at = piece.as_ptr() as usize - typed.as_ptr() as usize;
+                    pasted.push(piece, typed, at);
+                    // What stands before a format ends with a colon.
+                    if piece.starts_with("escape=") && pasted.text == piece {
+                        pasted.push(":", typed, at);
+                    }
+                }
+            }
+            None => pasted.push(text, typed, start),
+        }
+        pasted
     }
+
+    /// Appends a piece that begins at a byte of what was typed.
+    fn push(&mut self, piece: &str, typed: &str, at: usize) {
+        let first = typed[..at].chars().count();
+        self.text.push_str(piece);
+        self.places.extend(first..first + piece.chars().count());
+    }
+
+    /// The number in what was typed of a character of the format, both from 1.
+    pub(super) fn place(&self, position: usize) -> usize {
+        match self.places.get(position.saturating_sub(1)) {
+            Some(place) => place + 1,
+            None => self.places.last().map_or(1, |last| last + 2),
+        }
+    }
+}
+
+/// The pieces of `log_format name [escape=json] '…' '…';`.
+fn nginx(text: &str) -> Option<Vec<&str>> {
+    let start = text.find(['\'', '"'])?;
+    let escape = text[..start]
+        .split_ascii_whitespace()
+        .find(|word| word.starts_with("escape="));
+    let mut pieces = Vec::from_iter(escape);
     let mut rest = text[start..].trim_start();
     while let Some(mark) = rest
         .chars()
@@ -31,14 +67,14 @@ fn nginx(text: &str) -> Option<String> {
         .filter(|mark| matches!(mark, '\'' | '"'))
     {
         let (piece, behind) = rest[1..].split_once(mark)?;
-        format.push_str(piece);
+        pieces.push(piece);
         rest = behind.trim_start();
     }
-    matches!(rest, "" | ";").then_some(format)
+    matches!(rest, "" | ";").then_some(pieces)
 }
 
-/// `"…" nickname`, with its escaped quotes.
-fn quoted(text: &str) -> Option<String> {
+/// The format of `"…" nickname`, with its escaped quotes.
+fn quoted(text: &str) -> Option<&str> {
     let inner = text.trim().strip_prefix('"')?;
     let mut is_escaped = false;
     let end = inner.char_indices().find_map(|(at, c)| {
@@ -46,7 +82,7 @@ fn quoted(text: &str) -> Option<String> {
         is_escaped = c == '\\' && !is_escaped;
         closes.then_some(at)
     })?;
-    Some(inner[..end].to_owned())
+    Some(&inner[..end])
 }
 
 #[cfg(test)]
@@ -69,7 +105,23 @@ mod tests {
             ("log_format", "log_format"),
             ("log_format a 'b", "log_format a 'b"),
         ] {
-            assert_eq!(format_in(text), format, "{text}");
+            assert_eq!(Pasted::of(text).text, format, "{text}");
         }
+    }
+
+    #[test]
+    fn characters_are_found_where_they_were_typed() {
+        let typed = " log_format  m escape=json 'ä$a '\n '$b' ;";
+        let pasted = Pasted::of(typed);
+        assert_eq!(pasted.text, "escape=json:ä$a $b");
+        let typed: Vec<char> = typed.chars().collect();
+        for (number, character) in pasted.text.chars().enumerate() {
+            let place = pasted.place(number + 1);
+            if character != ':' {
+                assert_eq!(typed[place - 1], character, "{number}");
+            }
+        }
+        assert_eq!(Pasted::of("").place(1), 1);
+        assert_eq!(Pasted::of("  a").place(2), 4);
     }
 }

@@ -1,9 +1,5 @@
 //! What is wrong with a format.
 
-use std::borrow::Cow;
-
-use crate::explain::Explain;
-
 /// A format that cannot be compiled, and where it is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("log format, character {position}: {fault}")]
@@ -55,40 +51,16 @@ pub enum FormatFault {
         /// The second field.
         second: String,
     },
+    /// A field that counts in other units in other versions of the server.
+    #[error("`{name}` is in milliseconds of Tomcat before 10 and in microseconds since")]
+    Unit {
+        /// The field.
+        name: String,
+    },
     /// No field holds what every request has.
     #[error("no field holds the {what}")]
     Missing {
         /// The column.
         what: &'static str,
     },
-}
-
-impl Explain for FormatError {
-    fn hint(&self) -> Option<Cow<'_, str>> {
-        Some(match &self.fault {
-            FormatFault::NoField { .. } => format!(
-                "expected the `log_format` of nginx, the `LogFormat` of Apache, or one of {}",
-                super::known_names::all()
-            )
-            .into(),
-            FormatFault::Unclosed { .. } | FormatFault::Unknown { .. } => {
-                "copy the format from the server's configuration, in single quotes; \
-                 `haproxy:`, `envoy:`, `tomcat:`, `nginx:` or `apache:` in front says whose it is"
-                    .into()
-            }
-            FormatFault::Time { .. } => {
-                "use `%t`, or a pattern with day, month, year and time of day".into()
-            }
-            FormatFault::Adjacent { .. } => "separate them by a space or a quote".into(),
-            FormatFault::Missing { what: "time" } => {
-                "a format needs a time, such as `$time_local` or `%t`".into()
-            }
-            FormatFault::Missing { what: "request" } => {
-                "a format needs the request, such as `$request` or `%r`".into()
-            }
-            FormatFault::Missing { .. } => {
-                "a format needs the status, such as `$status` or `%>s`".into()
-            }
-        })
-    }
 }

@@ -5,11 +5,10 @@ use std::borrow::Cow;
 use super::compiled::{Escape, LineFormat, Step};
 use super::field::{Field, Holds, Span};
 use super::single::{Single, Taker};
-use crate::logs::client::{is_client, without_port};
 use crate::logs::column::LogColumn;
 use crate::logs::duration;
 use crate::logs::fields::Use;
-use crate::logs::request::{Reject, Request, host_of_url, is_port, present};
+use crate::logs::request::{Reject, Request, is_port};
 use crate::logs::timestamp::{self, ClfReader};
 use crate::logs::values::Values;
 
@@ -90,9 +89,7 @@ impl LineFormat {
             return Err(Reject::NoPath);
         }
         request.is_forwarded_first = self.is_forwarded_first || !self.has_peer;
-        if self.has_urls {
-            take_host(&mut request);
-        }
+        self.urls.apply(&mut request);
         Ok(request)
     }
 
@@ -177,17 +174,6 @@ fn without_any_port(text: &str) -> &str {
     match text.rsplit_once(':') {
         Some((address, port)) if is_port(port) => address,
         _ => text,
-    }
-}
-
-/// Makes the host of a URL the site, and leaves its path.
-fn take_host(request: &mut Request<'_>) {
-    let url = host_of_url(&request.path).filter(|(host, _)| is_client(without_port(host)));
-    if let Some((host, path)) = url {
-        if request.site.is_none() && present(host).is_some() {
-            request.site = crate::logs::request::host_site(Cow::Owned(host.to_owned()));
-        }
-        request.path = Cow::Owned(path.to_owned());
     }
 }
 

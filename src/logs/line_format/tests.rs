@@ -110,6 +110,33 @@ fn apache_directives_have_their_units() {
 }
 
 #[test]
+fn tomcat_has_directives_of_its_own() {
+    let line = r#"203.0.113.7 - - [04/Mar/2024:10:00:00 +0000] "GET /a?b HTTP/1.1" 200 512"#;
+    let expected = |latency: &str| format!("NULL 203.0.113.7 /a 200 Some(512) {latency}");
+    assert_eq!(columns("tomcat", line), expected("None"));
+    // `%F`, attributes and cookies; the time as the version counts it.
+    let start = r#"%h %l %u %t "%r" %s %b"#;
+    for (more, value, latency) in [
+        ("%F %{x}r %{y}s %{z}c %I", "3 a b c http-1", "None"),
+        ("%{ms}T", "42", "Some(42.0)"),
+        ("%{us}T", "42000", "Some(42.0)"),
+        ("%T", "0.042", "Some(42.0)"),
+    ] {
+        let format = format!("tomcat:{start} {more}");
+        assert_eq!(
+            columns(&format, &format!("{line} {value}")),
+            expected(latency),
+            "{more}"
+        );
+    }
+    // Since 10 `%D` is that of Apache.
+    assert_eq!(
+        columns(&format!("apache:{start} %D"), &format!("{line} 42000")),
+        expected("Some(42.0)")
+    );
+}
+
+#[test]
 fn times_may_have_a_pattern() {
     for (pattern, time) in [
         ("%{%Y-%m-%dT%H:%M:%S%z}t", "2024-03-04T10:00:00+0000"),
@@ -248,6 +275,16 @@ fn known_formats_read_their_lines() {
             "www.example.com 203.0.113.7 / 502 Some(366) None",
         ),
         (
+            "alb",
+            r#"http 2024-03-04T10:00:00.186641Z app/lb/50dc 203.0.113.7:2817 - -1 -1 -1 400 - 0 272 "- http://lb-1.elb.amazonaws.com:80- " "-" - - - "-" "-" "-" - 2024-03-04T10:00:00.000000Z "-" "-" "-" "-" "-" "-" "-""#,
+            "NULL 203.0.113.7 - http://lb-1.elb.amazonaws.com:80-  400 Some(272) None",
+        ),
+        (
+            "alb",
+            r#"https 2024-03-04T10:00:00.186641Z app/lb/50dc 203.0.113.7:2817 10.0.0.1:80 0.001 0.048 0.000 200 200 34 366 "GET https://www.example.com:443/a b"c?d HTTP/1.1" "x" y" - - arn:x "Root=1-5" "-" "arn" 0 2024-03-04T10:00:00.000000Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-""#,
+            r#"www.example.com 203.0.113.7:2817 /a b"c 200 Some(366) Some(49.0)"#,
+        ),
+        (
             "elb",
             r#"2024-03-04T10:00:00.945958Z lb 203.0.113.7:2817 10.0.0.1:80 0.000073 0.001048 0.000057 200 200 0 29 "GET http://www.example.com:80/ HTTP/1.1" "curl/7.38.0" - -"#,
             "www.example.com 203.0.113.7 / 200 Some(29) Some(1.178)",
@@ -266,6 +303,11 @@ fn known_formats_read_their_lines() {
             "haproxy",
             r#"203.0.113.7:33317 [06/Feb/2009:12:14:14.655] http-in~ static/<NOSRV> -1/-1/-1/-1/3 -1 0 - - PR-- 1/1/0/0/0 0/0 "<BADREQ>""#,
             "NULL 203.0.113.7 <BADREQ> 0 Some(0) Some(3.0)",
+        ),
+        (
+            "haproxy",
+            r#"203.0.113.7:33317 [06/Feb/2009:12:14:14.655] http-in static/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {Mozilla/5.0 (X11; #22x#22 y)|www.example.com} {text/html; q=1} "GET /a?b HTTP/1.1""#,
+            "NULL 203.0.113.7 /a 200 Some(2750) Some(109.0)",
         ),
         (
             "envoy",
@@ -390,6 +432,31 @@ fn a_wrong_format_says_where() {
         (
             "[$time_local] \"$request\"",
             "log format, character 1: no field holds the status",
+        ),
+        // Of what was typed, the character is the same.
+        (
+            "urls:$remote_addr [$time_local] ${status",
+            "log format, character 33: `${status` is not closed, expected `}`",
+        ),
+        (
+            "LogFormat \"%h %t \\\"%r\\\" %ö\" mine",
+            "log format, character 25: unknown directive `%ö`",
+        ),
+        (
+            "log_format main '$remote_addr$time_local '\n '$status';",
+            "log format, character 30: nothing stands between `$remote_addr` and `$time_local`, so that no line tells where the first ends",
+        ),
+        (
+            "log_format main '$remote_addr '\n '[$time_local] ${status';",
+            "log format, character 49: `${status` is not closed, expected `}`",
+        ),
+        (
+            " log_format main '$remote_addr $status';",
+            "log format, character 19: no field holds the time",
+        ),
+        (
+            "tomcat:%h %t \"%r\" %s %D",
+            "log format, character 22: `%D` is in milliseconds of Tomcat before 10 and in microseconds since",
         ),
         (
             "%h %{%H:%M}t \"%r\" %s",

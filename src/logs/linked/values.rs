@@ -11,6 +11,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::arrow::error::ArrowError;
 
+use crate::logs::absolute_url::path_of;
 use crate::logs::request::{host_site, present, split_request, split_target, status};
 
 /// Text of a column of text, bytes or numbers; NULL for nothing and for `-`.
@@ -93,11 +94,14 @@ impl TextPart {
     fn cut(self, text: &str) -> Option<Cow<'_, str>> {
         let part = match self {
             Self::Whole => text,
-            Self::Path => split_target(text).0,
+            Self::Path => path_of(split_target(text).0),
             Self::Query => split_target(text).1,
             Self::HostSite => return host_site(Cow::Borrowed(text)),
             Self::RequestMethod => split_request(text).0,
-            Self::RequestPath => split_request(text).1,
+            Self::RequestPath => match split_request(text) {
+                ("", path, ..) => path,
+                (_, path, ..) => path_of(path),
+            },
             Self::RequestQuery => split_request(text).2,
             Self::RequestProtocol => split_request(text).3,
         };

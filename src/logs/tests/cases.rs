@@ -543,3 +543,178 @@ fn a_said_format_reads_what_no_guess_does() {
         ["line does not match the format"]
     );
 }
+
+#[test]
+fn a_line_that_was_cut_is_whole_again_or_rejected() {
+    let line = format!("203.0.113.7 - - {TIME} \"GET / HTTP/1.1\" 200 512 \"-\" \"curl/8\"");
+    let (first, second) = line.split_at(60);
+    let at = "2024-03-04T10:00:00.1Z";
+    let text = format!(
+        "{at} stdout P {first}\n{at} stderr P {first}\n{at} stdout F {second}\n{at} stderr F {second}\n\
+         {at} stdout F {line}\n{at} stdout P {first}\n"
+    );
+    let cut = read("file.log", &text, &IngestOptions::default());
+    assert_eq!(cut.rows, [PLAIN, PLAIN, PLAIN]);
+    assert_eq!((cut.summary.lines, cut.summary.blank), (6, 2));
+    assert_eq!(
+        cut.summary.reasons.keys().collect::<Vec<_>>(),
+        ["a piece of a line, whose end is not there"]
+    );
+    // Docker cuts lines, too, and says so by the end of a line.
+    let long = line.replace("GET /", &format!("GET /{}", "a".repeat(20_000)));
+    let (first, second) = long.split_at(16 << 10);
+    let record = |text: &str, end: &str| {
+        let text = text.replace('"', "\\\"");
+        format!("{{\"log\":\"{text}{end}\",\"stream\":\"stdout\"}}\n")
+    };
+    let text = record(&line, "\\n") + &record(first, "") + &record(second, "\\n");
+    let cut = read("file.log", &text, &IngestOptions::default());
+    assert_eq!(cut.rows, [PLAIN]);
+    assert_eq!(cut.summary.rejected, 2);
+}
+
+#[test]
+fn what_a_collector_wrote_behind_a_line_is_taken_off() {
+    let line = format!("203.0.113.7 - - {TIME} \"GET / HTTP/1.1\" 200 512 \"-\" \"curl/8\"");
+    for (before, after) in [
+        ("[0] tail.0: [1709546400.123, {\"log\"=>\"", "\"}]"),
+        ("[3] tail.0: [[1709546400.12, {}], {\"log\"=>\"", "\"}]"),
+        (
+            "[0] tail.0: [1709546400.1, {\"log\"=>\"",
+            "\", \"stream\"=>\"stdout\"}]",
+        ),
+    ] {
+        assert_eq!(row(&format!("{before}{line}{after}")), PLAIN, "{before}");
+    }
+    // Under a key that is not known, nothing is read of it.
+    let unknown = format!("{line}\n[0] a: [1.2, {{\"said\"=>\"{line}\"}}]\n");
+    let read = read("file.log", &unknown, &IngestOptions::default());
+    assert_eq!((read.rows.len(), read.summary.rejected), (1, 1));
+}
+
+#[test]
+fn host_is_the_site_where_the_client_has_another_name() {
+    let json = r#"{"ts":1709546400,"id.orig_h":"203.0.113.7","host":"www.example.com","uri":"/a","status_code":200,"method":"GET"}
+{"ts":1709546401,"host":"www.example.com","uri":"/b","status_code":200,"method":"GET"}
+"#;
+    assert_eq!(
+        read("file.log", json, &IngestOptions::default()).rows,
+        [
+            "www.example.com 203.0.113.7 GET /a? 200 NULL NULL NULL NULL",
+            "www.example.com  GET /b? 200 NULL NULL NULL NULL"
+        ]
+    );
+    let zeek = "#separator \\x09\n#path\thttp\n#fields\tts\tid.orig_h\tmethod\thost\turi\treferrer\tuser_agent\tresponse_body_len\tstatus_code\n\
+        #types\ttime\taddr\tstring\tstring\tstring\tstring\tstring\tcount\tcount\n\
+        1709546400.1\t203.0.113.7\tGET\twww.example.com\t/a?b\t-\tcurl/8\t512\t200\n\
+        1709546400.2\t203.0.113.8\tGET\t-\t/\t-\t(empty)\t0\t404\n#close\t2024-03-04-11-00-00\n";
+    let read_zeek = read("file.log", zeek, &IngestOptions::default());
+    assert_eq!(
+        read_zeek.rows,
+        [
+            "www.example.com 203.0.113.7 GET /a?b 200 512 NULL NULL curl/8",
+            "file 203.0.113.8 GET /? 404 0 NULL NULL NULL"
+        ]
+    );
+    assert_eq!(
+        (read_zeek.summary.header, read_zeek.summary.rejected),
+        (5, 0)
+    );
+    // Nothing says whose name it is.
+    let alone = "time\thost\turl\tstatus\n1709546400\twww.example.com\t/a\t200\n";
+    let options = |columns: &str| IngestOptions {
+        columns: columns.parse().unwrap(),
+        ..IngestOptions::default()
+    };
+    for (columns, start) in [
+        ("", "file "),
+        ("host=host", "www.example.com "),
+        ("client_ip=host", "file www.example.com"),
+    ] {
+        let read = read("file.tsv", alone, &options(columns));
+        let expected = format!("{start}  /a? 200 NULL NULL NULL NULL");
+        assert_eq!(read.rows, [expected], "{columns}");
+        let unread = read.summary.reading.unwrap().unread;
+        assert_eq!(unread.is_empty(), !columns.is_empty(), "{columns}");
+    }
+}
+
+#[test]
+fn times_of_day_need_a_date() {
+    let fields = "#Fields: time c-ip cs-method cs-uri-stem sc-status\n";
+    let lines = "10:00:00 203.0.113.7 GET /a 200\n23:00:00 203.0.113.7 GET /b 200\n";
+    let next_day = "00:10:00 203.0.113.7 GET /c 200\n";
+    let text = format!("#Date: 2024-03-04 09:59:00\n{fields}{lines}{next_day}");
+    let dated = read("file.log", &text, &IngestOptions::default());
+    assert_eq!((dated.rows.len(), dated.summary.rejected), (2, 1));
+    assert_eq!(
+        dated.summary.first_timestamp.unwrap().to_string(),
+        "2024-03-04T10:00:00Z"
+    );
+    let place = Place::new();
+    let path = place.write("file.log", format!("{fields}{lines}"));
+    let error = place.error(&path, &IngestOptions::default());
+    assert!(
+        error.starts_with("`file.log` has no field for `date`"),
+        "{error}"
+    );
+    let local = format!(
+        "#GMT-Offset: -0800\n#Fields: date {}2024-03-04 {lines}",
+        fields.strip_prefix("#Fields: ").unwrap()
+    );
+    let local = read("file.log", &local, &IngestOptions::default());
+    assert_eq!(local.summary.rows, 0);
+    assert!(
+        local
+            .summary
+            .reasons
+            .contains_key("local time, by `#GMT-Offset`")
+    );
+}
+
+#[test]
+fn urls_in_the_place_of_paths_are_taken_apart() {
+    let line =
+        |request: &str| format!("203.0.113.7 - - {TIME} \"{request}\" 200 512 \"-\" \"curl/8\"\n");
+    let url = line("GET http://Shop.example:80/a?b HTTP/1.1");
+    let rest = "200 512 NULL NULL curl/8";
+    for (text, first) in [
+        (
+            url.clone(),
+            format!("shop.example 203.0.113.7 GET /a?b {rest}"),
+        ),
+        // Scanners name no sites.
+        (
+            url.clone() + &line("GET / HTTP/1.1").repeat(2),
+            format!("file 203.0.113.7 GET /a?b {rest}"),
+        ),
+        (
+            line("CONNECT shop.example:443 HTTP/1.1"),
+            format!("file 203.0.113.7 CONNECT shop.example:443? {rest}"),
+        ),
+        (
+            format!("www.example.com {url}"),
+            format!("www.example.com 203.0.113.7 GET /a?b {rest}"),
+        ),
+    ] {
+        let rows = read("file.log", &text, &IngestOptions::default()).rows;
+        assert!(rows.contains(&first), "{text}{rows:?}");
+    }
+    assert_eq!(
+        row_with(url.trim_end(), &said("combined")),
+        format!("file 203.0.113.7 GET /a?b {rest}")
+    );
+    let proxy: String = (0..40)
+        .map(|host| line(&format!("GET http://h{host}.example/a HTTP/1.1")))
+        .collect();
+    let proxy = read("file.log", &proxy, &IngestOptions::default());
+    assert_eq!(proxy.summary.sites.len(), 1);
+    let kept = format!("file 203.0.113.7 GET http://h7.example/a? {rest}");
+    assert!(proxy.rows.contains(&kept), "{:?}", proxy.rows);
+    assert_eq!(
+        row(
+            "1709546400.779    180 203.0.113.7 TCP_MISS/200 411 GET http://www.example.com/a?b - HIER_DIRECT/192.0.2.1 text/plain"
+        ),
+        "file 203.0.113.7 GET http://www.example.com/a?b 200 411 180 NULL NULL"
+    );
+}
