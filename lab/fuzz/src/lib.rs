@@ -26,6 +26,8 @@ pub mod schema;
 pub mod logs {
     mod fuzzed;
 
+    #[path = "../../../../src/logs/absolute_url.rs"]
+    mod absolute_url;
     #[path = "../../../../src/logs/access_evidence.rs"]
     mod access_evidence;
     #[path = "../../../../src/logs/access_format.rs"]
@@ -42,6 +44,8 @@ pub mod logs {
     mod client;
     #[path = "../../../../src/logs/column.rs"]
     mod column;
+    #[path = "../../../../src/logs/cri.rs"]
+    mod cri;
     #[path = "../../../../src/logs/delimited_line.rs"]
     mod delimited_line;
     #[path = "../../../../src/logs/detect.rs"]
@@ -52,6 +56,8 @@ pub mod logs {
     mod field_map;
     #[path = "../../../../src/logs/fields.rs"]
     mod fields;
+    #[path = "../../../../src/logs/host_field.rs"]
+    mod host_field;
     #[path = "../../../../src/logs/json_line.rs"]
     mod json_line;
     #[path = "../../../../src/logs/layout.rs"]
@@ -86,6 +92,8 @@ pub mod logs {
     mod values;
     #[path = "../../../../src/logs/w3c_line.rs"]
     mod w3c_line;
+    #[path = "../../../../src/logs/w3c_said.rs"]
+    mod w3c_said;
 
     pub use client::{TrustedNetwork, TrustedProxies};
     pub use column::LogColumn;

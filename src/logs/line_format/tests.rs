@@ -282,7 +282,7 @@ fn known_formats_read_their_lines() {
         (
             "alb",
             r#"https 2024-03-04T10:00:00.186641Z app/lb/50dc 203.0.113.7:2817 10.0.0.1:80 0.001 0.048 0.000 200 200 34 366 "GET https://www.example.com:443/a b"c?d HTTP/1.1" "x" y" - - arn:x "Root=1-5" "-" "arn" 0 2024-03-04T10:00:00.000000Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-""#,
-            r#"www.example.com 203.0.113.7:2817 /a b"c 200 Some(366) Some(49.0)"#,
+            r#"www.example.com 203.0.113.7 /a b"c 200 Some(366) Some(49.0)"#,
         ),
         (
             "elb",

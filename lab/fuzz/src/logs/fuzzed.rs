@@ -77,13 +77,13 @@ pub fn line(bytes: &[u8]) {
     }
     let (first, second) = text.split_once('\n').unwrap_or((&text, ""));
     if let Some(header) = W3cHeader::of(first, &map)
-        && let Ok(request) = header.read(second)
+        && let Ok(request) = header.read(second, &mut header.said())
     {
         hold(&request);
     }
     for delimiter in *b",\t;" {
         if let Ok(names) = delimited_line::names(first, delimiter) {
-            let header = delimited_line::Header::new(&names, delimiter, &index);
+            let header = delimited_line::Header::new(&names, delimiter, index.clone());
             if let Ok(request) = header.read(second) {
                 hold(&request);
             }
