@@ -124,7 +124,6 @@ pub(super) const ALIASES: [(LogColumn, &[&str]); LogColumn::COUNT] = [
             "clientrequesturi",
             "clientrequestpath",
             "cs-uri-stem",
-            "cs-uri",
             "x-envoy-origin-path",
             "x-envoy-original-path",
             "req.url",
@@ -138,6 +137,7 @@ pub(super) const ALIASES: [(LogColumn, &[&str]); LogColumn::COUNT] = [
             "request_url",
             "requesturl",
             "url.full",
+            "cs-uri",
         ],
     ),
     (
@@ -171,6 +171,7 @@ pub(super) const ALIASES: [(LogColumn, &[&str]); LogColumn::COUNT] = [
             "httprequest.status",
             "edgeresponsestatus",
             "sc-status",
+            "c-status",
             "statuscode",
             "res.statuscode",
         ],
@@ -200,6 +201,7 @@ pub(super) const ALIASES: [(LogColumn, &[&str]); LogColumn::COUNT] = [
             "duration_ms",
             "response_time_ms",
             "request_time_ms",
+            "timetakenms",
         ],
     ),
     (

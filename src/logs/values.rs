@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::absolute_url::Urls;
+use super::client::{is_client, without_port};
 use super::column::LogColumn;
 use super::duration;
 use super::fields::Use;
@@ -242,7 +243,7 @@ impl<'a> Values<'a> {
     ) -> Result<[Cow<'a, str>; 4], Reject> {
         let mut path = self.text(LogColumn::Path);
         if let Some(url) = self.text(LogColumn::Url) {
-            let host = host_of_url(&url);
+            let host = host_of_url(&url).or_else(|| host_without_scheme(&url));
             if site.is_none()
                 && let Some((host, _)) = host
             {
@@ -280,6 +281,13 @@ impl<'a> Values<'a> {
             self.text(LogColumn::Protocol).unwrap_or(line_protocol),
         ])
     }
+}
+
+/// Host and path of a URL whose scheme is left out: `www.example.com/a`.
+fn host_without_scheme(url: &str) -> Option<(&str, &str)> {
+    let (host, path) = url.split_at(url.find('/')?);
+    let name = without_port(host);
+    (name.contains('.') && is_client(name)).then_some((host, path))
 }
 
 /// A piece of `whole`, which lives as long as what `whole` borrows from if it does borrow.

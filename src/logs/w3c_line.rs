@@ -2,7 +2,8 @@
 //! CloudFront and Tomcat write them, and of the logs of Zeek, which are alike.
 //!
 //! A line `#Fields:` names the fields of those that follow, until another one does. Times are UTC.
-//! IIS writes `+` for a blank in user agents, CloudFront percent-encodes them. Zeek writes `#fields`,
+//! IIS writes `+` for a blank in user agents, CloudFront percent-encodes them; of others, the form of a
+//! user agent tells. Zeek writes `#fields`,
 //! and `(empty)` for text without characters.
 
 use std::borrow::Cow;
@@ -194,16 +195,49 @@ impl W3cHeader {
     fn decoded<'a>(&self, column: LogColumn, text: &'a str) -> Cow<'a, str> {
         let is_text = matches!(column, LogColumn::UserAgent | LogColumn::Referer);
         match self.encoding {
-            Encoding::Plus if column == LogColumn::UserAgent && text.contains('+') => {
-                Cow::Owned(text.replace('+', " "))
-            }
-            Encoding::Percent if is_text && text.contains('%') => {
-                percent_encoding::percent_decode_str(text).decode_utf8_lossy()
-            }
             Encoding::Zeek if text == "(empty)" => Cow::Borrowed(""),
-            _ => Cow::Borrowed(text),
+            Encoding::Zeek => Cow::Borrowed(text),
+            Encoding::Plus if column == LogColumn::UserAgent => with_blanks(text),
+            Encoding::Percent if is_text => percent_decoded(text),
+            // Others than these servers write user agents as one of them does.
+            Encoding::Plain if column == LogColumn::UserAgent && is_product_and_plus(text) => {
+                with_blanks(text)
+            }
+            Encoding::Plain if column == LogColumn::UserAgent && text.contains("%20") => {
+                percent_decoded(text)
+            }
+            Encoding::Plus | Encoding::Percent | Encoding::Plain => Cow::Borrowed(text),
         }
     }
+}
+
+/// Text in which `+` is a blank.
+fn with_blanks(text: &str) -> Cow<'_, str> {
+    if text.contains('+') {
+        Cow::Owned(text.replace('+', " "))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Text without percent-encoding. CloudFront encoded some fields twice for years.
+fn percent_decoded(text: &str) -> Cow<'_, str> {
+    let decoded = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+    if !decoded.contains(' ') && decoded.contains("%20") {
+        let again = percent_encoding::percent_decode_str(&decoded);
+        return Cow::Owned(again.decode_utf8_lossy().into_owned());
+    }
+    decoded
+}
+
+/// Whether a user agent has a `+` behind its first product, where others have a blank:
+/// `Mozilla/5.0+(X11)`.
+fn is_product_and_plus(text: &str) -> bool {
+    let product = text.split_once('/').map_or("", |(_, rest)| rest);
+    let version = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    product.starts_with(|c: char| c.is_ascii_digit())
+        && product.trim_start_matches(version).starts_with('+')
+        && !text.contains(' ')
 }
 
 /// The fields of a line between tabs, or between blanks where it has no tab.
@@ -256,6 +290,44 @@ mod tests {
         assert!(header.after(b"x #Fields: c d\n").is_none());
         let zeek = header.after(b"#fields\tts\thost\n").unwrap();
         assert_eq!(zeek.names(), ["ts", "host"]);
+    }
+
+    #[test]
+    fn user_agents_have_their_blanks() {
+        let header = |fields: &str| W3cHeader::of(fields, &FieldMap::default()).unwrap();
+        let plain = header("#Fields: date time cs-uri-stem sc-status cs(User-Agent)");
+        let front =
+            header("#Fields: date time cs-uri-stem sc-status cs(User-Agent) x-edge-location");
+        for (header, agent, expected) in [
+            (
+                &plain,
+                "Mozilla/4.0+(compatible;MSIE+5.5)",
+                "Mozilla/4.0 (compatible;MSIE 5.5)",
+            ),
+            (&plain, "Mozilla/5.0%20(X11)", "Mozilla/5.0 (X11)"),
+            (
+                &plain,
+                "crawler+(http://a.example)",
+                "crawler+(http://a.example)",
+            ),
+            (&plain, "g++/1", "g++/1"),
+            (
+                &front,
+                "Mozilla/5.0%2520(X11;%2520Linux)",
+                "Mozilla/5.0 (X11; Linux)",
+            ),
+            (&front, "a%2520b", "a b"),
+            (&front, "a%20b%2520c", "a b%20c"),
+        ] {
+            let end = if std::ptr::eq(header, &front) {
+                "\tFRA2"
+            } else {
+                ""
+            };
+            let line = format!("2024-03-04\t10:00:00\t/a\t200\t{agent}{end}");
+            let request = header.read(&line, &mut Said::default()).unwrap();
+            assert_eq!(request.user_agent.as_deref(), Some(expected), "{agent}");
+        }
     }
 
     #[test]
