@@ -162,6 +162,10 @@ impl FieldIndex {
     }
 
     fn uses_under(&self, root: Option<&str>, name: &str) -> &[Use] {
+        // Beside the object of the request, it is the machine of the collector.
+        if root.is_some() && name == HOST {
+            return &[];
+        }
         let found = self
             .uses
             .get(name)
@@ -330,6 +334,16 @@ mod tests {
             let expected = (Vec::from_iter(column), is_named);
             assert_eq!(host(names, map, values), expected, "{names} {map}");
         }
+    }
+
+    #[test]
+    fn the_host_of_a_collector_is_no_site() {
+        let names = ["host", "a.time", "a.remote_addr", "a.url", "a.status"].map(str::to_owned);
+        let index = FieldIndex::for_names(&FieldMap::default(), &names, |_| Vec::new());
+        assert_eq!(
+            (index.uses("host"), index.uses("a.host").len()),
+            (&[][..], 1)
+        );
     }
 
     #[test]

@@ -102,7 +102,7 @@ type Told = (Arc<Reading>, Arc<BlockParser>);
 pub(super) struct LogReader<'a> {
     input: &'a Input,
     options: &'a IngestOptions,
-    blocks: Blocks<WholeLines<Box<dyn Read + Send + 'a>>>,
+    blocks: Blocks<Box<dyn Read + Send + 'a>>,
     tally: Arc<Mutex<BytesRead>>,
     parser: Option<Told>,
     is_at_end: bool,
@@ -135,7 +135,7 @@ impl<'a> LogReader<'a> {
         Ok(Self {
             input,
             options,
-            blocks: Blocks::new(WholeLines::new(reader), block_size),
+            blocks: Blocks::new(Box::new(WholeLines::new(reader)), block_size),
             tally,
             parser: None,
             is_at_end: false,

@@ -266,6 +266,7 @@ mod tests {
             cut.iter().next().flatten().unwrap_or("NULL").to_owned()
         };
         assert_eq!(cut(TextPart::Path, "/a?b=1&c"), "/a");
+        assert_eq!(cut(TextPart::Path, "http://shop.example/a?b=1&c"), "/a");
         assert_eq!(cut(TextPart::Query, "/a?b=1&c"), "b=1&c");
         assert_eq!(cut(TextPart::Query, "/a"), "NULL");
         assert_eq!(cut(TextPart::HostSite, "Shop.example:443"), "shop.example");
@@ -280,5 +281,11 @@ mod tests {
         for (part, expected) in parts {
             assert_eq!(cut(part, line), expected);
         }
+        let url = "GET http://shop.example/a?b HTTP/1.1";
+        assert_eq!(cut(TextPart::RequestPath, url), "/a");
+        assert_eq!(
+            cut(TextPart::RequestPath, "CONNECT a:443 HTTP/1.1"),
+            "a:443"
+        );
     }
 }

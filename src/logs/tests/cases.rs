@@ -612,8 +612,8 @@ fn host_is_the_site_where_the_client_has_another_name() {
     assert_eq!(
         read_zeek.rows,
         [
-            "www.example.com 203.0.113.7 GET /a?b 200 512 NULL NULL curl/8",
-            "file 203.0.113.8 GET /? 404 0 NULL NULL NULL"
+            "file 203.0.113.8 GET /? 404 0 NULL NULL NULL",
+            "www.example.com 203.0.113.7 GET /a?b 200 512 NULL NULL curl/8"
         ]
     );
     assert_eq!(
