@@ -24,7 +24,7 @@ pub enum Table {
     AccessLogs,
     /// One row per ingested file and site: what was read, and which time it covers.
     LogFiles,
-    /// One row per line that could not be read as a request.
+    /// One row per line, or row of a Parquet log, that could not be read as a request.
     Quarantine,
     /// One row per series and window, gaps filled.
     TrafficWindows,
@@ -84,7 +84,9 @@ impl Table {
         match self {
             Self::AccessLogs => "request",
             Self::LogFiles => "ingested file and site: what was read, and which time it covers",
-            Self::Quarantine => "line that could not be read as a request",
+            Self::Quarantine => {
+                "line, or row of a Parquet log, that could not be read as a request"
+            }
             Self::TrafficWindows => "series and window, gaps filled",
             Self::ScoredWindows => "series and window, with anomaly scores",
             Self::Incidents => "incident",
@@ -162,12 +164,16 @@ const LOG_FILE_MEANINGS: Meanings = &[
 ];
 
 const QUARANTINE_MEANINGS: Meanings = &[
-    ("file", "The file, as in log_files"),
-    ("line_number", "From 1"),
+    (
+        "file",
+        "The file, as in log_files; of a Parquet log, its path",
+    ),
+    ("line_number", "From 1; of a Parquet log, of the row"),
     ("reason", "Why it is no request"),
     (
         "raw",
-        "Its bytes, without the line end; nothing where clients are pseudonymised",
+        "Its bytes, without the line end; of a Parquet log, what the columns hold that are read, as a \
+         JSON object of text. Nothing where clients are pseudonymised",
     ),
 ];
 
@@ -246,7 +252,8 @@ pub static LOG_FILES: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
-/// `quarantine`: one row per rejected line, `raw` being its bytes without the line end.
+/// `quarantine`: one row per rejected line, `raw` being its bytes without the line end; and one per row
+/// of a linked Parquet log that is no request, `raw` being a JSON object.
 pub static QUARANTINE: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         Field::new("file", DataType::Utf8, false),

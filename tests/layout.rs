@@ -210,8 +210,8 @@ fn nothing_is_written_by_debug() {
 fn queries_are_the_files_of_their_folder() {
     let found = sources(program())
         .into_iter()
-        .find(|source| source.path == "src/session/queries.rs");
-    let source = found.expect("src/session/queries.rs has the queries");
+        .find(|source| source.path == "src/session/query.rs");
+    let source = found.expect("src/session/query.rs has the queries");
     hold(&rules::queries(source, &names(&root().join("queries"))));
 }
 

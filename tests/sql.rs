@@ -27,7 +27,7 @@ use anomalog::cli::printer::Printer;
 use anomalog::cli::{Cli, Command, IncidentsArgs, WindowsArgs};
 use anomalog::commands::error::CommandError as Error;
 use anomalog::commands::{Settings, incidents, train, windows};
-use anomalog::logs::linked::{ColumnMapping, LinkOptions, LinkedSource};
+use anomalog::logs::linked::{ColumnMapping, KnownFiles, LinkOptions, LinkedSource};
 use anomalog::progress::Unwatched;
 use anomalog::schema::{ACCESS_LOGS, DATE_PARTITION, LABELS, LOG_FILES, TRAFFIC_WINDOWS, Table};
 use anomalog::session::{Session, SessionOptions};
@@ -171,7 +171,8 @@ impl Database {
             ..LinkOptions::default()
         };
         let path = self.folder.path().join(name);
-        let (source, _) = LinkedSource::link(&path, options, &self.warehouse)?;
+        let mut known = KnownFiles::default();
+        let (source, _) = LinkedSource::link(&path, options, &self.warehouse, &mut known)?;
         Ok(source.save(&self.warehouse)?)
     }
 

@@ -1,6 +1,5 @@
 //! `anomalog ingest`: raw logs into the warehouse, Parquet logs linked in place.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -9,20 +8,18 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::error::{Fault, Result};
+use super::links::{LinkedLog, Links};
 use super::settings::Settings;
 use super::windows;
 use crate::cli::IngestArgs;
 use crate::explain::{ExitStatus, chain};
 use crate::intake::{self, SourceFault};
-use crate::logs::linked::{
-    ColumnMapping, LinkOptions, LinkedFile, LinkedSource, Looked, SourceError, parquet_count,
-};
+use crate::logs::linked::{LinkedSource, has_parquet};
 use crate::logs::{
     self, FileStatus, FileSummary, IngestError, IngestOptions, IngestSummary, LogFormat,
     PseudonymError,
 };
 use crate::progress::Progress;
-use crate::session::{self, FileRows, Session};
 use crate::windows::WindowsSummary;
 use crate::windows::step::refuse_if_retired;
 
@@ -40,21 +37,6 @@ pub struct Ingested {
     pub left_out: Vec<SourceFault>,
     /// The traffic windows, if they were rebuilt.
     pub windows: Option<WindowsSummary>,
-}
-
-/// A Parquet file or a folder of them that was linked.
-#[derive(Debug, Serialize)]
-pub struct LinkedLog {
-    /// Where it lies.
-    pub path: PathBuf,
-    /// The files that are read.
-    pub files: usize,
-    /// Their rows.
-    pub rows: u64,
-    /// Rows that are no requests, by the reason.
-    pub set_aside: BTreeMap<String, u64>,
-    #[serde(skip)]
-    said: Option<String>,
 }
 
 impl fmt::Display for Ingested {
@@ -98,8 +80,8 @@ impl fmt::Display for Ingested {
             if log.files > 1 {
                 write!(f, ", {} files", log.files)?;
             }
-            match &log.said {
-                Some(said) => writeln!(f, "; {said}")?,
+            match log.reasons() {
+                Some(said) => writeln!(f, "; {said} (see the table `quarantine`)")?,
                 None => writeln!(f)?,
             }
         }
@@ -206,11 +188,13 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
         let path = path.clone();
         return Err(PseudonymError::Parquet { path }.into());
     }
+    let links = Links::look(settings, &args, &parquet);
     let Links {
         linked,
         mut left_out,
         first_fault,
-    } = link(settings, &args, &parquet)?;
+        mut known,
+    } = links.count(settings).await?;
     if linked.is_empty()
         && raw.is_empty()
         && let Some(fault) = first_fault
@@ -224,13 +208,14 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
         source: Box::new(source),
     })?;
     for (source, _) in &linked {
-        left_out.extend(
-            source
-                .gone_since(&settings.warehouse)?
-                .into_iter()
-                .map(Into::into),
-        );
+        let gone = source.gone_since(&settings.warehouse)?;
+        left_out.extend(gone.into_iter().map(SourceFault::from));
         source.save(&settings.warehouse)?;
+    }
+    if !linked.is_empty() {
+        // What is known of files of other links stays known.
+        LinkedSource::look_at_all(&settings.warehouse, &mut known)?;
+        known.save(&settings.warehouse)?;
     }
     let mut replaced = Vec::new();
     let mut logs = if raw.is_empty() {
@@ -271,18 +256,17 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
             .iter()
             .any(|(source, _)| source.has(Path::new(&skipped.file)))
     });
-    let session = settings.open_quietly().await?;
-    let linked = count(settings, &session, linked).await?;
     let windows = if args.no_windows {
         None
     } else {
+        let session = settings.open_quietly().await?;
         let progress = settings.printer.begin("building traffic_windows", None);
         Some(windows::build(&session, &mut writer, args.windows, &*progress).await?)
     };
     Ok(Ingested {
         logs,
         replaced,
-        linked,
+        linked: linked.into_iter().map(|(_, log)| log).collect(),
         left_out,
         windows,
     })
@@ -296,7 +280,7 @@ fn sort_inputs(settings: &Settings, args: &IngestArgs) -> (Vec<PathBuf>, Vec<Pat
     for input in &args.inputs {
         let is_linked = match args.format {
             LogFormat::Parquet => true,
-            _ => is_guessed && parquet_count(input, warehouse.as_deref()) > 0,
+            _ => is_guessed && has_parquet(input, warehouse.as_deref()),
         };
         if is_linked {
             parquet.push(input.clone());
@@ -306,109 +290,6 @@ fn sort_inputs(settings: &Settings, args: &IngestArgs) -> (Vec<PathBuf>, Vec<Pat
         }
     }
     (parquet, raw)
-}
-
-/// Parquet logs that can be linked.
-struct Links {
-    linked: Vec<(LinkedSource, Looked)>,
-    /// Files, and whole inputs.
-    left_out: Vec<SourceFault>,
-    /// Why the first of the inputs is left out that are.
-    first_fault: Option<SourceError>,
-}
-
-/// Looks whether Parquet logs can be linked, and leaves out what cannot be.
-fn link(settings: &Settings, args: &IngestArgs, parquet: &[PathBuf]) -> Result<Links> {
-    let mappings = args.columns.iter().flat_map(logs::FieldMap::iter);
-    let mappings = if parquet.is_empty() {
-        Vec::new()
-    } else {
-        mappings
-            .map(|(ours, theirs)| {
-                Ok(ColumnMapping {
-                    ours: ours.parse()?,
-                    theirs: theirs.to_owned(),
-                })
-            })
-            .collect::<Result<Vec<_>>>()?
-    };
-    let options = LinkOptions {
-        columns: &mappings,
-        site: args.site.as_deref(),
-        limits: args.limits.into(),
-        any_name: args.format == LogFormat::Parquet,
-    };
-    let (mut linked, mut left_out) = (Vec::new(), Vec::new());
-    let mut first_fault = None;
-    for path in parquet {
-        match LinkedSource::link(path, options, &settings.warehouse) {
-            Ok((source, mut looked)) => {
-                left_out.extend(looked.left_out.drain(..).map(SourceFault::from));
-                linked.push((source, looked));
-            }
-            Err(error) => {
-                left_out.push(SourceFault {
-                    path: path.display().to_string(),
-                    message: format!("is left out: {}", chain(&error)),
-                });
-                first_fault = first_fault.or(Some(error));
-            }
-        }
-    }
-    Ok(Links {
-        linked,
-        left_out,
-        first_fault,
-    })
-}
-
-/// Counts the rows of linked logs. What has none that is a request is not linked.
-async fn count(
-    settings: &Settings,
-    session: &Session,
-    linked: Vec<(LinkedSource, Looked)>,
-) -> Result<Vec<LinkedLog>> {
-    let ids = linked.iter().flat_map(|(_, looked)| &looked.files);
-    let ids = ids.map(LinkedFile::name).collect();
-    let counted = match session.linked_rows(&ids).await {
-        Ok(counted) => counted,
-        Err(error) => {
-            for (source, _) in &linked {
-                source.forget(&settings.warehouse)?;
-            }
-            return Err(session::Error::LinkedValues {
-                paths: linked.into_iter().map(|(source, _)| source.path).collect(),
-                source: Box::new(error),
-            }
-            .into());
-        }
-    };
-    let mut logs = Vec::new();
-    for (source, looked) in linked {
-        let mut rows = FileRows::default();
-        for file in &looked.files {
-            if let Some(counted) = counted.get(&file.name()) {
-                rows.add(counted);
-            }
-        }
-        let said = rows.reasons();
-        if rows.are_no_requests() {
-            source.forget(&settings.warehouse)?;
-            return Err(SourceError::NoRequests {
-                path: source.path,
-                reasons: said.unwrap_or_default(),
-            }
-            .into());
-        }
-        logs.push(LinkedLog {
-            path: source.path,
-            files: looked.files.len(),
-            rows: rows.rows,
-            set_aside: rows.set_aside,
-            said,
-        });
-    }
-    Ok(logs)
 }
 
 fn options(settings: &Settings, args: &IngestArgs) -> Result<IngestOptions> {

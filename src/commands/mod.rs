@@ -9,6 +9,7 @@ pub mod export;
 pub mod incidents;
 pub mod ingest;
 pub mod init;
+pub mod links;
 pub mod run;
 pub mod score;
 mod settings;

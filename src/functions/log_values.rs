@@ -11,6 +11,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::Expr;
 
+use crate::logs::LatencyUnit;
 use crate::logs::linked::{EpochUnit, TextPart, latencies, sizes, statuses, times};
 use crate::schema::timestamp_type;
 
@@ -27,31 +28,6 @@ pub enum LogValue {
     Size,
     /// A time taken, in milliseconds.
     Latency(LatencyUnit),
-}
-
-/// The unit of a time taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LatencyUnit {
-    /// Seconds.
-    Seconds,
-    /// Milliseconds.
-    Millis,
-    /// Microseconds.
-    Micros,
-    /// Nanoseconds.
-    Nanos,
-}
-
-impl LatencyUnit {
-    /// How many of them a millisecond has.
-    const fn per_ms(self) -> f64 {
-        match self {
-            Self::Seconds => 1e-3,
-            Self::Millis => 1.0,
-            Self::Micros => 1e3,
-            Self::Nanos => 1e6,
-        }
-    }
 }
 
 impl LogValue {
@@ -106,7 +82,7 @@ impl ScalarUDFImpl for ReadLogValue {
             (LogValue::Text(part), [column]) => Arc::new(part.of(column)?),
             (LogValue::Status, [column]) => Arc::new(statuses(column)?),
             (LogValue::Size, [column]) => Arc::new(sizes(column)?),
-            (LogValue::Latency(unit), [column]) => Arc::new(latencies(column, unit.per_ms())?),
+            (LogValue::Latency(unit), [column]) => Arc::new(latencies(column, unit)?),
             _ => return datafusion::common::plan_err!("a value is read from one column"),
         };
         Ok(if is_one {

@@ -4,6 +4,7 @@
 pub mod incidents;
 pub mod log_values;
 pub mod measures;
+pub mod row_text;
 
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;

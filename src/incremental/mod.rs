@@ -4,7 +4,6 @@
 pub(crate) mod key;
 pub(crate) mod partitions;
 pub(crate) mod pieces;
-pub(crate) mod remembered;
 pub(crate) mod retention;
 mod staged;
 mod step;

@@ -13,10 +13,11 @@ use super::error::Result;
 use super::source::{LogSource, ParquetLogs, SourceFault, expand, fault, missing};
 use crate::explain::{cannot, chain};
 use crate::incremental::key::{Key, Made};
-use crate::incremental::remembered;
-use crate::logs::linked::{ColumnMapping, LinkOptions, LinkedSource, SourceError, parquet_count};
+use crate::logs::linked::{
+    ColumnMapping, KnownFiles, LinkOptions, LinkedSource, has_parquet, parquet_count,
+};
 use crate::logs::{self, PseudonymError};
-use crate::warehouse::Warehouse;
+use crate::warehouse::{Warehouse, remembered};
 
 /// What is remembered of logs from run to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,18 +94,29 @@ impl Index {
     }
 
     /// The digest of each file of linked sources, by its path; and what is wrong with sources that no
-    /// job has linked.
+    /// job has linked, and with pages that are read here for the first time, if they are read.
     pub(super) fn linked(
         &mut self,
         warehouse: &Warehouse,
+        known: &mut KnownFiles,
+        pages: ReadPages,
     ) -> Result<(BTreeMap<String, String>, Vec<SourceFault>)> {
         let mut digests = BTreeMap::new();
         let mut faults = Vec::new();
         let mut files = BTreeMap::new();
-        for (source, looked) in LinkedSource::look_at_all(warehouse)? {
-            if !self.links.contains(&source.name()) {
-                faults.extend(looked.left_out.into_iter().map(SourceFault::from));
-            }
+        for (source, mut looked) in LinkedSource::look_at_all(warehouse, known)? {
+            let damaged = match pages {
+                ReadPages::No => 0,
+                ReadPages::Of { threads } => looked.leave_out_damaged(known, threads),
+            };
+            // Of what a job links, the rest is told where it is linked.
+            let told = if self.links.contains(&source.name()) {
+                looked.left_out.len() - damaged
+            } else {
+                0
+            };
+            let left_out = looked.left_out.into_iter().skip(told);
+            faults.extend(left_out.map(SourceFault::from));
             let options = (&source.columns, &source.site, source.limits);
             for file in looked.files {
                 let path = file.name();
@@ -118,6 +130,9 @@ impl Index {
                     .text(&seen.digest);
                 // What the numbers of other files are tells what those of this one are.
                 key.add_number(file.columns.time.unit.map_or(-1, |unit| unit as i64));
+                // Rows of other times are set aside. When the file was written is no part of its digest.
+                key.add_number(file.times.start);
+                key.add_number(file.times.end);
                 files.insert(path.clone(), seen);
                 digests.insert(path, key.finish());
             }
@@ -132,17 +147,12 @@ impl Index {
         &mut self,
         sources: &[LogSource],
         warehouse: &Warehouse,
+        known: &mut KnownFiles,
     ) -> Result<Vec<SourceFault>> {
         let mut faults = Vec::new();
         let mut links = BTreeMap::new();
         for source in sources {
-            let mappings = source.options.columns.iter().map(|(ours, theirs)| {
-                Ok(ColumnMapping {
-                    ours: ours.parse()?,
-                    theirs: theirs.to_owned(),
-                })
-            });
-            let mappings = mappings.collect::<std::result::Result<Vec<_>, SourceError>>()?;
+            let mappings = ColumnMapping::all_of(&source.options.columns);
             let options = LinkOptions {
                 columns: &mappings,
                 site: source.options.site.as_deref(),
@@ -156,7 +166,7 @@ impl Index {
                     faults.push(fault(&path.display().to_string(), &chain(&error)));
                     continue;
                 }
-                match LinkedSource::link(&path, options, warehouse) {
+                match LinkedSource::link(&path, options, warehouse, known) {
                     Ok((linked, looked)) => {
                         let gone = linked.gone_since(warehouse)?;
                         let left_out = looked.left_out.into_iter().chain(gone);
@@ -164,10 +174,15 @@ impl Index {
                         linked.save(warehouse)?;
                         links.insert(linked.name(), linked.path);
                     }
-                    Err(error) => faults.push(SourceFault {
-                        path: path.display().to_string(),
-                        message: chain(&error),
-                    }),
+                    Err(error) => {
+                        faults.push(SourceFault {
+                            path: path.display().to_string(),
+                            message: chain(&error),
+                        });
+                        // What was linked before is read as before.
+                        let earlier = LinkedSource::linked_at(&path, warehouse);
+                        links.extend(earlier.filter(|(name, _)| self.links.contains(name)));
+                    }
                 }
             }
         }
@@ -185,6 +200,12 @@ impl Index {
         }
         self.links = links.into_keys().collect();
         Ok(faults)
+    }
+
+    /// Takes what another index has of links.
+    pub(super) fn take_links(&mut self, other: Self) {
+        self.links = other.links;
+        self.linked_files = other.linked_files;
     }
 
     /// The linked files whose rows have not been counted yet, given the digest of each.
@@ -222,6 +243,18 @@ impl Index {
     }
 }
 
+/// Whether the pages of linked files are read that are new or have changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ReadPages {
+    /// They are not: nothing is to be changed.
+    No,
+    /// They are, by so many threads; one per core if it is not said.
+    Of {
+        /// How many.
+        threads: Option<u32>,
+    },
+}
+
 /// How many Parquet files lie at sources.
 pub(super) fn parquet_files(sources: &[LogSource], warehouse: &Warehouse) -> usize {
     let root = warehouse.root().canonicalize().ok();
@@ -248,7 +281,7 @@ fn linked_paths(
             ParquetLogs::All => paths.extend(expanded),
             ParquetLogs::Telling => {
                 let parquet = expanded.into_iter();
-                paths.extend(parquet.filter(|path| parquet_count(path, root.as_deref()) > 0));
+                paths.extend(parquet.filter(|path| has_parquet(path, root.as_deref())));
             }
         }
     }

@@ -16,10 +16,11 @@ mod index;
 mod scan;
 mod source;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use datafusion::arrow::array::RecordBatch;
 
 pub use by_hand::replace_by_hand;
@@ -29,12 +30,14 @@ pub use source::{LogSource, ParquetLogs, SourceFault};
 use crate::explain::{cannot, chain};
 use crate::incremental::Staged;
 use crate::incremental::key::Key;
+use crate::logs::linked::KnownFiles;
 use crate::logs::{self, IngestError, IngestOptions, IngestSummary, LogFile};
 use crate::progress::Progress;
 use crate::schema::Table;
+use crate::session::Session;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::Writer;
-use index::Index;
+use index::{Index, ReadPages};
 use scan::{Scan, scan};
 
 /// What a run knows of its logs: those at the sources, those that the warehouse holds, and those that
@@ -68,7 +71,9 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// When the warehouse or a linked log cannot be read.
     pub fn look(sources: &'a [LogSource], warehouse: &'a Warehouse) -> Result<Self> {
-        Self::with_index(sources, warehouse, Index::load(warehouse))
+        let mut known = KnownFiles::load(warehouse);
+        let index = Index::load(warehouse);
+        Self::with_index(sources, warehouse, index, &mut known, ReadPages::No)
     }
 
     /// Looks at the same, after linking Parquet logs as the sources have them now. Returns what is
@@ -80,22 +85,57 @@ impl<'a> Intake<'a> {
     pub fn open(
         sources: &'a [LogSource],
         warehouse: &'a Warehouse,
+        threads: Option<u32>,
     ) -> Result<(Self, Vec<SourceFault>)> {
         let pseudonyms = sources
             .iter()
             .find_map(|source| source.options.pseudonyms.as_deref());
         logs::agree_on_pseudonyms(warehouse, pseudonyms).map_err(IngestError::from)?;
+        Self::knowing(sources, warehouse, threads, KnownFiles::load(warehouse))
+    }
+
+    /// Looks at linked files once more as if nothing was known of them. Returns what is wrong with the
+    /// sources now, and nothing if the files are what they were.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn look_again(&mut self, threads: Option<u32>) -> Result<Option<Vec<SourceFault>>> {
+        if self.linked.is_empty() {
+            return Ok(None);
+        }
+        let known = KnownFiles::default();
+        let (again, mut faults) = Self::knowing(self.sources, self.warehouse, threads, known)?;
+        if again.linked == self.linked {
+            return Ok(None);
+        }
+        faults.extend(again.scan.faults);
+        self.linked = again.linked;
+        self.index.take_links(again.index);
+        Ok(Some(faults))
+    }
+
+    fn knowing(
+        sources: &'a [LogSource],
+        warehouse: &'a Warehouse,
+        threads: Option<u32>,
+        mut known: KnownFiles,
+    ) -> Result<(Self, Vec<SourceFault>)> {
         let mut index = Index::load(warehouse);
-        let faults = index.link(sources, warehouse)?;
-        Ok((Self::with_index(sources, warehouse, index)?, faults))
+        let faults = index.link(sources, warehouse, &mut known)?;
+        let pages = ReadPages::Of { threads };
+        let intake = Self::with_index(sources, warehouse, index, &mut known, pages)?;
+        known.save(warehouse)?;
+        Ok((intake, faults))
     }
 
     fn with_index(
         sources: &'a [LogSource],
         warehouse: &'a Warehouse,
         mut index: Index,
+        known: &mut KnownFiles,
+        pages: ReadPages,
     ) -> Result<Self> {
-        let (linked, faults) = index.linked(warehouse)?;
+        let (linked, faults) = index.linked(warehouse, known, pages)?;
         let mut scan = scan(sources, warehouse, &index);
         scan.faults.extend(faults);
         // What was read of them by hand was read.
@@ -138,21 +178,49 @@ impl<'a> Intake<'a> {
         &self.scan.faults
     }
 
-    /// The digest of each file of linked sources, by its path.
+    /// How many files of linked sources there are.
     #[must_use]
-    pub const fn linked(&self) -> &BTreeMap<String, String> {
-        &self.linked
+    pub fn linked_files(&self) -> usize {
+        self.linked.len()
     }
 
-    /// The linked files whose rows no run has counted yet.
-    #[must_use]
-    pub fn uncounted(&self) -> BTreeSet<String> {
-        self.index.uncounted(&self.linked)
+    /// What each date that linked sources have requests of owes to them: their files, each with its
+    /// digest.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub async fn linked_dates(
+        &self,
+        session: &Session,
+    ) -> Result<BTreeMap<NaiveDate, Vec<String>>> {
+        let mut dates: BTreeMap<NaiveDate, Vec<String>> = BTreeMap::new();
+        if self.linked.is_empty() {
+            return Ok(dates);
+        }
+        for (source, date) in session.linked_dates().await? {
+            let digest = self.linked.get(&source).map_or("", String::as_str);
+            dates
+                .entry(date)
+                .or_default()
+                .push(format!("{source} {digest}"));
+        }
+        Ok(dates)
     }
 
-    /// Notes that the rows of all linked files have been counted.
-    pub fn note_counted(&mut self) {
+    /// Counts the rows of linked files that no run has counted yet; says what is set aside of them.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub async fn count_linked(&mut self, session: &Session) -> Result<Vec<String>> {
+        let uncounted = self.index.uncounted(&self.linked);
+        let files = session.linked_files().iter();
+        let files: Vec<_> = files
+            .filter(|file| uncounted.contains(&file.name()))
+            .collect();
+        let counted = session.linked_rows(&files).await?;
         self.index.note_counted(&self.linked);
+        let said = counted.iter();
+        Ok(said.filter_map(|(file, rows)| rows.said_of(file)).collect())
     }
 
     /// The paths of the logs that are to be read.

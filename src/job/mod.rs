@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anomalog_udfs::enrich::{Enrichment, EnrichmentFiles};
+use anomalog_udfs::enrich::EnrichmentFiles;
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use config::{ConfigError, Job};
@@ -104,7 +104,7 @@ impl JobRun<'_> {
                 source: Box::new(source),
             })?;
         let mut summary = RunSummary::new(self.now, writer.recovery(), unfinished);
-        let (mut intake, faults) = Intake::open(&self.job.logs, warehouse)?;
+        let (mut intake, faults) = Intake::open(&self.job.logs, warehouse, self.session.threads)?;
         summary.logs_found = intake.found();
         summary.logs_vanished = intake.vanished();
         summary.faults.extend(intake.faults().iter().cloned());
@@ -120,8 +120,22 @@ impl JobRun<'_> {
         summary.take(taken.await?);
         self.plan_ahead(&calendar, &mut writer).await?;
         summary.seconds.ingest = started.elapsed().as_secs_f64();
-        self.tables(&mut intake, &calendar, &mut writer, &mut summary)
-            .await?;
+        let before = summary.clone();
+        let built = self.tables(&mut intake, &calendar, &mut writer, &mut summary);
+        if let Err(error) = built.await {
+            // A linked file may have gone or been damaged since it was looked at: it is left out.
+            let Ok(Some(faults)) = intake.look_again(threads) else {
+                return Err(error);
+            };
+            summary = before;
+            for fault in faults {
+                if !summary.faults.contains(&fault) {
+                    summary.faults.push(fault);
+                }
+            }
+            self.tables(&mut intake, &calendar, &mut writer, &mut summary)
+                .await?;
+        }
         // What is left to a later run could not be built any more.
         if summary.dates_left == 0 {
             let retention = &self.job.retention;
@@ -161,11 +175,11 @@ impl JobRun<'_> {
             ..Checked::default()
         };
         let session = Session::open(warehouse, &self.options()).await?;
-        let session = session.with_coverage(intake.coverage()?).await?;
         let calendar = self.calendar()?;
         let settings = &self.job.windows;
-        let linked = linked_dates(&session, intake.linked()).await?;
-        let traffic = TrafficStep::open(&session, &manifest, settings, &linked).await?;
+        let linked = intake.linked_dates(&session).await?;
+        let traffic =
+            TrafficStep::open(&session, &manifest, settings, &linked, intake.coverage()?).await?;
         let plan = incremental::plan(&traffic, warehouse, &manifest, self.limits)?;
         checked.windows = plan.build.keys().map(ToString::to_string).collect();
         let mut stale: BTreeSet<NaiveDate> = plan.build.keys().copied().collect();
@@ -261,7 +275,7 @@ impl JobRun<'_> {
         if !windows.extra_metrics.is_empty() {
             key.add_value(&windows.extra_metrics);
         }
-        for part in Enrichment::new(self.enrichment())
+        for part in session::enrichment(warehouse, self.enrichment())
             .identity_of(&windows.expressions())
             .map_err(session::Error::from)?
         {
@@ -302,15 +316,20 @@ impl JobRun<'_> {
         let warehouse = &self.job.warehouse;
         let started = Instant::now();
         let session = Session::open(warehouse, &self.options()).await?;
-        let session = session.with_coverage(intake.coverage()?).await?;
-        summary.logs_linked = intake.linked().len();
-        let counted = session.linked_rows(&intake.uncounted()).await?;
-        let said = counted.iter().filter_map(|(file, rows)| rows.said_of(file));
-        summary.warnings.extend(said);
-        intake.note_counted();
-        let linked = linked_dates(&session, intake.linked()).await?;
+        summary.logs_linked = intake.linked_files();
+        summary
+            .warnings
+            .extend(intake.count_linked(&session).await?);
+        let linked = intake.linked_dates(&session).await?;
         let settings = &self.job.windows;
-        let step = TrafficStep::open(&session, writer.manifest(), settings, &linked).await?;
+        let step = TrafficStep::open(
+            &session,
+            writer.manifest(),
+            settings,
+            &linked,
+            intake.coverage()?,
+        )
+        .await?;
         let plan = incremental::plan(&step, warehouse, writer.manifest(), self.limits)?;
         summary.windows_built = plan.build.keys().map(ToString::to_string).collect();
         summary.dates_removed = files_removed(&plan, &step, warehouse);
@@ -465,23 +484,4 @@ impl JobRun<'_> {
         summary.end(started.elapsed());
         Ok(writer.commit(change, manifest).await?)
     }
-}
-
-/// What each date that linked sources have requests of owes to them.
-async fn linked_dates(
-    session: &Session,
-    linked: &BTreeMap<String, String>,
-) -> Result<BTreeMap<NaiveDate, Vec<String>>> {
-    let mut dates: BTreeMap<NaiveDate, Vec<String>> = BTreeMap::new();
-    if linked.is_empty() {
-        return Ok(dates);
-    }
-    for (source, date) in session.linked_dates().await? {
-        let digest = linked.get(&source).map_or("", String::as_str);
-        dates
-            .entry(date)
-            .or_default()
-            .push(format!("{source} {digest}"));
-    }
-    Ok(dates)
 }

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 
 use super::access_layout::{AccessLayout, TailUse};
 use super::client::{address, is_host_name, without_port};
-use super::duration;
+use super::duration::{self, LatencyUnit};
 use super::request::{
     Reject, Request, host_site, is_port, plausible, present, size, split_request, status, unescape,
 };
@@ -459,7 +459,7 @@ pub(super) fn seconds(text: &str) -> Option<f64> {
     const EXACT: usize = 15;
     let (mut digits, mut decimals) = (0, None);
     if matches!(text, "" | ".") || text.len() > EXACT {
-        return duration::number(text).map(super::request::seconds_to_ms);
+        return duration::number(text).and_then(|seconds| LatencyUnit::Seconds.millis(seconds));
     }
     for byte in text.bytes() {
         match (byte, &mut decimals) {

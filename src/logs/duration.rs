@@ -16,6 +16,34 @@ const UNITS: [(&str, f64); 10] = [
     ("h", 3.6e6),
 ];
 
+/// The unit of a number that says how long something took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LatencyUnit {
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Millis,
+    /// Microseconds.
+    Micros,
+    /// Nanoseconds.
+    Nanos,
+}
+
+impl LatencyUnit {
+    /// So many of the unit in milliseconds; nothing for what is no number of at least 0.
+    #[must_use]
+    pub fn millis(self, number: f64) -> Option<f64> {
+        let millis = match self {
+            // Exact to the nanosecond: 0.29 s is 290 ms, not 289.99999999999994.
+            Self::Seconds => (number * 1e9).round() / 1e6,
+            Self::Millis => number,
+            Self::Micros => number / 1e3,
+            Self::Nanos => number / 1e6,
+        };
+        (0.0..f64::INFINITY).contains(&millis).then_some(millis)
+    }
+}
+
 /// Reads a duration that says its unit, in milliseconds: `12ms`, `1.335486ms`, `0.012345s`,
 /// `0,042 s`, and Go's `1m2.5s`. A number without a unit is nothing.
 pub(super) fn with_unit(text: &str) -> Option<f64> {
@@ -73,6 +101,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn numbers_of_a_unit_are_exact_to_the_nanosecond() {
+        let millis = |unit: LatencyUnit, number: f64| unit.millis(number).map(|ms| ms.to_string());
+        assert_eq!(millis(LatencyUnit::Seconds, 0.29).as_deref(), Some("290"));
+        assert_eq!(millis(LatencyUnit::Micros, 250.0).as_deref(), Some("0.25"));
+        assert_eq!(millis(LatencyUnit::Nanos, 1.0).as_deref(), Some("0.000001"));
+        for number in [-1.0, f64::NAN, f64::INFINITY, 1e308] {
+            assert_eq!(LatencyUnit::Seconds.millis(number), None, "{number}");
+        }
+    }
 
     #[test]
     fn units_are_read() {

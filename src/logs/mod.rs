@@ -85,6 +85,7 @@ use pipeline::{Cut, Pipeline};
 
 pub use client::{TrustedNetwork, TrustedProxies, UnknownNetwork};
 pub use column::LogColumn;
+pub use duration::LatencyUnit;
 pub use error::{IngestError, WriteError};
 pub use explanation::{ExplainedRow, Explanation, RejectedLines, explain};
 pub use field_map::{FieldMap, FieldMapError};
@@ -92,7 +93,9 @@ pub use line_format::{FormatError, FormatFault, LineFormat};
 pub use log_format::{Format, LogFormat};
 pub use options::{IngestOptions, READING, TimeLimits, usual_time};
 pub use passed_over::Skipped;
-pub use pseudonym_key::{Addresses, PseudonymError, agree as agree_on_pseudonyms, read_key};
+pub use pseudonym_key::{
+    Addresses, PseudonymError, agree as agree_on_pseudonyms, are_given as has_pseudonyms, read_key,
+};
 pub use pseudonyms::Pseudonyms;
 pub use publish::{ingested_logs, publication_of, remove_unpublished, request_files, short_digest};
 pub use read_as::{ColumnReading, Reading, UnreadField};

@@ -209,6 +209,12 @@ pub fn agree(warehouse: &Warehouse, pseudonyms: Option<&Pseudonyms>) -> Result<(
     }
 }
 
+/// Whether the clients of a warehouse are pseudonyms.
+#[must_use]
+pub fn are_given(warehouse: &Warehouse) -> bool {
+    warehouse.root().join(OWNER).exists() && has_logs(warehouse)
+}
+
 /// Whether a warehouse has requests of any log.
 fn has_logs(warehouse: &Warehouse) -> bool {
     let ingested = fs::read_dir(warehouse.table(Table::LogFiles));

@@ -160,11 +160,6 @@ pub(super) fn size(text: &str) -> Result<Option<i64>, Reject> {
     Err(Reject::BadBytes)
 }
 
-/// Seconds as milliseconds, exact to the nanosecond: `0.29` is 290, not 289.99999999999994.
-pub(super) fn seconds_to_ms(seconds: f64) -> f64 {
-    (seconds * 1e9).round() / 1e6
-}
-
 /// Method, path, query and protocol of a request line, still with its escapes.
 ///
 /// Text that is no request line, such as the first bytes of a TLS handshake, is a path as a
@@ -333,6 +328,5 @@ mod tests {
         assert_eq!(size("12"), Ok(Some(12)));
         assert_eq!(size("-12"), Err(Reject::BadBytes));
         assert_eq!(size("9999999999999999999"), Err(Reject::BadBytes));
-        assert_eq!(seconds_to_ms(0.29).to_string(), "290");
     }
 }

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use super::absolute_url::Urls;
 use super::client::{is_client, without_port};
 use super::column::LogColumn;
-use super::duration;
+use super::duration::{self, LatencyUnit};
 use super::fields::Use;
 use super::request::{
-    Reject, Request, host_of_url, host_site, plausible, present, seconds_to_ms, size,
-    split_request, split_target, status,
+    Reject, Request, host_of_url, host_site, plausible, present, size, split_request, split_target,
+    status,
 };
 use super::timestamp;
 
@@ -41,7 +41,7 @@ impl<'a> Value<'a> {
 
     /// Returns the value as milliseconds, given what one of its unit is; text may say a unit of its
     /// own. Nothing for what is no duration.
-    fn milliseconds(self, unit: Unit) -> Option<f64> {
+    fn milliseconds(self, unit: Option<LatencyUnit>) -> Option<f64> {
         let value = match self {
             Self::Text(text) => match duration::number(&text) {
                 Some(number) => number,
@@ -51,37 +51,18 @@ impl<'a> Value<'a> {
             Self::Float(value) => value,
             Self::Instant(_) => return None,
         };
-        if !(0.0..f64::INFINITY).contains(&value) {
-            return None;
-        }
-        match unit {
-            Unit::Seconds => Some(seconds_to_ms(value)),
-            Unit::Milliseconds => Some(value),
-            Unit::Microseconds => Some(value / 1e3),
-            Unit::Nanoseconds => Some(value / 1e6),
-            Unit::Said => None,
-        }
+        unit?.millis(value)
     }
 }
 
-/// The unit of a latency.
-#[derive(Debug, Clone, Copy)]
-enum Unit {
-    Seconds,
-    Milliseconds,
-    Microseconds,
-    Nanoseconds,
-    /// The value says it.
-    Said,
-}
-
-/// The columns that hold a latency, the preferred ones first.
-const LATENCIES: [(LogColumn, Unit); 5] = [
-    (LogColumn::LatencyMs, Unit::Milliseconds),
-    (LogColumn::LatencyS, Unit::Seconds),
-    (LogColumn::LatencyUs, Unit::Microseconds),
-    (LogColumn::LatencyNs, Unit::Nanoseconds),
-    (LogColumn::Latency, Unit::Said),
+/// The columns that hold a latency, the preferred ones first, and the unit of each; the last says its
+/// own.
+const LATENCIES: [(LogColumn, Option<LatencyUnit>); 5] = [
+    (LogColumn::LatencyMs, Some(LatencyUnit::Millis)),
+    (LogColumn::LatencyS, Some(LatencyUnit::Seconds)),
+    (LogColumn::LatencyUs, Some(LatencyUnit::Micros)),
+    (LogColumn::LatencyNs, Some(LatencyUnit::Nanos)),
+    (LogColumn::Latency, None),
 ];
 
 /// The values of one line, each with the rank of the field that it came from.

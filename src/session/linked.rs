@@ -1,232 +1,186 @@
 //! Parquet logs that are read where they lie: their columns as those of `access_logs`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::NaiveDate;
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::{DataType, Date32Type, Field, Int64Type, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::functions::core::expr_fn::{coalesce, get_field};
-use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr_fn::{try_cast, when};
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
-use datafusion::prelude::{DataFrame, Expr, cast, col, ident, lit};
+use datafusion::prelude::{DataFrame, Expr, SessionContext, cast, col, ident, lit};
 
-use super::Session;
-use super::linked_files::{FROM, LinkedFiles, SITE, SOURCE, STREAM, UNTIL, key_column};
-use super::names::{LINKED_LOGS, LINKED_ROWS};
-use crate::functions::log_values::{LatencyUnit, LogValue};
-use crate::logs::LogColumn;
-use crate::logs::linked::{FileColumns, LeftOut, LinkedFile, LinkedSource, Place, TextPart};
-use crate::schema::{ACCESS_LOGS, DATE_PARTITION, timestamp_type};
+use super::linked_files::{FROM, LinkedFiles, ROW, SITE, SOURCE, STREAM, UNTIL, key_column};
+use crate::functions::log_values::LogValue;
+use crate::functions::row_text::row_text;
+use crate::logs::linked::{FileColumns, LinkedFile, Place, TextPart};
+use crate::logs::{LatencyUnit, LogColumn};
+use crate::schema::{ACCESS_LOGS, DATE_PARTITION, QUARANTINE, timestamp_type};
 
 /// Why a row is set aside.
-const REASON: &str = "reason";
+pub(super) const REASON: &str = "reason";
 
-/// Rows of a file by what became of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FileRows {
-    /// All of them.
-    pub rows: u64,
-    /// Those that are no requests, by the reason.
-    pub set_aside: BTreeMap<String, u64>,
-}
-
-impl FileRows {
-    /// Adds the rows of another file.
-    pub fn add(&mut self, other: &Self) {
-        self.rows += other.rows;
-        for (reason, rows) in &other.set_aside {
-            *self.set_aside.entry(reason.clone()).or_default() += rows;
-        }
-    }
-
-    /// Whether there are rows, and none is a request.
-    #[must_use]
-    pub fn are_no_requests(&self) -> bool {
-        self.rows > 0 && self.rows == self.set_aside.values().sum::<u64>()
-    }
-
-    /// How many rows are set aside, and why; nothing if none are.
-    #[must_use]
-    pub fn reasons(&self) -> Option<String> {
-        let count = self.set_aside.values().sum::<u64>();
-        if count == 0 {
-            return None;
-        }
-        let mut text = format!("{count} of {} rows are set aside", self.rows);
-        for (place, (reason, rows)) in self.set_aside.iter().enumerate() {
-            let _ = write!(
-                text,
-                "{} {rows} × {reason}",
-                if place == 0 { ":" } else { ";" }
-            );
-        }
-        Some(text)
-    }
-
-    /// The same of a file.
-    #[must_use]
-    pub fn said_of(&self, file: &str) -> Option<String> {
-        let reasons = self.reasons()?;
-        Some(format!("`{file}`: {reasons}"))
-    }
-}
-
-impl Session {
-    /// Each file of linked sources and each date that it has requests of, in order.
-    ///
-    /// # Errors
-    /// When a source cannot be read.
-    pub async fn linked_dates(&self) -> Result<Vec<(String, NaiveDate)>> {
-        let rows = self.context.table(LINKED_LOGS).await?;
-        let rows = rows
-            .select(vec![
-                cast(col("source"), DataType::Utf8).alias("source"),
-                col(DATE_PARTITION),
-            ])?
-            .distinct()?
-            .sort_by(vec![col("source"), col(DATE_PARTITION)])?;
-        let mut found = Vec::new();
-        for batch in rows.collect().await? {
-            let sources = datafusion::arrow::compute::cast(batch.column(0), &DataType::Utf8)?;
-            let days = batch.column(1).as_primitive::<Date32Type>();
-            for (row, source) in sources.as_string::<i32>().iter().enumerate() {
-                let date = Date32Type::to_naive_date_opt(days.value(row));
-                found.extend(source.map(str::to_owned).zip(date));
-            }
-        }
-        Ok(found)
-    }
-
-    /// What became of the rows of some files of linked sources, by the paths of the files.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub async fn linked_rows(
-        &self,
-        files: &BTreeSet<String>,
-    ) -> Result<BTreeMap<String, FileRows>> {
-        let mut found: BTreeMap<String, FileRows> = BTreeMap::new();
-        if files.is_empty() {
-            return Ok(found);
-        }
-        let names = files.iter().map(|file| lit(file.as_str())).collect();
-        let rows = self.context.table(LINKED_ROWS).await?;
-        let rows = rows
-            .filter(col("source").in_list(names, false))?
-            .aggregate(
-                vec![col("source"), col(REASON)],
-                vec![count(lit(1)).alias("rows")],
-            )?;
-        for batch in rows.collect().await? {
-            let text = |column: usize| {
-                datafusion::arrow::compute::cast(batch.column(column), &DataType::Utf8)
-            };
-            let (sources, reasons) = (text(0)?, text(1)?);
-            let counts = batch.column(2).as_primitive::<Int64Type>();
-            let sources = sources.as_string::<i32>().iter();
-            let reasons = reasons.as_string::<i32>().iter();
-            for ((source, reason), rows) in sources.zip(reasons).zip(counts.values()) {
-                let rows = u64::try_from(*rows).unwrap_or_default();
-                let file = found
-                    .entry(source.unwrap_or_default().to_owned())
-                    .or_default();
-                file.rows += rows;
-                if let Some(reason) = reason {
-                    *file.set_aside.entry(reason.to_owned()).or_default() += rows;
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// Registers the requests of linked sources, and all their rows; returns what is left out.
-    pub(super) fn register_linked_logs(&self) -> super::Result<Vec<LeftOut>> {
-        let mut files = Vec::new();
-        let mut left_out = Vec::new();
-        for (_, looked) in LinkedSource::look_at_all(&self.warehouse)? {
-            files.extend(looked.files);
-            left_out.extend(looked.left_out);
-        }
-        let mut alike: BTreeMap<(String, &FileColumns), Vec<&LinkedFile>> = BTreeMap::new();
-        for file in &files {
-            let types = file.schema.fields().iter();
-            let types = types.map(|field| format!("{} {}\n", field.name(), field.data_type()));
-            alike
-                .entry((types.collect(), &file.columns))
-                .or_default()
-                .push(file);
-        }
-        let mut all: Option<DataFrame> = None;
-        for ((_, columns), files) in alike {
-            let rows = self.linked_table(columns, &files)?;
-            all = Some(match all {
-                Some(others) => others.union(rows)?,
-                None => rows,
-            });
-        }
-        let all = match all {
-            Some(all) => all,
-            None => self.empty_frame(&rows_schema())?,
-        };
-        let requests = all.clone().filter(is_request())?;
-        let columns = ACCESS_LOGS.fields().iter().map(|field| ident(field.name()));
-        let names = [DATE_PARTITION, "source", "stream"].map(ident);
-        let requests = requests.select(columns.chain(names).collect::<Vec<_>>())?;
-        let all = all.select(vec![col("source"), reason()?.alias(REASON)])?;
-        self.context
-            .register_table(LINKED_LOGS, requests.into_view())?;
-        self.context.register_table(LINKED_ROWS, all.into_view())?;
-        Ok(left_out)
-    }
-
-    /// The rows of files of the same columns, as [`rows_schema`] has them.
-    fn linked_table(&self, columns: &FileColumns, files: &[&LinkedFile]) -> Result<DataFrame> {
-        let mut keys: Vec<&str> = Vec::new();
-        for place in columns.places() {
-            match place {
-                Place::Key(key) if !keys.contains(&key.as_str()) => keys.push(key),
-                _ => {}
-            }
-        }
-        let table = self
-            .context
-            .read_table(Arc::new(LinkedFiles::new(files, &keys)?))?;
-        let fields = ACCESS_LOGS.fields().iter();
-        let mut read: Vec<Expr> = fields
-            .map(|field| {
-                let value = match field.name().as_str() {
-                    "timestamp" => time(columns, files),
-                    _ => column(columns, field)?,
-                };
-                Ok(value.alias(field.name()))
-            })
-            .collect::<Result<_>>()?;
-        let text = |name: &str| cast(ident(name), DataType::Utf8);
-        read.extend([
-            text(SOURCE).alias("source"),
-            text(STREAM).alias("stream"),
-            ident(FROM),
-            ident(UNTIL),
-        ]);
-        let rows = table.select(read)?;
-        let date = cast(col("timestamp"), DataType::Date32);
-        rows.with_column(DATE_PARTITION, date)
-    }
-
-    /// A relation without rows, which the optimizer drops from unions.
-    fn empty_frame(&self, schema: &Schema) -> Result<DataFrame> {
-        let schema = Arc::new(DFSchema::try_from(schema.clone())?);
-        let plan = LogicalPlan::EmptyRelation(EmptyRelation {
-            produce_one_row: false,
-            schema,
+/// Every row of some files of linked sources, as [`rows_schema`] has them.
+pub(super) fn rows_of<'a>(
+    context: &SessionContext,
+    files: impl IntoIterator<Item = &'a LinkedFile>,
+) -> Result<DataFrame> {
+    let mut all: Option<DataFrame> = None;
+    for (columns, files) in alike(files) {
+        let rows = linked_table(context, columns, &files)?;
+        all = Some(match all {
+            Some(others) => others.union(rows)?,
+            None => rows,
         });
-        Ok(DataFrame::new(self.context.state(), plan))
     }
+    match all {
+        Some(all) => Ok(all),
+        None => empty_frame(context, &rows_schema()),
+    }
+}
+
+/// The requests among some rows.
+pub(super) fn requests(rows: DataFrame) -> Result<DataFrame> {
+    let columns = ACCESS_LOGS.fields().iter().map(|field| ident(field.name()));
+    let names = [DATE_PARTITION, "source", "stream"].map(ident);
+    rows.filter(is_request())?
+        .select(columns.chain(names).collect::<Vec<_>>())
+}
+
+/// The files of some rows, and why each row is no request if it is none.
+pub(super) fn fates(rows: DataFrame) -> Result<DataFrame> {
+    rows.select(vec![col("source"), reason()?.alias(REASON)])
+}
+
+/// The rows of files that are no requests, as the table `quarantine` has them. They are read when they
+/// are asked for.
+pub(super) fn set_aside<'a>(
+    context: &SessionContext,
+    files: impl IntoIterator<Item = &'a LinkedFile>,
+) -> Result<DataFrame> {
+    let mut all: Option<DataFrame> = None;
+    for (columns, files) in alike(files) {
+        let rows = set_aside_of(context, columns, &files)?;
+        all = Some(match all {
+            Some(others) => others.union(rows)?,
+            None => rows,
+        });
+    }
+    match all {
+        Some(all) => Ok(all),
+        None => empty_frame(context, &QUARANTINE),
+    }
+}
+
+/// Files by what they have where, in which types.
+fn alike<'a>(
+    files: impl IntoIterator<Item = &'a LinkedFile>,
+) -> Vec<(&'a FileColumns, Vec<&'a LinkedFile>)> {
+    let mut alike: BTreeMap<(String, &FileColumns), Vec<&LinkedFile>> = BTreeMap::new();
+    for file in files {
+        let types = file.schema.fields().iter();
+        let types = types.map(|field| format!("{} {}\n", field.name(), field.data_type()));
+        alike
+            .entry((types.collect(), &file.columns))
+            .or_default()
+            .push(file);
+    }
+    let alike = alike.into_iter();
+    alike
+        .map(|((_, columns), files)| (columns, files))
+        .collect()
+}
+
+/// The keys of paths that are read.
+fn keys_of(columns: &FileColumns) -> Vec<&str> {
+    let mut keys: Vec<&str> = Vec::new();
+    for place in columns.places() {
+        match place {
+            Place::Key(key) if !keys.contains(&key.as_str()) => keys.push(key),
+            _ => {}
+        }
+    }
+    keys
+}
+
+/// The rows of files of the same columns, as [`rows_schema`] has them.
+fn linked_table(
+    context: &SessionContext,
+    columns: &FileColumns,
+    files: &[&LinkedFile],
+) -> Result<DataFrame> {
+    let table = context.read_table(Arc::new(LinkedFiles::new(files, &keys_of(columns))?))?;
+    let fields = ACCESS_LOGS.fields().iter();
+    let mut read: Vec<Expr> = fields
+        .map(|field| {
+            let value = match field.name().as_str() {
+                "timestamp" => time(columns, files),
+                _ => column(columns, field)?,
+            };
+            Ok(value.alias(field.name()))
+        })
+        .collect::<Result<_>>()?;
+    let text = |name: &str| cast(ident(name), DataType::Utf8);
+    read.extend([
+        text(SOURCE).alias("source"),
+        text(STREAM).alias("stream"),
+        ident(FROM),
+        ident(UNTIL),
+    ]);
+    let rows = table.select(read)?;
+    let date = cast(col("timestamp"), DataType::Date32);
+    rows.with_column(DATE_PARTITION, date)
+}
+
+/// The rows of files of the same columns that are no requests.
+fn set_aside_of(
+    context: &SessionContext,
+    columns: &FileColumns,
+    files: &[&LinkedFile],
+) -> Result<DataFrame> {
+    let table = LinkedFiles::new(files, &keys_of(columns))?.numbered();
+    let table = context.read_table(Arc::new(table))?;
+    let status = ACCESS_LOGS.field_with_name("status")?;
+    let mut places: Vec<&Place> = columns.places().collect();
+    places.sort_unstable();
+    places.dedup();
+    let read = places
+        .into_iter()
+        .map(|place| (name_of(place), expression(place)));
+    let rows = table.select(vec![
+        cast(ident(SOURCE), DataType::Utf8).alias("file"),
+        (ident(ROW) + lit(1_i64)).alias("line_number"),
+        row_text(read.collect()).alias("raw"),
+        time(columns, files).alias("timestamp"),
+        column(columns, status)?.alias("status"),
+        ident(FROM),
+        ident(UNTIL),
+    ])?;
+    rows.filter(reason()?.is_not_null())?.select(vec![
+        col("file"),
+        col("line_number"),
+        reason()?.alias(REASON),
+        col("raw"),
+    ])
+}
+
+/// What people call a place.
+fn name_of(place: &Place) -> String {
+    match place {
+        Place::Column(path) => path.join("."),
+        Place::Key(key) => key.clone(),
+    }
+}
+
+/// A relation without rows, which the optimizer drops from unions.
+fn empty_frame(context: &SessionContext, schema: &Schema) -> Result<DataFrame> {
+    let schema = Arc::new(DFSchema::try_from(schema.clone())?);
+    let plan = LogicalPlan::EmptyRelation(EmptyRelation {
+        produce_one_row: false,
+        schema,
+    });
+    Ok(DataFrame::new(context.state(), plan))
 }
 
 /// The columns of every row of linked files.

@@ -18,6 +18,7 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::TableProviderFilterPushDown;
+use datafusion::parquet::arrow::RowNumber;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::Expr;
 
@@ -35,6 +36,9 @@ pub(super) const SITE: &str = "__site";
 pub(super) const FROM: &str = "__from";
 /// The time that all requests are before.
 pub(super) const UNTIL: &str = "__until";
+
+/// The place of a row in its file, from 0 on, where rows are numbered.
+pub(super) const ROW: &str = "__row";
 
 /// The column of a key of the path.
 pub(super) fn key_column(key: &str) -> String {
@@ -72,6 +76,19 @@ impl LinkedFiles {
                 .build(),
             files: files.collect::<Result<_>>()?,
         })
+    }
+
+    /// The same, with the place of each row in its file.
+    pub(super) fn numbered(self) -> Self {
+        let row = Field::new(ROW, DataType::Int64, false).with_extension_type(RowNumber);
+        let partitions = self.schema.table_partition_cols();
+        Self {
+            schema: TableSchema::builder(Arc::clone(self.schema.file_schema()))
+                .with_table_partition_cols(partitions.clone())
+                .with_virtual_columns(vec![Arc::new(row)])
+                .build(),
+            files: self.files,
+        }
     }
 }
 

@@ -10,6 +10,10 @@ use super::names::TABLES;
 use crate::explain::Explain;
 use crate::schema::Table;
 
+/// What to do about a page that cannot be read, of a file that changed since it was looked at.
+const DAMAGED: &str = "a Parquet file is damaged: where it is linked, `anomalog run` and \
+                       `anomalog ingest` of its folder name it and leave it out";
+
 /// A query that cannot be planned or run. Its message already is that of its innermost cause, so that
 /// it has none.
 #[derive(Debug)]
@@ -103,6 +107,12 @@ impl QueryMessage {
         let hint = match error {
             DataFusionError::ResourcesExhausted(_) => {
                 Some("raise `--memory-limit`, or lower `--threads`".to_owned())
+            }
+            DataFusionError::ParquetError(_) => Some(DAMAGED.to_owned()),
+            DataFusionError::ArrowError(arrow, _)
+                if matches!(**arrow, ArrowError::ParquetError(_)) =>
+            {
+                Some(DAMAGED.to_owned())
             }
             _ => suggestion.filter(|line| !line.is_empty()).map(sentence),
         };

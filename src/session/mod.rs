@@ -9,13 +9,16 @@ mod error;
 mod files;
 mod linked;
 mod linked_files;
+mod linked_rows;
 mod message;
 mod names;
 mod overlay;
 pub mod queries;
+mod query;
 mod requests;
 pub mod results;
 mod tables;
+mod views;
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,12 +35,13 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 pub use error::{Error, Result};
-pub use linked::FileRows;
+pub use linked_rows::FileRows;
 pub use message::QueryError;
 pub use names::TABLES;
 
 use crate::functions;
-use crate::logs::linked::LeftOut;
+use crate::logs;
+use crate::logs::linked::{KnownFiles, LeftOut, LinkedFile, LinkedSource};
 use crate::units::{ByteSize, WindowStep};
 use crate::warehouse::Warehouse;
 use crate::warehouse::settings::WindowSettings;
@@ -64,6 +68,7 @@ pub struct Session {
     warehouse: Warehouse,
     detectors: Arc<DetectorStore>,
     enrichment: Arc<Enrichment>,
+    linked: Arc<[LinkedFile]>,
     left_out: Arc<[LeftOut]>,
 }
 
@@ -82,10 +87,16 @@ impl Session {
     /// When a link or the settings of the windows are damaged. Linked files that cannot be read are
     /// [left out](Self::left_out).
     pub async fn open(warehouse: &Warehouse, options: &SessionOptions) -> Result<Self> {
+        let (mut linked, mut left_out) = (Vec::new(), Vec::new());
+        let mut known = KnownFiles::load(warehouse);
+        for (_, looked) in LinkedSource::look_at_all(warehouse, &mut known)? {
+            linked.extend(looked.files);
+            left_out.extend(looked.left_out);
+        }
         let mut context = context(options)?;
         let detectors = Arc::new(detector_store(warehouse, options)?);
         anomalog_udfs::register_all(&mut context, &detectors)?;
-        let enrichment = Arc::new(Enrichment::new(options.enrichment.clone()));
+        let enrichment = Arc::new(enrichment(warehouse, options.enrichment.clone()));
         enrich::register(&mut context, &enrichment)?;
         functions::register_all(&mut context)?;
         let mut session = Self {
@@ -93,9 +104,10 @@ impl Session {
             warehouse: warehouse.clone(),
             detectors,
             enrichment,
-            left_out: Arc::new([]),
+            linked: linked.into(),
+            left_out: left_out.into(),
         };
-        session.left_out = session.register_tables().await?.into();
+        session.register_tables().await?;
         Ok(session)
     }
 
@@ -109,6 +121,12 @@ impl Session {
     #[must_use]
     pub fn warehouse(&self) -> &Warehouse {
         &self.warehouse
+    }
+
+    /// The files of linked sources that are read.
+    #[must_use]
+    pub fn linked_files(&self) -> &[LinkedFile] {
+        &self.linked
     }
 
     /// The files of linked sources that are not read.
@@ -152,6 +170,7 @@ impl Session {
             warehouse: self.warehouse.clone(),
             detectors: Arc::clone(&self.detectors),
             enrichment: Arc::clone(&self.enrichment),
+            linked: Arc::clone(&self.linked),
             left_out: Arc::clone(&self.left_out),
         }
     }
@@ -163,6 +182,17 @@ impl Session {
         tables: Vec<(&str, Arc<dyn TableProvider>)>,
     ) -> QueryResult<SessionContext> {
         overlay::with_tables(&self.context, tables)
+    }
+}
+
+/// What functions over the requests of a warehouse read.
+#[must_use]
+pub fn enrichment(warehouse: &Warehouse, files: EnrichmentFiles) -> Enrichment {
+    let enrichment = Enrichment::new(files);
+    if logs::has_pseudonyms(warehouse) {
+        enrichment.of_pseudonyms()
+    } else {
+        enrichment
     }
 }
 

@@ -55,25 +55,40 @@ pub(super) fn with_tables(
     context: &SessionContext,
     tables: Vec<(&str, Arc<dyn TableProvider>)>,
 ) -> Result<SessionContext> {
-    let state = context.state();
-    let defaults = &state.config_options().catalog;
-    let (catalog, schema) = (&defaults.default_catalog, &defaults.default_schema);
-    let base = context
-        .catalog(catalog)
-        .and_then(|catalog| catalog.schema(schema));
-    let base = base.ok_or_else(|| {
-        DataFusionError::Internal(format!("a session without the schema {catalog}.{schema}"))
-    })?;
+    let base = schema_of(context)?;
     let over = tables
         .into_iter()
         .map(|(name, table)| (name.to_owned(), table))
         .collect();
+    with_schema(context, Arc::new(Overlay { over, base }))
+}
+
+/// The schema of the tables of a context.
+pub(super) fn schema_of(context: &SessionContext) -> Result<Arc<dyn SchemaProvider>> {
+    let state = context.state();
+    let defaults = &state.config_options().catalog;
+    let (catalog, schema) = (&defaults.default_catalog, &defaults.default_schema);
+    let found = context
+        .catalog(catalog)
+        .and_then(|catalog| catalog.schema(schema));
+    found.ok_or_else(|| {
+        DataFusionError::Internal(format!("a session without the schema {catalog}.{schema}"))
+    })
+}
+
+/// A context with the functions and settings of another, and the tables of a schema.
+pub(super) fn with_schema(
+    context: &SessionContext,
+    tables: Arc<dyn SchemaProvider>,
+) -> Result<SessionContext> {
+    let state = context.state();
+    let defaults = &state.config_options().catalog;
     let layered = MemoryCatalogProvider::new();
-    layered.register_schema(schema, Arc::new(Overlay { over, base }))?;
+    layered.register_schema(&defaults.default_schema, tables)?;
     let list = MemoryCatalogProviderList::new();
     datafusion::catalog::CatalogProviderList::register_catalog(
         &list,
-        catalog.clone(),
+        defaults.default_catalog.clone(),
         Arc::new(layered),
     );
     let state = SessionStateBuilder::new_from_existing(state.clone())

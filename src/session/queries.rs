@@ -16,6 +16,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 
 use super::Session;
 use super::names::{LINKED_COVERAGE, LOG_COVERAGE};
+pub use super::query::Query;
 use crate::schema::Table;
 use crate::units::WindowStep;
 use crate::warehouse::extra_metrics;
@@ -35,108 +36,6 @@ const INCIDENT_RANGES: &str = "incident_ranges";
 const INCIDENT_FACETS: &str = "incident_facets";
 const INCIDENT_BUCKETS: &str = "incident_buckets";
 const A_WEEK_BEFORE: &str = "windows_a_week_before";
-
-/// A file of `queries/`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Query {
-    /// Every request.
-    AccessLogs,
-    /// For which time each linked file has requests of which site.
-    LinkedCoverage,
-    /// For which time there are logs of which site.
-    LogCoverage,
-    /// From when to when each series has requests.
-    SeriesRange,
-    /// From when to when each series has requests in each date.
-    SeriesDates,
-    /// From which window to which each series has rows.
-    SeriesFrame,
-    /// For which windows the logs of a series are there.
-    ObservedRange,
-    /// What requests amount to.
-    Traffic,
-    /// The same from windows.
-    CountedTraffic,
-    /// Traffic per series and window.
-    TrafficWindows,
-    /// Windows with scores.
-    ScoredWindows,
-    /// Runs of unusual windows.
-    IncidentRuns,
-    /// Incidents.
-    Incidents,
-    /// The stretches of time that tell what explains incidents.
-    IncidentRanges,
-    /// Who asked for what during incidents and before.
-    IncidentFacets,
-    /// How much falls into which bucket of values.
-    IncidentBuckets,
-    /// What explains incidents.
-    IncidentCauses,
-    /// When a series is known not to have been as usual.
-    KnownAnomalies,
-    /// How the windows of a date compare with what was expected of them.
-    Drift,
-    /// The demo's strongest anomalies.
-    DemoEvents,
-    /// The demo's labels and what detectors make of them.
-    DemoLabels,
-}
-
-impl Query {
-    /// Every file.
-    pub const ALL: [Self; 21] = [
-        Self::AccessLogs,
-        Self::LinkedCoverage,
-        Self::LogCoverage,
-        Self::SeriesRange,
-        Self::SeriesDates,
-        Self::SeriesFrame,
-        Self::ObservedRange,
-        Self::Traffic,
-        Self::CountedTraffic,
-        Self::TrafficWindows,
-        Self::ScoredWindows,
-        Self::IncidentRuns,
-        Self::Incidents,
-        Self::IncidentRanges,
-        Self::IncidentFacets,
-        Self::IncidentBuckets,
-        Self::IncidentCauses,
-        Self::KnownAnomalies,
-        Self::Drift,
-        Self::DemoEvents,
-        Self::DemoLabels,
-    ];
-
-    /// The SQL, with a heading that says what it reads and writes.
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::AccessLogs => include_str!("../../queries/access_logs.sql"),
-            Self::LinkedCoverage => include_str!("../../queries/linked_coverage.sql"),
-            Self::LogCoverage => include_str!("../../queries/log_coverage.sql"),
-            Self::SeriesRange => include_str!("../../queries/series_range.sql"),
-            Self::SeriesDates => include_str!("../../queries/series_dates.sql"),
-            Self::SeriesFrame => include_str!("../../queries/series_frame.sql"),
-            Self::ObservedRange => include_str!("../../queries/observed_range.sql"),
-            Self::Traffic => include_str!("../../queries/traffic.sql"),
-            Self::CountedTraffic => include_str!("../../queries/counted_traffic.sql"),
-            Self::TrafficWindows => include_str!("../../queries/traffic_windows.sql"),
-            Self::ScoredWindows => include_str!("../../queries/scored_windows.sql"),
-            Self::IncidentRuns => include_str!("../../queries/incident_runs.sql"),
-            Self::Incidents => include_str!("../../queries/incidents.sql"),
-            Self::IncidentRanges => include_str!("../../queries/incident_ranges.sql"),
-            Self::IncidentFacets => include_str!("../../queries/incident_facets.sql"),
-            Self::IncidentBuckets => include_str!("../../queries/incident_buckets.sql"),
-            Self::IncidentCauses => include_str!("../../queries/incident_causes.sql"),
-            Self::KnownAnomalies => include_str!("../../queries/known_anomalies.sql"),
-            Self::Drift => include_str!("../../queries/drift.sql"),
-            Self::DemoEvents => include_str!("../../queries/demo_events.sql"),
-            Self::DemoLabels => include_str!("../../queries/demo_labels.sql"),
-        }
-    }
-}
 
 /// A query without parameters, over the tables of a context.
 ///
@@ -211,7 +110,8 @@ impl Extent {
     }
 }
 
-/// Finds out which windows each series has, of the range of its requests.
+/// Finds out which windows each series has, of the range of its requests. What ingested logs cover is
+/// read from `log_files`, unless the rows of it that count are given.
 ///
 /// # Errors
 /// When the coverage of logs cannot be read.
@@ -219,12 +119,18 @@ pub async fn extent(
     session: &Session,
     series_range: DataFrame,
     step: WindowStep,
+    log_files: Option<RecordBatch>,
 ) -> Result<Extent> {
     let range = series_range.into_view();
     // What is read more than once is queried once: of linked logs, all rows.
     let linked = session.context().table(LINKED_COVERAGE).await?;
     let linked = linked.cache().await?.into_view();
-    let reading = session.reading(vec![(LINKED_COVERAGE, linked)])?;
+    let mut read = vec![(LINKED_COVERAGE, linked)];
+    if let Some(rows) = log_files {
+        let rows = session.context().read_batch(rows)?.into_view();
+        read.push((Table::LogFiles.name(), rows));
+    }
+    let reading = session.reading(read)?;
     let coverage = view(&reading, Query::LogCoverage).await?;
     let coverage = coverage.cache().await?.into_view();
     let rows = async |query| {
@@ -492,21 +398,4 @@ pub async fn drift(
 /// A point in time from microseconds since the epoch.
 fn time(micros: i64) -> ScalarValue {
     ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Query;
-
-    #[test]
-    fn every_file_says_what_it_reads_and_writes() {
-        for query in Query::ALL {
-            for heading in ["-- reads: ", "-- writes: ", "-- grain: ", "-- parameters: "] {
-                assert!(
-                    query.text().contains(heading),
-                    "{query:?} lacks {heading:?}"
-                );
-            }
-        }
-    }
 }

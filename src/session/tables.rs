@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
@@ -13,11 +12,12 @@ use datafusion::error::{DataFusionError, Result as QueryResult};
 use datafusion::prelude::{DataFrame, ident};
 
 use super::files::{folder_url, listing_options, parquet_url};
-use super::names::{INGESTED_LOGS, LINKED_COVERAGE, LOG_COVERAGE};
+use super::linked::{self, rows_of};
+use super::names::{INGESTED_LOGS, LINKED_COVERAGE, LINKED_LOGS, LINKED_ROWS, REJECTED_LINES};
 use super::queries::{self, Query};
+use super::views::with_views;
 use super::{Error, Result, Session};
 use crate::explain::cannot;
-use crate::logs::linked::LeftOut;
 use crate::schema::{self, ACCESS_LOGS_READ, DATE_PARTITION, Table};
 use crate::warehouse::Warehouse;
 use crate::warehouse::extra_metrics::{self, ExtraMetric};
@@ -131,37 +131,14 @@ impl Session {
         })
     }
 
-    /// Returns a session in which logs cover the time that is given here instead of the time that
-    /// `log_files` has, and linked ones theirs.
-    ///
-    /// # Errors
-    /// When the rows are not those of a coverage.
-    pub async fn with_coverage(&self, log_files: RecordBatch) -> QueryResult<Self> {
-        let log_files = self.context.read_batch(log_files)?.into_view();
-        let with_logs = self.reading(vec![(Table::LogFiles.name(), log_files.clone())])?;
-        let coverage = queries::view(&with_logs, Query::LogCoverage)
-            .await?
-            .into_view();
-        Ok(Self {
-            context: self.reading(vec![
-                (Table::LogFiles.name(), log_files),
-                (LOG_COVERAGE, coverage),
-            ])?,
-            warehouse: self.warehouse.clone(),
-            detectors: Arc::clone(&self.detectors),
-            enrichment: Arc::clone(&self.enrichment),
-            left_out: Arc::clone(&self.left_out),
-        })
-    }
-
-    /// Registers every table; returns what is left out of the linked ones.
-    pub(super) async fn register_tables(&self) -> Result<Vec<LeftOut>> {
+    /// Registers every table, and the views over them.
+    pub(super) async fn register_tables(&mut self) -> Result<()> {
         let windows = windows_schema(&self.warehouse)?;
         for table in Table::ALL {
             let (name, schema) = match table {
                 Table::AccessLogs => (INGESTED_LOGS, &*ACCESS_LOGS_READ),
+                Table::Quarantine => (REJECTED_LINES, &*schema::QUARANTINE),
                 Table::LogFiles => (table.name(), &*schema::LOG_FILES),
-                Table::Quarantine => (table.name(), &*schema::QUARANTINE),
                 Table::TrafficWindows => (table.name(), &windows),
                 Table::Incidents => (table.name(), &*schema::INCIDENTS),
                 Table::IncidentCauses => (table.name(), &*schema::INCIDENT_CAUSES),
@@ -178,17 +155,23 @@ impl Session {
             };
             self.register_folder(name, &self.warehouse.table(table), Arc::clone(schema))?;
         }
-        let left_out = self.register_linked_logs()?;
-        let logs = queries::view(&self.context, Query::AccessLogs).await?;
-        self.context
-            .register_table(Table::AccessLogs.name(), logs.into_view())?;
-        let linked = queries::view(&self.context, Query::LinkedCoverage).await?;
-        self.context
-            .register_table(LINKED_COVERAGE, linked.into_view())?;
-        let coverage = queries::view(&self.context, Query::LogCoverage).await?;
-        self.context
-            .register_table(LOG_COVERAGE, coverage.into_view())?;
-        Ok(left_out)
+        let rows = rows_of(&self.context, &*self.linked)?;
+        let views = [
+            (LINKED_LOGS, linked::requests(rows.clone())?),
+            (LINKED_ROWS, linked::fates(rows)?),
+        ];
+        for (name, rows) in views {
+            self.context.register_table(name, rows.into_view())?;
+        }
+        for (name, query) in [
+            (Table::AccessLogs.name(), Query::AccessLogs),
+            (LINKED_COVERAGE, Query::LinkedCoverage),
+        ] {
+            let rows = queries::view(&self.context, query).await?;
+            self.context.register_table(name, rows.into_view())?;
+        }
+        self.context = with_views(&self.context, Arc::clone(&self.linked))?;
+        Ok(())
     }
 
     /// Registers a folder of Parquet files. One that does not exist has no files.

@@ -15,6 +15,7 @@
 //!   retired.json                                from which date on rows are kept, if not all are
 //!   .alerts.json                                the incidents that have been told of
 //!   .index.json                                 what logs looked like: only saves reading them
+//!   .linked.json                                what linked files have: only saves opening them
 //!   .profiles                                   what is usual: only saves learning it
 //!   .staging/                                   files being written, never read
 //!   .lock                                       held by whoever changes the warehouse
@@ -28,6 +29,7 @@ mod error;
 pub mod extra_metrics;
 pub mod listing;
 pub mod publish;
+pub(crate) mod remembered;
 pub mod rows;
 pub mod settings;
 pub mod tables;

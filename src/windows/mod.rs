@@ -96,7 +96,7 @@ pub async fn build_all(
     let (key, step) = (&settings.series_key, settings.step);
     let requests = session.series_requests(key, None).await?;
     let range = queries::series_range(session, requests, step).await?;
-    let extent = queries::extent(session, range, step).await?;
+    let extent = queries::extent(session, range, step, None).await?;
     // All dates at once would hold as many windows as the logs reach far, however few they have.
     let mut dates = BTreeSet::new();
     let mut counts = None;

@@ -86,7 +86,7 @@ type Slots = (i64, i64);
 
 impl<'a> TrafficStep<'a> {
     /// Finds out what each date should be made from: reads the requests of dates whose series are
-    /// not known yet.
+    /// not known yet. `log_files` are the rows of that table, as the coverage of logs is read from them.
     ///
     /// # Errors
     /// When requests cannot be read, or windows of dates whose requests are no longer kept would
@@ -96,6 +96,7 @@ impl<'a> TrafficStep<'a> {
         manifest: &Manifest,
         settings: &'a WindowSettings,
         linked: &BTreeMap<NaiveDate, Vec<String>>,
+        log_files: RecordBatch,
     ) -> Result<Self> {
         let warehouse = session.warehouse();
         let retired = Retired::load(warehouse)?;
@@ -143,7 +144,7 @@ impl<'a> TrafficStep<'a> {
             .collect();
         let rows: Vec<_> = ranges.into_iter().collect();
         let range = session.context().read_batch(series_batch(&rows)?)?;
-        let extent = queries::extent(session, range, settings.step).await?;
+        let extent = queries::extent(session, range, settings.step, Some(log_files)).await?;
         let keys = keys(&extent, settings, &traffic)?;
         let has_counts = |(date, wanted): &(&NaiveDate, &DateKey)| {
             let found = manifest.partition(Table::TrafficWindows, **date);

@@ -505,6 +505,13 @@ fn pseudonyms_take_the_place_of_clients() {
         work.succeed(&["sql", "--format", "csv", counts]),
         "requests,clients,networks\n10,5,3\n"
     );
+    let places = ["sql", "SELECT country(client_ip) FROM access_logs"];
+    insta::assert_snapshot!(work.run(&places), @"
+    --- stderr
+    error: `country` needs addresses, and the clients of this warehouse are pseudonyms
+    hint: pseudonyms keep networks, which `client_network(client_ip)` tells
+    --- exit 1
+    ");
     let rejected =
         "SELECT line_number, octet_length(arrow_cast(raw, 'Utf8')) AS bytes FROM quarantine";
     assert_eq!(

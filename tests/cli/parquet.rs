@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+
 use crate::Workplace;
 
 /// What became of the windows of each site.
@@ -279,7 +281,7 @@ fn rows_that_are_no_requests_are_counted_and_said() {
     let [ingested, ran] = logs.both("parquet");
     insta::assert_snapshot!(ingested, @"
     --- stderr
-    FOLDER/logs: linked in place; 6 of 20 rows are set aside: 1 × no status; 1 × no timestamp that can be read; 4 × timestamp beyond the limits
+    FOLDER/logs: linked in place; 6 of 20 rows are set aside: 1 × no status; 1 × no timestamp that can be read; 4 × timestamp beyond the limits (see the table `quarantine`)
     0 requests ingested, 0 lines rejected
     wrote 1 windows of 1m for 1 series, 2026-01-05T10:00:00Z to 2026-01-05T10:00:00Z, 1 of them not observed
     ");
@@ -288,6 +290,209 @@ fn rows_that_are_no_requests_are_counted_and_said() {
         "{ran}"
     );
     assert!(!ran.contains("exit"), "{ran}");
+    let rows = "SELECT line_number, reason, arrow_cast(raw, 'Utf8') AS raw FROM quarantine ORDER BY line_number";
+    insta::assert_snapshot!(logs.sql("ran", rows), @r#"
+    line_number,reason,raw
+    2,timestamp beyond the limits,"{""client_ip"":""10.0.0.1"",""path"":""/"",""status"":""200"",""timestamp"":""1970-01-01""}"
+    3,timestamp beyond the limits,"{""client_ip"":""10.0.0.1"",""path"":""/"",""status"":""200"",""timestamp"":""2000-01-01""}"
+    4,timestamp beyond the limits,"{""client_ip"":""10.0.0.1"",""path"":""/"",""status"":""200"",""timestamp"":""2038-01-19""}"
+    5,timestamp beyond the limits,"{""client_ip"":""10.0.0.1"",""path"":""/"",""status"":""200"",""timestamp"":""9999-12-31""}"
+    6,no timestamp that can be read,"{""client_ip"":""10.0.0.1"",""path"":""/"",""status"":""200"",""timestamp"":""-""}"
+    7,no status,"{""client_ip"":""10.0.0.1"",""path"":""/"",""status"":null,""timestamp"":""2026-01-05 10:00:16""}"
+    "#);
+    // Both kinds of logs are in one table.
+    logs.litter("text/shop.log", b"no request\n");
+    logs.work.run(&[
+        "ingest",
+        "--warehouse",
+        "ran",
+        "--no-windows",
+        "--format",
+        "common",
+        "logs/text",
+    ]);
+    let counts =
+        "SELECT file LIKE '%.log' AS is_text, count(*) AS n FROM quarantine GROUP BY 1 ORDER BY 1";
+    assert_eq!(logs.sql("ran", counts), "is_text,n\nfalse,6\ntrue,1\n");
+}
+
+/// Damages a page of the last column of a file, whose footer stays whole.
+fn damage(logs: &Logs, name: &str) {
+    let path = logs.work.path().join("logs").join(name);
+    let mut bytes = fs::read(&path).unwrap();
+    let reader = SerializedFileReader::new(fs::File::open(&path).unwrap()).unwrap();
+    let columns = reader.metadata().row_group(0).columns();
+    let page = columns.last().unwrap().data_page_offset();
+    bytes[page as usize..][..16].fill(0xff);
+    fs::write(path, bytes).unwrap();
+}
+
+/// One damaged page failed every query over all files, without a word of the file.
+#[test]
+fn a_damaged_page_costs_its_file() {
+    let logs = Logs::new();
+    logs.write_with("a.parquet", 5, ", CAST(i AS VARCHAR) || 'x' AS user_agent");
+    logs.write("b.parquet", 6);
+    damage(&logs, "a.parquet");
+    let [ingested, ran] = logs.both("parquet");
+    for said in [&ingested, &ran] {
+        assert!(
+            said.contains("logs/a.parquet") && said.contains("is left out: `"),
+            "{said}"
+        );
+        assert!(said.contains("is damaged: "), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+        assert!(said.ends_with("--- exit 3\n"), "{said}");
+    }
+    insta::assert_snapshot!(logs.summary(), @"
+    site,n,requests,first,not_observed
+    logs,600,3600,2026-01-06T00:00:00Z,0
+    ");
+    let count = "SELECT count(*) AS n, count(user_agent) AS agents FROM access_logs";
+    assert_eq!(logs.sql("ran", count), "n,agents\n3600,0\n");
+    // Again and again, until it is written once more.
+    let again = logs.work.run(&["run", "--warehouse", "ran"]);
+    assert!(
+        again.contains("is damaged: ") && again.ends_with("--- exit 3\n"),
+        "{again}"
+    );
+    logs.write_with("a.parquet", 5, ", CAST(i AS VARCHAR) || 'x' AS user_agent");
+    let mended = logs.work.run(&["run", "--warehouse", "ran"]);
+    assert!(!mended.contains("exit"), "{mended}");
+    assert_eq!(logs.sql("ran", count), "n,agents\n7200,3600\n");
+    // A file that is damaged after it was linked.
+    damage(&logs, "b.parquet");
+    let later = logs.work.run(&["run", "--warehouse", "ran"]);
+    assert!(
+        later.contains("b.parquet") && later.ends_with("--- exit 3\n"),
+        "{later}"
+    );
+    assert_eq!(logs.sql("ran", count), "n,agents\n3600,3600\n");
+    // Nothing is left.
+    damage(&logs, "a.parquet");
+    let none = logs.work.run(&["ingest", "--warehouse", "none", "logs"]);
+    assert!(
+        none.contains("is damaged: ") && none.ends_with("--- exit 1\n"),
+        "{none}"
+    );
+    assert!(!logs.work.path().join("none").exists());
+}
+
+/// Disks rot without a new time of writing: what fails then is looked at again.
+#[test]
+fn a_page_that_rots_unseen_costs_its_file() {
+    let logs = Logs::new();
+    logs.write_with("a.parquet", 5, ", CAST(i AS VARCHAR) || 'x' AS user_agent");
+    logs.write("b.parquet", 6);
+    logs.both("parquet");
+    let path = logs.work.path().join("logs/a.parquet");
+    let written = fs::metadata(&path).unwrap().modified().unwrap();
+    damage(&logs, "a.parquet");
+    let file = fs::File::options().append(true).open(&path).unwrap();
+    file.set_modified(written).unwrap();
+    let query = [
+        "sql",
+        "--warehouse",
+        "ran",
+        "SELECT max(user_agent), max(client_ip) FROM access_logs",
+    ];
+    let said = logs.work.run(&query);
+    assert!(said.contains("hint: a Parquet file is damaged"), "{said}");
+    let job = "[[logs]]\npaths = [\"logs\"]\nformat = \"parquet\"\n[windows]\nextra_metrics = [\"bot_requests\"]\n";
+    logs.work.write("job.toml", job);
+    let said = logs.work.run(&["run", "--warehouse", "ran"]);
+    assert!(
+        said.contains("a.parquet` is damaged") && said.ends_with("--- exit 3\n"),
+        "{said}"
+    );
+    insta::assert_snapshot!(logs.sql("ran", SUMMARY), @"
+    site,n,requests,first,not_observed
+    logs,600,3600,2026-01-06T00:00:00Z,0
+    ");
+}
+
+/// A link that could not be made again took the earlier one with it.
+#[test]
+fn a_link_that_fails_leaves_the_earlier_one() {
+    let logs = Logs::new();
+    logs.write_with("a.parquet", 5, ", '-' AS never");
+    logs.both("parquet");
+    let count = "SELECT count(*) AS n FROM access_logs";
+    let ingest = [
+        "ingest",
+        "--warehouse",
+        "ingested",
+        "--no-windows",
+        "logs",
+        "--columns",
+    ];
+    for columns in ["status=never", "status=none"] {
+        let said = logs.work.run(&[&ingest[..], &[columns]].concat());
+        assert!(said.ends_with("--- exit 1\n"), "{said}");
+        assert_eq!(logs.sql("ingested", count), "n\n3600\n", "{columns}");
+    }
+    logs.work.write(
+        "job.toml",
+        "[[logs]]\npaths = [\"logs\"]\nformat = \"parquet\"\ncolumns = { status = \"none\" }\n",
+    );
+    let said = logs.work.run(&["run", "--warehouse", "ran"]);
+    assert!(
+        said.contains("has no column `none`") && said.ends_with("--- exit 3\n"),
+        "{said}"
+    );
+    assert_eq!(logs.sql("ran", count), "n\n3600\n");
+    assert_eq!(logs.sql("ran", WINDOWS), logs.sql("ingested", WINDOWS));
+}
+
+/// Rows later than their file are set aside, and windows know it.
+#[test]
+fn windows_follow_the_time_at_which_a_file_was_written() {
+    let logs = Logs::new();
+    logs.write("a.parquet", 5);
+    logs.write("b.parquet", 6);
+    logs.both("parquet");
+    let written = |day: u64| {
+        let time =
+            std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_767_225_600 + day * 86_400);
+        let path = logs.work.path().join("logs/b.parquet");
+        let file = fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(time).unwrap();
+    };
+    // The second of January, and a day.
+    written(1);
+    let said = logs.work.run(&["run", "--warehouse", "ran"]);
+    assert!(said.contains("3600 of 3600 rows are set aside"), "{said}");
+    let days = "SELECT count(*) AS n, sum(requests) AS requests FROM traffic_windows";
+    assert_eq!(logs.sql("ran", days), "n,requests\n600,3600\n");
+    written(9);
+    logs.work.succeed(&["run", "--warehouse", "ran"]);
+    assert_eq!(logs.sql("ran", WINDOWS), logs.sql("ingested", WINDOWS));
+}
+
+/// What is remembered of files saves opening them, and nothing depends on it.
+#[test]
+fn what_is_remembered_of_files_changes_nothing() {
+    let logs = Logs::new();
+    logs.write("a.parquet", 5);
+    logs.put(
+        "b.parquet",
+        "SELECT 1767657600000 + 1000 * i AS timestamp, named_struct('ip', '10.0.0.1') AS client_ip, '/d' AS path, \
+         404 AS status FROM (SELECT unnest(generate_series(1, 20)) AS i) AS numbers",
+    );
+    let job = "[[logs]]\npaths = [\"logs\"]\nformat = \"parquet\"\ncolumns = { client_ip = \"client_ip.ip\" }\n";
+    logs.work.write("job.toml", job);
+    logs.work.run(&["run", "--warehouse", "ran"]);
+    let rows = "SELECT * FROM access_logs ORDER BY timestamp";
+    let remembered = logs.work.path().join("ran/.linked.json");
+    let first = logs.sql("ran", rows);
+    for text in ["", "{}", "\u{0}"] {
+        assert!(remembered.exists());
+        fs::write(&remembered, text).unwrap();
+        assert_eq!(logs.sql("ran", rows), first);
+        let said = logs.work.run(&["run", "--warehouse", "ran"]);
+        assert!(!said.contains("exit"), "{said}");
+        assert_eq!(logs.sql("ran", rows), first);
+    }
 }
 
 #[test]

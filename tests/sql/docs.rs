@@ -37,8 +37,9 @@ const TABLES: &str = "\
 
 All tables are Parquet below the warehouse, in types that every tool reads. A TIMESTAMP counts microseconds
 since 1970, UTC. NULL is a value that is not known, and never means zero. A table that nothing was written to yet
-has no rows. `SHOW TABLES` also lists `ingested_logs` and `linked_logs`, of which `access_logs` is made, and
-`log_coverage`, which says for which time there are logs of which site.
+has no rows. `SHOW TABLES` also lists `ingested_logs` and `linked_logs`, of which `access_logs` is made,
+`rejected_lines` and `set_aside_rows`, of which `quarantine` is made, and `log_coverage`, which says for which
+time there are logs of which site.
 ";
 
 /// A name that anomalog adds to SQL.

@@ -12,13 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::incidents::{NamedIncident, SeverityRule, named};
 use crate::incremental::partitions::identity;
-use crate::incremental::remembered;
 use crate::job::error::Result;
 use crate::schema::Table;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::{Manifest, PartitionDate};
-use crate::warehouse::rows;
 use crate::warehouse::tables::{self, partition_file};
+use crate::warehouse::{remembered, rows};
 
 /// Most incidents that are kept for a webhook that does not take them, and that one message names.
 const MOST_NAMED: usize = 20;

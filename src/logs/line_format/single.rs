@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use super::compiled::Step;
 use super::field::{Holds, Span};
 use crate::logs::column::LogColumn;
+use crate::logs::duration::LatencyUnit;
 use crate::logs::fields::Use;
 use crate::logs::request::{
-    Reject, Request, host_site, plausible, present, seconds_to_ms, size, split_request, status,
+    Reject, Request, host_site, plausible, present, size, split_request, status,
 };
 use crate::logs::values::{Value, Values, slice};
 
@@ -147,7 +148,7 @@ impl<'a> Taker<'a> for Single<'a> {
     }
 
     fn take_seconds(&mut self, _: u8, seconds: f64) {
-        self.request.latency_ms = Some(seconds_to_ms(seconds));
+        self.request.latency_ms = LatencyUnit::Seconds.millis(seconds);
     }
 
     #[inline]

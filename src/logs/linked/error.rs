@@ -43,6 +43,14 @@ pub enum SourceError {
         #[source]
         source: ParquetError,
     },
+    /// A file whose footer is whole, and one of whose pages is not.
+    #[error("`{}` is damaged: {reason}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What its pages are read as.
+        reason: String,
+    },
     /// A required or mapped column that the file does not have.
     #[error(transparent)]
     MissingColumn(#[from] MissingColumn),
@@ -107,6 +115,7 @@ impl Explain for SourceError {
             Self::NotParquet { .. } => {
                 Some("was it still being written, or only partly copied?".into())
             }
+            Self::Damaged { .. } => Some("write or copy it once more".into()),
             Self::RepeatedColumn { .. } => {
                 Some("write the file with a name for each column".into())
             }

@@ -8,23 +8,24 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use datafusion::parquet::basic::Type as PhysicalType;
 use datafusion::parquet::errors::ParquetError;
+use datafusion::parquet::file::metadata::PageIndexPolicy;
 use datafusion::parquet::schema::types::SchemaDescriptor;
 
 use super::error::SourceError;
 use super::folder::FoundFile;
+use super::guard::guarded;
+use super::known_files::{Facts, KnownFiles, Pages, UsualTimes, Version};
 use super::places::{FileColumns, Offer, Place};
 use super::times::{UnitVotes, are_clocks, are_numbers, known, times};
 use crate::explain::cannot;
 use crate::logs::column::LogColumn;
 use crate::logs::options::{TimeLimits, usual_time};
-use crate::logs::source::written;
 
 /// Rows that are read at once to find out of which time a file is.
 const SAMPLE_ROWS: usize = 1024;
@@ -52,6 +53,10 @@ pub struct LinkedFile {
     pub site: String,
     /// The times that its requests may have, in microseconds since the Unix epoch.
     pub times: Range<i64>,
+    /// What it is known as.
+    pub(super) known_as: String,
+    /// Whether its pages were read, and can be.
+    pub(super) is_checked: bool,
 }
 
 impl LinkedFile {
@@ -65,71 +70,53 @@ impl LinkedFile {
 /// A file, before what all files of its source tell of its numbers is known.
 pub(super) struct Footer {
     found: FoundFile,
-    metadata: ArrowReaderMetadata,
-    pub(super) columns: FileColumns,
-    bytes: u64,
-    written: Option<i64>,
-    sample: Vec<ArrayRef>,
-    pub(super) votes: UnitVotes,
+    /// What it is known as.
+    known_as: String,
+    version: Version,
+    facts: Facts,
+    pages: Pages,
 }
 
 impl Footer {
-    /// Reads the columns of a file, and the times of its first rows.
+    /// Reads the columns of a file and the times of its first rows, if they are not known.
     pub(super) fn read(
         found: FoundFile,
         mappings: &BTreeMap<LogColumn, String>,
         has_site: bool,
+        known: &mut KnownFiles,
     ) -> Result<Self, SourceError> {
         let path = &found.path;
-        let damaged = |source| SourceError::NotParquet {
-            path: path.clone(),
-            source,
-        };
-        let file = File::open(path).map_err(cannot("read", path))?;
-        let bytes = file.metadata().map_err(cannot("read", path))?.len();
-        let metadata = metadata(&file).map_err(damaged)?;
-        let offer = Offer {
-            file: path,
-            schema: metadata.schema(),
-            keys: &found.keys,
-        };
-        let mut columns = offer.columns(mappings, has_site)?;
-        let mut sample = Vec::new();
-        if columns.time.places.len() == 1 {
-            sample = self::sample(file, &metadata, &columns, &found.keys).map_err(damaged)?;
-            let is_clock = match &sample[..] {
-                [column] => !are_numbers(column.data_type()) && are_clocks(column).unwrap_or(false),
-                _ => false,
-            };
-            if is_clock && let Some(date) = offer.date() {
-                columns.time.places.insert(0, date);
-                sample.clear();
+        let version = Version::of(path).map_err(cannot("read", path))?;
+        let known_as = name_of(&found, mappings, has_site);
+        let (facts, pages) = match known.find(&known_as, version) {
+            Some((_, Pages::Damaged(reason))) => {
+                let path = path.clone();
+                return Err(SourceError::Damaged { path, reason });
             }
-        }
-        if sample.is_empty() {
-            let file = File::open(path).map_err(cannot("read", path))?;
-            sample = self::sample(file, &metadata, &columns, &found.keys).map_err(damaged)?;
-        }
-        let votes = match &sample[..] {
-            [column] if columns.time.unit.is_none() && holds_numbers(column.data_type()) => {
-                UnitVotes::of(column).unwrap_or_default()
+            Some(known) => known,
+            None => {
+                let facts = facts(&found, mappings, has_site)?;
+                known.note(&known_as, version, &facts);
+                (facts, Pages::Unread)
             }
-            _ => UnitVotes::default(),
         };
         Ok(Self {
-            written: written(path),
-            bytes,
-            metadata,
-            columns,
-            sample,
-            votes,
             found,
+            known_as,
+            version,
+            facts,
+            pages,
         })
     }
 
-    /// Where the file lies.
-    pub(super) fn path(&self) -> &Path {
-        &self.found.path
+    /// Where the file has what.
+    pub(super) const fn columns(&self) -> &FileColumns {
+        &self.facts.columns
+    }
+
+    /// How many of its first numbers are times in each unit.
+    pub(super) const fn votes(&self) -> UnitVotes {
+        self.facts.votes
     }
 
     /// What the file lacks of what its source must have; `all` are the columns of all its files.
@@ -138,64 +125,141 @@ impl Footer {
         all: &FileColumns,
         mappings: &BTreeMap<LogColumn, String>,
     ) -> Option<SourceError> {
-        let offer = Offer {
-            file: &self.found.path,
-            schema: self.metadata.schema(),
-            keys: &self.found.keys,
-        };
-        offer.lacks(all, mappings)
+        let lacking = all.lacking(mappings)?;
+        let path = &self.found.path;
+        let theirs = mappings.get(&lacking).map(String::as_str);
+        let theirs = theirs.unwrap_or(lacking.name());
+        Some(match open(path) {
+            Ok((_, metadata)) => {
+                let offer = Offer {
+                    file: path,
+                    schema: metadata.schema(),
+                    keys: &self.found.keys,
+                };
+                offer.missing(lacking, theirs)
+            }
+            Err(error) => error,
+        })
     }
 
     /// The file, given what the numbers of all files of its source are.
     pub(super) fn finish(
-        mut self,
+        self,
         source: &str,
         site: Option<&String>,
         limits: TimeLimits,
         all: UnitVotes,
-    ) -> Result<LinkedFile, SourceError> {
-        if self.columns.time.unit.is_none() {
-            let tells = self.votes.count() >= TELLING_NUMBERS;
-            let votes = if tells { self.votes } else { all };
-            self.columns.time.unit = votes.winner();
+    ) -> LinkedFile {
+        let Facts {
+            schema,
+            mut columns,
+            votes,
+            usual,
+        } = self.facts;
+        if columns.time.unit.is_none() {
+            let tells = votes.count() >= TELLING_NUMBERS;
+            let votes = if tells { votes } else { all };
+            columns.time.unit = votes.winner();
         }
-        let arrow = |error: ArrowError| SourceError::NotParquet {
-            path: self.found.path.clone(),
-            source: error.into(),
-        };
-        let usual = if self.sample.is_empty() {
-            None
-        } else {
-            let sampled = times(&self.sample, self.columns.time.unit).map_err(arrow)?;
-            usual_time(&known(&sampled))
-        };
         let FoundFile {
             path,
             keys,
             site: folder,
             ..
         } = self.found;
-        let key_of_site = self.columns.others.get(&LogColumn::Site);
+        let key_of_site = columns.others.get(&LogColumn::Site);
         let named = match key_of_site {
             Some(Place::Key(key)) => keys.get(key),
             _ => None,
         };
         let site = site.cloned().unwrap_or(folder);
         let stream = format!("{source}/{}", named.unwrap_or(&site));
-        let wanted = roots(&self.columns);
-        let fields = self.metadata.schema().fields().iter();
-        let fields = fields.filter(|field| wanted.contains(&field.name().as_str()));
-        Ok(LinkedFile {
-            schema: Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>())),
-            times: limits.times(self.written, usual),
-            bytes: self.bytes,
+        let usual = usual.in_unit(columns.time.unit);
+        LinkedFile {
+            schema,
+            times: limits.times(self.version.written_micros(), usual),
+            bytes: self.version.bytes,
             path,
             stream,
-            columns: self.columns,
+            columns,
             keys,
             site,
-        })
+            known_as: self.known_as,
+            is_checked: self.pages == Pages::Whole,
+        }
     }
+}
+
+/// The name of a file among those that are known, of which other columns may have been asked.
+fn name_of(found: &FoundFile, mappings: &BTreeMap<LogColumn, String>, has_site: bool) -> String {
+    let asked = serde_json::to_vec(&(mappings, has_site, &found.keys)).unwrap_or_default();
+    let digest = blake3::hash(&asked).to_hex();
+    format!("{} {}", found.path.display(), &digest[..16])
+}
+
+/// Opens a file.
+fn open(path: &Path) -> Result<(File, ArrowReaderMetadata), SourceError> {
+    let file = File::open(path).map_err(cannot("read", path))?;
+    let read = guarded(|| metadata(&file, PageIndexPolicy::Skip));
+    let metadata = read.map_err(|source| SourceError::NotParquet {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok((file, metadata))
+}
+
+/// Finds out what a file has.
+fn facts(
+    found: &FoundFile,
+    mappings: &BTreeMap<LogColumn, String>,
+    has_site: bool,
+) -> Result<Facts, SourceError> {
+    let path = &found.path;
+    let damaged = |error: ParquetError| SourceError::Damaged {
+        path: path.clone(),
+        reason: error.to_string(),
+    };
+    let (file, metadata) = open(path)?;
+    let offer = Offer {
+        file: path,
+        schema: metadata.schema(),
+        keys: &found.keys,
+    };
+    let mut columns = offer.columns(mappings, has_site)?;
+    let first_rows = |columns: &FileColumns| {
+        let file = file.try_clone().map_err(ParquetError::from)?;
+        guarded(|| sample(file, &metadata, columns, &found.keys))
+    };
+    let mut sample = first_rows(&columns).map_err(damaged)?;
+    let is_clock = match &sample[..] {
+        [column] => !are_numbers(column.data_type()) && are_clocks(column).unwrap_or(false),
+        _ => false,
+    };
+    if is_clock && let Some(date) = offer.date() {
+        columns.time.places.insert(0, date);
+        sample = first_rows(&columns).map_err(damaged)?;
+    }
+    let votes = match &sample[..] {
+        [column] if columns.time.unit.is_none() && holds_numbers(column.data_type()) => {
+            UnitVotes::of(column).unwrap_or_default()
+        }
+        _ => UnitVotes::default(),
+    };
+    let usual = UsualTimes::of(|unit| {
+        if sample.is_empty() {
+            return Ok(None);
+        }
+        Ok(usual_time(&known(&times(&sample, unit)?)))
+    });
+    let wanted = roots(&columns);
+    let fields = metadata.schema().fields().iter();
+    let fields = fields.filter(|field| wanted.contains(&field.name().as_str()));
+    Ok(Facts {
+        schema: Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>())),
+        votes,
+        usual: usual.map_err(|error| damaged(error.into()))?,
+        columns,
+    })
 }
 
 /// Whether numbers, or text that may be of numbers, are what a column holds.
@@ -208,8 +272,11 @@ fn holds_numbers(found: &DataType) -> bool {
 }
 
 /// Reads the footer. What old programs write as INT96 reaches further than nanoseconds do.
-fn metadata(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {
-    let options = ArrowReaderOptions::new();
+pub(super) fn metadata(
+    file: &File,
+    page_index: PageIndexPolicy,
+) -> Result<ArrowReaderMetadata, ParquetError> {
+    let options = ArrowReaderOptions::new().with_page_index_policy(page_index);
     let metadata = ArrowReaderMetadata::load(file, options.clone())?;
     let parquet = metadata.metadata().file_metadata().schema_descr();
     match in_micros(metadata.schema(), parquet) {
@@ -255,6 +322,22 @@ fn roots(columns: &FileColumns) -> Vec<&str> {
     places.collect()
 }
 
+/// The columns of the file that are read, for a reader of it.
+pub(super) fn columns_read(
+    metadata: &ArrowReaderMetadata,
+    columns: &FileColumns,
+) -> ProjectionMask {
+    mask(metadata, &roots(columns))
+}
+
+fn mask(metadata: &ArrowReaderMetadata, names: &[&str]) -> ProjectionMask {
+    let fields = metadata.schema().fields().iter().enumerate();
+    let wanted = fields.filter(|(_, field)| names.contains(&field.name().as_str()));
+    let wanted = wanted.map(|(column, _)| column);
+    let parquet = metadata.metadata().file_metadata().schema_descr();
+    ProjectionMask::roots(parquet, wanted)
+}
+
 /// What the columns of the time hold in the first rows that have one.
 fn sample(
     file: File,
@@ -268,11 +351,7 @@ fn sample(
             Place::Key(_) => None,
         })
         .collect();
-    let fields = metadata.schema().fields().iter().enumerate();
-    let wanted = fields.filter(|(_, field)| names.contains(&field.name().as_str()));
-    let wanted = wanted.map(|(column, _)| column);
-    let parquet = metadata.metadata().file_metadata().schema_descr();
-    let mask = ProjectionMask::roots(parquet, wanted);
+    let mask = mask(metadata, &names);
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
         .with_projection(mask)
         .with_batch_size(SAMPLE_ROWS)

@@ -61,14 +61,25 @@ pub(super) fn find(
             site: site_of_file(path),
         }]);
     }
+    search(path, names, besides, usize::MAX)
+}
+
+/// Some files of a folder, at most so many.
+fn search(
+    folder: &Path,
+    names: Names,
+    besides: Option<&Path>,
+    most: usize,
+) -> Result<Vec<FoundFile>, FileError> {
     let mut search = Search {
-        root: path,
-        site: name(path),
+        root: folder,
+        site: name(folder),
         names,
         besides,
+        most,
         found: Vec::new(),
     };
-    search.folder(path, MOST_FOLDERS)?;
+    search.folder(folder, MOST_FOLDERS)?;
     Ok(search.found)
 }
 
@@ -93,6 +104,17 @@ pub fn parquet_count(path: &Path, besides: Option<&Path>) -> usize {
     }
 }
 
+/// Whether a file below a path is Parquet, as [`parquet_count`] counts them: looks no further than the
+/// first.
+#[must_use]
+pub fn has_parquet(path: &Path, besides: Option<&Path>) -> bool {
+    if path.is_dir() {
+        search(path, Names::Telling, besides, 1).is_ok_and(|found| !found.is_empty())
+    } else {
+        is_parquet_file(path)
+    }
+}
+
 fn begins_with_magic(path: &Path) -> bool {
     let mut first = [0; MAGIC.len()];
     File::open(path).is_ok_and(|mut file| file.read_exact(&mut first).is_ok()) && first == *MAGIC
@@ -104,12 +126,16 @@ struct Search<'a> {
     site: String,
     names: Names,
     besides: Option<&'a Path>,
+    most: usize,
     found: Vec<FoundFile>,
 }
 
 impl Search<'_> {
     fn folder(&mut self, folder: &Path, depth: usize) -> Result<(), FileError> {
         for path in entries(folder)? {
+            if self.found.len() >= self.most {
+                return Ok(());
+            }
             let own = name(&path);
             if is_hidden(&own) || self.besides == Some(&path) {
                 continue;

@@ -8,6 +8,9 @@
 mod error;
 mod file;
 mod folder;
+mod guard;
+mod known_files;
+mod pages;
 mod places;
 mod times;
 mod types;
@@ -21,13 +24,15 @@ use serde::{Deserialize, Serialize};
 
 pub use error::SourceError;
 pub use file::LinkedFile;
-pub use folder::{is_parquet_file, parquet_count};
+pub use folder::{has_parquet, is_parquet_file, parquet_count};
+pub use known_files::KnownFiles;
 pub use places::{ColumnMapping, FileColumns, Place, TimePlace};
 pub use times::{EpochUnit, times};
-pub use values::{TextPart, latencies, sizes, statuses, texts};
+pub use values::{TextPart, latencies, shown, sizes, statuses, texts};
 
 use file::Footer;
 use folder::{FoundFile, Names};
+use known_files::Pages;
 use times::UnitVotes;
 
 use super::column::LogColumn;
@@ -115,7 +120,48 @@ pub struct Looked {
     pub left_out: Vec<LeftOut>,
 }
 
+impl Looked {
+    /// Reads the pages of files that are new or have changed, by so many threads or one per core, and
+    /// leaves out those that are damaged. Returns how many these are: they are the last that are left
+    /// out.
+    pub fn leave_out_damaged(&mut self, known: &mut KnownFiles, threads: Option<u32>) -> usize {
+        let is_new = |file: &&LinkedFile| !file.is_checked;
+        let new: Vec<&LinkedFile> = self.files.iter().filter(is_new).collect();
+        let faults = pages::faults(&new, threads);
+        let mut damaged = BTreeMap::new();
+        for (file, fault) in new.into_iter().zip(faults) {
+            let pages = match fault {
+                None => Pages::Whole,
+                Some(reason) => {
+                    damaged.insert(file.path.clone(), reason.clone());
+                    Pages::Damaged(reason)
+                }
+            };
+            known.note_pages(&file.known_as, pages);
+        }
+        self.files.retain(|file| !damaged.contains_key(&file.path));
+        let count = damaged.len();
+        let left_out = damaged.into_iter().map(|(path, reason)| {
+            let error = SourceError::Damaged {
+                path: path.clone(),
+                reason,
+            };
+            LeftOut::unreadable(&path, error)
+        });
+        self.left_out.extend(left_out);
+        count
+    }
+}
+
 impl LinkedSource {
+    /// The name of the link to a path, if there is one.
+    #[must_use]
+    pub fn linked_at(path: &Path, warehouse: &Warehouse) -> Option<(String, PathBuf)> {
+        let path = path.canonicalize().ok()?;
+        let name = name_of(&path);
+        link_of(warehouse, &name).exists().then_some((name, path))
+    }
+
     /// Whether a file was one of the source when it was linked, read or left out.
     #[must_use]
     pub fn has(&self, path: &Path) -> bool {
@@ -131,6 +177,7 @@ impl LinkedSource {
         path: &Path,
         options: LinkOptions<'_>,
         warehouse: &Warehouse,
+        known: &mut KnownFiles,
     ) -> Result<(Self, Looked), SourceError> {
         let absolute = path.canonicalize().map_err(cannot("read", path))?;
         let columns = options.columns.iter().cloned();
@@ -149,7 +196,7 @@ impl LinkedSource {
                 path: path.to_owned(),
             });
         }
-        let (footers, mut left_out) = source.footers(found);
+        let (footers, mut left_out) = source.footers(found, known);
         let Some(first) = footers.first() else {
             let reason = left_out.swap_remove(0).reason;
             return Err(match reason {
@@ -159,20 +206,20 @@ impl LinkedSource {
                 },
             });
         };
-        let mut all = first.columns.clone();
+        let mut all = first.columns().clone();
         for footer in &footers {
-            all.others.extend(footer.columns.others.clone());
+            all.others.extend(footer.columns().others.clone());
         }
         if let Some(lacking) = first.lacks(&all, &source.columns) {
             return Err(lacking);
         }
-        let files = source.finish(footers, &mut left_out);
+        let files = source.finish(footers);
         Ok((source, Looked { files, left_out }))
     }
 
     /// Looks what the source has now.
     #[must_use]
-    pub fn look(&self, warehouse: &Warehouse) -> Looked {
+    pub fn look(&self, warehouse: &Warehouse, known: &mut KnownFiles) -> Looked {
         let found = match self.find(warehouse) {
             Ok(found) => found,
             Err(error) => {
@@ -189,8 +236,8 @@ impl LinkedSource {
             reason: Reason::Gone,
         });
         let gone: Vec<LeftOut> = gone.collect();
-        let (footers, mut left_out) = self.footers(found);
-        let files = self.finish(footers, &mut left_out);
+        let (footers, mut left_out) = self.footers(found, known);
+        let files = self.finish(footers);
         left_out.extend(gone);
         Looked { files, left_out }
     }
@@ -208,11 +255,15 @@ impl LinkedSource {
         Ok(found.into_iter().filter(is_there).collect())
     }
 
-    fn footers(&self, found: Vec<FoundFile>) -> (Vec<Footer>, Vec<LeftOut>) {
+    fn footers(
+        &self,
+        found: Vec<FoundFile>,
+        known: &mut KnownFiles,
+    ) -> (Vec<Footer>, Vec<LeftOut>) {
         let (mut footers, mut left_out) = (Vec::new(), Vec::new());
         for file in found {
             let path = file.path.clone();
-            match Footer::read(file, &self.columns, self.site.is_some()) {
+            match Footer::read(file, &self.columns, self.site.is_some(), known) {
                 Ok(footer) => footers.push(footer),
                 Err(error) => left_out.push(LeftOut::unreadable(&path, error)),
             }
@@ -220,29 +271,16 @@ impl LinkedSource {
         (footers, left_out)
     }
 
-    fn finish(&self, footers: Vec<Footer>, left_out: &mut Vec<LeftOut>) -> Vec<LinkedFile> {
+    fn finish(&self, footers: Vec<Footer>) -> Vec<LinkedFile> {
         let mut votes = UnitVotes::default();
         for footer in &footers {
-            votes.add(footer.votes);
+            votes.add(footer.votes());
         }
         let (name, site) = (self.name(), self.site.as_ref());
-        let mut files = Vec::new();
-        for footer in footers {
-            let path = footer.path().to_owned();
-            match footer.finish(&name, site, self.limits, votes) {
-                Ok(file) => files.push(file),
-                Err(error) => left_out.push(LeftOut::unreadable(&path, error)),
-            }
-        }
-        files
-    }
-
-    /// Forgets the source: the opposite of [`Self::save`].
-    ///
-    /// # Errors
-    /// When the warehouse cannot be written.
-    pub fn forget(&self, warehouse: &Warehouse) -> Result<(), SourceError> {
-        Self::forget_name(warehouse, &self.name()).map(drop)
+        let footers = footers.into_iter();
+        footers
+            .map(|footer| footer.finish(&name, site, self.limits, votes))
+            .collect()
     }
 
     /// Forgets the source of a name, which may be gone itself; returns it if there was one.
@@ -316,13 +354,16 @@ impl LinkedSource {
     ///
     /// # Errors
     /// When a link is damaged.
-    pub fn look_at_all(warehouse: &Warehouse) -> Result<Vec<(Self, Looked)>, SourceError> {
+    pub fn look_at_all(
+        warehouse: &Warehouse,
+        known: &mut KnownFiles,
+    ) -> Result<Vec<(Self, Looked)>, SourceError> {
         let mut sources = Self::load_all(warehouse)?;
         sources.sort_by_key(|source| std::cmp::Reverse(source.path.components().count()));
         let mut seen = BTreeSet::new();
         let mut all = Vec::new();
         for source in sources {
-            let mut looked = source.look(warehouse);
+            let mut looked = source.look(warehouse, known);
             looked.files.retain(|file| seen.insert(file.path.clone()));
             looked
                 .left_out
@@ -343,20 +384,24 @@ impl LinkedSource {
     /// A name that tells sources apart, and tells a reader which one it is.
     #[must_use]
     pub fn name(&self) -> String {
-        let digest = hex_sha256(self.path.as_os_str().as_encoded_bytes());
-        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
-        let stem: String = stem
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || c == '-' {
-                    c
-                } else {
-                    '_'
-                }
-            })
-            .collect();
-        format!("{stem}-{}", &digest[..8])
+        name_of(&self.path)
     }
+}
+
+fn name_of(path: &Path) -> String {
+    let digest = hex_sha256(path.as_os_str().as_encoded_bytes());
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let stem: String = stem
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    format!("{stem}-{}", &digest[..8])
 }
 
 fn links(warehouse: &Warehouse) -> PathBuf {

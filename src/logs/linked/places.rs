@@ -5,12 +5,14 @@ use std::path::Path;
 use std::str::FromStr;
 
 use datafusion::arrow::datatypes::{DataType, Schema};
+use serde::{Deserialize, Serialize};
 
 use super::error::SourceError;
 use super::times::EpochUnit;
 use super::types::{accepts, is_of_text};
 use crate::explain::{MissingColumn, backticked};
 use crate::logs::column::LogColumn;
+use crate::logs::field_map::FieldMap;
 
 /// Columns without which a log is of no use.
 const REQUIRED: [LogColumn; 4] = [
@@ -39,6 +41,20 @@ pub struct ColumnMapping {
     pub theirs: String,
 }
 
+impl ColumnMapping {
+    /// Every mapping of a map.
+    #[must_use]
+    pub fn all_of(map: &FieldMap) -> Vec<Self> {
+        let entries = map.entries.iter();
+        entries
+            .map(|(ours, theirs)| Self {
+                ours: *ours,
+                theirs: theirs.clone(),
+            })
+            .collect()
+    }
+}
+
 impl FromStr for ColumnMapping {
     type Err = SourceError;
 
@@ -55,7 +71,7 @@ impl FromStr for ColumnMapping {
 }
 
 /// Where a file has a value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Place {
     /// A column of the file, and then fields of structs, each within the one before.
     Column(Vec<String>),
@@ -64,7 +80,7 @@ pub enum Place {
 }
 
 /// Where a file has the time of a request.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TimePlace {
     /// One place, or those of the date and of the time of day.
     pub places: Vec<Place>,
@@ -73,7 +89,7 @@ pub struct TimePlace {
 }
 
 /// Where a file has what.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FileColumns {
     /// The time of a request.
     pub time: TimePlace,
@@ -85,6 +101,18 @@ impl FileColumns {
     /// Every place that is read.
     pub fn places(&self) -> impl Iterator<Item = &Place> {
         self.time.places.iter().chain(self.others.values())
+    }
+
+    /// The first column that a source must have and does not: a required one, or one that is mapped.
+    pub(super) fn lacking(&self, mappings: &BTreeMap<LogColumn, String>) -> Option<LogColumn> {
+        let has_request = self.others.contains_key(&LogColumn::Request);
+        let required = REQUIRED
+            .into_iter()
+            .filter(|ours| !(has_request && *ours == LogColumn::Path));
+        let mut wanted = mappings.keys().copied().chain(required);
+        wanted.find(|ours| {
+            *ours != LogColumn::Timestamp && !self.others.contains_key(ours) && !names_site(*ours)
+        })
     }
 }
 
@@ -136,27 +164,6 @@ impl<'a> Offer<'a> {
             }
         }
         Ok(FileColumns { time, others })
-    }
-
-    /// What a source as a whole must have and this file lacks: a required column, or one that is
-    /// mapped.
-    pub(super) fn lacks(
-        self,
-        columns: &FileColumns,
-        mappings: &BTreeMap<LogColumn, String>,
-    ) -> Option<SourceError> {
-        let has_request = columns.others.contains_key(&LogColumn::Request);
-        let required = REQUIRED
-            .into_iter()
-            .filter(|ours| !(has_request && *ours == LogColumn::Path));
-        let mut wanted = mappings.keys().copied().chain(required);
-        let lacking = wanted.find(|ours| {
-            *ours != LogColumn::Timestamp
-                && !columns.others.contains_key(ours)
-                && !names_site(*ours)
-        })?;
-        let theirs = mappings.get(&lacking).map(String::as_str);
-        Some(self.missing(lacking, theirs.unwrap_or(lacking.name())))
     }
 
     /// The time: `ts`, `date+time`, or `ts:ms` for numbers of a unit that is said.
@@ -297,7 +304,8 @@ impl<'a> Offer<'a> {
         })
     }
 
-    fn missing(self, ours: LogColumn, theirs: &str) -> SourceError {
+    /// The fault of a file without a column.
+    pub(super) fn missing(self, ours: LogColumn, theirs: &str) -> SourceError {
         let names = self.schema.fields().iter().map(|field| field.name());
         MissingColumn::of(self.file, theirs)
             .to_read(ours.name())

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use tempfile::TempDir;
 
 use super::*;
@@ -64,7 +65,12 @@ impl Place {
             columns: &columns,
             ..LinkOptions::default()
         };
-        LinkedSource::link(&self.at(name), options, &self.warehouse)
+        LinkedSource::link(
+            &self.at(name),
+            options,
+            &self.warehouse,
+            &mut KnownFiles::default(),
+        )
     }
 
     /// An error as it is told, with the folder taken off its paths.
@@ -99,7 +105,7 @@ fn a_link_is_remembered_replaced_and_looked_at_again() {
     );
 
     std::fs::remove_file(place.at("access log.parquet")).unwrap();
-    let looked = replaced.look(&place.warehouse);
+    let looked = replaced.look(&place.warehouse, &mut KnownFiles::default());
     assert!(looked.files.is_empty());
     assert!(matches!(
         looked.left_out[..],
@@ -144,7 +150,7 @@ fn a_folder_is_read_without_what_is_damaged_or_foreign() {
     source.save(&place.warehouse).unwrap();
     std::fs::remove_file(place.at("logs/z.parquet")).unwrap();
     write_log(&place.at("logs/b.parquet"), 9, 1);
-    let looked = source.look(&place.warehouse);
+    let looked = source.look(&place.warehouse, &mut KnownFiles::default());
     assert_eq!((looked.files.len(), looked.left_out.len()), (2, 2));
     let (again, _) = place.link("logs", &["status=code"]).unwrap();
     assert_eq!(again.gone_since(&place.warehouse).unwrap().len(), 1);
@@ -212,4 +218,67 @@ fn faults_name_the_file_and_what_it_holds() {
     `log.parquet` is not a complete Parquet file: Parquet error: Invalid Parquet file. Corrupt footer
     hint: was it still being written, or only partly copied?
     ");
+}
+
+#[test]
+fn a_damaged_page_is_found_once_and_known_until_the_file_changes() {
+    let place = Place::new();
+    let mut known = KnownFiles::default();
+    write_log(&place.at("logs/a.parquet"), 5_000, 1);
+    write_log(&place.at("logs/b.parquet"), 5_000, 1);
+    let path = place.at("logs/b.parquet");
+    let whole = std::fs::read(&path).unwrap();
+    let mut torn = whole.clone();
+    // A page of the paths, which are not read to find out of which time a file is.
+    let file = std::fs::File::open(&path).unwrap();
+    let footer = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
+    let page = footer.metadata().row_group(0).column(2).data_page_offset();
+    torn[page as usize..][..16].fill(0xff);
+    std::fs::write(&path, &torn).unwrap();
+    let columns = ["status=code".parse().unwrap()];
+    let options = LinkOptions {
+        columns: &columns,
+        ..LinkOptions::default()
+    };
+    let link = |known: &mut KnownFiles| {
+        let linked = LinkedSource::link(&place.at("logs"), options, &place.warehouse, known);
+        linked.unwrap().1
+    };
+    let mut looked = link(&mut known);
+    assert_eq!((looked.files.len(), looked.left_out.len()), (2, 0));
+    assert_eq!(looked.leave_out_damaged(&mut known, Some(2)), 1);
+    assert_eq!((looked.files.len(), looked.left_out.len()), (1, 1));
+    // Known from then on, and the other one is not read again.
+    let mut looked = link(&mut known);
+    assert_eq!((looked.files.len(), looked.left_out.len()), (1, 1));
+    assert!(looked.files[0].is_checked);
+    assert_eq!(looked.leave_out_damaged(&mut known, None), 0);
+    let message = looked.left_out[0].message();
+    assert!(message.contains("b.parquet` is damaged: "), "{message}");
+
+    std::fs::write(&path, &whole).unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(9);
+    let file = std::fs::File::options().append(true).open(&path).unwrap();
+    file.set_modified(later).unwrap();
+    let mut looked = link(&mut known);
+    assert_eq!(looked.leave_out_damaged(&mut known, None), 0);
+    assert_eq!((looked.files.len(), looked.left_out.len()), (2, 0));
+}
+
+/// Whatever bytes a file has, it is read or left out.
+#[test]
+fn no_damage_ends_the_program() {
+    let place = Place::new();
+    let path = place.at("logs/a.parquet");
+    write_log(&path, 40, 1);
+    write_log(&place.at("logs/b.parquet"), 40, 1);
+    let whole = std::fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        std::fs::write(&path, &bytes).unwrap();
+        let (_, mut looked) = place.link("logs", &["status=code"]).unwrap();
+        looked.leave_out_damaged(&mut KnownFiles::default(), Some(1));
+        assert!((1..=2).contains(&looked.files.len()), "byte {at}");
+    }
 }

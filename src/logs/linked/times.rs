@@ -4,6 +4,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArr
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use datafusion::arrow::error::ArrowError;
+use serde::{Deserialize, Serialize};
 
 use super::values::{numbers, texts};
 use crate::logs::timestamp;
@@ -12,7 +13,7 @@ use crate::logs::timestamp;
 const DAY: i64 = timestamp::DAY;
 
 /// The unit of a number since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum EpochUnit {
     /// Seconds.
     Seconds,
@@ -25,7 +26,7 @@ pub enum EpochUnit {
 }
 
 impl EpochUnit {
-    const ALL: [Self; 4] = [Self::Seconds, Self::Millis, Self::Micros, Self::Nanos];
+    pub(super) const ALL: [Self; 4] = [Self::Seconds, Self::Millis, Self::Micros, Self::Nanos];
 
     /// How mappings name it.
     pub(super) const fn name(self) -> &'static str {
@@ -71,7 +72,7 @@ impl EpochUnit {
 }
 
 /// How many numbers of a file are times in each unit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct UnitVotes([u64; 4]);
 
 impl UnitVotes {

@@ -10,8 +10,10 @@ use datafusion::arrow::array::{
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::logs::absolute_url::path_of;
+use crate::logs::duration::LatencyUnit;
 use crate::logs::request::{host_site, present, split_request, split_target, status};
 
 /// Text of a column of text, bytes or numbers; NULL for nothing and for `-`.
@@ -32,6 +34,35 @@ pub fn texts(column: &ArrayRef) -> Result<StringArray, ArrowError> {
         return Ok(texts.clone());
     }
     Ok(texts.iter().map(|text| text.and_then(present)).collect())
+}
+
+/// Values as text, as people are shown them: also `-`, and what is no value of a log.
+///
+/// # Errors
+/// When the column is of a type that has no text.
+pub fn shown(column: &ArrayRef) -> Result<StringArray, ArrowError> {
+    match column.data_type() {
+        DataType::Dictionary(_, values) => return shown(&cast(column, values)?),
+        DataType::FixedSizeBinary(_) | DataType::LargeBinary | DataType::BinaryView => {
+            return shown(&cast(column, &DataType::Binary)?);
+        }
+        DataType::Binary => return Ok(bytes_as_text(column).as_string::<i32>().clone()),
+        _ => {}
+    }
+    let options = FormatOptions::default();
+    let formatter = ArrayFormatter::try_new(column, &options)?;
+    // A time that no calendar has is shown as its number.
+    let number = |row: usize| {
+        let number = cast(&column.slice(row, 1), &DataType::Int64).ok()?;
+        Some(number.as_primitive::<Int64Type>().value(0).to_string())
+    };
+    let text = |row: usize| {
+        let text = formatter.value(row).try_to_string();
+        column
+            .is_valid(row)
+            .then(|| text.ok().or_else(|| number(row)))?
+    };
+    Ok((0..column.len()).map(text).collect())
 }
 
 /// Bytes that are not UTF-8 are written as `\xHH`, as in logs of text.
@@ -123,23 +154,13 @@ pub(super) fn numbers(column: &ArrayRef) -> Result<Float64Array, ArrowError> {
     })
 }
 
-/// Times taken, in milliseconds, from numbers of which so many are one millisecond; NULL for what is
-/// no number of at least 0.
+/// Times taken, in milliseconds, from numbers of a unit; NULL for what is no number of at least 0.
 ///
 /// # Errors
 /// When the column is neither of numbers nor of text.
-pub fn latencies(column: &ArrayRef, per_ms: f64) -> Result<Float64Array, ArrowError> {
+pub fn latencies(column: &ArrayRef, unit: LatencyUnit) -> Result<Float64Array, ArrowError> {
     let numbers = numbers(column)?;
-    let millis = |number: f64| {
-        // Exact to the nanosecond: 0.29 s is 290 ms, not 289.99999999999994.
-        let millis = if per_ms < 1.0 {
-            (number / per_ms * 1e6).round() / 1e6
-        } else {
-            number / per_ms
-        };
-        (0.0..f64::INFINITY).contains(&millis).then_some(millis)
-    };
-    Ok(numbers.iter().map(|number| millis(number?)).collect())
+    Ok(numbers.iter().map(|number| unit.millis(number?)).collect())
 }
 
 /// Sizes: whole numbers of at least 0; NULL for what is none.
@@ -209,7 +230,12 @@ mod tests {
         for column in absent {
             assert_eq!(texts(&column).unwrap().null_count(), 2);
             assert_eq!(sizes(&column).unwrap().null_count(), 2);
-            assert_eq!(latencies(&column, 1.0).unwrap().null_count(), 2);
+            assert_eq!(
+                latencies(&column, LatencyUnit::Millis)
+                    .unwrap()
+                    .null_count(),
+                2
+            );
             assert_eq!(statuses(&column).unwrap().null_count(), 2);
         }
     }
@@ -243,9 +269,9 @@ mod tests {
             bytes.iter().collect::<Vec<_>>(),
             [Some(12), Some(12), None, None]
         );
-        let taken = latencies(&decimal(vec![1_250], 3), 1.0).unwrap();
+        let taken = latencies(&decimal(vec![1_250], 3), LatencyUnit::Millis).unwrap();
         assert!((taken.value(0) - 1.25).abs() < 1e-12);
-        let taken = latencies(&column(["0.29", "-1", "inf"]), 1e-3).unwrap();
+        let taken = latencies(&column(["0.29", "-1", "inf"]), LatencyUnit::Seconds).unwrap();
         assert_eq!(taken.value(0).to_string(), "290");
         assert_eq!(taken.null_count(), 2);
         let flags: ArrayRef = Arc::new(datafusion::arrow::array::StructArray::new_empty_fields(

@@ -4,6 +4,7 @@
 //! [`Enrichment`] holds what they read besides: files of the user's, opened when a query first asks for
 //! them. [`register`] adds the functions to a session.
 
+mod calls;
 mod documentation;
 mod function;
 mod learn;

@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use anomalog_engine::detector::hex_sha256;
 use thiserror::Error;
 
+use super::calls::calls;
 use super::path_patterns::{PathPatternError, PathPatterns};
 use super::places::{PlaceKind, Places, PlacesError};
 use super::user_agents::{PatternError, UserAgents};
@@ -39,6 +40,12 @@ pub enum EnrichmentError {
         option: &'static str,
         /// The setting of a job that does.
         setting: &'static str,
+    },
+    /// Pseudonyms are taken for addresses.
+    #[error("`{function}` needs addresses, and the clients of this warehouse are pseudonyms")]
+    Pseudonyms {
+        /// The function.
+        function: &'static str,
     },
     /// A file of places cannot be used.
     #[error(transparent)]
@@ -81,6 +88,9 @@ impl EnrichmentError {
                  MaxMind (GeoLite2), DB-IP and IPinfo offer such files"
             )
             .into(),
+            Self::Pseudonyms { .. } => {
+                "pseudonyms keep networks, which `client_network(client_ip)` tells".into()
+            }
             Self::Places(PlacesError::Damaged { .. }) => {
                 "is it still packed (.tar.gz), or only partly copied?".into()
             }
@@ -109,6 +119,7 @@ type Opened<T> = OnceLock<Result<T, Arc<EnrichmentError>>>;
 #[derive(Debug, Default)]
 pub struct Enrichment {
     files: EnrichmentFiles,
+    are_pseudonyms: bool,
     user_agents: Opened<Listed<UserAgents>>,
     path_patterns: Opened<Listed<PathPatterns>>,
     countries: Opened<Places>,
@@ -126,6 +137,15 @@ impl Enrichment {
         Self {
             files,
             ..Self::default()
+        }
+    }
+
+    /// The same for clients that are pseudonyms, of which nobody can tell where they are.
+    #[must_use]
+    pub fn of_pseudonyms(self) -> Self {
+        Self {
+            are_pseudonyms: true,
+            ..self
         }
     }
 
@@ -165,6 +185,9 @@ impl Enrichment {
             PlaceKind::Asn => (&self.asns, &self.files.asns),
         };
         let opened = opened.get_or_init(|| match path {
+            _ if self.are_pseudonyms => Err(Arc::new(EnrichmentError::Pseudonyms {
+                function: function_of(place),
+            })),
             Some(path) => Places::open(path, place).map_err(|error| Arc::new(error.into())),
             None => Err(Arc::new(no_file(place))),
         });
@@ -172,30 +195,30 @@ impl Enrichment {
     }
 
     /// What the value of an expression depends on besides its arguments: the versions of the functions
-    /// and the digests of the files that it names. Nothing if it names none.
+    /// that it calls, and the digests of the files that these read. Nothing if it calls none.
     ///
     /// # Errors
-    /// When a file that it names cannot be read.
+    /// When such a file cannot be read.
     pub fn identity_of(&self, expression: &str) -> Result<Vec<String>, Arc<EnrichmentError>> {
-        let expression = expression.to_ascii_lowercase();
-        let names = |function: &str| expression.contains(function);
+        // What is no SQL is refused where it is planned.
+        let calls = calls(expression).unwrap_or_default();
         let mut identity = Vec::new();
-        if names("user_agent_class") {
+        if calls.contains("user_agent_class") {
             self.user_agents()?;
             identity.push(hex_sha256(UserAgents::shipped().as_bytes()));
             if let Some(Ok(listed)) = self.user_agents.get() {
                 identity.push(listed.digest.clone());
             }
         }
-        if names("path_group") {
+        if calls.contains("path_group") {
             self.path_patterns()?;
             identity.push(PATH_GROUPS.to_owned());
             if let Some(Ok(listed)) = self.path_patterns.get() {
                 identity.push(listed.digest.clone());
             }
         }
-        for (place, function) in [(PlaceKind::Country, "country"), (PlaceKind::Asn, "asn")] {
-            if names(&format!("{function}(")) || names(&format!("{function} (")) {
+        for place in [PlaceKind::Country, PlaceKind::Asn] {
+            if calls.contains(function_of(place)) {
                 identity.push(self.places(place)?.digest());
             }
         }
@@ -232,15 +255,23 @@ fn read_path_patterns(path: &Path) -> Result<Listed<PathPatterns>, EnrichmentErr
     Ok(Listed { list, digest })
 }
 
+/// The function that tells a place.
+const fn function_of(place: PlaceKind) -> &'static str {
+    match place {
+        PlaceKind::Country => "country",
+        PlaceKind::Asn => "asn",
+    }
+}
+
 const fn no_file(place: PlaceKind) -> EnrichmentError {
     match place {
         PlaceKind::Country => EnrichmentError::NoFile {
-            function: "country",
+            function: function_of(place),
             option: "--country-database",
             setting: "country_database",
         },
         PlaceKind::Asn => EnrichmentError::NoFile {
-            function: "asn",
+            function: function_of(place),
             option: "--asn-database",
             setting: "asn_database",
         },
@@ -266,6 +297,10 @@ mod tests {
         assert_eq!(identity(&shipped, "path_group(path)"), [PATH_GROUPS]);
         let class = "USER_AGENT_CLASS(user_agent)";
         assert_ne!(identity(&shipped, class), identity(&theirs, class));
+        // A file that the expression does not read has no part in it.
+        for same in ["path_group(path)", "'user_agent_class(x)'", "country"] {
+            assert_eq!(identity(&shipped, same), identity(&theirs, same), "{same}");
+        }
         assert!(shipped.identity_of("country(client_ip)").is_err());
     }
 
@@ -299,6 +334,11 @@ mod tests {
         `asn` needs a file in MaxMind's format, and none was named
         hint: name one with `--asn-database FILE`, or in the job with `[enrichment] asn_database = "FILE"`; MaxMind (GeoLite2), DB-IP and IPinfo offer such files
         "#);
+        let pseudonyms = Enrichment::new(files(&list)).of_pseudonyms();
+        insta::assert_snapshot!(told(&pseudonyms.places(PlaceKind::Country).unwrap_err()), @"
+        `country` needs addresses, and the clients of this warehouse are pseudonyms
+        hint: pseudonyms keep networks, which `client_network(client_ip)` tells
+        ");
         let missing = Enrichment::new(files(&folder.path().join("none")));
         insta::assert_snapshot!(told(&missing.user_agents().unwrap_err()), @"cannot read `FOLDER/none`: No such file or directory (os error 2)");
         insta::assert_snapshot!(told(&missing.places(PlaceKind::Country).unwrap_err()), @"cannot read `FOLDER/none`: No such file or directory (os error 2)");

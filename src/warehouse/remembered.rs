@@ -1,5 +1,5 @@
-//! What a job remembers from run to run beside its tables: JSON files in the warehouse, without which
-//! everything is found out anew.
+//! What is remembered beside tables: JSON files in the warehouse, without which everything is found out
+//! anew.
 
 use std::fs;
 
