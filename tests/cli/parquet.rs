@@ -370,7 +370,14 @@ fn a_damaged_page_costs_its_file() {
     assert_eq!(logs.sql("ran", count), "n,agents\n3600,3600\n");
     // Nothing is left.
     damage(&logs, "a.parquet");
-    let none = logs.work.run(&["ingest", "--warehouse", "none", "logs"]);
+    let none = logs.work.run(&[
+        "ingest",
+        "--warehouse",
+        "none",
+        "--format",
+        "parquet",
+        "logs",
+    ]);
     assert!(
         none.contains("is damaged: ") && none.ends_with("--- exit 1\n"),
         "{none}"
