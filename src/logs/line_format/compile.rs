@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::apache::{self, Directive};
-use super::compiled::{Escape, LineFormat, Step};
+use super::compiled::{Escape, LineFormat, Step, keep_best_size};
 use super::configuration::Pasted;
 use super::envoy;
 use super::error::{FormatError, FormatFault};
@@ -443,7 +443,8 @@ fn assemble(
             (Piece::TimePart { .. }, _) => {}
         }
     }
-    let steps: Vec<Step> = steps.into_iter().map(|(step, _)| step).collect();
+    let mut steps: Vec<Step> = steps.into_iter().map(|(step, _)| step).collect();
+    keep_best_size(&mut steps);
     let at = |column: LogColumn| {
         steps
             .iter()

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::field::{Field, Span};
+use super::field::{Field, Holds, Span};
 use crate::logs::absolute_url::Urls;
+use crate::logs::column::LogColumn;
 
 /// A format of lines, compiled.
 ///
@@ -57,6 +58,21 @@ pub(super) enum Escape {
     Json,
     /// Not at all.
     None,
+}
+
+/// Leaves one size to be read: that of the body is `-` where there is none, and the size of the whole
+/// response, headers and all, is no value for it.
+pub(super) fn keep_best_size(steps: &mut [Step]) {
+    let rank = |step: &Step| match step.field.holds {
+        Holds::Column((LogColumn::Bytes, rank)) => Some(rank),
+        _ => None,
+    };
+    let best = steps.iter().filter_map(rank).min();
+    for step in steps {
+        if rank(step).is_some_and(|rank| Some(rank) != best) {
+            step.field.holds = Holds::Nothing;
+        }
+    }
 }
 
 impl LineFormat {

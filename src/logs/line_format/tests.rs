@@ -249,6 +249,18 @@ fn no_status_is_none_in_every_format() {
 }
 
 #[test]
+fn the_size_of_the_whole_response_is_none_of_its_body() {
+    let line = r#"203.0.113.7 - - [04/Mar/2024:10:00:00 +0000] "GET /a HTTP/1.1" 304 - 180"#;
+    let both = r#"%h %l %u %t "%r" %>s %b %O"#;
+    assert_eq!(columns(both, line), "NULL 203.0.113.7 /a 304 None None");
+    let whole = r#"%h %l %u %t "%r" %>s %P %O"#;
+    assert_eq!(
+        columns(whole, line),
+        "NULL 203.0.113.7 /a 304 Some(180) None"
+    );
+}
+
+#[test]
 fn path_and_query_of_apache_may_touch() {
     let text = "%h %l %u %t \"%m %U%q %H\" %>s";
     for (target, path, query) in [("/a?b=c", "/a", "b=c"), ("/a", "/a", "")] {
