@@ -2,7 +2,7 @@
 //! that an earlier link stays as it is where a new one cannot be made.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -89,7 +89,7 @@ impl Links<Looked> {
                     links.left_out.extend(left_out);
                     links.linked.push((source, looked));
                 }
-                Err(error) => links.leave_out(path.clone(), error),
+                Err(error) => links.leave_out(path, error),
             }
         }
         links
@@ -137,7 +137,7 @@ impl Links<Looked> {
                     path: path.clone(),
                     reasons,
                 };
-                links.leave_out(path, error);
+                links.leave_out(&path, error);
                 continue;
             }
             let log = LinkedLog {
@@ -153,7 +153,7 @@ impl Links<Looked> {
 }
 
 impl<T> Links<T> {
-    fn leave_out(&mut self, path: PathBuf, error: SourceError) {
+    fn leave_out(&mut self, path: &Path, error: SourceError) {
         self.left_out.push(SourceFault {
             path: path.display().to_string(),
             message: format!("is left out: {}", chain(&error)),
