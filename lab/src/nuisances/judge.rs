@@ -1,0 +1,307 @@
+//! Scores a site with and without anomalies, and says what was alarmed and what was found.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use anomalog::incidents::{IncidentRules, WindowState};
+use anomalog_engine::baseline::MERGE;
+use anomalog_engine::detector::{Detector, DetectorError, ThresholdPolicy};
+use anomalog_engine::forecast::ForecastError;
+use anomalog_engine::score::{Call, Columns, Direction, StreamScorer, WindowScore};
+use serde::Serialize;
+
+use super::detectors::Judged;
+use super::inject::{self, Injected, STRENGTHS};
+use super::kind::Nuisance;
+use super::site::{DAY, DAYS, HISTORY_DAYS, MINUTE_MICROS, Site};
+
+/// Budgets by name, in false alarms a week: one a day, a week and a month.
+pub(crate) const BUDGETS: [(&str, f64); 3] = [("day", 7.0), ("week", 1.0), ("month", 7.0 / 30.0)];
+/// Weeks that are judged.
+pub(crate) const WEEKS: f64 = (DAYS - HISTORY_DAYS) as f64 / 7.0;
+
+/// What came of one detector on one site.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SiteResult {
+    pub(crate) nuisance: Nuisance,
+    pub(crate) number: u32,
+    pub(crate) seed: u64,
+    /// Minutes of a window.
+    pub(crate) minutes: usize,
+    pub(crate) detector: &'static str,
+    /// Incidents without anomalies, beyond one for each event of the site's own.
+    pub(crate) false_incidents: usize,
+    /// The share of the time that is in incidents, without that of the site's own events.
+    pub(crate) false_time: f64,
+    /// Events of the site's own, and how many of them have an incident.
+    pub(crate) events: usize,
+    pub(crate) events_found: usize,
+    /// Alarms without anomalies at each of [`BUDGETS`].
+    pub(crate) alarms: [usize; BUDGETS.len()],
+    /// With anomalies of each of [`STRENGTHS`].
+    pub(crate) with_anomalies: Vec<Outcome>,
+}
+
+/// What came of the anomalies of one strength.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Outcome {
+    pub(crate) strength: &'static str,
+    /// Each anomaly by the name of its kind, and whether it was found.
+    pub(crate) anomalies: Vec<(&'static str, bool)>,
+    /// Incidents beyond those of anomalies and of the site's own events.
+    pub(crate) false_incidents: usize,
+}
+
+/// Why a site could not be judged.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JudgeError {
+    /// A detector cannot be had.
+    #[error(transparent)]
+    Detector(#[from] DetectorError),
+    /// Its windows cannot be scored.
+    #[error("site `{}` cannot be scored: {source}", site.name())]
+    Score {
+        /// The site.
+        site: Nuisance,
+        /// Why.
+        source: ForecastError,
+    },
+}
+
+/// Judges all detectors on a site in windows of so many minutes.
+///
+/// # Errors
+/// When windows cannot be scored.
+pub(crate) fn judge(
+    site: &Site,
+    minutes: usize,
+    detectors: &[Judged],
+    rules: &IncidentRules,
+) -> Result<Vec<SiteResult>, JudgeError> {
+    let step = minutes as i64 * MINUTE_MICROS;
+    let bound: Vec<Arc<Detector>> = detectors
+        .iter()
+        .map(|judged| judged.bound(site.nuisance.metric(), step, site.resolution))
+        .collect::<Result<_, _>>()?;
+    let clean = Scored::new(site, &site.values, step, &bound)?;
+    let mut results: Vec<SiteResult> = detectors
+        .iter()
+        .zip(&clean.scores)
+        .map(|(judged, scores)| without_anomalies(site, minutes, judged, &clean.starts, scores, rules))
+        .collect();
+    let placed = inject::place(site);
+    for (strength, deviations) in STRENGTHS {
+        let (values, injected) = inject::inject(site, &placed, deviations, minutes);
+        let scored = Scored::new(site, &values, step, &bound)?;
+        for ((result, scores), clean_scores) in results.iter_mut().zip(&scored.scores).zip(&clean.scores) {
+            let found = incidents(site, &scored.starts, scores, step, rules);
+            let known: HashSet<i64> = anomalous(&clean.starts, clean_scores).collect();
+            let new: Vec<i64> = anomalous(&scored.starts, scores)
+                .filter(|start| !known.contains(start))
+                .collect();
+            result.with_anomalies.push(Outcome {
+                strength,
+                ..outcome(site, &injected, &found, &new, step)
+            });
+        }
+    }
+    Ok(results)
+}
+
+/// The scores of each detector from the first window that is judged on.
+struct Scored {
+    starts: Vec<i64>,
+    scores: Vec<Vec<WindowScore>>,
+}
+
+impl Scored {
+    fn new(
+        site: &Site,
+        values: &[f64],
+        step: i64,
+        detectors: &[Arc<Detector>],
+    ) -> Result<Self, JudgeError> {
+        let calls: Vec<Call> = detectors
+            .iter()
+            .map(|detector| Call {
+                detector: Arc::clone(detector),
+                times: 0,
+                time_zone: site.time_zone,
+                metrics: vec![0],
+            })
+            .collect();
+        let (starts, values) = site.windows(values, (step / MINUTE_MICROS) as usize);
+        let judged_from = site.micros(&(HISTORY_DAYS * DAY..DAYS * DAY)).start;
+        let first = starts.partition_point(|start| *start < judged_from);
+        let rows = starts.len();
+        let columns = Columns {
+            times: vec![starts.iter().copied().map(Some).collect()],
+            metrics: vec![values],
+        };
+        let mut scorer = StreamScorer::new(&calls, judged_from);
+        scorer
+            .push(&columns, 0..rows)
+            .and_then(|()| scorer.end_series())
+            .and_then(|()| scorer.flush())
+            .map_err(|error| JudgeError::Score {
+                site: site.nuisance,
+                source: error.source,
+            })?;
+        let scores = scorer.take(rows).into_iter();
+        Ok(Self {
+            scores: scores.map(|scores| scores[first..].to_vec()).collect(),
+            starts: starts[first..].to_vec(),
+        })
+    }
+}
+
+/// The times of the incidents of a site; what the calendar announces there is no anomaly where it is a
+/// spike.
+fn incidents(
+    site: &Site,
+    starts: &[i64],
+    scores: &[WindowScore],
+    step: i64,
+    rules: &IncidentRules,
+) -> Vec<Range<i64>> {
+    let announced: Vec<Range<i64>> = site.announced.iter().map(|event| site.micros(event)).collect();
+    let states = starts.iter().zip(scores).filter_map(|(&start, score)| {
+        let verdict = score.verdict?;
+        let is_announced = verdict.direction == Direction::Spike
+            && announced.iter().any(|event| overlap(event, &(start..start + step)));
+        let state = if is_announced {
+            WindowState::Calm
+        } else {
+            rules.state(verdict.anomaly_score, verdict.threshold, verdict.is_anomaly)
+        };
+        Some((start, state))
+    });
+    let found = rules.incidents_of_series(states, step).into_iter();
+    found.map(|incident| incident.time).collect()
+}
+
+/// The starts of anomalous windows.
+fn anomalous<'a>(
+    starts: &'a [i64],
+    scores: &'a [WindowScore],
+) -> impl Iterator<Item = i64> + 'a {
+    let windows = starts.iter().zip(scores);
+    windows
+        .filter(|(_, score)| score.verdict.is_some_and(|verdict| verdict.is_anomaly))
+        .map(|(start, _)| *start)
+}
+
+fn without_anomalies(
+    site: &Site,
+    minutes: usize,
+    judged: &Judged,
+    starts: &[i64],
+    scores: &[WindowScore],
+    rules: &IncidentRules,
+) -> SiteResult {
+    let step = minutes as i64 * MINUTE_MICROS;
+    let found = incidents(site, starts, scores, step, rules);
+    let own = own_events(site, step);
+    let (false_incidents, events_found) = beyond(&found, &own);
+    SiteResult {
+        nuisance: site.nuisance,
+        number: site.number,
+        seed: site.seed,
+        minutes,
+        detector: judged.name,
+        false_incidents,
+        false_time: time_beyond(&found, &own) / (7.0 * WEEKS * DAY as f64 * MINUTE_MICROS as f64),
+        events: own.len(),
+        events_found,
+        alarms: BUDGETS.map(|(_, per_week)| alarms(starts, scores, step, per_week)),
+        with_anomalies: Vec::new(),
+    }
+}
+
+/// Alarms at a budget, windows close to each other being one.
+fn alarms(starts: &[i64], scores: &[WindowScore], step: i64, false_alarms_per_week: f64) -> usize {
+    let budget = ThresholdPolicy {
+        false_alarms_per_week,
+    };
+    let rate = budget.rate(step);
+    let mut last: Option<i64> = None;
+    let mut alarms = 0;
+    for (start, score) in starts.iter().zip(scores) {
+        if score.verdict.is_some_and(|verdict| verdict.alarms_per_window <= rate) {
+            alarms += usize::from(last.is_none_or(|last| start - last >= MERGE as i64 * step));
+            last = Some(*start);
+        }
+    }
+    alarms
+}
+
+/// The times of the windows that the site's own events are in.
+fn own_events(site: &Site, step: i64) -> Vec<Range<i64>> {
+    let events = site.events.iter().map(|event| in_windows(site, event, step));
+    events.collect()
+}
+
+/// The times of the windows that minutes are in.
+fn in_windows(site: &Site, minutes: &Range<usize>, step: i64) -> Range<i64> {
+    let micros = site.micros(minutes);
+    micros.start.div_euclid(step) * step..(micros.end + step - 1).div_euclid(step) * step
+}
+
+fn overlap(one: &Range<i64>, other: &Range<i64>) -> bool {
+    one.start < other.end && other.start < one.end
+}
+
+/// Incidents beyond the first of each event, and events that have one.
+fn beyond(incidents: &[Range<i64>], events: &[Range<i64>]) -> (usize, usize) {
+    let mut is_used = vec![false; events.len()];
+    let mut beyond = 0;
+    for incident in incidents {
+        let free = (0..events.len())
+            .find(|event| !is_used[*event] && overlap(incident, &events[*event]));
+        match free {
+            Some(event) => is_used[event] = true,
+            None => beyond += 1,
+        }
+    }
+    (beyond, is_used.iter().filter(|is_used| **is_used).count())
+}
+
+/// Microseconds in incidents that are in no event.
+fn time_beyond(incidents: &[Range<i64>], events: &[Range<i64>]) -> f64 {
+    let beyond = incidents.iter().map(|incident| {
+        // Events of a site are apart.
+        let shared = events.iter().map(|event| {
+            (incident.end.min(event.end) - incident.start.max(event.start)).max(0)
+        });
+        incident.end - incident.start - shared.sum::<i64>()
+    });
+    beyond.sum::<i64>() as f64
+}
+
+/// What was found of anomalies: one is found if an incident covers a part of it, in which a window is
+/// anomalous that is not without it.
+fn outcome(
+    site: &Site,
+    injected: &[Injected],
+    found: &[Range<i64>],
+    new: &[i64],
+    step: i64,
+) -> Outcome {
+    let is_found = |anomaly: &Injected| {
+        let times = in_windows(site, &anomaly.minutes, step);
+        let of_it = found.iter().filter(|incident| overlap(incident, &times));
+        of_it.into_iter().any(|incident| {
+            let both = times.start.max(incident.start)..times.end.min(incident.end);
+            new.iter().any(|start| both.contains(start))
+        })
+    };
+    let anomalies = injected.iter().map(|anomaly| (anomaly.kind.name(), is_found(anomaly)));
+    let times = injected.iter().map(|anomaly| in_windows(site, &anomaly.minutes, step));
+    let times: Vec<Range<i64>> = times.chain(own_events(site, step)).collect();
+    Outcome {
+        strength: "",
+        anomalies: anomalies.collect(),
+        false_incidents: beyond(found, &times).0,
+    }
+}
