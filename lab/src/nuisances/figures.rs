@@ -98,7 +98,11 @@ pub(crate) fn figures(results: &[SiteResult]) -> Vec<Figures> {
     keys.sort_by_key(|(minutes, detector)| (*minutes, *detector != BASELINE));
     let of_key = |(minutes, detector)| {
         let own = |result: &&SiteResult| result.minutes == minutes && result.detector == detector;
-        of_detector(minutes, detector, &results.iter().filter(own).collect::<Vec<_>>())
+        of_detector(
+            minutes,
+            detector,
+            &results.iter().filter(own).collect::<Vec<_>>(),
+        )
     };
     keys.into_iter().map(of_key).collect()
 }
@@ -122,7 +126,11 @@ fn of_detector(minutes: usize, detector: &'static str, results: &[&SiteResult]) 
         .map(|(nuisance, results)| of_nuisance(*nuisance, results))
         .collect();
     // Every kind weighs the same, however many sites it has.
-    let but_control = || by_nuisance.iter().filter(|(nuisance, _)| **nuisance != Nuisance::Control);
+    let but_control = || {
+        by_nuisance
+            .iter()
+            .filter(|(nuisance, _)| **nuisance != Nuisance::Control)
+    };
     let middle = STRENGTHS.len() / 2;
     let mut kinds: BTreeMap<&'static str, [Share; STRENGTHS.len()]> = BTreeMap::new();
     let mut found = [Share::default(); STRENGTHS.len()];
@@ -141,7 +149,9 @@ fn of_detector(minutes: usize, detector: &'static str, results: &[&SiteResult]) 
             mean(results.iter().map(|result| a_month(result.false_incidents)))
         })),
         false_with_anomalies: mean(but_control().map(|(_, results)| {
-            let outcomes = results.iter().filter_map(|result| result.with_anomalies.get(middle));
+            let outcomes = results
+                .iter()
+                .filter_map(|result| result.with_anomalies.get(middle));
             mean(outcomes.map(|outcome| a_month(outcome.false_incidents)))
         })),
         nuisances,

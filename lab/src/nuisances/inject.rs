@@ -165,7 +165,10 @@ fn changes(
         let change = vec![Change::Less(1.0); minutes.len()];
         return Some((minutes, change));
     }
-    let shape: Vec<f64> = all.clone().map(|minute| shape(usual, anomaly, minute)).collect();
+    let shape: Vec<f64> = all
+        .clone()
+        .map(|minute| shape(usual, anomaly, minute))
+        .collect();
     let of_one = best_stretch(usual, all.start, &shape, window);
     let height = strength / of_one;
     if !height.is_finite() || (!anomaly.is_up && height > MOST_LOST) {
@@ -201,7 +204,8 @@ fn best_stretch(usual: &Usual, start: usize, moved: &[f64], window: usize) -> f6
     let end = (start + moved.len()).div_ceil(window);
     let by_window: Vec<f64> = (first..end)
         .map(|number| {
-            let minutes = (number * window).max(start)..((number + 1) * window).min(start + moved.len());
+            let minutes =
+                (number * window).max(start)..((number + 1) * window).min(start + moved.len());
             let of_window = &moved[minutes.start - start..minutes.end - start];
             of_window.iter().sum::<f64>() * usual.share(window)
         })
@@ -215,4 +219,139 @@ fn best_stretch(usual: &Usual, start: usize, moved: &[f64], window: usize) -> f6
         }
     }
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::nuisances::kind::Nuisance;
+    use crate::nuisances::make::make;
+
+    /// Every kind of site, and what is placed there.
+    fn sites() -> impl Iterator<Item = (Site, Vec<Placed>)> {
+        let kinds = Nuisance::ALL.into_iter();
+        let sites = kinds.flat_map(|nuisance| (1..4).map(move |seed| make(nuisance, 0, seed)));
+        sites.map(|site| {
+            let placed = place(&site);
+            (site, placed)
+        })
+    }
+
+    #[test]
+    fn all_kinds_are_placed_where_the_site_is_open_and_judged() {
+        let mut kinds = BTreeSet::new();
+        for (site, placed) in sites() {
+            assert!(placed.len() >= 2, "{}: {placed:?}", site.nuisance.name());
+            for anomaly in &placed {
+                kinds.insert(anomaly.kind);
+                assert!(anomaly.minutes.start > HISTORY_DAYS * DAY);
+                assert!(anomaly.minutes.end < DAYS * DAY);
+                assert!(
+                    site.closed
+                        .iter()
+                        .all(|closed| are_apart(closed, &anomaly.minutes))
+                );
+            }
+            for pair in placed.windows(2) {
+                assert!(pair[1].minutes.start >= pair[0].minutes.end + DAY);
+            }
+        }
+        assert_eq!(kinds.len(), AnomalyKind::ALL.len(), "{kinds:?}");
+    }
+
+    #[test]
+    fn nothing_but_anomalies_changes() {
+        for (site, placed) in sites() {
+            let (values, injected) = inject(&site, &placed, 10.0, 5);
+            let (again, _) = inject(&site, &placed, 10.0, 5);
+            for (minute, (value, before)) in values.iter().zip(&site.values).enumerate() {
+                let is_anomaly = injected
+                    .iter()
+                    .any(|anomaly| anomaly.minutes.contains(&minute));
+                assert!(
+                    is_anomaly || value.to_bits() == before.to_bits(),
+                    "{minute}"
+                );
+                assert_eq!(value.to_bits(), again[minute].to_bits());
+                assert!(value.is_nan() || *value >= 0.0);
+            }
+        }
+    }
+
+    /// The standard deviations by which the best stretch differs from what it was.
+    fn measured(site: &Site, values: &[f64], anomaly: &Injected, window: usize) -> f64 {
+        let change: Vec<f64> = (anomaly.minutes.clone())
+            .map(|minute| (values[minute] - site.values[minute]).abs())
+            .collect();
+        best_stretch(&site.usual, anomaly.minutes.start, &change, window)
+    }
+
+    #[test]
+    fn anomalies_are_as_strong_as_asked_for() {
+        for window in [1, 5, 15, 60] {
+            for (_, strength) in STRENGTHS {
+                let mut found = Vec::new();
+                for (site, placed) in sites() {
+                    let (values, injected) = inject(&site, &placed, strength, window);
+                    let others = injected
+                        .iter()
+                        .filter(|anomaly| anomaly.kind != AnomalyKind::Outage);
+                    found.extend(others.map(|anomaly| measured(&site, &values, anomaly, window)));
+                }
+                assert!(found.len() > 100, "{}", found.len());
+                // The best of several stretches is a little more than was meant, by chance.
+                let mean = found.iter().sum::<f64>() / found.len() as f64;
+                assert!(
+                    (0.97..1.1).contains(&(mean / strength)),
+                    "{window}, {strength}: {mean}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn outages_are_total_and_last_as_long_as_it_takes() {
+        let outages = |strength| {
+            let of_site = |(site, placed): (Site, Vec<Placed>)| {
+                let (values, injected) = inject(&site, &placed, strength, 1);
+                let outages = injected
+                    .into_iter()
+                    .filter(|anomaly| anomaly.kind == AnomalyKind::Outage);
+                let outages: Vec<Injected> = outages.collect();
+                for outage in &outages {
+                    assert!(
+                        values[outage.minutes.clone()]
+                            .iter()
+                            .all(|value| *value == 0.0)
+                    );
+                    let lost = &site.usual.mean[outage.minutes.clone()];
+                    assert!(best_stretch(&site.usual, outage.minutes.start, lost, 1) >= strength);
+                }
+                outages
+            };
+            let lengths = sites().flat_map(of_site).map(|outage| outage.minutes.len());
+            lengths.collect::<Vec<usize>>()
+        };
+        let (weak, strong) = (outages(6.5), outages(20.0));
+        assert!(!strong.is_empty() && strong.len() < weak.len());
+    }
+
+    #[test]
+    fn what_cannot_stand_out_is_left_out() {
+        let site = make(Nuisance::Handful, 0, 1);
+        let losses = |anomaly: &Placed| !anomaly.is_up;
+        let placed: Vec<Placed> = (0..9)
+            .flat_map(|seed| {
+                place(&Site {
+                    seed,
+                    ..site.clone()
+                })
+            })
+            .filter(losses)
+            .collect();
+        assert!(!placed.is_empty());
+        assert!(inject(&site, &placed, 6.5, 1).1.is_empty());
+    }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use anomalog::incidents::{IncidentRules, WindowState};
 use anomalog_engine::baseline::MERGE;
-use anomalog_engine::detector::{Detector, DetectorError, ThresholdPolicy};
-use anomalog_engine::forecast::ForecastError;
+use anomalog_engine::detector::{Detector, ThresholdPolicy};
 use anomalog_engine::score::{Call, Columns, Direction, StreamScorer, WindowScore};
 use serde::Serialize;
 
 use super::detectors::Judged;
+use super::error::JudgeError;
 use super::inject::{self, Injected, STRENGTHS};
 use super::kind::Nuisance;
 use super::site::{DAY, DAYS, HISTORY_DAYS, MINUTE_MICROS, Site};
@@ -53,22 +53,6 @@ pub(crate) struct Outcome {
     pub(crate) false_incidents: usize,
 }
 
-/// Why a site could not be judged.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum JudgeError {
-    /// A detector cannot be had.
-    #[error(transparent)]
-    Detector(#[from] DetectorError),
-    /// Its windows cannot be scored.
-    #[error("site `{}` cannot be scored: {source}", site.name())]
-    Score {
-        /// The site.
-        site: Nuisance,
-        /// Why.
-        source: ForecastError,
-    },
-}
-
 /// Judges all detectors on a site in windows of so many minutes.
 ///
 /// # Errors
@@ -88,13 +72,17 @@ pub(crate) fn judge(
     let mut results: Vec<SiteResult> = detectors
         .iter()
         .zip(&clean.scores)
-        .map(|(judged, scores)| without_anomalies(site, minutes, judged, &clean.starts, scores, rules))
+        .map(|(judged, scores)| {
+            without_anomalies(site, minutes, judged, &clean.starts, scores, rules)
+        })
         .collect();
     let placed = inject::place(site);
     for (strength, deviations) in STRENGTHS {
         let (values, injected) = inject::inject(site, &placed, deviations, minutes);
         let scored = Scored::new(site, &values, step, &bound)?;
-        for ((result, scores), clean_scores) in results.iter_mut().zip(&scored.scores).zip(&clean.scores) {
+        for ((result, scores), clean_scores) in
+            results.iter_mut().zip(&scored.scores).zip(&clean.scores)
+        {
             let found = incidents(site, &scored.starts, scores, step, rules);
             let known: HashSet<i64> = anomalous(&clean.starts, clean_scores).collect();
             let new: Vec<i64> = anomalous(&scored.starts, scores)
@@ -145,7 +133,7 @@ impl Scored {
             .and_then(|()| scorer.end_series())
             .and_then(|()| scorer.flush())
             .map_err(|error| JudgeError::Score {
-                site: site.nuisance,
+                nuisance: site.nuisance.name(),
                 source: error.source,
             })?;
         let scores = scorer.take(rows).into_iter();
@@ -165,11 +153,17 @@ fn incidents(
     step: i64,
     rules: &IncidentRules,
 ) -> Vec<Range<i64>> {
-    let announced: Vec<Range<i64>> = site.announced.iter().map(|event| site.micros(event)).collect();
+    let announced: Vec<Range<i64>> = site
+        .announced
+        .iter()
+        .map(|event| site.micros(event))
+        .collect();
     let states = starts.iter().zip(scores).filter_map(|(&start, score)| {
         let verdict = score.verdict?;
         let is_announced = verdict.direction == Direction::Spike
-            && announced.iter().any(|event| overlap(event, &(start..start + step)));
+            && announced
+                .iter()
+                .any(|event| overlap(event, &(start..start + step)));
         let state = if is_announced {
             WindowState::Calm
         } else {
@@ -182,10 +176,7 @@ fn incidents(
 }
 
 /// The starts of anomalous windows.
-fn anomalous<'a>(
-    starts: &'a [i64],
-    scores: &'a [WindowScore],
-) -> impl Iterator<Item = i64> + 'a {
+fn anomalous<'a>(starts: &'a [i64], scores: &'a [WindowScore]) -> impl Iterator<Item = i64> + 'a {
     let windows = starts.iter().zip(scores);
     windows
         .filter(|(_, score)| score.verdict.is_some_and(|verdict| verdict.is_anomaly))
@@ -228,7 +219,10 @@ fn alarms(starts: &[i64], scores: &[WindowScore], step: i64, false_alarms_per_we
     let mut last: Option<i64> = None;
     let mut alarms = 0;
     for (start, score) in starts.iter().zip(scores) {
-        if score.verdict.is_some_and(|verdict| verdict.alarms_per_window <= rate) {
+        if score
+            .verdict
+            .is_some_and(|verdict| verdict.alarms_per_window <= rate)
+        {
             alarms += usize::from(last.is_none_or(|last| start - last >= MERGE as i64 * step));
             last = Some(*start);
         }
@@ -238,7 +232,10 @@ fn alarms(starts: &[i64], scores: &[WindowScore], step: i64, false_alarms_per_we
 
 /// The times of the windows that the site's own events are in.
 fn own_events(site: &Site, step: i64) -> Vec<Range<i64>> {
-    let events = site.events.iter().map(|event| in_windows(site, event, step));
+    let events = site
+        .events
+        .iter()
+        .map(|event| in_windows(site, event, step));
     events.collect()
 }
 
@@ -257,8 +254,8 @@ fn beyond(incidents: &[Range<i64>], events: &[Range<i64>]) -> (usize, usize) {
     let mut is_used = vec![false; events.len()];
     let mut beyond = 0;
     for incident in incidents {
-        let free = (0..events.len())
-            .find(|event| !is_used[*event] && overlap(incident, &events[*event]));
+        let free =
+            (0..events.len()).find(|event| !is_used[*event] && overlap(incident, &events[*event]));
         match free {
             Some(event) => is_used[event] = true,
             None => beyond += 1,
@@ -271,9 +268,9 @@ fn beyond(incidents: &[Range<i64>], events: &[Range<i64>]) -> (usize, usize) {
 fn time_beyond(incidents: &[Range<i64>], events: &[Range<i64>]) -> f64 {
     let beyond = incidents.iter().map(|incident| {
         // Events of a site are apart.
-        let shared = events.iter().map(|event| {
-            (incident.end.min(event.end) - incident.start.max(event.start)).max(0)
-        });
+        let shared = events
+            .iter()
+            .map(|event| (incident.end.min(event.end) - incident.start.max(event.start)).max(0));
         incident.end - incident.start - shared.sum::<i64>()
     });
     beyond.sum::<i64>() as f64
@@ -296,12 +293,115 @@ fn outcome(
             new.iter().any(|start| both.contains(start))
         })
     };
-    let anomalies = injected.iter().map(|anomaly| (anomaly.kind.name(), is_found(anomaly)));
-    let times = injected.iter().map(|anomaly| in_windows(site, &anomaly.minutes, step));
+    let anomalies = injected
+        .iter()
+        .map(|anomaly| (anomaly.kind.name(), is_found(anomaly)));
+    let times = injected
+        .iter()
+        .map(|anomaly| in_windows(site, &anomaly.minutes, step));
     let times: Vec<Range<i64>> = times.chain(own_events(site, step)).collect();
     Outcome {
         strength: "",
         anomalies: anomalies.collect(),
         false_incidents: beyond(found, &times).0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice;
+
+    use anomalog_engine::forecast::Status;
+    use anomalog_engine::score::Verdict;
+
+    use super::*;
+    use crate::nuisances::make::make;
+
+    #[test]
+    fn the_first_incident_of_an_event_is_not_false() {
+        let incidents = [0..5, 12..14, 15..18, 30..40];
+        assert_eq!(beyond(&incidents, &[]), (4, 0));
+        assert_eq!(beyond(&incidents, slice::from_ref(&(10..20))), (3, 1));
+        assert_eq!(beyond(&incidents, &[10..20, 39..50, 60..70]), (2, 2));
+        assert!((time_beyond(&incidents, &[10..20, 39..50]) - 14.0).abs() < 1e-12);
+        assert!((time_beyond(&incidents, &[]) - 20.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_anomaly_is_found_where_something_new_is_in_an_incident() {
+        let site = make(Nuisance::Control, 0, 1);
+        let minute = |minute: usize| site.micros(&(minute..minute)).start;
+        let anomaly = Injected {
+            kind: anomalog::simulation::AnomalyKind::Flood,
+            minutes: 100..120,
+        };
+        let found = |incident: Range<usize>, new: &[usize]| {
+            let incident = minute(incident.start)..minute(incident.end);
+            let new: Vec<i64> = new.iter().map(|new| minute(*new)).collect();
+            let anomalies = slice::from_ref(&anomaly);
+            let outcome = outcome(&site, anomalies, &[incident], &new, MINUTE_MICROS);
+            assert_eq!(outcome.anomalies[0].0, "flood");
+            (outcome.anomalies[0].1, outcome.false_incidents)
+        };
+        assert_eq!(found(110..130, &[111]), (true, 0));
+        // As anomalous without it.
+        assert_eq!(found(110..130, &[]), (false, 0));
+        assert_eq!(found(110..130, &[125]), (false, 0));
+        assert_eq!(found(110..130, &[105]), (false, 0));
+        assert_eq!(found(120..130, &[121]), (false, 1));
+    }
+
+    /// A window that is an anomaly, or not.
+    fn score(direction: Direction, is_anomaly: bool) -> WindowScore {
+        WindowScore {
+            status: Status::Ok,
+            verdict: Some(Verdict {
+                surprise: 1.0,
+                anomaly_score: if is_anomaly { 0.9999 } else { 0.5 },
+                alarms_per_window: if is_anomaly { 9e-5 } else { 0.5 },
+                threshold: 0.999,
+                is_anomaly,
+                severity: None,
+                top_metric: 0,
+                direction,
+                expected_value: 0.0,
+                bounds: None,
+            }),
+        }
+    }
+
+    #[test]
+    fn what_is_announced_is_no_incident_where_it_is_more() {
+        let mut site = make(Nuisance::Control, 0, 1);
+        let starts: Vec<i64> = (0..100).map(|at| site.micros(&(at..at)).start).collect();
+        let found = |site: &Site, direction| {
+            let scores: Vec<WindowScore> = (0..100)
+                .map(|at| score(direction, (20..30).contains(&at)))
+                .collect();
+            let rules = IncidentRules::default();
+            let found = incidents(site, &starts, &scores, MINUTE_MICROS, &rules);
+            found
+                .into_iter()
+                .map(|time| (time.end - time.start) / MINUTE_MICROS)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found(&site, Direction::Spike), [10]);
+        site.announced.push(15..25);
+        assert_eq!(found(&site, Direction::Spike), [5]);
+        assert_eq!(found(&site, Direction::Dip), [10]);
+    }
+
+    #[test]
+    fn alarms_close_to_each_other_are_one() {
+        let starts: Vec<i64> = (0..100).map(|at| at * MINUTE_MICROS).collect();
+        let alarms_at = |minutes: &[usize], per_week| {
+            let is_one = |at| score(Direction::Spike, minutes.contains(&at));
+            let scores: Vec<WindowScore> = (0..100).map(is_one).collect();
+            alarms(&starts, &scores, MINUTE_MICROS, per_week)
+        };
+        assert_eq!(alarms_at(&[3, 4, 13, 40], 1.0), 2);
+        assert_eq!(alarms_at(&[3, 14], 1.0), 2);
+        // 9e-5 of 10,080 windows are 0.907.
+        assert_eq!(alarms_at(&[3, 14], 0.9), 0);
     }
 }

@@ -96,7 +96,8 @@ impl Draft {
             _ => (START, None),
         };
         let time_zone: TimeZone = zone.map_or(TimeZone::UTC, |zone| {
-            zone.parse().expect("the zone is one that every system knows")
+            zone.parse()
+                .expect("the zone is one that every system knows")
         });
         let local: Vec<usize> = rhythm::minutes()
             .into_iter()
@@ -172,11 +173,15 @@ impl Draft {
 
     /// Adds requests to some minutes of local time.
     fn add(&mut self, minutes: Range<usize>, requests: f64) {
-        self.usual.mean[minutes].iter_mut().for_each(|mean| *mean += requests);
+        self.usual.mean[minutes]
+            .iter_mut()
+            .for_each(|mean| *mean += requests);
     }
 
     fn scale(&mut self, minutes: Range<usize>, factor: f64) {
-        self.usual.mean[minutes].iter_mut().for_each(|mean| *mean *= factor);
+        self.usual.mean[minutes]
+            .iter_mut()
+            .for_each(|mean| *mean *= factor);
     }
 
     /// A day within the weeks that are judged, away from their ends.
@@ -312,7 +317,10 @@ impl Draft {
             // It comes within a quarter of an hour and goes as fast, all within what is announced.
             for minute in 0..length {
                 let grown = (minute.min(length - 1 - minute) as f64 / 15.0).min(1.0);
-                self.scale(start + minute..start + minute + 1, 1.0 + (height - 1.0) * grown);
+                self.scale(
+                    start + minute..start + minute + 1,
+                    1.0 + (height - 1.0) * grown,
+                );
             }
             self.announced.push(start..start + length);
             self.closed.push(start - 2 * 60..start + length + AFTERMATH);

@@ -13,6 +13,7 @@
 //! Invariant: the same benchmark has the same results, on any number of threads.
 
 mod detectors;
+mod error;
 mod figures;
 mod inject;
 mod judge;
@@ -20,18 +21,19 @@ mod kind;
 mod make;
 mod rhythm;
 mod site;
+#[cfg(test)]
+mod site_tests;
 mod sparse;
 mod table;
 mod usual;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use anomalog::incidents::IncidentRules;
 use rayon::prelude::*;
 
-pub(crate) use detectors::Judged;
-pub(crate) use figures::figures;
-pub(crate) use judge::{JudgeError, SiteResult};
+pub(crate) use detectors::{BASELINE, Judged};
+pub(crate) use error::JudgeError;
+pub(crate) use figures::{Figures, figures};
+pub(crate) use judge::SiteResult;
 pub(crate) use kind::Nuisance;
 pub(crate) use table::text;
 
@@ -53,39 +55,79 @@ pub(crate) struct Benchmark {
 }
 
 impl Benchmark {
+    /// Each site by kind, number among those of its kind and seed, and seed.
     fn sites(&self) -> Vec<(Nuisance, u32, u64)> {
         let mut sites = Vec::new();
         for &nuisance in &self.nuisances {
+            let of_seed = match nuisance {
+                Nuisance::Control => self.controls,
+                _ => 1,
+            };
             for &seed in &self.seeds {
-                let sites_of_seed = if nuisance == Nuisance::Control { self.controls } else { 1 };
-                sites.extend((0..sites_of_seed).map(|number| (nuisance, number, seed)));
+                sites.extend((0..of_seed).map(|number| (nuisance, number, seed)));
             }
         }
         sites
     }
 
-    /// Judges every site; `progress` is told sites done and sites in all.
+    /// The number of sites.
+    pub(crate) fn len(&self) -> usize {
+        self.sites().len()
+    }
+
+    /// Judges every site; `progress` is told of each that is done.
     ///
     /// # Errors
     /// When windows cannot be scored.
-    pub(crate) fn run(
-        &self,
-        progress: &(dyn Fn(usize, usize) + Sync),
-    ) -> Result<Vec<SiteResult>, JudgeError> {
+    pub(crate) fn run(&self, progress: &(dyn Fn() + Sync)) -> Result<Vec<SiteResult>, JudgeError> {
         let sites = self.sites();
-        let done = AtomicUsize::new(0);
-        let judged: Vec<Vec<SiteResult>> = sites
-            .par_iter()
-            .map(|&(nuisance, number, seed)| {
-                let site = make::make(nuisance, number, seed);
-                let mut results = Vec::new();
-                for &minutes in &self.minutes {
-                    results.extend(judge::judge(&site, minutes, &self.detectors, &self.rules)?);
-                }
-                progress(done.fetch_add(1, Ordering::Relaxed) + 1, sites.len());
-                Ok(results)
-            })
-            .collect::<Result<_, JudgeError>>()?;
+        let judged = sites.par_iter().map(|&(nuisance, number, seed)| {
+            let site = make::make(nuisance, number, seed);
+            let mut results = Vec::new();
+            for &minutes in &self.minutes {
+                results.extend(judge::judge(&site, minutes, &self.detectors, &self.rules)?);
+            }
+            progress();
+            Ok(results)
+        });
+        let judged: Vec<Vec<SiteResult>> = judged.collect::<Result<_, JudgeError>>()?;
         Ok(judged.into_iter().flatten().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_the_same_on_any_number_of_threads() {
+        let mut detectors = Judged::all().unwrap();
+        detectors.truncate(2);
+        let benchmark = Benchmark {
+            nuisances: vec![Nuisance::Control, Nuisance::Outage],
+            seeds: vec![1, 2],
+            controls: 2,
+            minutes: vec![60],
+            detectors,
+            rules: IncidentRules::default(),
+        };
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let results = pool
+                .build()
+                .unwrap()
+                .install(|| benchmark.run(&|| ()))
+                .unwrap();
+            serde_json::to_string(&results).unwrap()
+        };
+        let results = run(1);
+        assert_eq!(run(3), results);
+        let results: serde_json::Value = serde_json::from_str(&results).unwrap();
+        assert_eq!(results.as_array().unwrap().len(), 2 * benchmark.len());
+        assert_eq!(benchmark.len(), 6);
+        let tables = text(&figures(&benchmark.run(&|| ()).unwrap()));
+        for row in ["control", "outage", "all but control", "one in a"] {
+            assert!(tables.contains(&format!("\n{row} ")), "{tables}");
+        }
     }
 }

@@ -82,7 +82,11 @@ fn visits(random: &mut Random, most: u32, chance: impl Fn(usize) -> f64) -> (Usu
 /// A probe that asks a little less or more often than once a minute: now and then a minute has none, or two.
 fn probes(random: &mut Random) -> (Usual, Vec<f64>) {
     let drift = random.between(2e-4, 8e-4);
-    let period = if random.chance(0.5) { 1.0 + drift } else { 1.0 - drift };
+    let period = if random.chance(0.5) {
+        1.0 + drift
+    } else {
+        1.0 - drift
+    };
     let mut values = vec![0.0; DAYS * DAY];
     let mut at = random.unit();
     while let Some(value) = values.get_mut(at as usize) {

@@ -24,7 +24,11 @@ fn write_step(text: &mut String, figures: &[Figures]) -> fmt::Result {
         return Ok(());
     };
     let minutes = first.minutes;
-    writeln!(text, "windows of {minutes} min: false incidents per site and month (worst site), share of the time from 1 % on | anomalies found {}", strengths())?;
+    writeln!(
+        text,
+        "windows of {minutes} min: false incidents per site and month (worst site), share of the time from 1 % on | anomalies found {}",
+        strengths()
+    )?;
     header(text, "nuisance", figures, 38)?;
     for nuisance in Nuisance::ALL {
         let rows: Vec<_> = figures
@@ -51,17 +55,30 @@ fn write_step(text: &mut String, figures: &[Figures]) -> fmt::Result {
     }
     write!(text, "{:<20}", "all but control")?;
     for of in figures {
-        let cell = format!("{:.2} ({:.2} in all, with anomalies)", of.false_a_month, of.false_with_anomalies);
+        let cell = format!(
+            "{:.2} ({:.2} in all, with anomalies)",
+            of.false_a_month, of.false_with_anomalies
+        );
         write!(text, " {cell:<38}")?;
     }
     writeln!(text, "\n")?;
-    writeln!(text, "windows of {minutes} min: anomalies found by kind {}, and how many of each there were", strengths())?;
+    writeln!(
+        text,
+        "windows of {minutes} min: anomalies found by kind {}, and how many of each there were",
+        strengths()
+    )?;
     header(text, "kind", figures, 18)?;
     let kinds = first.kinds.iter().map(|row| row.kind);
     for (number, kind) in kinds.enumerate() {
         write!(text, "{kind:<20}")?;
         for of in figures {
-            write!(text, " {:<18}", of.kinds.get(number).map_or(String::new(), |row| shares(&row.found)))?;
+            write!(
+                text,
+                " {:<18}",
+                of.kinds
+                    .get(number)
+                    .map_or(String::new(), |row| shares(&row.found))
+            )?;
         }
         let of = first.kinds[number].found.map(|share| share.of.to_string());
         writeln!(text, " {}", of.join(" "))?;
@@ -75,13 +92,20 @@ fn write_step(text: &mut String, figures: &[Figures]) -> fmt::Result {
     if first.budgets.is_empty() {
         return Ok(());
     }
-    writeln!(text, "windows of {minutes} min: alarms on clean traffic for one asked for (alarms counted)")?;
+    writeln!(
+        text,
+        "windows of {minutes} min: alarms on clean traffic for one asked for (alarms counted)"
+    )?;
     header(text, "one in a", figures, 18)?;
     for (number, budget) in first.budgets.iter().enumerate() {
         write!(text, "{:<20}", budget.period)?;
         for of in figures {
             let budget = &of.budgets[number];
-            let cell = format!("{:.2} ({})", budget.got_a_week / budget.asked_a_week, budget.alarms);
+            let cell = format!(
+                "{:.2} ({})",
+                budget.got_a_week / budget.asked_a_week,
+                budget.alarms
+            );
             write!(text, " {cell:<18}")?;
         }
         writeln!(text)?;
@@ -103,6 +127,10 @@ fn strengths() -> String {
 }
 
 fn shares(shares: &[Share]) -> String {
-    let ratio = |share: &Share| share.ratio().map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
+    let ratio = |share: &Share| {
+        share
+            .ratio()
+            .map_or("–".to_owned(), |ratio| format!("{ratio:.2}"))
+    };
     shares.iter().map(ratio).collect::<Vec<_>>().join(" ")
 }

@@ -76,7 +76,10 @@ mod tests {
             }
             let expected = pairs / f64::from(minutes * minutes);
             let found = mean_of_memory(minutes as usize);
-            assert!((found - expected).abs() < 1e-9, "{minutes}: {found} {expected}");
+            assert!(
+                (found - expected).abs() < 1e-9,
+                "{minutes}: {found} {expected}"
+            );
         }
     }
 
