@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use anomalog::cli::values::{architecture, at_least_one};
+use anomalog::evaluation::candidate::BASELINE;
 use anomalog::units::{UnitError, WindowStep};
 use anomalog_engine::network::Architecture;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
-use crate::nuisances::{BASELINE, Nuisance};
+use crate::nuisances::Nuisance;
 
 /// Compares detectors of anomalog, and makes those that are compiled into it: for its developers.
 #[derive(Debug, Parser)]

@@ -114,7 +114,8 @@ pub(super) fn planned(settings: &EvaluationSettings, series: usize, usable: usiz
     } else {
         0
     };
-    let given = settings.floors().len() + settings.stored.len();
+    let baseline = usize::from(settings.has_baseline());
+    let given = baseline + settings.floors().len() + settings.stored.len();
     subjects as u64 * (protocols.map(of_protocol).sum::<u64>() + pretraining)
         + (given + shipped) as u64 * usable * JUDGING
 }

@@ -43,6 +43,9 @@ pub fn evaluate<E: From<RunError>>(
     for (floor, seed) in settings.floors() {
         evaluation.take(run.floor(floor, seed, &usable), series, &mut sink)?;
     }
+    if settings.has_baseline() {
+        evaluation.take(run.baseline(&usable), series, &mut sink)?;
+    }
     for (detector, prepared) in settings.stored.iter().zip(stored) {
         evaluation.take(run.stored(detector, prepared), series, &mut sink)?;
     }

@@ -2,14 +2,15 @@
 
 use std::time::Instant;
 
-use anomalog_engine::detector::Detector;
+use anomalog_engine::detector::{Detector, ThresholdPolicy};
 use anomalog_engine::network::Architecture;
-use anomalog_engine::score::{Verdict, WindowScore};
+use anomalog_engine::score::{Baseline, Verdict, WindowScore};
 use anomalog_engine::series::Rows;
 use anomalog_engine::series::time_zone::TimeZone;
 use rayon::prelude::*;
 
 use super::budgets::at_own_thresholds;
+use super::candidate::BASELINE;
 use super::collections::LabelledSeries;
 use super::copies::Copies;
 use super::error::ProtocolError;
@@ -50,6 +51,15 @@ impl Trial {
 struct Ready {
     prepared: Result<Prepared, String>,
     peak: Option<u64>,
+}
+
+/// The windows of a series with some metrics.
+fn rows<'a>(series: &'a LabelledSeries, metrics: &'a [Vec<f64>]) -> Rows<'a> {
+    Rows {
+        window_start: &series.window_start,
+        metrics,
+        time_zone: Some(TimeZone::UTC),
+    }
 }
 
 /// Detectors that learned before, for some series.
@@ -104,6 +114,36 @@ impl Run<'_> {
             );
             let seconds = start.elapsed().as_secs_f64();
             (number, self.judge(&trial, series, scores, seconds))
+        };
+        usable.par_iter().map(of_series).collect()
+    }
+
+    /// The baseline on all series, side by side. It learns nothing, as a floor, and has thresholds of its
+    /// own, as a detector.
+    pub(super) fn baseline(&self, usable: &[usize]) -> Vec<Placed> {
+        let trial = Trial {
+            detector: BASELINE.to_owned(),
+            protocol: FLOOR,
+            seed: None,
+        };
+        self.progress.say(format!("judging {BASELINE}"));
+        memory::reset_peak();
+        let threshold = ThresholdPolicy {
+            false_alarms_per_week: self.settings.learning.alarms_per_week,
+        };
+        let of_series = |&number: &usize| {
+            let series = &self.series[number];
+            let resolutions = series.resolutions(vec![1.0; series.metrics.len()]);
+            let baseline = Baseline::new(series.step_micros(), resolutions, threshold);
+            let start = Instant::now();
+            let judged = match baseline.score(rows(series, &series.metrics)) {
+                Ok(scored) => {
+                    let seconds = start.elapsed().as_secs_f64();
+                    self.judge_windows(&trial, series, &scored, seconds)
+                }
+                Err(error) => self.failed(&trial, series, &error),
+            };
+            (number, judged)
         };
         usable.par_iter().map(of_series).collect()
     }
@@ -293,10 +333,7 @@ impl Run<'_> {
         ready: Ready,
         pretrain_s: Option<f64>,
     ) -> Judged {
-        let failed = |reason: &dyn ToString| {
-            self.progress.advance(JUDGING);
-            Err(Box::new(trial.skip(series, &reason.to_string())))
-        };
+        let failed = |reason: &dyn ToString| self.failed(trial, series, reason);
         let prepared = match ready.prepared {
             Ok(prepared) => prepared,
             Err(error) => return failed(&error),
@@ -305,13 +342,8 @@ impl Run<'_> {
         let Some(metrics) = metrics else {
             return failed(&"it lacks a metric of the detector");
         };
-        let rows = Rows {
-            window_start: &series.window_start,
-            metrics: &metrics,
-            time_zone: Some(TimeZone::UTC),
-        };
         let start = Instant::now();
-        let scored = prepared.detector.score(rows);
+        let scored = prepared.detector.score(rows(series, &metrics));
         let seconds = start.elapsed().as_secs_f64();
         let scored = match scored {
             Ok(scored) => scored,
@@ -321,6 +353,30 @@ impl Run<'_> {
             Ok(params) => params,
             Err(error) => return failed(&error),
         };
+        let mut judged = self.judge_windows(trial, series, &scored, seconds)?;
+        let result = &mut judged.0;
+        result.train_s = prepared.train_s;
+        result.pretrain_s = pretrain_s;
+        result.params = params;
+        result.calibrated_on = Some(prepared.calibrated);
+        result.max_rss_bytes = result.max_rss_bytes.max(ready.peak);
+        result.has_seen_history = prepared.has_seen_history;
+        Ok(judged)
+    }
+
+    fn failed(&self, trial: &Trial, series: &LabelledSeries, reason: &dyn ToString) -> Judged {
+        self.progress.advance(JUDGING);
+        Err(Box::new(trial.skip(series, &reason.to_string())))
+    }
+
+    /// Judges what has scores and thresholds of its own.
+    fn judge_windows(
+        &self,
+        trial: &Trial,
+        series: &LabelledSeries,
+        scored: &[WindowScore],
+        seconds: f64,
+    ) -> Judged {
         let verdicts = |of: fn(Verdict) -> f64| -> Vec<f64> {
             let of_window = |window: &WindowScore| window.verdict.map_or(f64::NAN, of);
             scored.iter().map(of_window).collect()
@@ -328,17 +384,10 @@ impl Run<'_> {
         let rates = verdicts(|verdict| verdict.alarms_per_window);
         let scores = verdicts(|verdict| verdict.surprise);
         let mut judged = self.judge(trial, series, scores, seconds)?;
-        let result = &mut judged.0;
         // Where there is no event to judge by, the skipped results say so.
         if let Ok(own) = at_own_thresholds(series, &rates, self.settings.rules.alarms) {
-            result.budgets.extend(own);
+            judged.0.budgets.extend(own);
         }
-        result.train_s = prepared.train_s;
-        result.pretrain_s = pretrain_s;
-        result.params = params;
-        result.calibrated_on = Some(prepared.calibrated);
-        result.max_rss_bytes = result.max_rss_bytes.max(ready.peak);
-        result.has_seen_history = prepared.has_seen_history;
         Ok(judged)
     }
 

@@ -761,7 +761,7 @@ fn faulty_arguments() {
         |arguments: &[&str]| work.run(&[&["evaluate", "--series", "none.csv"], arguments].concat());
     insta::assert_snapshot!(run(&["--detectors", "lstm,prophet"]), @"
     --- stderr
-    error: invalid value 'prophet' for '--detectors <NAME>': expected `rnn`, `lstm`, `gru`, `clstm`, `random`, `difference`, `median-11`, `median-31`, `robust-z`, `yesterday`, `last-week`, `ewma`, `spectral-residual` or `all`
+    error: invalid value 'prophet' for '--detectors <NAME>': expected `rnn`, `lstm`, `gru`, `clstm`, `baseline`, `random`, `difference`, `median-11`, `median-31`, `robust-z`, `yesterday`, `last-week`, `ewma`, `spectral-residual` or `all`
 
     For more information, try '--help'.
     --- exit 2

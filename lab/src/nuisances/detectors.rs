@@ -1,23 +1,36 @@
-//! The detectors that are judged: those shipped, and the baseline without a network.
+//! The detectors that are judged: those shipped, and the baseline, which has no network.
 
 use std::sync::Arc;
 
-use anomalog_engine::detector::{
-    Comparison, Detector, DetectorError, Forecasting, Objective, shipped,
-};
+use anomalog::evaluation::candidate::BASELINE;
+use anomalog_engine::detector::{Detector, DetectorError, ThresholdPolicy, shipped};
+use anomalog_engine::forecast::ForecastError;
 use anomalog_engine::network::Architecture;
-
-/// The name of what has no network.
-pub(crate) const BASELINE: &str = "baseline";
-/// The tensor that a forecast is shifted by.
-const SHIFT: &str = "location.bias";
+use anomalog_engine::score::{Baseline, Call, CallError, Columns, StreamScorer, WindowScore};
+use anomalog_engine::series::Rows;
+use anomalog_engine::series::time_zone::TimeZone;
 
 /// A detector and its name in tables.
 #[derive(Debug, Clone)]
 pub(crate) struct Judged {
     /// Its name: an architecture, or [`BASELINE`].
     pub(crate) name: &'static str,
-    detector: Arc<Detector>,
+    /// `None` for the baseline.
+    detector: Option<Arc<Detector>>,
+}
+
+/// The windows of a series of one metric.
+#[derive(Debug, Clone)]
+pub(super) struct SeriesWindows<'a> {
+    pub(super) metric: &'a str,
+    /// The smallest change that it can show.
+    pub(super) resolution: f64,
+    pub(super) time_zone: TimeZone,
+    /// Microseconds of a window.
+    pub(super) step: i64,
+    /// Microseconds since the epoch.
+    pub(super) starts: Vec<i64>,
+    pub(super) values: Vec<f64>,
 }
 
 impl Judged {
@@ -26,52 +39,85 @@ impl Judged {
     /// # Errors
     /// When the shipped detectors are of another format.
     pub(crate) fn all() -> Result<Vec<Self>, DetectorError> {
-        let baseline = Self {
+        let mut all = vec![Self {
             name: BASELINE,
-            detector: Arc::new(without_network()?),
-        };
-        let mut all = vec![baseline];
+            detector: None,
+        }];
         for architecture in Architecture::ALL {
             all.push(Self {
                 name: architecture.name(),
-                detector: shipped::load(architecture)?,
+                detector: Some(shipped::load(architecture)?),
             });
         }
         Ok(all)
     }
-
-    /// The same for one metric in windows of a step, in microseconds.
-    ///
-    /// # Errors
-    /// When the step is not positive.
-    pub(super) fn bound(
-        &self,
-        metric: &str,
-        step: i64,
-        resolution: f64,
-    ) -> Result<Arc<Detector>, DetectorError> {
-        let metrics = vec![metric.to_owned()];
-        let detector = self.detector.bound_to(metrics, step, vec![resolution])?;
-        Ok(Arc::new(detector))
-    }
 }
 
-/// A detector whose network says nothing: its forecasts are no numbers, which take no part in a score.
-fn without_network() -> Result<Detector, DetectorError> {
-    let shipped = shipped::load(Architecture::Rnn)?;
-    let mut manifest = shipped.manifest().clone();
-    if let Objective::Forecast(Forecasting { comparison, .. }) = &mut manifest.objective {
-        *comparison = Comparison::none(1);
+/// Why windows were not scored.
+#[derive(Debug)]
+pub(super) enum ScoreError {
+    Detector(DetectorError),
+    Windows(ForecastError),
+}
+
+/// The scores of each detector, one per window, of which those before `from` may be missing. Detectors
+/// with a network share what they can, as in a query.
+pub(super) fn scores(
+    judged: &[Judged],
+    windows: &SeriesWindows<'_>,
+    from: i64,
+) -> Result<Vec<Vec<WindowScore>>, ScoreError> {
+    let mut calls = Vec::new();
+    for detector in judged.iter().filter_map(|judged| judged.detector.as_ref()) {
+        let metrics = vec![windows.metric.to_owned()];
+        let bound = detector.bound_to(metrics, windows.step, vec![windows.resolution]);
+        calls.push(Call {
+            detector: Arc::new(bound.map_err(ScoreError::Detector)?),
+            times: 0,
+            time_zone: windows.time_zone,
+            metrics: vec![0],
+        });
     }
-    let mut weights = shipped.tensors()?;
-    for (name, tensor) in &mut weights {
-        if name == SHIFT {
-            let nothing = tensor.affine(0.0, f64::NAN);
-            *tensor = nothing.map_err(|source| DetectorError::Weights {
-                path: SHIFT.into(),
-                source,
-            })?;
-        }
+    let mut of_networks = streamed(&calls, windows, from)
+        .map_err(|error| ScoreError::Windows(error.source))?
+        .into_iter();
+    let of_one = |judged: &Judged| match judged.detector {
+        Some(_) => Ok(of_networks.next().unwrap_or_default()),
+        None => without_network(windows).map_err(ScoreError::Windows),
+    };
+    judged.iter().map(of_one).collect()
+}
+
+fn streamed(
+    calls: &[Call],
+    windows: &SeriesWindows<'_>,
+    from: i64,
+) -> Result<Vec<Vec<WindowScore>>, CallError> {
+    if calls.is_empty() {
+        return Ok(Vec::new());
     }
-    Detector::new(manifest, &weights)
+    let rows = windows.starts.len();
+    let columns = Columns {
+        times: vec![windows.starts.iter().copied().map(Some).collect()],
+        metrics: vec![windows.values.clone()],
+    };
+    let mut scorer = StreamScorer::new(calls, from);
+    scorer.push(&columns, 0..rows)?;
+    scorer.end_series()?;
+    scorer.flush()?;
+    let scores = scorer.take(rows).into_iter();
+    Ok(scores.map(|scores| scores.to_vec()).collect())
+}
+
+fn without_network(windows: &SeriesWindows<'_>) -> Result<Vec<WindowScore>, ForecastError> {
+    let baseline = Baseline::new(
+        windows.step,
+        vec![windows.resolution],
+        ThresholdPolicy::default(),
+    );
+    baseline.score(Rows {
+        window_start: &windows.starts,
+        metrics: std::slice::from_ref(&windows.values),
+        time_zone: Some(windows.time_zone),
+    })
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use anomalog::evaluation::candidate::BASELINE;
 use serde::Serialize;
 
-use super::detectors::BASELINE;
 use super::inject::STRENGTHS;
 use super::judge::{BUDGETS, SiteResult, WEEKS};
 use super::kind::Nuisance;

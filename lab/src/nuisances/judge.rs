@@ -2,15 +2,14 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::Arc;
 
 use anomalog::incidents::{IncidentRules, WindowState};
 use anomalog_engine::baseline::MERGE;
-use anomalog_engine::detector::{Detector, ThresholdPolicy};
-use anomalog_engine::score::{Call, Columns, Direction, StreamScorer, WindowScore};
+use anomalog_engine::detector::ThresholdPolicy;
+use anomalog_engine::score::{Direction, WindowScore};
 use serde::Serialize;
 
-use super::detectors::Judged;
+use super::detectors::{Judged, ScoreError, SeriesWindows, scores};
 use super::error::JudgeError;
 use super::inject::{self, Injected, STRENGTHS};
 use super::kind::Nuisance;
@@ -64,11 +63,7 @@ pub(crate) fn judge(
     rules: &IncidentRules,
 ) -> Result<Vec<SiteResult>, JudgeError> {
     let step = minutes as i64 * MINUTE_MICROS;
-    let bound: Vec<Arc<Detector>> = detectors
-        .iter()
-        .map(|judged| judged.bound(site.nuisance.metric(), step, site.resolution))
-        .collect::<Result<_, _>>()?;
-    let clean = Scored::new(site, &site.values, step, &bound)?;
+    let clean = Scored::new(site, &site.values, minutes, detectors)?;
     let mut results: Vec<SiteResult> = detectors
         .iter()
         .zip(&clean.scores)
@@ -79,7 +74,7 @@ pub(crate) fn judge(
     let placed = inject::place(site);
     for (strength, deviations) in STRENGTHS {
         let (values, injected) = inject::inject(site, &placed, deviations, minutes);
-        let scored = Scored::new(site, &values, step, &bound)?;
+        let scored = Scored::new(site, &values, minutes, detectors)?;
         for ((result, scores), clean_scores) in
             results.iter_mut().zip(&scored.scores).zip(&clean.scores)
         {
@@ -107,39 +102,33 @@ impl Scored {
     fn new(
         site: &Site,
         values: &[f64],
-        step: i64,
-        detectors: &[Arc<Detector>],
+        minutes: usize,
+        detectors: &[Judged],
     ) -> Result<Self, JudgeError> {
-        let calls: Vec<Call> = detectors
-            .iter()
-            .map(|detector| Call {
-                detector: Arc::clone(detector),
-                times: 0,
-                time_zone: site.time_zone,
-                metrics: vec![0],
-            })
-            .collect();
-        let (starts, values) = site.windows(values, (step / MINUTE_MICROS) as usize);
-        let judged_from = site.micros(&(HISTORY_DAYS * DAY..DAYS * DAY)).start;
-        let first = starts.partition_point(|start| *start < judged_from);
-        let rows = starts.len();
-        let columns = Columns {
-            times: vec![starts.iter().copied().map(Some).collect()],
-            metrics: vec![values],
+        let (starts, values) = site.windows(values, minutes);
+        let from = site.micros(&(HISTORY_DAYS * DAY..DAYS * DAY)).start;
+        let first = starts.partition_point(|start| *start < from);
+        let windows = SeriesWindows {
+            metric: site.nuisance.metric(),
+            resolution: site.resolution,
+            time_zone: site.time_zone,
+            step: minutes as i64 * MINUTE_MICROS,
+            starts,
+            values,
         };
-        let mut scorer = StreamScorer::new(&calls, judged_from);
-        scorer
-            .push(&columns, 0..rows)
-            .and_then(|()| scorer.end_series())
-            .and_then(|()| scorer.flush())
-            .map_err(|error| JudgeError::Score {
+        let scores = scores(detectors, &windows, from).map_err(|error| match error {
+            ScoreError::Detector(error) => JudgeError::Detector(error),
+            ScoreError::Windows(source) => JudgeError::Score {
                 nuisance: site.nuisance.name(),
-                source: error.source,
-            })?;
-        let scores = scorer.take(rows).into_iter();
+                source,
+            },
+        })?;
         Ok(Self {
-            scores: scores.map(|scores| scores[first..].to_vec()).collect(),
-            starts: starts[first..].to_vec(),
+            scores: scores
+                .into_iter()
+                .map(|scores| scores[first..].to_vec())
+                .collect(),
+            starts: windows.starts[first..].to_vec(),
         })
     }
 }

@@ -30,7 +30,7 @@ mod usual;
 use anomalog::incidents::IncidentRules;
 use rayon::prelude::*;
 
-pub(crate) use detectors::{BASELINE, Judged};
+pub(crate) use detectors::Judged;
 pub(crate) use error::JudgeError;
 pub(crate) use figures::{Figures, figures};
 pub(crate) use judge::SiteResult;
