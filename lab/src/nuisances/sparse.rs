@@ -65,7 +65,7 @@ fn counted(mean: f64, variance: f64) -> Usual {
 /// Visits of 1 to `most` requests, which come with a chance in each minute.
 fn visits(random: &mut Random, most: u32, chance: impl Fn(usize) -> f64) -> (Usual, Vec<f64>) {
     let (mut usual, most_of_one) = (counted(0.0, 0.0), f64::from(most));
-    let mean = (most_of_one + 1.0) / 2.0;
+    let mean = f64::midpoint(1.0, most_of_one);
     let square = (most_of_one + 1.0) * (2.0 * most_of_one + 1.0) / 6.0;
     let mut values = Vec::with_capacity(DAYS * DAY);
     for minute in minutes() {

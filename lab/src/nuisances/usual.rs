@@ -24,6 +24,7 @@ pub(super) struct Usual {
 
 impl Usual {
     /// The usual total of consecutive windows of so many minutes each.
+    #[cfg(test)]
     pub(super) fn total(&self, windows: Range<usize>, minutes: usize) -> f64 {
         self.mean[windows.start * minutes..windows.end * minutes]
             .iter()
