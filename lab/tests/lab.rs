@@ -33,15 +33,18 @@ const STUDY: [&str; 7] = [
     "study.jsonl",
 ];
 /// Made-up series of a minute's windows with nine labelled spikes, the first three in the training
-/// range: SQL over `i`, the row, and `spike`, whether it is one.
-const SERIES: [(&str, &str); 2] = [
+/// range: the first day, counted from the epoch, as series with labels at the same times look alike, and
+/// SQL over `i`, the row, and `spike`, whether it is one.
+const SERIES: [(&str, u32, &str); 2] = [
     (
         "wave.parquet",
+        0,
         "100 + 20 * sin(i / 229.2) + (i * i * 31 + i * 7919) % 1009 / 100.0 \
          + CASE WHEN spike THEN 60 ELSE 0 END",
     ),
     (
         "saw.parquet",
+        28,
         "300 + i % 720 / 10.0 + (i * i * 13 + i * 15485863) % 1013 / 90.0 \
          - CASE WHEN spike THEN 120 ELSE 0 END",
     ),
@@ -74,10 +77,10 @@ fn study(folder: &Path) -> String {
 fn write_collection(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     let mut list = "file,dataset,train_points,vus_window,step_seconds\n".to_owned();
-    for (file, value) in SERIES {
+    for (file, first_day, value) in SERIES {
         let _ = writeln!(list, "{file},made-up,2000,20,60");
         let query = format!(
-            "SELECT arrow_cast(i * 60000000, 'Timestamp(Microsecond, None)') AS timestamp, \
+            "SELECT arrow_cast(({first_day} * 1440 + i) * 60000000, 'Timestamp(Microsecond, None)') AS timestamp, \
              CAST({value} AS DOUBLE) AS value, CAST(spike AS INT) AS label \
              FROM (SELECT value AS i, value % 500 BETWEEN 450 AND 453 AS spike \
                    FROM (SELECT unnest(generate_series(0, 4499)) AS value)) ORDER BY i"

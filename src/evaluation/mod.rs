@@ -20,6 +20,7 @@ pub mod floors;
 pub mod given;
 pub mod judge;
 pub mod leak;
+pub mod look_alikes;
 #[cfg(test)]
 mod made_up;
 mod memory;

@@ -18,8 +18,8 @@ use super::floors::Floor;
 use super::given::shipped;
 use super::judge::judge;
 use super::memory;
-use super::planning::JUDGING;
-use super::protocol::{Prepared, Protocol, Transfer, folds};
+use super::planning::{JUDGING, Lessons};
+use super::protocol::{Prepared, Protocol, Transfer};
 use super::results::{FLOOR, Judged, Placed, STORED, SeriesResult, SkippedResult};
 use super::settings::EvaluationSettings;
 use super::subject::{Report, Subject};
@@ -187,8 +187,9 @@ impl Run<'_> {
         &self,
         subject: Subject,
         usable: &[usize],
-        copies: &Copies,
+        lessons: &Lessons,
     ) -> Result<Vec<Placed>, ProtocolError> {
+        let Lessons { copies, folds, .. } = lessons;
         let trial = |protocol: Protocol| Trial {
             detector: subject.architecture.to_string(),
             protocol: protocol.name(),
@@ -216,7 +217,6 @@ impl Run<'_> {
         }
         let mut judged: Vec<Vec<Placed>> = Vec::new();
         judged.resize_with(transfers.len(), Vec::new);
-        let folds = folds(self.series.len());
         for (number, fold) in folds.iter().enumerate() {
             let fold_usable: Vec<usize> = fold
                 .iter()

@@ -15,6 +15,8 @@ struct Made {
     step_seconds: u32,
     rows: u32,
     train_points: u32,
+    /// Day of the first row, counted from the epoch: series with labels at the same times look alike.
+    first_day: u32,
     /// SQL over `i`, the row, and `spike`, whether it is one.
     value: &'static str,
     label: &'static str,
@@ -26,6 +28,7 @@ const WAVE: Made = Made {
     step_seconds: 60,
     rows: 4_500,
     train_points: 2_000,
+    first_day: 0,
     value: "100 + 20 * sin(i / 229.2) + (i * i * 31 + i * 7919) % 1009 / 100.0 \
             + CASE WHEN spike THEN 60 ELSE 0 END",
     label: "spike",
@@ -40,9 +43,10 @@ const SLOW: Made = Made {
     ..WAVE
 };
 
-/// A third.
+/// A third, four weeks later: times of day and week are the same.
 const SAW: Made = Made {
     file: "saw.parquet",
+    first_day: 28,
     value: "300 + i % 720 / 10.0 + (i * i * 13 + i * 15485863) % 1013 / 90.0 \
             - CASE WHEN spike THEN 120 ELSE 0 END",
     ..WAVE
@@ -59,10 +63,11 @@ impl Workplace {
                 made.file, made.train_points, made.step_seconds
             ));
             let query = format!(
-                "SELECT arrow_cast(i * {} * 1000000, 'Timestamp(Microsecond, None)') AS timestamp, \
+                "SELECT arrow_cast((86400 * {} + i * {}) * 1000000, 'Timestamp(Microsecond, None)') AS timestamp, \
                  CAST({} AS DOUBLE) AS value, CAST({} AS INT) AS label \
                  FROM (SELECT value AS i, value % 500 BETWEEN 450 AND 453 AS spike \
                        FROM (SELECT unnest(generate_series(0, {})) AS value)) ORDER BY i",
+                made.first_day,
                 made.step_seconds,
                 made.value,
                 made.label,
@@ -591,11 +596,11 @@ fn what_leaks_is_refused() {
     ];
     let refused =
         |protocol: &str| work.run(&[&arguments[..], &["--protocol", protocol], &FAST].concat());
-    // The first's judged rows lie in the second's history, and nothing else is left to learn from.
+    // One has the rows of the other, and nothing else is left to learn from.
     insta::assert_snapshot!(refused("zero-shot"), @"
     --- stderr
-    error: `wave.parquet` holds rows on which `wave.parquet` is judged
-    hint: list each series once, or use `--protocol per-series`, which learns from the training range of the series judged alone
+    error: `zero-shot` learns from series unlike those judged, and all 2 look alike
+    hint: list more series with `--series`, or use `--protocol per-series`
     --- exit 1
     ");
     assert!(refused("fine-tuned").ends_with("--- exit 1\n"));
@@ -615,13 +620,21 @@ fn what_leaks_is_refused() {
         "made/series.csv",
         "other/series.csv",
     ];
-    let copied = ["--detectors", "gru", "--protocol", "zero-shot"];
-    let arguments_of_all = [&lists[..], &copied, &FAST, &["--json"]].concat();
-    let report: Value = serde_json::from_str(&work.succeed(&arguments_of_all)).unwrap();
-    // Other series are left to learn from, so the copy is left out of the lessons, and named.
+    let report = |protocol: &str| -> Value {
+        let copied = ["--detectors", "gru", "--protocol", protocol, "--json"];
+        let arguments = [&lists[..], &copied, &FAST].concat();
+        serde_json::from_str(&work.succeed(&arguments)).unwrap()
+    };
+    // Weights for the copy and for what it copies are those of the third series.
+    let zero_shot = report("zero-shot");
+    assert_eq!(zero_shot["results"].as_array().unwrap().len(), 3);
+    assert!(zero_shot["left_out"].as_array().is_none_or(Vec::is_empty));
+    // Of a classifier for all, the copy is left out of the lessons, and named.
+    let classify = report("classify");
     let expected = serde_json::json!([{"learned": "renamed.parquet", "judged": "wave.parquet"}]);
-    assert_eq!(report["left_out"], expected);
-    assert_eq!(report["results"].as_array().unwrap().len(), 3);
+    assert_eq!(classify["left_out"], expected);
+    assert_eq!(classify["results"].as_array().unwrap().len(), 3);
+    let copied = ["--detectors", "gru", "--protocol", "classify"];
     let text = work.succeed(&[&lists[..], &copied, &FAST].concat());
     assert!(
         text.contains("left out of the lessons, as it holds rows that are judged"),
