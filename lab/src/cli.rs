@@ -41,8 +41,8 @@ pub(crate) enum Command {
 /// Arguments of `anomalog-lab study`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads `kpi/series.csv`, `tsbad/series.csv`, `nab` and `weblogs/nasa_requests_per_minute.csv`; what is \
-absent is left out. An interrupted study goes on from its results. What follows from the tables is for \
+Reads `kpi/series.csv` with `kpi/second_labels.parquet`, `tsbad/series.csv`, `cloudmon/series.csv`, `nab`, \
+`asd` and `weblogs/nasa_requests_per_minute.csv`; what is absent is left out. An interrupted study goes on from its results. What follows from the tables is for \
 people to write: `docs/study.md`.
 
 Example:

@@ -165,7 +165,8 @@ fn assert_whole(folder: &Path, tables: &str) {
         );
     }
     assert!(tables.contains("**Made with `--quick`: the figures mean nothing.**"));
-    let absent = "Absent: tsbad/series.csv, nab, weblogs/nasa_requests_per_minute.csv.";
+    let absent = "Absent: tsbad/series.csv, cloudmon/series.csv, kpi/second_labels.parquet, \
+                  asd, nab, weblogs/nasa_requests_per_minute.csv.";
     assert!(tables.contains(absent), "{tables}");
     for plot in [
         "made-up-volumes",
@@ -299,6 +300,56 @@ fn they_are_made_the_same_each_time() {
     --- exit 1
     ");
     assert!(!folder.path().join("four").exists());
+}
+
+/// The benchmark in small: tables for people, and the same figures as JSON.
+#[test]
+fn nuisances_are_counted() {
+    let folder = TempDir::new().unwrap();
+    let arguments = [
+        "nuisances",
+        "--nuisance",
+        "always-zero,control",
+        "--detector",
+        "baseline",
+        "--step",
+        "1h",
+        "--seeds",
+        "1",
+        "--controls",
+        "1",
+        "--out",
+        "nuisances.json",
+    ];
+    let said = lab(folder.path(), &arguments);
+    for row in [
+        "always-zero",
+        "all but control",
+        "server_error_burst",
+        "week",
+    ] {
+        assert!(
+            said.lines().any(|line| line.starts_with(row)),
+            "no {row}: {said}"
+        );
+    }
+    let written = fs::read_to_string(folder.path().join("nuisances.json")).unwrap();
+    let written: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(written["sites"].as_array().unwrap().len(), 2);
+    let figures = &written["figures"][0];
+    assert_eq!(
+        (&figures["minutes"], &figures["detector"]),
+        (&60.into(), &"baseline".into())
+    );
+    let printed = lab(folder.path(), &[&arguments[..], &["--json"]].concat());
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(printed["figures"], written["figures"]);
+    let refused = lab(folder.path(), &["nuisances", "--step", "90s"]);
+    assert!(
+        refused.contains("expected whole minutes, such as `1m`, `15m` or `1h`"),
+        "{refused}"
+    );
+    assert!(refused.ends_with("--- exit 2\n"), "{refused}");
 }
 
 /// What the files below a folder hold, in the order of their names.

@@ -9,8 +9,8 @@ use std::ops::Range;
 use super::collections::LabelledSeries;
 use super::copies::overlaps;
 
-/// Share of the labelled time that both have, above which labels are of the same incidents. Unlike
-/// series of KPI share less than 0.1, those of one service 0.35 to 0.68.
+/// Share of the labelled time that both have, above which labels are of the same incidents. Of the fifteen
+/// KPI series three pairs have 0.35 to 0.68, all others less than 0.2.
 const SAME_INCIDENTS: f64 = 0.3;
 
 /// The look-alikes among some series: every series once, in groups by its first.
@@ -150,7 +150,7 @@ mod tests {
     fn series_with_the_same_incidents_or_values_look_alike() {
         let mut all = vec![
             labelled(1, &[100..130, 900..930]),
-            labelled(2, &[300..400]),
+            labelled(2, &[300..310, 310..400]),
             // 45 of 75 minutes are those of the first.
             labelled(3, &[100..130, 915..945]),
             labelled(4, &[]),
@@ -170,7 +170,10 @@ mod tests {
 
     #[test]
     fn a_few_common_minutes_are_chance() {
-        let all = [labelled(1, &[100..130, 900..930]), labelled(2, &[125..190])];
+        let all = [
+            labelled(1, &[100..130, 900..930]),
+            labelled(2, &[125..150, 150..190]),
+        ];
         assert_eq!(LookAlikes::find(&all).groups.len(), 2);
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use anomalog_engine::baseline::PEAK_HALF_LIFE;
 use anomalog_engine::detector::{Detector, ThresholdPolicy};
 use anomalog_engine::network::Architecture;
 use anomalog_engine::score::{Baseline, Verdict, WindowScore};
@@ -18,11 +19,13 @@ use super::floors::Floor;
 use super::given::shipped;
 use super::judge::judge;
 use super::memory;
+use super::peak_hold;
 use super::planning::{JUDGING, Lessons};
 use super::protocol::{Prepared, Protocol, Transfer};
 use super::results::{FLOOR, Judged, Placed, STORED, SeriesResult, SkippedResult};
 use super::settings::EvaluationSettings;
 use super::subject::{Report, Subject};
+use crate::measures::vus_pr;
 use crate::progress::Counter;
 
 /// A candidate as it is tried.
@@ -113,9 +116,30 @@ impl Run<'_> {
                 seed.unwrap_or_default(),
             );
             let seconds = start.elapsed().as_secs_f64();
-            (number, self.judge(&trial, series, scores, seconds))
+            let lingering = self.lingering(series, &scores);
+            let judged = self.judge(&trial, series, scores, seconds);
+            let judged = judged.map(|mut judged| {
+                judged.0.vus_pr_lingering = lingering;
+                judged
+            });
+            (number, judged)
         };
         usable.par_iter().map(of_series).collect()
+    }
+
+    /// Whether volumes are compared under several holds.
+    fn compares_holds(&self) -> bool {
+        let rules = self.settings.rules;
+        rules.hold.is_none() && rules.also_hold.is_some()
+    }
+
+    /// The volume of scores whose peaks linger as those of detectors do, if asked for.
+    fn lingering(&self, series: &LabelledSeries, scores: &[f64]) -> Option<f64> {
+        if !self.compares_holds() {
+            return None;
+        }
+        let held = peak_hold(scores, PEAK_HALF_LIFE);
+        vus_pr(&series.labels, &held, series.vus_window).ok()
     }
 
     /// The baseline on all series, side by side. It learns nothing, as a floor, and has thresholds of its
@@ -384,6 +408,9 @@ impl Run<'_> {
         let rates = verdicts(|verdict| verdict.alarms_per_window);
         let scores = verdicts(|verdict| verdict.surprise);
         let mut judged = self.judge(trial, series, scores, seconds)?;
+        if self.compares_holds() {
+            judged.0.vus_pr_lingering = Some(judged.0.measures.vus_pr);
+        }
         // Where there is no event to judge by, the skipped results say so.
         if let Ok(own) = at_own_thresholds(series, &rates, self.settings.rules.alarms) {
             judged.0.budgets.extend(own);
@@ -411,6 +438,8 @@ impl Run<'_> {
             kinds: judged.kinds,
             budgets: judged.budgets,
             vus_pr_held: judged.vus_pr_held,
+            vus_pr_lingering: None,
+            agreed: judged.agreed,
             train_s: 0.0,
             pretrain_s: None,
             score_rows_per_s: scores.len() as f64 / seconds.max(f64::EPSILON),
