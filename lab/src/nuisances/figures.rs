@@ -203,3 +203,71 @@ fn of_budgets(results: &[&SiteResult]) -> Vec<OfBudget> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nuisances::judge::Outcome;
+
+    fn result(nuisance: Nuisance, detector: &'static str, false_incidents: usize) -> SiteResult {
+        let outcome = |strength, found: &[bool]| Outcome {
+            strength,
+            anomalies: found.iter().map(|is_found| ("flood", *is_found)).collect(),
+            false_incidents: 2 * false_incidents,
+        };
+        SiteResult {
+            nuisance,
+            number: 0,
+            seed: 1,
+            minutes: 60,
+            detector,
+            false_incidents,
+            false_time: 0.25,
+            events: 1,
+            events_found: usize::from(false_incidents == 0),
+            alarms: [28, 2, 1],
+            with_anomalies: vec![
+                outcome("weak", &[false, false]),
+                outcome("middle", &[true, false]),
+                outcome("strong", &[true, true]),
+            ],
+        }
+    }
+
+    #[test]
+    fn every_kind_of_site_weighs_the_same_and_the_control_nothing() {
+        let results = [
+            result(Nuisance::Control, "lstm", 100),
+            result(Nuisance::Outage, "lstm", 0),
+            result(Nuisance::Outage, "lstm", 14),
+            result(Nuisance::Gap, "lstm", 14),
+            result(Nuisance::Gap, BASELINE, 7),
+        ];
+        let figures = figures(&results);
+        let names: Vec<&str> = figures.iter().map(|of| of.detector).collect();
+        assert_eq!(names, [BASELINE, "lstm"]);
+        assert!((figures[0].false_a_month - 7.5).abs() < 1e-9);
+        let lstm = &figures[1];
+        // Four weeks are 28 days: 14 incidents in them are 15 in a month.
+        assert!((lstm.false_a_month - 11.25).abs() < 1e-9);
+        assert!((lstm.false_with_anomalies - 22.5).abs() < 1e-9);
+        let outage = lstm
+            .nuisances
+            .iter()
+            .find(|of| of.nuisance == Nuisance::Outage)
+            .unwrap();
+        assert_eq!(
+            (outage.sites, outage.events),
+            (2, Share { found: 1, of: 2 })
+        );
+        assert!((outage.false_a_month - 7.5).abs() < 1e-9 && (outage.worst - 15.0).abs() < 1e-9);
+        let shares = [0, 4, 8].map(|found| Share { found, of: 8 });
+        assert_eq!(lstm.found, shares);
+        assert_eq!(lstm.kinds[0].found, shares);
+        // Of the control alone, in four weeks.
+        let got: Vec<f64> = lstm.budgets.iter().map(|of| of.got_a_week).collect();
+        assert_eq!(got.len(), 3);
+        assert!((got[0] - 7.0).abs() < 1e-9 && (got[1] - 0.5).abs() < 1e-9);
+        assert!(figures[0].budgets.is_empty());
+    }
+}

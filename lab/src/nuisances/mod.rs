@@ -125,7 +125,12 @@ mod tests {
         let results: serde_json::Value = serde_json::from_str(&results).unwrap();
         assert_eq!(results.as_array().unwrap().len(), 2 * benchmark.len());
         assert_eq!(benchmark.len(), 6);
-        let tables = text(&figures(&benchmark.run(&|| ()).unwrap()));
+        let done = std::sync::atomic::AtomicUsize::new(0);
+        let progress = || {
+            done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        };
+        let tables = text(&figures(&benchmark.run(&progress).unwrap()));
+        assert_eq!(done.into_inner(), benchmark.len());
         for row in ["control", "outage", "all but control", "one in a"] {
             assert!(tables.contains(&format!("\n{row} ")), "{tables}");
         }
