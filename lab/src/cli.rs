@@ -68,7 +68,7 @@ pub(crate) struct StudyArgs {
 /// Arguments of `anomalog-lab nuisances`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each site has eight weeks of one metric, and is judged in the last four: as it is, and with an anomaly a \
+Each site has eight weeks of a metric, and is judged in the last four: as it is, and with an anomaly a \
 week at each of three strengths. Seeds below 100 are for development; figures that are published come \
 from seeds that nothing was chosen on.
 

@@ -19,18 +19,19 @@ pub(crate) struct Judged {
     detector: Option<Arc<Detector>>,
 }
 
-/// The windows of a series of one metric.
+/// The windows of a series.
 #[derive(Debug, Clone)]
 pub(super) struct SeriesWindows<'a> {
-    pub(super) metric: &'a str,
-    /// The smallest change that it can show.
-    pub(super) resolution: f64,
+    pub(super) metrics: Vec<&'a str>,
+    /// The smallest change that each can show.
+    pub(super) resolutions: Vec<f64>,
     pub(super) time_zone: TimeZone,
     /// Microseconds of a window.
     pub(super) step: i64,
     /// Microseconds since the epoch.
     pub(super) starts: Vec<i64>,
-    pub(super) values: Vec<f64>,
+    /// Of each metric.
+    pub(super) values: Vec<Vec<f64>>,
 }
 
 impl Judged {
@@ -69,13 +70,14 @@ pub(super) fn scores(
 ) -> Result<Vec<Vec<WindowScore>>, ScoreError> {
     let mut calls = Vec::new();
     for detector in judged.iter().filter_map(|judged| judged.detector.as_ref()) {
-        let metrics = vec![windows.metric.to_owned()];
-        let bound = detector.bound_to(metrics, windows.step, vec![windows.resolution]);
+        let metrics = windows.metrics.iter().map(|name| (*name).to_owned());
+        let resolutions = windows.resolutions.clone();
+        let bound = detector.bound_to(metrics.collect(), windows.step, resolutions);
         calls.push(Call {
             detector: Arc::new(bound.map_err(ScoreError::Detector)?),
             times: 0,
             time_zone: windows.time_zone,
-            metrics: vec![0],
+            metrics: (0..windows.metrics.len()).collect(),
         });
     }
     let mut of_networks = streamed(&calls, windows, from)
@@ -99,7 +101,7 @@ fn streamed(
     let rows = windows.starts.len();
     let columns = Columns {
         times: vec![windows.starts.iter().copied().map(Some).collect()],
-        metrics: vec![windows.values.clone()],
+        metrics: windows.values.clone(),
     };
     let mut scorer = StreamScorer::new(calls, from);
     scorer.push(&columns, 0..rows)?;
@@ -112,12 +114,12 @@ fn streamed(
 fn without_network(windows: &SeriesWindows<'_>) -> Result<Vec<WindowScore>, ForecastError> {
     let baseline = Baseline::new(
         windows.step,
-        vec![windows.resolution],
+        windows.resolutions.clone(),
         ThresholdPolicy::default(),
     );
     baseline.score(Rows {
         window_start: &windows.starts,
-        metrics: std::slice::from_ref(&windows.values),
+        metrics: &windows.values,
         time_zone: Some(windows.time_zone),
     })
 }

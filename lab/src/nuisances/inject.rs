@@ -311,6 +311,30 @@ mod tests {
         }
     }
 
+    /// The goal of the benchmark can be reached: who knows what is usual, and raises an alarm at 4.5
+    /// standard deviations, less than once a month by chance, finds what is of middle strength.
+    #[test]
+    fn middle_anomalies_can_be_found() {
+        for window in [1, 5, 15, 60] {
+            let (mut found, mut of) = (0, 0);
+            for (site, placed) in sites() {
+                let (values, injected) = inject(&site, &placed, STRENGTHS[1].1, window);
+                for anomaly in &injected {
+                    let off: Vec<f64> = (anomaly.minutes.clone())
+                        .map(|minute| values[minute] - site.usual.mean[minute])
+                        .collect();
+                    let down: Vec<f64> = off.iter().map(|off| -off).collect();
+                    let best = [off, down]
+                        .map(|off| best_stretch(&site.usual, anomaly.minutes.start, &off, window));
+                    found += usize::from(best[0].max(best[1]) >= 4.5);
+                    of += 1;
+                }
+            }
+            let share = f64::from(found as u32) / f64::from(of as u32);
+            assert!(of > 100 && share > 0.97, "{window}: {found} of {of}");
+        }
+    }
+
     #[test]
     fn outages_are_total_and_last_as_long_as_it_takes() {
         let outages = |strength| {

@@ -108,9 +108,16 @@ impl Scored {
         let (starts, values) = site.windows(values, minutes);
         let from = site.micros(&(HISTORY_DAYS * DAY..DAYS * DAY)).start;
         let first = starts.partition_point(|start| *start < from);
+        let idle = || site.idle.iter();
+        let mut metrics = vec![site.nuisance.metric()];
+        metrics.extend(idle().map(|metric| metric.name));
+        let mut resolutions = vec![site.resolution];
+        resolutions.extend(idle().map(|metric| metric.resolution));
+        let mut values = vec![values];
+        values.extend(idle().map(|metric| vec![metric.value; starts.len()]));
         let windows = SeriesWindows {
-            metric: site.nuisance.metric(),
-            resolution: site.resolution,
+            metrics,
+            resolutions,
             time_zone: site.time_zone,
             step: minutes as i64 * MINUTE_MICROS,
             starts,

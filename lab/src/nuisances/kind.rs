@@ -51,11 +51,13 @@ pub(crate) enum Nuisance {
     AlwaysZero,
     /// Crowds that the calendar announces.
     FlashCrowd,
+    /// Requests beside two metrics that never change, judged together: no error, and one latency.
+    IdleMetrics,
 }
 
 impl Nuisance {
     /// Every kind.
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::Control,
         Self::NightlyJob,
         Self::JitteryJob,
@@ -79,6 +81,7 @@ impl Nuisance {
         Self::TwoValued,
         Self::AlwaysZero,
         Self::FlashCrowd,
+        Self::IdleMetrics,
     ];
 
     /// The name in tables and on the command line.
@@ -107,10 +110,11 @@ impl Nuisance {
             Self::TwoValued => "two-valued",
             Self::AlwaysZero => "always-zero",
             Self::FlashCrowd => "flash-crowd",
+            Self::IdleMetrics => "idle-metrics",
         }
     }
 
-    /// The metric that is judged, a column of `traffic_windows`.
+    /// The metric that anomalies show in, a column of `traffic_windows`.
     pub(crate) const fn metric(self) -> &'static str {
         match self {
             Self::Constant => "latency_p95",
@@ -137,6 +141,6 @@ mod tests {
         assert!(Nuisance::ALL.is_sorted());
         let names: BTreeSet<&str> = Nuisance::ALL.iter().map(|kind| kind.name()).collect();
         assert_eq!(names.len(), Nuisance::ALL.len());
-        assert_eq!(Nuisance::ALL.len(), Nuisance::FlashCrowd as usize + 1);
+        assert_eq!(Nuisance::ALL.len(), Nuisance::IdleMetrics as usize + 1);
     }
 }

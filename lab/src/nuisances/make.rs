@@ -7,7 +7,7 @@ use anomalog_engine::series::time_zone::TimeZone;
 
 use super::kind::Nuisance;
 use super::rhythm::{self, Rhythm, is_weekend};
-use super::site::{DAY, DAYS, HISTORY_DAYS, MINUTE_MICROS, Site};
+use super::site::{DAY, DAYS, HISTORY_DAYS, IdleMetric, MINUTE_MICROS, Site};
 use super::sparse;
 use super::usual::{MEMORY, Usual};
 
@@ -47,6 +47,7 @@ pub(crate) fn make(nuisance: Nuisance, number: u32, seed: u64) -> Site {
         resolution: if draft.usual.is_mean { 0.0 } else { 1.0 },
         usual: draft.usual,
         values,
+        idle: draft.idle,
         events: draft.events,
         announced: draft.announced,
         closed: draft.closed,
@@ -82,6 +83,7 @@ struct Draft {
     restless: f64,
     /// Where they are not counts around their means.
     values: Option<Vec<f64>>,
+    idle: Vec<IdleMetric>,
     events: Vec<Range<usize>>,
     announced: Vec<Range<usize>>,
     closed: Vec<Range<usize>>,
@@ -128,6 +130,7 @@ impl Draft {
             restless: random.between(0.0, 0.05),
             random,
             values: None,
+            idle: Vec::new(),
             events: Vec::new(),
             announced: Vec::new(),
             closed: Vec::new(),
@@ -153,6 +156,7 @@ impl Draft {
             Nuisance::Gap => self.gap(),
             Nuisance::Holiday => self.holiday(),
             Nuisance::FlashCrowd => self.flash_crowds(),
+            Nuisance::IdleMetrics => self.idle_metrics(),
             Nuisance::Quiet => self.usual.mean.fill(self.random.between(0.01, 0.06)),
             Nuisance::QuietVisits
             | Nuisance::Handful
@@ -325,5 +329,18 @@ impl Draft {
             self.announced.push(start..start + length);
             self.closed.push(start - 2 * 60..start + length + AFTERMATH);
         }
+    }
+
+    fn idle_metrics(&mut self) {
+        self.idle.push(IdleMetric {
+            name: Nuisance::AlwaysZero.metric(),
+            resolution: 1.0,
+            value: 0.0,
+        });
+        self.idle.push(IdleMetric {
+            name: Nuisance::Constant.metric(),
+            resolution: 0.0,
+            value: sparse::constant(&mut self.random),
+        });
     }
 }

@@ -5,7 +5,7 @@
 //! kind, seed ──make──▶ site ──inject──▶ with anomalies ──judge──▶ results ──figures──▶ tables
 //! ```
 //!
-//! Every site has eight weeks of one metric, and is judged in the last four. It is scored as it is, and
+//! Every site has eight weeks of a metric, and is judged in the last four. It is scored as it is, and
 //! with anomalies of the simulator's kinds at three strengths (see [`inject`]). Incidents are those of
 //! the program's rules. Where something happens to a site that is an incident, as an outage, the first
 //! incident that covers a part of it is no false one; all others are.

@@ -16,7 +16,18 @@ pub(crate) const HISTORY_DAYS: usize = 28;
 /// Microseconds of a minute.
 pub(super) const MINUTE_MICROS: i64 = 60_000_000;
 
-/// Eight weeks of one metric of a site, in minutes.
+/// A metric that never changes, beside the one that does.
+#[derive(Debug, Clone)]
+pub(super) struct IdleMetric {
+    /// A column of `traffic_windows`.
+    pub(super) name: &'static str,
+    /// As [`Site::resolution`].
+    pub(super) resolution: f64,
+    /// Its value in every window.
+    pub(super) value: f64,
+}
+
+/// Eight weeks of a site, in minutes.
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
     /// What is a nuisance here.
@@ -35,6 +46,8 @@ pub(crate) struct Site {
     pub(super) usual: Usual,
     /// The value of each minute; NaN where there is no log.
     pub(super) values: Vec<f64>,
+    /// Metrics that are judged besides.
+    pub(super) idle: Vec<IdleMetric>,
     /// Minutes of what is no nuisance but one incident each.
     pub(super) events: Vec<Range<usize>>,
     /// Minutes of what the calendar announces as an event: more traffic than expected is no anomaly.

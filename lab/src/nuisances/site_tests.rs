@@ -265,6 +265,17 @@ fn offices_are_closed_and_crowds_announced() {
 }
 
 #[test]
+fn idle_metrics_are_judged_besides() {
+    for site in Nuisance::ALL.into_iter().flat_map(sites) {
+        let names: Vec<&str> = site.idle.iter().map(|metric| metric.name).collect();
+        match site.nuisance {
+            Nuisance::IdleMetrics => assert_eq!(names, ["server_errors", "latency_p95"]),
+            _ => assert!(names.is_empty()),
+        }
+    }
+}
+
+#[test]
 fn some_hardly_ever_change() {
     let per_day = |site: &Site| site.values.iter().sum::<f64>() / DAYS as f64;
     assert!(sites(Nuisance::Quiet).all(|site| (10.0..100.0).contains(&per_day(&site))));

@@ -34,8 +34,7 @@ pub(super) fn make(nuisance: Nuisance, random: &mut Random) -> (Usual, Vec<f64>)
             (counted(1.0 + chance, chance * (1.0 - chance)), values)
         }
         Nuisance::Constant => {
-            // No whole number: what is no sum of powers of two is where rounding shows.
-            let value = (random.between(3.0, 60.0) * 1e3).round() / 1e3;
+            let value = constant(random);
             let usual = Usual {
                 least: LEAST_OF_CONSTANT * value,
                 is_mean: true,
@@ -45,6 +44,12 @@ pub(super) fn make(nuisance: Nuisance, random: &mut Random) -> (Usual, Vec<f64>)
         }
         _ => (counted(0.0, 0.0), vec![0.0; DAYS * DAY]),
     }
+}
+
+/// A latency in milliseconds.
+pub(super) fn constant(random: &mut Random) -> f64 {
+    // No whole number: what is no sum of powers of two is where rounding shows.
+    (random.between(3.0, 60.0) * 1e3).round() / 1e3
 }
 
 fn minutes() -> std::ops::Range<usize> {
