@@ -288,26 +288,33 @@ mod tests {
         best_stretch(&site.usual, anomaly.minutes.start, &change, window)
     }
 
+    /// Minutes of a window.
+    const WINDOWS: [usize; 4] = [1, 5, 15, 60];
+
     #[test]
     fn anomalies_are_as_strong_as_asked_for() {
-        for window in [1, 5, 15, 60] {
-            for (_, strength) in STRENGTHS {
-                let mut found = Vec::new();
-                for (site, placed) in sites() {
-                    let (values, injected) = inject(&site, &placed, strength, window);
+        let mut found = [[0.0; STRENGTHS.len()]; WINDOWS.len()];
+        let mut of = [[0; STRENGTHS.len()]; WINDOWS.len()];
+        for (site, placed) in sites() {
+            for (window, &minutes) in WINDOWS.iter().enumerate() {
+                for (strength, (_, deviations)) in STRENGTHS.iter().enumerate() {
+                    let (values, injected) = inject(&site, &placed, *deviations, minutes);
+                    // Outages are as strong as they are.
                     let others = injected
                         .iter()
-                        .filter(|anomaly| anomaly.kind != AnomalyKind::Outage);
-                    found.extend(others.map(|anomaly| measured(&site, &values, anomaly, window)));
+                        .filter(|one| one.kind != AnomalyKind::Outage);
+                    for anomaly in others {
+                        let measured = measured(&site, &values, anomaly, minutes);
+                        found[window][strength] += measured / deviations;
+                        of[window][strength] += 1;
+                    }
                 }
-                assert!(found.len() > 100, "{}", found.len());
-                // The best of several stretches is a little more than was meant, by chance.
-                let mean = found.iter().sum::<f64>() / found.len() as f64;
-                assert!(
-                    (0.97..1.1).contains(&(mean / strength)),
-                    "{window}, {strength}: {mean}"
-                );
             }
+        }
+        for (found, of) in found.iter().flatten().zip(of.iter().flatten()) {
+            let mean = found / f64::from(*of);
+            // The best of several stretches is a little more than was meant, by chance.
+            assert!(*of > 100 && (0.97..1.1).contains(&mean), "{mean} of {of}");
         }
     }
 
@@ -315,31 +322,34 @@ mod tests {
     /// standard deviations, less than once a month by chance, finds what is of middle strength.
     #[test]
     fn middle_anomalies_can_be_found() {
-        for window in [1, 5, 15, 60] {
-            let (mut found, mut of) = (0, 0);
-            for (site, placed) in sites() {
-                let (values, injected) = inject(&site, &placed, STRENGTHS[1].1, window);
+        let (mut found, mut of) = ([0; WINDOWS.len()], [0; WINDOWS.len()]);
+        for (site, placed) in sites() {
+            for (place, &minutes) in WINDOWS.iter().enumerate() {
+                let (values, injected) = inject(&site, &placed, STRENGTHS[1].1, minutes);
                 for anomaly in &injected {
                     let off: Vec<f64> = (anomaly.minutes.clone())
                         .map(|minute| values[minute] - site.usual.mean[minute])
                         .collect();
                     let down: Vec<f64> = off.iter().map(|off| -off).collect();
-                    let best = [off, down]
-                        .map(|off| best_stretch(&site.usual, anomaly.minutes.start, &off, window));
-                    found += usize::from(best[0].max(best[1]) >= 4.5);
-                    of += 1;
+                    let is_out = |off: &[f64]| {
+                        best_stretch(&site.usual, anomaly.minutes.start, off, minutes) >= 4.5
+                    };
+                    found[place] += usize::from(is_out(&off) || is_out(&down));
+                    of[place] += 1;
                 }
             }
-            let share = f64::from(found as u32) / f64::from(of as u32);
-            assert!(of > 100 && share > 0.97, "{window}: {found} of {of}");
+        }
+        for (found, of) in found.into_iter().zip(of) {
+            assert!(of > 100 && 100 * found > 97 * of, "{found} of {of}");
         }
     }
 
     #[test]
     fn outages_are_total_and_last_as_long_as_it_takes() {
+        let sites: Vec<(Site, Vec<Placed>)> = sites().collect();
         let outages = |strength| {
-            let of_site = |(site, placed): (Site, Vec<Placed>)| {
-                let (values, injected) = inject(&site, &placed, strength, 1);
+            let of_site = |(site, placed): &(Site, Vec<Placed>)| {
+                let (values, injected) = inject(site, placed, strength, 1);
                 let outages = injected
                     .into_iter()
                     .filter(|anomaly| anomaly.kind == AnomalyKind::Outage);
@@ -355,7 +365,10 @@ mod tests {
                 }
                 outages
             };
-            let lengths = sites().flat_map(of_site).map(|outage| outage.minutes.len());
+            let lengths = sites
+                .iter()
+                .flat_map(of_site)
+                .map(|outage| outage.minutes.len());
             lengths.collect::<Vec<usize>>()
         };
         let (weak, strong) = (outages(6.5), outages(20.0));
