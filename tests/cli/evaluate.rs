@@ -205,6 +205,29 @@ fn json_has_a_result_per_series_detector_and_seed() {
     }
 }
 
+/// It has no network: there is nothing to train, and what is usual for a series gives it thresholds.
+#[test]
+fn the_baseline_learns_nothing_and_has_thresholds_of_its_own() {
+    let work = with_collection(&[WAVE, SAW]);
+    let report = work.evaluate_json(&["--detectors", "baseline,difference"]);
+    let results = report["results"].as_array().unwrap();
+    let of = |detector: &str| -> Vec<&Value> {
+        let results = results.iter();
+        results.filter(|r| r["detector"] == detector).collect()
+    };
+    let thresholds = |result: &Value| result["budgets"].as_array().unwrap().len();
+    assert_eq!(of("baseline").len(), 2, "{report}");
+    for baseline in of("baseline") {
+        assert_eq!(baseline["protocol"], "floor");
+        assert_eq!(
+            (&baseline["seed"], &baseline["params"]),
+            (&Value::Null, &0.into())
+        );
+        assert!(baseline["auc_roc"].as_f64().unwrap() > 0.8, "{baseline}");
+        assert_eq!(thresholds(baseline), 2 * thresholds(of("difference")[0]));
+    }
+}
+
 /// One classifier learns from the histories of all, and judges what comes after in each.
 #[test]
 fn a_classifier_learns_from_the_labels_of_all_series() {
