@@ -179,7 +179,7 @@ pub enum TableFileError {
         /// The file.
         path: PathBuf,
         /// The column.
-        column: &'static str,
+        column: String,
         /// Its type.
         found: DataType,
         /// The type needed.

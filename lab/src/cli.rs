@@ -3,8 +3,13 @@
 use std::path::PathBuf;
 
 use anomalog::cli::values::{architecture, at_least_one};
+use anomalog::evaluation::candidate::BASELINE;
+use anomalog::units::{UnitError, WindowStep};
 use anomalog_engine::network::Architecture;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+
+use crate::nuisances::Nuisance;
 
 /// Compares detectors of anomalog, and makes those that are compiled into it: for its developers.
 #[derive(Debug, Parser)]
@@ -27,6 +32,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Compare all architectures and floors on labelled data; write tables and plots.
     Study(StudyArgs),
+    /// Count false alarms on made-up sites, and the anomalies that are found there.
+    Nuisances(NuisancesArgs),
     /// Train the detectors that are compiled into the program.
     Pretrain(PretrainArgs),
 }
@@ -34,8 +41,8 @@ pub(crate) enum Command {
 /// Arguments of `anomalog-lab study`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads `kpi/series.csv`, `tsbad/series.csv`, `nab` and `weblogs/nasa_requests_per_minute.csv`; what is \
-absent is left out. An interrupted study goes on from its results. What follows from the tables is for \
+Reads `kpi/series.csv` with `kpi/second_labels.parquet`, `tsbad/series.csv`, `cloudmon/series.csv`, `nab`, \
+`asd` and `weblogs/nasa_requests_per_minute.csv`; what is absent is left out. An interrupted study goes on from its results. What follows from the tables is for \
 people to write: `docs/study.md`.
 
 Example:
@@ -56,6 +63,92 @@ pub(crate) struct StudyArgs {
     /// Do so little that it takes seconds: the figures mean nothing.
     #[arg(long)]
     pub(crate) quick: bool,
+}
+
+/// Arguments of `anomalog-lab nuisances`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each site has eight weeks of a metric, and is judged in the last four: as it is, and with an anomaly a \
+week at each of three strengths. Seeds below 100 are for development; figures that are published come \
+from seeds that nothing was chosen on.
+
+Example:
+  anomalog-lab nuisances --first-seed 101 --seeds 10 --out target/nuisances.json")]
+pub(crate) struct NuisancesArgs {
+    /// Kinds of sites [default: all].
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = nuisance(),
+        default_values = Nuisance::ALL.map(Nuisance::name),
+        hide_default_value = true
+    )]
+    pub(crate) nuisance: Vec<Nuisance>,
+
+    /// Who is judged: `baseline`, which has no network, and shipped detectors.
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = judged(),
+        default_value = "baseline,rnn,lstm,gru,clstm"
+    )]
+    pub(crate) detector: Vec<String>,
+
+    /// Lengths of windows, in whole minutes.
+    #[arg(
+        long,
+        value_name = "LENGTH",
+        value_delimiter = ',',
+        value_parser = whole_minutes,
+        default_value = "1m,5m,15m,1h"
+    )]
+    pub(crate) step: Vec<WindowStep>,
+
+    /// Seeds: sites of each kind.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_one())]
+    pub(crate) seeds: u32,
+
+    /// The first of the seeds.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) first_seed: u64,
+
+    /// Sites of the kind `control` per seed: budgets are counted on them.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = at_least_one())]
+    pub(crate) controls: u32,
+
+    /// JSON file to write all results to.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Accepts the name of a kind of site.
+fn nuisance() -> impl TypedValueParser<Value = Nuisance> {
+    PossibleValuesParser::new(Nuisance::ALL.map(Nuisance::name)).try_map(|name| {
+        let mut kinds = Nuisance::ALL.into_iter();
+        kinds
+            .find(|kind| kind.name() == name)
+            .ok_or("no kind of site")
+    })
+}
+
+/// Accepts the baseline and shipped detectors by architecture.
+fn judged() -> PossibleValuesParser {
+    let architectures = Architecture::ALL
+        .iter()
+        .map(|architecture| architecture.name());
+    PossibleValuesParser::new([BASELINE].into_iter().chain(architectures))
+}
+
+/// Accepts lengths of windows that minutes can be counted in.
+fn whole_minutes(text: &str) -> Result<WindowStep, String> {
+    let step: WindowStep = text.parse().map_err(|error: UnitError| error.to_string())?;
+    if step.seconds().is_multiple_of(60) {
+        Ok(step)
+    } else {
+        Err("expected whole minutes, such as `1m`, `15m` or `1h`".to_owned())
+    }
 }
 
 /// Arguments of `anomalog-lab pretrain`.

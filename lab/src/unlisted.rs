@@ -124,7 +124,7 @@ fn as_windows(
     for (row, time) in rows.window_start.iter().enumerate() {
         let slot = place(*time);
         if values[slot].is_nan() {
-            values[slot] = rows.values[row];
+            values[slot] = rows.metrics[0][row];
         }
         labels[slot] |= rows.labels[row];
     }
@@ -139,10 +139,40 @@ fn as_windows(
         metrics: vec![values],
         labels,
         anomalies: Vec::new(),
+        second: None,
         train_points: share(training_share).clamp(1, windows - 1),
         vus_window: share(border_share),
         step_seconds: (step / 1_000_000).max(1) as u32,
     })
+}
+
+/// Reads one file of a series of several metrics, a column each, of which the first rows are not judged:
+/// its first two rows tell the step. Borders of events are an hour wide.
+///
+/// # Errors
+/// When the file is missing, is not what it should be, or has no more rows than that.
+pub(crate) fn read_metrics(
+    path: &Path,
+    dataset: &str,
+    train_points: usize,
+) -> Result<LabelledSeries, CollectionError> {
+    let rows = SeriesRows::read_all(path)?;
+    let (Some(pair), true) = (
+        rows.window_start.first_chunk::<2>(),
+        rows.window_start.len() > train_points,
+    ) else {
+        let path = path.to_owned();
+        return Err(CollectionError::Empty { path });
+    };
+    let step_seconds = ((pair[1] - pair[0]) / 1_000_000).max(1) as u32;
+    let about = About {
+        file: file_name(path),
+        dataset: dataset.to_owned(),
+        train_points,
+        vus_window: (SECONDS_PER_HOUR / step_seconds).max(1) as usize,
+        step_seconds,
+    };
+    rows.series(path, about)
 }
 
 /// Reads a CSV file of counts: seconds since the epoch, a count, and 1 where it is an anomaly. The
@@ -209,6 +239,7 @@ pub(crate) fn read_counts(
         metrics: vec![values],
         labels,
         anomalies: Vec::new(),
+        second: None,
         train_points: (before.div_ceil(step as u64) as usize).clamp(1, windows - 1),
         vus_window: (i64::from(SECONDS_PER_HOUR) / step).max(1) as usize,
         step_seconds: step as u32,
@@ -230,7 +261,8 @@ mod tests {
             window_start: [0, 60, 60, 170, 240, 300]
                 .map(|second| second * 1_000_000)
                 .to_vec(),
-            values: vec![0.0, f64::NAN, 2.0, 3.0, 4.0, 5.0],
+            metric_names: vec![METRIC.to_owned()],
+            metrics: vec![vec![0.0, f64::NAN, 2.0, 3.0, 4.0, 5.0]],
             labels: vec![false, true, false, false, false, true],
         };
         let series = as_windows(Path::new("nab/a.parquet"), &rows, "NAB", [0.34, 0.5]).unwrap();

@@ -33,15 +33,18 @@ const STUDY: [&str; 7] = [
     "study.jsonl",
 ];
 /// Made-up series of a minute's windows with nine labelled spikes, the first three in the training
-/// range: SQL over `i`, the row, and `spike`, whether it is one.
-const SERIES: [(&str, &str); 2] = [
+/// range: the first day, counted from the epoch, as series with labels at the same times look alike, and
+/// SQL over `i`, the row, and `spike`, whether it is one.
+const SERIES: [(&str, u32, &str); 2] = [
     (
         "wave.parquet",
+        0,
         "100 + 20 * sin(i / 229.2) + (i * i * 31 + i * 7919) % 1009 / 100.0 \
          + CASE WHEN spike THEN 60 ELSE 0 END",
     ),
     (
         "saw.parquet",
+        28,
         "300 + i % 720 / 10.0 + (i * i * 13 + i * 15485863) % 1013 / 90.0 \
          - CASE WHEN spike THEN 120 ELSE 0 END",
     ),
@@ -74,10 +77,10 @@ fn study(folder: &Path) -> String {
 fn write_collection(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     let mut list = "file,dataset,train_points,vus_window,step_seconds\n".to_owned();
-    for (file, value) in SERIES {
+    for (file, first_day, value) in SERIES {
         let _ = writeln!(list, "{file},made-up,2000,20,60");
         let query = format!(
-            "SELECT arrow_cast(i * 60000000, 'Timestamp(Microsecond, None)') AS timestamp, \
+            "SELECT arrow_cast(({first_day} * 1440 + i) * 60000000, 'Timestamp(Microsecond, None)') AS timestamp, \
              CAST({value} AS DOUBLE) AS value, CAST(spike AS INT) AS label \
              FROM (SELECT value AS i, value % 500 BETWEEN 450 AND 453 AS spike \
                    FROM (SELECT unnest(generate_series(0, 4499)) AS value)) ORDER BY i"
@@ -162,7 +165,8 @@ fn assert_whole(folder: &Path, tables: &str) {
         );
     }
     assert!(tables.contains("**Made with `--quick`: the figures mean nothing.**"));
-    let absent = "Absent: tsbad/series.csv, nab, weblogs/nasa_requests_per_minute.csv.";
+    let absent = "Absent: tsbad/series.csv, cloudmon/series.csv, kpi/second_labels.parquet, \
+                  asd, nab, weblogs/nasa_requests_per_minute.csv.";
     assert!(tables.contains(absent), "{tables}");
     for plot in [
         "made-up-volumes",
@@ -296,6 +300,56 @@ fn they_are_made_the_same_each_time() {
     --- exit 1
     ");
     assert!(!folder.path().join("four").exists());
+}
+
+/// The benchmark in small: tables for people, and the same figures as JSON.
+#[test]
+fn nuisances_are_counted() {
+    let folder = TempDir::new().unwrap();
+    let arguments = [
+        "nuisances",
+        "--nuisance",
+        "always-zero,control",
+        "--detector",
+        "baseline",
+        "--step",
+        "1h",
+        "--seeds",
+        "1",
+        "--controls",
+        "1",
+        "--out",
+        "nuisances.json",
+    ];
+    let said = lab(folder.path(), &arguments);
+    for row in [
+        "always-zero",
+        "all but control",
+        "server_error_burst",
+        "week",
+    ] {
+        assert!(
+            said.lines().any(|line| line.starts_with(row)),
+            "no {row}: {said}"
+        );
+    }
+    let written = fs::read_to_string(folder.path().join("nuisances.json")).unwrap();
+    let written: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(written["sites"].as_array().unwrap().len(), 2);
+    let figures = &written["figures"][0];
+    assert_eq!(
+        (&figures["minutes"], &figures["detector"]),
+        (&60.into(), &"baseline".into())
+    );
+    let printed = lab(folder.path(), &[&arguments[..], &["--json"]].concat());
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(printed["figures"], written["figures"]);
+    let refused = lab(folder.path(), &["nuisances", "--step", "90s"]);
+    assert!(
+        refused.contains("expected whole minutes, such as `1m`, `15m` or `1h`"),
+        "{refused}"
+    );
+    assert!(refused.ends_with("--- exit 2\n"), "{refused}");
 }
 
 /// What the files below a folder hold, in the order of their names.

@@ -291,7 +291,7 @@ impl Reader<'_> {
     fn typed(&self, name: &'static str, found: &DataType, expected: &'static str) -> LabelsError {
         let error = TableFileError::Type {
             path: self.path.to_owned(),
-            column: name,
+            column: name.to_owned(),
             found: found.clone(),
             expected,
         };

@@ -139,6 +139,7 @@ mod tests {
             metrics: vec![vec![0.0; windows]],
             labels,
             anomalies: Vec::new(),
+            second: None,
             train_points: 2_016,
             vus_window: 10,
             step_seconds: 300,

@@ -1,4 +1,4 @@
-//! What can be judged: architectures that learn, and floors that need not.
+//! What can be judged: architectures that learn, and what need not.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,22 +7,32 @@ use anomalog_engine::network::Architecture;
 
 use super::floors::Floor;
 
-/// An architecture or a floor.
+/// The name of [`Candidate::Baseline`].
+pub const BASELINE: &str = "baseline";
+
+/// An architecture, the baseline or a floor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Candidate {
     /// A detector of this architecture, to be trained.
     Architecture(Architecture),
+    /// The statistics that every detector judges by besides its network, alone.
+    Baseline,
     /// A score that needs no training.
     Floor(Floor),
 }
 
 impl Candidate {
-    /// Every architecture, then every floor.
+    /// Every architecture, the baseline, then every floor.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let architectures = Architecture::ALL.map(Self::Architecture);
         let floors = Floor::ALL.map(Self::Floor);
-        architectures.into_iter().chain(floors).collect()
+        let baseline = [Self::Baseline].into_iter();
+        architectures
+            .into_iter()
+            .chain(baseline)
+            .chain(floors)
+            .collect()
     }
 
     /// Its name in tables and on the command line.
@@ -30,6 +40,7 @@ impl Candidate {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Architecture(architecture) => architecture.name(),
+            Self::Baseline => BASELINE,
             Self::Floor(floor) => floor.name(),
         }
     }
@@ -77,7 +88,7 @@ mod tests {
         }
         insta::assert_snapshot!(
             "LSTM".parse::<Candidate>().unwrap_err(),
-            @"expected `rnn`, `lstm`, `gru`, `clstm`, `random`, `difference`, `median-11`, `median-31`, `robust-z`, `yesterday`, `last-week`, `ewma`, `spectral-residual` or `all`"
+            @"expected `rnn`, `lstm`, `gru`, `clstm`, `baseline`, `random`, `difference`, `median-11`, `median-31`, `robust-z`, `yesterday`, `last-week`, `ewma`, `spectral-residual` or `all`"
         );
     }
 }

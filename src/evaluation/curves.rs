@@ -123,6 +123,7 @@ mod tests {
             metrics: vec![scores.clone()],
             labels,
             anomalies: Vec::new(),
+            second: None,
             train_points: 2_500,
             vus_window: 10,
             step_seconds: 60,

@@ -25,6 +25,14 @@ pub enum ProtocolError {
         /// How many series there are.
         found: usize,
     },
+    /// All there is to transfer from looks like what is judged.
+    #[error("`{}` learns from series unlike those judged, and all {found} look alike", .protocol.name())]
+    AllAlike {
+        /// The protocol.
+        protocol: Protocol,
+        /// How many series there are.
+        found: usize,
+    },
     /// A stored detector reads something else.
     #[error("detector `{detector}` reads {expected}, and `{file}` has {found}")]
     Unfit {
@@ -88,7 +96,9 @@ impl Explain for RunError {
     fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Protocol(ProtocolError::Leak(leak)) => Some(leak.hint().into()),
-            Self::Protocol(ProtocolError::TooFewSeries { .. }) => {
+            Self::Protocol(
+                ProtocolError::TooFewSeries { .. } | ProtocolError::AllAlike { .. },
+            ) => {
                 Some("list more series with `--series`, or use `--protocol per-series`".into())
             }
             Self::Protocol(ProtocolError::SeenByShipped { .. }) => {

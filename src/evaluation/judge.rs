@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::agreed::{AgreedMeasures, agreed};
 use super::budgets::{ASKED, BudgetOutcome, ThresholdSource, outcomes};
 use super::collections::LabelledSeries;
 use super::curves::{BUDGETS, Curves};
+pub use super::judging_rules::JudgingRules;
 use super::peak_hold;
 use super::threshold::thresholds;
 use crate::measures::alarms::{
@@ -16,21 +18,6 @@ use crate::measures::{MeasureError, Metrics, vus_pr};
 
 const SECONDS_PER_DAY: f64 = 86_400.0;
 const DAYS_PER_WEEK: f64 = 7.0;
-
-/// What holds for all candidates alike.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct JudgingRules {
-    /// Half-life of held peaks, in windows; `None` holds nothing.
-    pub hold: Option<f64>,
-    /// Another half-life that areas are measured with too, for comparison.
-    pub also_hold: Option<f64>,
-    /// False-alarm events a week that thresholds are for.
-    pub alarms_per_week: f64,
-    /// When an alarm belongs to an event.
-    pub alarms: AlarmRules,
-    /// Whether to keep what plots show.
-    pub plots: bool,
-}
 
 /// All measures of one candidate on one series.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -109,6 +96,8 @@ pub struct Judgement {
     pub budgets: Vec<BudgetOutcome>,
     /// [`crate::measures::vus_pr`] with the other hold, if asked for.
     pub vus_pr_held: Option<f64>,
+    /// By what a second labelling agrees with, where there is one.
+    pub agreed: Option<AgreedMeasures>,
     /// What plots show, if asked for.
     pub curves: Option<Curves>,
 }
@@ -128,14 +117,8 @@ pub fn judge(
         let held = peak_hold(scores, half_life);
         vus_pr(&series.labels, &held, series.vus_window)
     });
-    let held;
-    let scores = match rules.hold {
-        Some(half_life) => {
-            held = peak_hold(scores, half_life);
-            &held
-        }
-        None => scores,
-    };
+    let held = rules.hold.map(|half_life| peak_hold(scores, half_life));
+    let (unheld, scores) = (scores, held.as_deref().unwrap_or(scores));
     let metrics = Metrics::measure(&series.labels, scores, series.vus_window)?;
     let [threshold, of_budgets @ ..] = training_thresholds(series, scores, rules.alarms_per_week);
     let (alarms, budgets) = match alarm_measures(series, scores, threshold, rules) {
@@ -163,6 +146,10 @@ pub fn judge(
         },
         point_adjusted_f1: metrics.point_adjusted_f1,
     };
+    let agreed = match &series.second {
+        Some(second) => agreed(series, second, unheld, threshold, rules)?,
+        None => None,
+    };
     let curves = rules
         .plots
         .then(|| Curves::new(series, scores, threshold, rules.alarms))
@@ -172,6 +159,7 @@ pub fn judge(
         kinds: kinds_found(series, scores, threshold, rules.alarms),
         budgets,
         vus_pr_held: vus_pr_held.transpose()?,
+        agreed,
         curves,
     })
 }
@@ -298,6 +286,7 @@ mod tests {
             metrics: vec![values],
             labels,
             anomalies: Vec::new(),
+            second: None,
             train_points: 2_016,
             vus_window: 10,
             step_seconds: 300,

@@ -15,6 +15,7 @@ pub(super) fn series(file: &str, values: Vec<f64>, train_points: usize) -> Label
         metric_names: vec!["value".to_owned()],
         metrics: vec![values],
         anomalies: Vec::new(),
+        second: None,
         train_points,
         vus_window: 10,
         step_seconds: 60,

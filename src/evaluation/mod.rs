@@ -9,6 +9,7 @@
 //!                             └──────────── floors ─────────────────▶ scores ┴─judge─▶ run ─▶ summary ─▶ report
 //! ```
 
+pub mod agreed;
 pub mod bootstrap;
 pub mod budgets;
 pub mod candidate;
@@ -19,7 +20,9 @@ pub mod error;
 pub mod floors;
 pub mod given;
 pub mod judge;
+mod judging_rules;
 pub mod leak;
+pub mod look_alikes;
 #[cfg(test)]
 mod made_up;
 mod memory;

@@ -9,7 +9,8 @@ use super::copies::Copies;
 use super::error::ProtocolError;
 use super::given::stored;
 use super::leak::{Copied, named};
-use super::protocol::{Prepared, Protocol, classifiable, folds, others};
+use super::look_alikes::LookAlikes;
+use super::protocol::{self, Prepared, Protocol, classifiable, others};
 use super::results::SkippedResult;
 use super::settings::EvaluationSettings;
 use crate::measures::labelled::positives;
@@ -44,6 +45,17 @@ pub(super) fn usable(all: &[LabelledSeries]) -> (Vec<usize>, Vec<SkippedResult>)
     (usable, skipped)
 }
 
+/// What is needed to learn from several series.
+#[derive(Debug, Default)]
+pub(super) struct Lessons {
+    /// Which histories share rows with what is judged of other series.
+    pub(super) copies: Copies,
+    /// The series of each fold; none where no weights are transferred.
+    pub(super) folds: Vec<Vec<usize>>,
+    /// Histories that are left out of the lessons.
+    pub(super) left_out: Vec<Copied>,
+}
+
 /// What is needed to transfer weights between series; checks that it is allowed.
 ///
 /// # Errors
@@ -51,12 +63,12 @@ pub(super) fn usable(all: &[LabelledSeries]) -> (Vec<usize>, Vec<SkippedResult>)
 pub(super) fn check_transfer(
     all: &[LabelledSeries],
     settings: &EvaluationSettings,
-) -> Result<(Copies, Vec<Copied>), ProtocolError> {
+) -> Result<Lessons, ProtocolError> {
     let protocols = &settings.protocols;
     let transfer = protocols.iter().copied().find(|p| p.transfer().is_some());
     let is_classifying = protocols.contains(&Protocol::Classify);
     if (transfer.is_none() && !is_classifying) || settings.architectures().is_empty() {
-        return Ok((Copies::default(), Vec::new()));
+        return Ok(Lessons::default());
     }
     let found = all.len();
     if let Some(protocol) = transfer.filter(|_| found < 2) {
@@ -67,15 +79,23 @@ pub(super) fn check_transfer(
     if is_classifying {
         left_out.extend(named(all, &classifiable(found, &copies).1));
     }
-    if transfer.is_none() {
-        return Ok((copies, left_out));
+    let mut folds = Vec::new();
+    if let Some(protocol) = transfer {
+        folds = protocol::folds(&LookAlikes::find(all));
+        if folds.len() < 2 {
+            return Err(ProtocolError::AllAlike { protocol, found });
+        }
+        for fold in &folds {
+            others(all, &copies, fold)?;
+            let learned = (0..found).filter(|series| !fold.contains(series));
+            left_out.extend(named(all, &copies.shared(fold, learned)));
+        }
     }
-    for fold in folds(found) {
-        others(all, &copies, &fold)?;
-        let learned = (0..found).filter(|series| !fold.contains(series));
-        left_out.extend(named(all, &copies.shared(&fold, learned)));
-    }
-    Ok((copies, left_out))
+    Ok(Lessons {
+        copies,
+        folds,
+        left_out,
+    })
 }
 
 /// Stored detectors, for each series that is judged.
@@ -92,8 +112,8 @@ pub(super) fn check_stored(
     detectors.iter().map(of_detector).collect()
 }
 
-/// All there is to do with so many series, of which so many are judged, in optimiser steps.
-pub(super) fn planned(settings: &EvaluationSettings, series: usize, usable: usize) -> u64 {
+/// All there is to do in so many folds, with so many series that are judged, in optimiser steps.
+pub(super) fn planned(settings: &EvaluationSettings, folds: usize, usable: usize) -> u64 {
     let usable = usable as u64;
     let learning = settings.learning;
     let (steps, fine_tune_steps) = (learning.steps as u64, learning.fine_tune_steps as u64);
@@ -107,14 +127,15 @@ pub(super) fn planned(settings: &EvaluationSettings, series: usize, usable: usiz
         Protocol::Classify => usable * JUDGING + learning.classifier_steps as u64,
     };
     let transfers = protocols.clone().any(|p| p.transfer().is_some());
-    let pretraining = u64::from(transfers) * folds(series).len() as u64 * steps;
+    let pretraining = u64::from(transfers) * folds as u64 * steps;
     let subjects = settings.architectures().len() * settings.seeds.len();
     let shipped = if protocols.clone().any(|p| *p == Protocol::Shipped) {
         settings.architectures().len()
     } else {
         0
     };
-    let given = settings.floors().len() + settings.stored.len();
+    let baseline = usize::from(settings.has_baseline());
+    let given = baseline + settings.floors().len() + settings.stored.len();
     subjects as u64 * (protocols.map(of_protocol).sum::<u64>() + pretraining)
         + (given + shipped) as u64 * usable * JUDGING
 }

@@ -8,9 +8,9 @@
 //! classify     training ranges of all, with labels ──▶ weights, calibration
 //! ```
 //!
-//! "Others" are the other folds: series are dealt into five folds in turn, and the weights that
-//! judge a fold were trained on the rest. [Training sets](super::training_sets) see to it that nothing
-//! leaks.
+//! "Others" are the other folds: series are dealt into five folds, [look-alikes](super::look_alikes) into
+//! the same, and the weights that judge a fold were trained on the rest.
+//! [Training sets](super::training_sets) see to it that nothing leaks.
 //!
 //! A detector with weights from elsewhere is fitted to the step of the series judged by training it
 //! there, with no steps for zero-shot. Where the training range is too short for that, the
@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use super::collections::LabelledSeries;
 use super::copies::Copies;
 use super::leak::Leak;
+use super::look_alikes::LookAlikes;
 
 /// Folds of series.
 const FOLDS: usize = 5;
@@ -142,13 +143,10 @@ impl Prepared {
     }
 }
 
-/// The series of each fold, dealt in turn.
+/// The series of each fold.
 #[must_use]
-pub fn folds(series: usize) -> Vec<Vec<usize>> {
-    let folds = FOLDS.min(series);
-    (0..folds)
-        .map(|fold| (fold..series).step_by(folds).collect())
-        .collect()
+pub fn folds(look_alikes: &LookAlikes) -> Vec<Vec<usize>> {
+    look_alikes.folds(FOLDS)
 }
 
 /// The series that weights which judge a fold may learn from.

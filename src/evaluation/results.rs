@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::agreed::AgreedMeasures;
 use super::budgets::BudgetOutcome;
 use super::collections::LabelledSeries;
 use super::curves::Curves;
@@ -42,6 +43,13 @@ pub struct SeriesResult {
     /// The volume with the other hold, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vus_pr_held: Option<f64>,
+    /// The volume where peaks linger for every candidate as they do in the scores of detectors and of the
+    /// baseline: of these it is the volume itself. `None` where it is not asked for by another hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vus_pr_lingering: Option<f64>,
+    /// By what a second labelling agrees with, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<AgreedMeasures>,
     /// Seconds of learning and calibrating for this series; 0 for floors.
     pub train_s: f64,
     /// Seconds of training the weights that it began with, once for several series.

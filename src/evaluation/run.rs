@@ -30,18 +30,25 @@ pub fn evaluate<E: From<RunError>>(
     };
     let (usable, skipped) = planning::usable(series);
     // Before anything long: leaks and too few series.
-    let checked = planning::check_transfer(series, settings);
-    let (copies, left_out) = checked.map_err(RunError::from)?;
+    let lessons = planning::check_transfer(series, settings);
+    let mut lessons = lessons.map_err(RunError::from)?;
     let stored = planning::check_stored(&settings.stored, series, &usable);
     let stored = stored.map_err(RunError::from)?;
-    progress.expect(planning::planned(settings, series.len(), usable.len()));
+    progress.expect(planning::planned(
+        settings,
+        lessons.folds.len(),
+        usable.len(),
+    ));
     let mut evaluation = Evaluation {
         results: Vec::new(),
         skipped,
-        left_out,
+        left_out: std::mem::take(&mut lessons.left_out),
     };
     for (floor, seed) in settings.floors() {
         evaluation.take(run.floor(floor, seed, &usable), series, &mut sink)?;
+    }
+    if settings.has_baseline() {
+        evaluation.take(run.baseline(&usable), series, &mut sink)?;
     }
     for (detector, prepared) in settings.stored.iter().zip(stored) {
         evaluation.take(run.stored(detector, prepared), series, &mut sink)?;
@@ -57,7 +64,7 @@ pub fn evaluate<E: From<RunError>>(
                 seed,
                 learning: settings.learning,
             };
-            let judged = run.subject(subject, &usable, &copies);
+            let judged = run.subject(subject, &usable, &lessons);
             evaluation.take(judged.map_err(RunError::from)?, series, &mut sink)?;
         }
     }

@@ -13,7 +13,7 @@ use super::protocol::{Learning, Protocol};
 /// What to judge, and how.
 #[derive(Debug, Clone)]
 pub struct EvaluationSettings {
-    /// Architectures and floors.
+    /// Architectures, the baseline and floors.
     pub candidates: Vec<Candidate>,
     /// Detectors that are trained already.
     pub stored: Vec<Arc<Detector>>,
@@ -34,9 +34,14 @@ impl EvaluationSettings {
         candidates
             .filter_map(|candidate| match candidate {
                 Candidate::Architecture(architecture) => Some(*architecture),
-                Candidate::Floor(_) => None,
+                Candidate::Baseline | Candidate::Floor(_) => None,
             })
             .collect()
+    }
+
+    /// Whether the baseline is among the candidates.
+    pub(super) fn has_baseline(&self) -> bool {
+        self.candidates.contains(&Candidate::Baseline)
     }
 
     /// The floors, and the random one once per seed.
@@ -44,7 +49,7 @@ impl EvaluationSettings {
         let mut floors = Vec::new();
         for candidate in &self.candidates {
             match *candidate {
-                Candidate::Architecture(_) => {}
+                Candidate::Architecture(_) | Candidate::Baseline => {}
                 Candidate::Floor(Floor::Random) => {
                     let seeds = self.seeds.iter();
                     floors.extend(seeds.map(|seed| (Floor::Random, Some(*seed))));

@@ -324,6 +324,8 @@ mod tests {
             kinds: BTreeMap::new(),
             budgets: Vec::new(),
             vus_pr_held: None,
+            vus_pr_lingering: None,
+            agreed: None,
             train_s: 0.0,
             pretrain_s: None,
             score_rows_per_s: 1.0,

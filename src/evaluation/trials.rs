@@ -2,14 +2,16 @@
 
 use std::time::Instant;
 
-use anomalog_engine::detector::Detector;
+use anomalog_engine::baseline::PEAK_HALF_LIFE;
+use anomalog_engine::detector::{Detector, ThresholdPolicy};
 use anomalog_engine::network::Architecture;
-use anomalog_engine::score::{Verdict, WindowScore};
+use anomalog_engine::score::{Baseline, Verdict, WindowScore};
 use anomalog_engine::series::Rows;
 use anomalog_engine::series::time_zone::TimeZone;
 use rayon::prelude::*;
 
 use super::budgets::at_own_thresholds;
+use super::candidate::BASELINE;
 use super::collections::LabelledSeries;
 use super::copies::Copies;
 use super::error::ProtocolError;
@@ -17,11 +19,13 @@ use super::floors::Floor;
 use super::given::shipped;
 use super::judge::judge;
 use super::memory;
-use super::planning::JUDGING;
-use super::protocol::{Prepared, Protocol, Transfer, folds};
+use super::peak_hold;
+use super::planning::{JUDGING, Lessons};
+use super::protocol::{Prepared, Protocol, Transfer};
 use super::results::{FLOOR, Judged, Placed, STORED, SeriesResult, SkippedResult};
 use super::settings::EvaluationSettings;
 use super::subject::{Report, Subject};
+use crate::measures::vus_pr;
 use crate::progress::Counter;
 
 /// A candidate as it is tried.
@@ -50,6 +54,15 @@ impl Trial {
 struct Ready {
     prepared: Result<Prepared, String>,
     peak: Option<u64>,
+}
+
+/// The windows of a series with some metrics.
+fn rows<'a>(series: &'a LabelledSeries, metrics: &'a [Vec<f64>]) -> Rows<'a> {
+    Rows {
+        window_start: &series.window_start,
+        metrics,
+        time_zone: Some(TimeZone::UTC),
+    }
 }
 
 /// Detectors that learned before, for some series.
@@ -103,7 +116,58 @@ impl Run<'_> {
                 seed.unwrap_or_default(),
             );
             let seconds = start.elapsed().as_secs_f64();
-            (number, self.judge(&trial, series, scores, seconds))
+            let lingering = self.lingering(series, &scores);
+            let judged = self.judge(&trial, series, scores, seconds);
+            let judged = judged.map(|mut judged| {
+                judged.0.vus_pr_lingering = lingering;
+                judged
+            });
+            (number, judged)
+        };
+        usable.par_iter().map(of_series).collect()
+    }
+
+    /// Whether volumes are compared under several holds.
+    fn compares_holds(&self) -> bool {
+        let rules = self.settings.rules;
+        rules.hold.is_none() && rules.also_hold.is_some()
+    }
+
+    /// The volume of scores whose peaks linger as those of detectors do, if asked for.
+    fn lingering(&self, series: &LabelledSeries, scores: &[f64]) -> Option<f64> {
+        if !self.compares_holds() {
+            return None;
+        }
+        let held = peak_hold(scores, PEAK_HALF_LIFE);
+        vus_pr(&series.labels, &held, series.vus_window).ok()
+    }
+
+    /// The baseline on all series, side by side. It learns nothing, as a floor, and has thresholds of its
+    /// own, as a detector.
+    pub(super) fn baseline(&self, usable: &[usize]) -> Vec<Placed> {
+        let trial = Trial {
+            detector: BASELINE.to_owned(),
+            protocol: FLOOR,
+            seed: None,
+        };
+        self.progress.say(format!("judging {BASELINE}"));
+        memory::reset_peak();
+        let threshold = ThresholdPolicy {
+            false_alarms_per_week: self.settings.learning.alarms_per_week,
+        };
+        let of_series = |&number: &usize| {
+            let series = &self.series[number];
+            let resolutions = series.resolutions(vec![1.0; series.metrics.len()]);
+            let baseline = Baseline::new(series.step_micros(), resolutions, threshold);
+            let start = Instant::now();
+            let judged = match baseline.score(rows(series, &series.metrics)) {
+                Ok(scored) => {
+                    let seconds = start.elapsed().as_secs_f64();
+                    self.judge_windows(&trial, series, &scored, seconds)
+                }
+                Err(error) => self.failed(&trial, series, &error),
+            };
+            (number, judged)
         };
         usable.par_iter().map(of_series).collect()
     }
@@ -147,8 +211,9 @@ impl Run<'_> {
         &self,
         subject: Subject,
         usable: &[usize],
-        copies: &Copies,
+        lessons: &Lessons,
     ) -> Result<Vec<Placed>, ProtocolError> {
+        let Lessons { copies, folds, .. } = lessons;
         let trial = |protocol: Protocol| Trial {
             detector: subject.architecture.to_string(),
             protocol: protocol.name(),
@@ -176,7 +241,6 @@ impl Run<'_> {
         }
         let mut judged: Vec<Vec<Placed>> = Vec::new();
         judged.resize_with(transfers.len(), Vec::new);
-        let folds = folds(self.series.len());
         for (number, fold) in folds.iter().enumerate() {
             let fold_usable: Vec<usize> = fold
                 .iter()
@@ -293,10 +357,7 @@ impl Run<'_> {
         ready: Ready,
         pretrain_s: Option<f64>,
     ) -> Judged {
-        let failed = |reason: &dyn ToString| {
-            self.progress.advance(JUDGING);
-            Err(Box::new(trial.skip(series, &reason.to_string())))
-        };
+        let failed = |reason: &dyn ToString| self.failed(trial, series, reason);
         let prepared = match ready.prepared {
             Ok(prepared) => prepared,
             Err(error) => return failed(&error),
@@ -305,13 +366,8 @@ impl Run<'_> {
         let Some(metrics) = metrics else {
             return failed(&"it lacks a metric of the detector");
         };
-        let rows = Rows {
-            window_start: &series.window_start,
-            metrics: &metrics,
-            time_zone: Some(TimeZone::UTC),
-        };
         let start = Instant::now();
-        let scored = prepared.detector.score(rows);
+        let scored = prepared.detector.score(rows(series, &metrics));
         let seconds = start.elapsed().as_secs_f64();
         let scored = match scored {
             Ok(scored) => scored,
@@ -321,6 +377,30 @@ impl Run<'_> {
             Ok(params) => params,
             Err(error) => return failed(&error),
         };
+        let mut judged = self.judge_windows(trial, series, &scored, seconds)?;
+        let result = &mut judged.0;
+        result.train_s = prepared.train_s;
+        result.pretrain_s = pretrain_s;
+        result.params = params;
+        result.calibrated_on = Some(prepared.calibrated);
+        result.max_rss_bytes = result.max_rss_bytes.max(ready.peak);
+        result.has_seen_history = prepared.has_seen_history;
+        Ok(judged)
+    }
+
+    fn failed(&self, trial: &Trial, series: &LabelledSeries, reason: &dyn ToString) -> Judged {
+        self.progress.advance(JUDGING);
+        Err(Box::new(trial.skip(series, &reason.to_string())))
+    }
+
+    /// Judges what has scores and thresholds of its own.
+    fn judge_windows(
+        &self,
+        trial: &Trial,
+        series: &LabelledSeries,
+        scored: &[WindowScore],
+        seconds: f64,
+    ) -> Judged {
         let verdicts = |of: fn(Verdict) -> f64| -> Vec<f64> {
             let of_window = |window: &WindowScore| window.verdict.map_or(f64::NAN, of);
             scored.iter().map(of_window).collect()
@@ -328,17 +408,13 @@ impl Run<'_> {
         let rates = verdicts(|verdict| verdict.alarms_per_window);
         let scores = verdicts(|verdict| verdict.surprise);
         let mut judged = self.judge(trial, series, scores, seconds)?;
-        let result = &mut judged.0;
+        if self.compares_holds() {
+            judged.0.vus_pr_lingering = Some(judged.0.measures.vus_pr);
+        }
         // Where there is no event to judge by, the skipped results say so.
         if let Ok(own) = at_own_thresholds(series, &rates, self.settings.rules.alarms) {
-            result.budgets.extend(own);
+            judged.0.budgets.extend(own);
         }
-        result.train_s = prepared.train_s;
-        result.pretrain_s = pretrain_s;
-        result.params = params;
-        result.calibrated_on = Some(prepared.calibrated);
-        result.max_rss_bytes = result.max_rss_bytes.max(ready.peak);
-        result.has_seen_history = prepared.has_seen_history;
         Ok(judged)
     }
 
@@ -362,6 +438,8 @@ impl Run<'_> {
             kinds: judged.kinds,
             budgets: judged.budgets,
             vus_pr_held: judged.vus_pr_held,
+            vus_pr_lingering: None,
+            agreed: judged.agreed,
             train_s: 0.0,
             pretrain_s: None,
             score_rows_per_s: scores.len() as f64 / seconds.max(f64::EPSILON),

@@ -25,6 +25,7 @@
 mod causes;
 mod error;
 mod named;
+mod one_series;
 mod reading;
 mod requests;
 mod rules;
@@ -45,6 +46,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 pub use error::{Error, Result};
 pub(crate) use named::named;
 pub use named::{NamedCause, NamedIncident};
+pub use one_series::{SeriesIncident, WindowState};
 pub use rules::{IncidentRules, RulesError, SeverityRule};
 
 use crate::schema::{INCIDENT_CAUSES, INCIDENTS, Table};

@@ -1,5 +1,4 @@
-//! The queries of incidents against a plain twin: a state machine that reads one window after the
-//! other.
+//! The queries of incidents against their twin, which reads one window after the other.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -79,32 +78,23 @@ fn name(series: usize) -> String {
 /// An incident: series, first and one after the last window, windows above the stop level.
 type Expected = (usize, usize, usize, i64);
 
-/// The incidents of each series, by a state machine.
+/// The incidents of each series by the twin of the queries.
 fn twin(series: &[Vec<Window>], rules: &IncidentRules) -> Vec<Expected> {
-    let longest = |span: Span| (span.micros() / HOUR) as usize;
+    let slot = |time: i64| ((time - START) / HOUR) as usize;
     let mut found = Vec::new();
     for (number, windows) in series.iter().enumerate() {
-        let mut open: Option<Expected> = None;
-        let (mut calm, mut unknown) = (0, 0);
-        for (slot, window) in windows.iter().enumerate() {
-            match window {
-                Window::Calm => calm += 1,
-                Window::Unscored | Window::Absent => unknown += 1,
-                Window::Hot | Window::Anomaly => {
-                    let is_bridged =
-                        calm <= longest(rules.bridge) && unknown <= longest(rules.bridge_unknown);
-                    if let Some(incident) = open.as_mut().filter(|_| is_bridged) {
-                        incident.2 = slot + 1;
-                        incident.3 += 1;
-                    } else {
-                        found.extend(open.take());
-                        open = (*window == Window::Anomaly).then_some((number, slot, slot + 1, 1));
-                    }
-                    (calm, unknown) = (0, 0);
-                }
-            }
+        let windows = windows.iter().enumerate().filter_map(|(slot, window)| {
+            let state = match window {
+                Window::Anomaly => WindowState::Anomaly,
+                Window::Hot => WindowState::Hot,
+                Window::Calm => WindowState::Calm,
+                Window::Unscored | Window::Absent => return None,
+            };
+            Some((time(slot), state))
+        });
+        for SeriesIncident { time, windows } in rules.incidents_of_series(windows, HOUR) {
+            found.push((number, slot(time.start), slot(time.end), windows as i64));
         }
-        found.extend(open);
     }
     found.sort_by_key(|incident| (incident.1, incident.0));
     found

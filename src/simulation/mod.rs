@@ -12,6 +12,7 @@
 //! sites nor on that of days. Every client address lies in a range that is never routed.
 
 mod anomalies;
+mod anomaly_kind;
 mod clients;
 mod counts;
 mod error;
@@ -19,7 +20,7 @@ mod formats;
 mod labels;
 mod lines;
 mod log_file;
-mod random;
+pub mod random;
 mod site;
 mod spec;
 mod traffic;
@@ -29,7 +30,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-pub use anomalies::AnomalyKind;
+pub use anomaly_kind::{AnomalyKind, ramp_height};
 pub use counts::{COUNTED, CountedSite, count};
 pub use error::SimulationError;
 pub use formats::SiteFormat;

@@ -11,21 +11,28 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// The purpose of a stream of draws; streams of different purposes are independent.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Purpose {
+pub enum Purpose {
+    /// What a site is.
     Profile,
+    /// When anomalies happen.
     Schedule,
+    /// How traffic wanders beyond its rhythm.
     Mood,
+    /// Single requests.
     Traffic,
+    /// What anomalies add and take away.
+    Anomalies,
 }
 
 /// A stream of draws.
 #[derive(Debug)]
-pub(super) struct Random(ChaCha8Rng);
+pub struct Random(ChaCha8Rng);
 
 impl Random {
     /// The stream of one site and day. Days count from the start; streams that belong to no day
     /// pass 0. A day before the start (-1) is allowed.
-    pub(super) fn new(seed: u64, site: u32, day: i64, purpose: Purpose) -> Self {
+    #[must_use]
+    pub fn new(seed: u64, site: u32, day: i64, purpose: Purpose) -> Self {
         let mut key = [0_u8; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         key[8..12].copy_from_slice(&site.to_le_bytes());
@@ -36,37 +43,37 @@ impl Random {
     }
 
     /// 64 random bits.
-    pub(super) fn bits(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// Uniform in [0, 1).
-    pub(super) fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Uniform in [low, high).
-    pub(super) fn between(&mut self, low: f64, high: f64) -> f64 {
+    pub fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
     /// Uniform in 0..count; 0 when count is 0.
-    pub(super) fn below(&mut self, count: u32) -> u32 {
+    pub fn below(&mut self, count: u32) -> u32 {
         ((u64::from(self.0.next_u32()) * u64::from(count)) >> 32) as u32
     }
 
     /// True with this probability.
-    pub(super) fn chance(&mut self, probability: f64) -> bool {
+    pub fn chance(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
     /// One of a non-empty list.
-    pub(super) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len() as u32) as usize]
     }
 
     /// Standard normal, as the sum of eight uniforms (Irwin–Hall), so within ±4.9.
-    pub(super) fn normal(&mut self) -> f64 {
+    pub fn normal(&mut self) -> f64 {
         let mut sum = 0_u64;
         for _ in 0..2 {
             let bits = self.0.next_u64();
@@ -78,12 +85,12 @@ impl Random {
     }
 
     /// Log-normal with this median and standard deviation of the logarithm.
-    pub(super) fn lognormal(&mut self, median: f64, sigma: f64) -> f64 {
+    pub fn lognormal(&mut self, median: f64, sigma: f64) -> f64 {
         median * exp(sigma * self.normal())
     }
 
     /// Gamma with mean 1 and this shape (at least 1), by Marsaglia and Tsang (2000).
-    pub(super) fn gamma(&mut self, shape: f64) -> f64 {
+    pub fn gamma(&mut self, shape: f64) -> f64 {
         let d = shape - 1.0 / 3.0;
         let c = 1.0 / (9.0 * d).sqrt();
         loop {
@@ -101,7 +108,7 @@ impl Random {
 
     /// Poisson with this mean: by multiplication (Knuth) when small, else by the normal
     /// approximation with its first correction for skewness (Cornish–Fisher).
-    pub(super) fn poisson(&mut self, mean: f64) -> u32 {
+    pub fn poisson(&mut self, mean: f64) -> u32 {
         if mean > 30.0 {
             let z = self.normal();
             let value = mean + mean.sqrt() * z + (z * z - 1.0) / 6.0;
@@ -143,7 +150,8 @@ const INVERSE_FACTORIALS: [f64; 12] = [
 ];
 
 /// e to the power of `x`, for |x| up to 700.
-pub(super) fn exp(x: f64) -> f64 {
+#[must_use]
+pub fn exp(x: f64) -> f64 {
     let x = x.clamp(-700.0, 700.0);
     let power = (x * LOG2_E).round();
     let rest = x - power * LN_2;
@@ -155,7 +163,8 @@ pub(super) fn exp(x: f64) -> f64 {
 }
 
 /// The natural logarithm of a positive normal number; of less, that of the smallest such.
-pub(super) fn ln(x: f64) -> f64 {
+#[must_use]
+pub fn ln(x: f64) -> f64 {
     let bits = x.max(f64::MIN_POSITIVE).to_bits();
     let mut exponent = ((bits >> 52) as i64 - 1023) as f64;
     let mut mantissa = f64::from_bits((bits & ((1 << 52) - 1)) | (1023 << 52));
@@ -173,7 +182,8 @@ pub(super) fn ln(x: f64) -> f64 {
 }
 
 /// The cosine of an angle in turns.
-pub(super) fn cos_turn(turns: f64) -> f64 {
+#[must_use]
+pub fn cos_turn(turns: f64) -> f64 {
     let x = (turns - turns.round()) * 2.0 * PI;
     let square = x * x;
     // Horner form of the Taylor series to degree 28, |x| ≤ π.

@@ -3,7 +3,8 @@
 //! Visits that began shortly before midnight belong to the day before, but their last requests
 //! to this one: the day is started [`PREROLL`] minutes early, and what falls before it dropped.
 
-use super::anomalies::{Anomaly, AnomalyKind, Effect, TrafficSource, mood};
+use super::anomalies::{Anomaly, Effect, TrafficSource, mood};
+use super::anomaly_kind::AnomalyKind;
 use super::clients::{Address, FEED_READERS, MONITOR};
 use super::random::{Purpose, Random, exp, scramble};
 use super::site::{Class, DAY, RouteId, SimulatedSite};

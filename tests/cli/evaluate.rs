@@ -15,6 +15,8 @@ struct Made {
     step_seconds: u32,
     rows: u32,
     train_points: u32,
+    /// Day of the first row, counted from the epoch: series with labels at the same times look alike.
+    first_day: u32,
     /// SQL over `i`, the row, and `spike`, whether it is one.
     value: &'static str,
     label: &'static str,
@@ -26,6 +28,7 @@ const WAVE: Made = Made {
     step_seconds: 60,
     rows: 4_500,
     train_points: 2_000,
+    first_day: 0,
     value: "100 + 20 * sin(i / 229.2) + (i * i * 31 + i * 7919) % 1009 / 100.0 \
             + CASE WHEN spike THEN 60 ELSE 0 END",
     label: "spike",
@@ -40,9 +43,10 @@ const SLOW: Made = Made {
     ..WAVE
 };
 
-/// A third.
+/// A third, four weeks later: times of day and week are the same.
 const SAW: Made = Made {
     file: "saw.parquet",
+    first_day: 28,
     value: "300 + i % 720 / 10.0 + (i * i * 13 + i * 15485863) % 1013 / 90.0 \
             - CASE WHEN spike THEN 120 ELSE 0 END",
     ..WAVE
@@ -59,10 +63,11 @@ impl Workplace {
                 made.file, made.train_points, made.step_seconds
             ));
             let query = format!(
-                "SELECT arrow_cast(i * {} * 1000000, 'Timestamp(Microsecond, None)') AS timestamp, \
+                "SELECT arrow_cast((86400 * {} + i * {}) * 1000000, 'Timestamp(Microsecond, None)') AS timestamp, \
                  CAST({} AS DOUBLE) AS value, CAST({} AS INT) AS label \
                  FROM (SELECT value AS i, value % 500 BETWEEN 450 AND 453 AS spike \
                        FROM (SELECT unnest(generate_series(0, {})) AS value)) ORDER BY i",
+                made.first_day,
                 made.step_seconds,
                 made.value,
                 made.label,
@@ -197,6 +202,29 @@ fn json_has_a_result_per_series_detector_and_seed() {
     if cfg!(target_os = "linux") {
         let bytes = detector["max_rss_bytes"].as_u64().unwrap();
         assert!((1 << 20..1 << 40).contains(&bytes), "{detector}");
+    }
+}
+
+/// It has no network: there is nothing to train, and what is usual for a series gives it thresholds.
+#[test]
+fn the_baseline_learns_nothing_and_has_thresholds_of_its_own() {
+    let work = with_collection(&[WAVE, SAW]);
+    let report = work.evaluate_json(&["--detectors", "baseline,difference"]);
+    let results = report["results"].as_array().unwrap();
+    let of = |detector: &str| -> Vec<&Value> {
+        let results = results.iter();
+        results.filter(|r| r["detector"] == detector).collect()
+    };
+    let thresholds = |result: &Value| result["budgets"].as_array().unwrap().len();
+    assert_eq!(of("baseline").len(), 2, "{report}");
+    for baseline in of("baseline") {
+        assert_eq!(baseline["protocol"], "floor");
+        assert_eq!(
+            (&baseline["seed"], &baseline["params"]),
+            (&Value::Null, &0.into())
+        );
+        assert!(baseline["auc_roc"].as_f64().unwrap() > 0.8, "{baseline}");
+        assert_eq!(thresholds(baseline), 2 * thresholds(of("difference")[0]));
     }
 }
 
@@ -591,11 +619,11 @@ fn what_leaks_is_refused() {
     ];
     let refused =
         |protocol: &str| work.run(&[&arguments[..], &["--protocol", protocol], &FAST].concat());
-    // The first's judged rows lie in the second's history, and nothing else is left to learn from.
+    // One has the rows of the other, and nothing else is left to learn from.
     insta::assert_snapshot!(refused("zero-shot"), @"
     --- stderr
-    error: `wave.parquet` holds rows on which `wave.parquet` is judged
-    hint: list each series once, or use `--protocol per-series`, which learns from the training range of the series judged alone
+    error: `zero-shot` learns from series unlike those judged, and all 2 look alike
+    hint: list more series with `--series`, or use `--protocol per-series`
     --- exit 1
     ");
     assert!(refused("fine-tuned").ends_with("--- exit 1\n"));
@@ -615,13 +643,21 @@ fn what_leaks_is_refused() {
         "made/series.csv",
         "other/series.csv",
     ];
-    let copied = ["--detectors", "gru", "--protocol", "zero-shot"];
-    let arguments_of_all = [&lists[..], &copied, &FAST, &["--json"]].concat();
-    let report: Value = serde_json::from_str(&work.succeed(&arguments_of_all)).unwrap();
-    // Other series are left to learn from, so the copy is left out of the lessons, and named.
+    let report = |protocol: &str| -> Value {
+        let copied = ["--detectors", "gru", "--protocol", protocol, "--json"];
+        let arguments = [&lists[..], &copied, &FAST].concat();
+        serde_json::from_str(&work.succeed(&arguments)).unwrap()
+    };
+    // Weights for the copy and for what it copies are those of the third series.
+    let zero_shot = report("zero-shot");
+    assert_eq!(zero_shot["results"].as_array().unwrap().len(), 3);
+    assert!(zero_shot["left_out"].as_array().is_none_or(Vec::is_empty));
+    // Of a classifier for all, the copy is left out of the lessons, and named.
+    let classify = report("classify");
     let expected = serde_json::json!([{"learned": "renamed.parquet", "judged": "wave.parquet"}]);
-    assert_eq!(report["left_out"], expected);
-    assert_eq!(report["results"].as_array().unwrap().len(), 3);
+    assert_eq!(classify["left_out"], expected);
+    assert_eq!(classify["results"].as_array().unwrap().len(), 3);
+    let copied = ["--detectors", "gru", "--protocol", "classify"];
     let text = work.succeed(&[&lists[..], &copied, &FAST].concat());
     assert!(
         text.contains("left out of the lessons, as it holds rows that are judged"),
@@ -761,7 +797,7 @@ fn faulty_arguments() {
         |arguments: &[&str]| work.run(&[&["evaluate", "--series", "none.csv"], arguments].concat());
     insta::assert_snapshot!(run(&["--detectors", "lstm,prophet"]), @"
     --- stderr
-    error: invalid value 'prophet' for '--detectors <NAME>': expected `rnn`, `lstm`, `gru`, `clstm`, `random`, `difference`, `median-11`, `median-31`, `robust-z`, `yesterday`, `last-week`, `ewma`, `spectral-residual` or `all`
+    error: invalid value 'prophet' for '--detectors <NAME>': expected `rnn`, `lstm`, `gru`, `clstm`, `baseline`, `random`, `difference`, `median-11`, `median-31`, `robust-z`, `yesterday`, `last-week`, `ewma`, `spectral-residual` or `all`
 
     For more information, try '--help'.
     --- exit 2

@@ -574,8 +574,9 @@ fn evaluate() {
     with their labels. Labels of windows have the columns site, start, end and, if known, kind, as
     `anomalog simulate` writes them; detectors learn from the windows before `--since`.
 
-    Detectors: rnn, lstm, gru and clstm are trained; random, difference, median-11, median-31, robust-z,
-    yesterday, last-week, ewma and spectral-residual are scores that need no training.
+    Detectors: rnn, lstm, gru and clstm are trained; baseline is what they judge by besides their
+    network; random, difference, median-11, median-31, robust-z, yesterday, last-week, ewma and
+    spectral-residual are scores that need no training either.
 
     Examples:
       anomalog evaluate --series kpi/series.csv

@@ -1,5 +1,6 @@
 //! One module per subcommand: from arguments to calls.
 
+mod nuisances;
 mod pretrain;
 mod study;
 
@@ -18,6 +19,7 @@ pub(crate) fn run_to_end(command: Command, printer: Printer) -> Result<()> {
     runtime.block_on(async {
         match command {
             Command::Study(args) => study::run(printer, args).await,
+            Command::Nuisances(args) => nuisances::run(printer, args),
             Command::Pretrain(args) => pretrain::run(printer, args),
         }
     })

@@ -100,6 +100,12 @@ async fn gather(printer: Printer, plan: &Plan, folder: &Path) -> Result<(Vec<Gro
             series: found.series,
         });
     }
+    if !found.servers.is_empty() {
+        groups.push(Group {
+            name: "servers",
+            series: found.servers,
+        });
+    }
     groups.push(simulated(printer, plan).await?);
     Ok((groups, found.absent))
 }

@@ -2,7 +2,8 @@
 
 use anomalog::evaluation::bootstrap::Interval;
 use anomalog::evaluation::budgets::{ASKED, Budget, BudgetOutcome, ThresholdSource};
-use anomalog::evaluation::results::SeriesResult;
+use anomalog::evaluation::candidate::BASELINE;
+use anomalog::evaluation::results::{FLOOR, SeriesResult};
 
 use super::figures::{Figures, average, interval};
 use super::views::View;
@@ -20,16 +21,18 @@ pub(super) struct Kept {
     pub(super) recalls: [Interval; ASKED.len()],
 }
 
-/// Detectors at their own thresholds: those of each protocol, the mean of their architectures.
+/// The baseline and detectors at their own thresholds: those of each protocol, the mean of their
+/// architectures.
 pub(super) fn by_protocol(view: &View<'_>) -> Vec<Kept> {
+    let own = ThresholdSource::Own;
+    let baseline = kept(view, BASELINE, &[(BASELINE, FLOOR)], own);
     let protocols = view.protocols().into_iter();
-    protocols
-        .filter_map(|protocol| {
-            let own = view.candidates_that(false).into_iter();
-            let own: Vec<_> = own.filter(|(_, other)| *other == protocol).collect();
-            kept(view, protocol, &own, ThresholdSource::Own)
-        })
-        .collect()
+    let learned = protocols.filter_map(|protocol| {
+        let candidates = view.candidates_that(false).into_iter();
+        let candidates: Vec<_> = candidates.filter(|(_, other)| *other == protocol).collect();
+        kept(view, protocol, &candidates, own)
+    });
+    baseline.into_iter().chain(learned).collect()
 }
 
 /// All detectors at thresholds of one kind, the mean of them.
@@ -86,7 +89,6 @@ mod tests {
     use super::*;
     use crate::study::lines::StudyLines;
     use crate::study::views;
-    use anomalog::evaluation::results::FLOOR;
 
     #[test]
     fn alarms_are_in_the_period_that_one_is_asked_for() {

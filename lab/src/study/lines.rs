@@ -11,7 +11,7 @@ use super::plan::Plan;
 use super::records::{Line, Record, SeriesFacts};
 
 /// Changes when lines do.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Why lines cannot be used.
 #[derive(Debug, thiserror::Error)]

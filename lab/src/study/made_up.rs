@@ -62,6 +62,8 @@ pub(super) fn result(file: &str, candidate: (&str, &str), vus_pr: f64, event_rec
             })
             .to_vec(),
         vus_pr_held: None,
+        vus_pr_lingering: None,
+        agreed: None,
         train_s: 1.0,
         pretrain_s: None,
         score_rows_per_s: 1e6,

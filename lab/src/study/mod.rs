@@ -140,6 +140,7 @@ mod tests {
             metrics: vec![random(&[0.0; 500], seed)],
             labels: vec![false; 500],
             anomalies: Vec::new(),
+            second: None,
             train_points: 100,
             vus_window: 1,
             step_seconds: 60,

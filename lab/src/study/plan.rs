@@ -95,7 +95,8 @@ impl Plan {
 
     /// Pieces of work on a group, each to be done at once.
     pub(super) fn units(&self, group: &Group) -> Vec<Unit> {
-        let floors = Floor::ALL.map(Candidate::Floor).to_vec();
+        let mut floors = Floor::ALL.map(Candidate::Floor).to_vec();
+        floors.push(Candidate::Baseline);
         let mut units = vec![self.unit("floors", "", floors, self.seeds.clone(), None)];
         // They have learned: there is nothing to draw.
         let architectures = Architecture::ALL.map(Candidate::Architecture).to_vec();

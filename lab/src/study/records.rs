@@ -5,6 +5,7 @@ use anomalog::evaluation::leak::Copied;
 use anomalog::evaluation::results::{SeriesResult, SkippedResult};
 use serde::{Deserialize, Serialize};
 
+use super::data::{CLOUD, SERVERS};
 use super::plan::Plan;
 
 /// One line.
@@ -57,7 +58,8 @@ pub(super) enum Use {
 }
 
 impl Use {
-    /// KPI, and every other series of WSD and IOPS in the order of the list, from the first on.
+    /// KPI, cloud monitoring, servers, and every other series of WSD and IOPS in the order of the list,
+    /// from the first on.
     fn of(series: &LabelledSeries, all: &[LabelledSeries]) -> Self {
         let before = all
             .iter()
@@ -65,7 +67,7 @@ impl Use {
             .filter(|other| other.dataset == series.dataset)
             .count();
         match series.dataset.as_str() {
-            "KPI" => Self::Development,
+            "KPI" | CLOUD | SERVERS => Self::Development,
             "WSD" | "IOPS" if before.is_multiple_of(2) => Self::Development,
             _ => Self::Untouched,
         }
@@ -160,6 +162,7 @@ mod tests {
             metrics: Vec::new(),
             labels: vec![true, true],
             anomalies: Vec::new(),
+            second: None,
             train_points: 1,
             vus_window: 1,
             step_seconds: 60,

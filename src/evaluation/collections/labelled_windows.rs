@@ -191,6 +191,7 @@ fn one(
         metrics,
         labels: labelled,
         anomalies,
+        second: None,
         train_points,
         vus_window: (SECONDS_PER_HOUR / step_seconds).max(1) as usize,
         step_seconds,

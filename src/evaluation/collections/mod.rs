@@ -19,9 +19,10 @@ mod error;
 pub mod labelled_windows;
 mod list;
 mod rows;
+pub mod second_opinion;
 mod series;
 
 pub use error::CollectionError;
 pub use list::{LIST, read};
 pub use rows::{About, METRIC, MOST_WINDOWS_PER_ROW, SeriesRows};
-pub use series::{KnownAnomaly, LabelledSeries};
+pub use series::{KnownAnomaly, LabelledSeries, SecondOpinion};

@@ -21,6 +21,9 @@ pub const MOST_WINDOWS_PER_ROW: usize = 10;
 
 /// Name of the only metric of a series of a collection.
 pub const METRIC: &str = "value";
+/// The columns of a file beside those of metrics.
+const TIMESTAMP: &str = "timestamp";
+const LABEL: &str = "label";
 
 /// What is known of a series beside its rows.
 #[derive(Debug)]
@@ -42,8 +45,10 @@ pub struct About {
 pub struct SeriesRows {
     /// Microseconds since the epoch.
     pub window_start: Vec<i64>,
-    /// NaN where there is none.
-    pub values: Vec<f64>,
+    /// Names of the metrics.
+    pub metric_names: Vec<String>,
+    /// The values of each metric; NaN where there is none.
+    pub metrics: Vec<Vec<f64>>,
     /// Whether the row is an anomaly.
     pub labels: Vec<bool>,
 }
@@ -54,15 +59,40 @@ impl SeriesRows {
     /// # Errors
     /// When the file is missing, or is not what it should be.
     pub fn read(path: &Path) -> Result<Self, CollectionError> {
+        Self::read_metrics(path, |name| name == METRIC)
+    }
+
+    /// Reads a Parquet file with the columns `timestamp` and `label`, and a metric in each other column.
+    ///
+    /// # Errors
+    /// When the file is missing, or is not what it should be.
+    pub fn read_all(path: &Path) -> Result<Self, CollectionError> {
+        Self::read_metrics(path, |name| name != TIMESTAMP && name != LABEL)
+    }
+
+    fn read_metrics(
+        path: &Path,
+        is_metric: impl Fn(&str) -> bool,
+    ) -> Result<Self, CollectionError> {
         let file = File::open(path).map_err(cannot("read", path))?;
         let not_parquet = |source| TableFileError::Parquet {
             path: path.to_owned(),
             source,
         };
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-            .and_then(ParquetRecordBatchReaderBuilder::build)
-            .map_err(not_parquet)?;
-        let mut rows = Self::default();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(not_parquet)?;
+        let fields = reader.schema().fields().iter();
+        let names = fields.map(|field| field.name().clone());
+        let mut metric_names: Vec<String> = names.filter(|name| is_metric(name)).collect();
+        if metric_names.is_empty() {
+            // What is missing is named when a row is read.
+            metric_names.push(METRIC.to_owned());
+        }
+        let mut rows = Self {
+            metrics: vec![Vec::new(); metric_names.len()],
+            metric_names,
+            ..Self::default()
+        };
+        let reader = reader.build().map_err(not_parquet)?;
         for batch in reader {
             let batch = batch.map_err(|error| not_parquet(error.into()))?;
             rows.append(path, &batch)?;
@@ -72,27 +102,28 @@ impl SeriesRows {
 
     fn append(&mut self, path: &Path, batch: &RecordBatch) -> Result<(), TableFileError> {
         let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
-        let times = column(path, batch, "timestamp", &micros, "a timestamp")?;
-        let values = column(path, batch, "value", &DataType::Float64, "a number")?;
-        let labels = column(path, batch, "label", &DataType::Int64, "0, 1 or a boolean")?;
+        let times = column(path, batch, TIMESTAMP, &micros, "a timestamp")?;
+        for (name, metric) in self.metric_names.iter().zip(&mut self.metrics) {
+            let values = column(path, batch, name, &DataType::Float64, "a number")?;
+            let values = values.as_primitive::<Float64Type>().iter();
+            metric.extend(values.map(|value| value.unwrap_or(f64::NAN)));
+        }
+        let labels = column(path, batch, LABEL, &DataType::Int64, "0, 1 or a boolean")?;
         for (row, time) in times
             .as_primitive::<TimestampMicrosecondType>()
             .iter()
             .enumerate()
         {
             let Some(time) = time else {
-                return Err(self.refuse(path, "timestamp", "NULL", "a timestamp".to_owned()));
+                return Err(self.refuse(path, TIMESTAMP, "NULL", "a timestamp".to_owned()));
             };
             let label = labels.as_primitive::<Int64Type>();
             let label = label.is_valid(row).then(|| label.value(row));
             let Some(label @ (0 | 1)) = label else {
                 let found = label.map_or("NULL".to_owned(), |label| label.to_string());
-                return Err(self.refuse(path, "label", &found, "0 or 1".to_owned()));
+                return Err(self.refuse(path, LABEL, &found, "0 or 1".to_owned()));
             };
-            let value = values.as_primitive::<Float64Type>();
-            let value = value.is_valid(row).then(|| value.value(row));
             self.window_start.push(time);
-            self.values.push(value.unwrap_or(f64::NAN));
             self.labels.push(label == 1);
         }
         Ok(())
@@ -112,16 +143,19 @@ impl SeriesRows {
             window_start: (0..windows as i64)
                 .map(|slot| self.window_start[0] + slot * step)
                 .collect(),
-            metric_names: vec![METRIC.to_owned()],
-            metrics: vec![vec![f64::NAN; windows]],
+            metric_names: self.metric_names.clone(),
+            metrics: vec![vec![f64::NAN; windows]; self.metrics.len()],
             labels: vec![false; windows],
             anomalies: Vec::new(),
+            second: None,
             train_points: slots[about.train_points],
             vus_window: about.vus_window,
             step_seconds: about.step_seconds,
         };
         for (row, slot) in slots.into_iter().enumerate() {
-            series.metrics[0][slot] = self.values[row];
+            for (slots, values) in series.metrics.iter_mut().zip(&self.metrics) {
+                slots[slot] = values[row];
+            }
             series.labels[slot] = self.labels[row];
         }
         Ok(series)
@@ -172,10 +206,10 @@ impl SeriesRows {
     }
 }
 
-fn column(
+pub(super) fn column(
     path: &Path,
     batch: &RecordBatch,
-    name: &'static str,
+    name: &str,
     to: &DataType,
     expected: &'static str,
 ) -> Result<ArrayRef, TableFileError> {
@@ -190,11 +224,15 @@ fn column(
     let fits = match to {
         DataType::Timestamp(..) => matches!(found, DataType::Timestamp(..)),
         DataType::Int64 => found.is_integer() || *found == DataType::Boolean,
+        DataType::Utf8 => match found {
+            DataType::Dictionary(_, values) => values.is_string(),
+            found => found.is_string(),
+        },
         _ => found.is_numeric(),
     };
     let refused = || TableFileError::Type {
         path: path.to_owned(),
-        column: name,
+        column: name.to_owned(),
         found: found.clone(),
         expected,
     };

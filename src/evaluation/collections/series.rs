@@ -20,12 +20,23 @@ pub struct LabelledSeries {
     pub labels: Vec<bool>,
     /// What is known of single anomalies; empty where nothing is. They may overlap.
     pub anomalies: Vec<KnownAnomaly>,
+    /// What another labelling says of it, where there is one.
+    pub second: Option<SecondOpinion>,
     /// Windows before the first that is judged.
     pub train_points: usize,
     /// Widest border of events of the volumes, in windows.
     pub vus_window: usize,
     /// Length of a window.
     pub step_seconds: u32,
+}
+
+/// What two labellings of a series say together, one entry per window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SecondOpinion {
+    /// Whether a window is in an event that both know.
+    pub labels: Vec<bool>,
+    /// Whether it is neither an anomaly nor normal.
+    pub is_neither: Vec<bool>,
 }
 
 /// An anomaly of a known kind.

@@ -44,7 +44,7 @@ fn floors_have_the_published_volumes() {
             .iter()
             .map(|(path, _, window, _)| {
                 let rows = SeriesRows::read(path).unwrap();
-                let scores = from_trailing_median(&rows.values, 11);
+                let scores = from_trailing_median(&rows.metrics[0], 11);
                 let volume = |scores: &[f64]| vus_pr(&rows.labels, scores, *window).unwrap();
                 [volume(&scores), volume(&peak_hold(&scores, 10.0))]
             })
@@ -68,8 +68,10 @@ fn floors_find_the_events_that_they_are_known_to_find() {
         let recalls = listed(&kpi, "KPI")
             .into_iter()
             .map(|(path, from, _, step)| {
-                let SeriesRows { values, labels, .. } = SeriesRows::read(&path).unwrap();
-                let scores = score(&values);
+                let SeriesRows {
+                    metrics, labels, ..
+                } = SeriesRows::read(&path).unwrap();
+                let scores = score(&metrics[0]);
                 let budget = budget_of(per_week, labels.len() - from, step);
                 let rules = AlarmRules::default();
                 alarms_within(&labels, &scores, from, budget, rules)

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use anomalog::evaluation::agreed::AgreedMeasures;
+use anomalog::evaluation::results::SeriesResult;
 use anomalog::evaluation::summary::Summary;
 
 use super::error::TablesError;
@@ -35,6 +37,7 @@ pub(super) fn part(
     let mut names = vec!["detector", "series"];
     names.extend(COLUMNS.iter().map(|(name, _)| *name));
     names.push(&held);
+    names.push("† VUS-PR, peaks linger for all");
     text.push_str(&header(&names));
     let summaries = view.summaries();
     for summary in &summaries {
@@ -45,13 +48,17 @@ pub(super) fn part(
             summary.series.to_string(),
         ];
         cells.extend(measures.map(cell));
-        cells.push(cell_of(
-            &view.figures("", candidate, |result| result.vus_pr_held),
-        ));
+        for of in [
+            |result: &SeriesResult| result.vus_pr_held,
+            |result: &SeriesResult| result.vus_pr_lingering,
+        ] {
+            cells.push(cell_of(&view.figures("", candidate, of)));
+        }
         text.push_str(&row(cells));
     }
     text.push('\n');
     text.push_str(&kinds(&summaries));
+    text.push_str(&agreed(view));
     if view.is(OUTAGE) {
         text.push_str(&of_outage(view));
     }
@@ -86,6 +93,42 @@ fn kinds(summaries: &[Summary]) -> String {
         text.push_str(&row([detector].into_iter().chain(kinds.iter().map(share))));
     }
     text + "\n"
+}
+
+/// The same by events that a second labelling knows too, where there is one.
+fn agreed(view: &View<'_>) -> String {
+    let of: [(&str, fn(&AgreedMeasures) -> Option<f64>); 5] = [
+        ("events", |agreed| Some(agreed.events as f64)),
+        ("VUS-PR", |agreed| Some(agreed.vus_pr)),
+        ("event recall", |agreed| Some(agreed.event_recall)),
+        ("false alarms a week", |agreed| {
+            Some(agreed.false_alarms_per_week)
+        }),
+        ("† event recall, oracle", |agreed| {
+            agreed.event_recall_oracle
+        }),
+    ];
+    let figures = |candidate, of: fn(&AgreedMeasures) -> Option<f64>| {
+        view.figures("", candidate, |result| result.agreed.as_ref().and_then(of))
+    };
+    let mut rows = String::new();
+    for (detector, protocol) in view.candidates() {
+        let candidate = (detector, protocol);
+        let series = figures(candidate, of[0].1).len();
+        if series > 0 {
+            let cells = of.map(|(_, of)| cell_of(&figures(candidate, of)));
+            let name = [name(detector, protocol), series.to_string()];
+            rows.push_str(&row(name.into_iter().chain(cells)));
+        }
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    let names: Vec<&str> = ["confirmed by a second labelling", "series"]
+        .into_iter()
+        .chain(of.map(|(name, _)| name))
+        .collect();
+    header(&names) + &rows + "\n"
 }
 
 /// When the outage was found, and its rank.

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Windows in which a peak halves.
-const HALF_LIFE: f64 = 30.0;
+pub const HALF_LIFE: f64 = 30.0;
 /// The peaks of a block begin so many windows before it: what is older has decayed to a quarter.
 pub(super) const REACH: i64 = 60;
 

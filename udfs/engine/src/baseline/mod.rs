@@ -32,6 +32,7 @@ pub mod tail;
 
 pub use alarm_levels::MERGE;
 pub use cache::{BlockProfile, Evidence, Profile, ProfileCache};
+pub use decaying_peak::HALF_LIFE as PEAK_HALF_LIFE;
 pub use errors::{ErrorEvidence, ErrorProfile};
 pub use history::MIN_WINDOWS;
 pub use memo::ProfileMemo;

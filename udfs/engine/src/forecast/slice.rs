@@ -6,6 +6,7 @@ use super::block::{Block, PendingWindow};
 use super::error::ForecastError;
 use super::queue::BlockQueue;
 use super::status::Status;
+use super::window::WindowForecast;
 use crate::baseline::{ProfileCache, ProfileMemo};
 use crate::features::{ScaleCache, SeriesFeatures};
 use crate::series::blocks::BlockLayout;
@@ -55,6 +56,45 @@ impl SeriesSlice<'_> {
         queue: &mut BlockQueue,
         run: &mut dyn FnMut(&mut BlockQueue) -> Result<(), ForecastError>,
     ) -> Result<(), ForecastError> {
+        self.each_block(layout, ids, status, &mut |block, windows| {
+            queue.push(block, windows);
+            if queue.is_full() {
+                run(queue)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives `take` every row that has a profile, without the forecast of a network, and says what is
+    /// known of each as [`Self::queue_blocks`] does.
+    pub(crate) fn without_network(
+        &self,
+        layout: &BlockLayout,
+        ids: &[usize],
+        status: &mut [Status],
+        take: &mut dyn FnMut(usize, WindowForecast<'_>),
+    ) {
+        let done = self.each_block(layout, ids, status, &mut |block, windows| {
+            if let Some(pending) = block.pending(windows) {
+                let forecasts = pending.forecasts.chunks(layout.metrics());
+                for (window, metrics) in pending.windows.iter().zip(forecasts) {
+                    let normal = &window.normal;
+                    take(window.row, WindowForecast { metrics, normal });
+                }
+            }
+            Ok(())
+        });
+        debug_assert!(done.is_ok(), "nothing that is done here fails");
+    }
+
+    /// Gives `take` every block with its windows that can be judged, in order.
+    fn each_block(
+        &self,
+        layout: &BlockLayout,
+        ids: &[usize],
+        status: &mut [Status],
+        take: &mut dyn FnMut(&Block<'_>, &[PendingWindow]) -> Result<(), ForecastError>,
+    ) -> Result<(), ForecastError> {
         let mut begin = 0;
         for grid in &self.segments(layout) {
             let end = begin + grid.row_slots.len();
@@ -96,10 +136,7 @@ impl SeriesSlice<'_> {
                     row += 1;
                 }
                 if !windows.is_empty() {
-                    queue.push(&block, &windows);
-                    if queue.is_full() {
-                        run(queue)?;
-                    }
+                    take(&block, &windows)?;
                 }
             }
         }

@@ -8,15 +8,17 @@
 //! A classifier's odds are one excess, and the tail of the normal windows that training held back
 //! says how rare it is: see [`Tail::of_log_odds`].
 
+mod baseline;
 mod stream;
 mod verdict;
 
+pub use baseline::Baseline;
 pub use stream::{Call, CallError, Columns, StreamScorer};
 pub use verdict::{Direction, Verdict, WindowScore};
 
 use crate::baseline::Tail;
 use crate::detector::{
-    Classifying, Detector, Excess, Forecasting, Manifest, Network, Objective, Severity,
+    Classifying, Comparison, Detector, Excess, Forecasting, Network, Objective, Severity,
     ThresholdPolicy,
 };
 use crate::forecast::classify::{SeriesOdds, WindowOdds, classify};
@@ -96,7 +98,11 @@ impl Detector {
             return None;
         }
         let excess = Tail::odds_excess(window.log_odds);
-        let rarity = Rarity::of(excess, tail, 1.0, manifest);
+        let budget = Budget {
+            step_micros: manifest.layout.step_micros,
+            threshold: manifest.threshold,
+        };
+        let rarity = Rarity::of(excess, tail, 1.0, budget);
         let direction = if window.value >= window.level {
             Direction::Spike
         } else {
@@ -119,9 +125,31 @@ impl Detector {
         let Objective::Forecast(Forecasting { comparison, .. }) = &manifest.objective else {
             return None;
         };
-        let step_micros = manifest.layout.step_micros;
-        let rate = manifest.threshold.rate(step_micros);
-        let daily = ThresholdPolicy::DAILY.rate(step_micros);
+        let budget = Budget {
+            step_micros: manifest.layout.step_micros,
+            threshold: manifest.threshold,
+        };
+        budget.verdict(window, comparison)
+    }
+}
+
+/// The alarms that may be raised by chance, and the windows that they are counted in.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    step_micros: i64,
+    threshold: ThresholdPolicy,
+}
+
+impl Budget {
+    /// Alarms per window.
+    fn rate(self) -> f64 {
+        self.threshold.rate(self.step_micros)
+    }
+
+    /// Judges the forecasts of one window; `None` where no metric takes part.
+    fn verdict(self, window: WindowForecast<'_>, comparison: &Comparison) -> Option<Verdict> {
+        let rate = self.rate();
+        let daily = ThresholdPolicy::DAILY.rate(self.step_micros);
         let mut chances = 0.0;
         let mut rarest: Option<(f64, usize, Excess<'_>)> = None;
         for metric in 0..window.metrics.len() {
@@ -135,7 +163,7 @@ impl Detector {
             }
         }
         let (_, top_metric, excess) = rarest?;
-        let rarity = Rarity::of(excess.size, excess.tail, chances, manifest);
+        let rarity = Rarity::of(excess.size, excess.tail, chances, self);
         let direction = if excess.is_up {
             Direction::Spike
         } else {
@@ -157,20 +185,18 @@ struct Rarity {
 
 impl Rarity {
     /// The rarest of so many `chances`.
-    fn of(excess: f64, tail: &Tail, chances: f64, manifest: &Manifest) -> Self {
-        let step_micros = manifest.layout.step_micros;
+    fn of(excess: f64, tail: &Tail, chances: f64, budget: Budget) -> Self {
         let p_value = (chances * tail.ln_p(excess).exp()).clamp(SMALLEST_P, 1.0);
         let anomaly_score = 1.0 - p_value;
         let alarms_per_window = tail.rate_at_p(p_value);
-        let rate = manifest.threshold.rate(step_micros);
-        let threshold = 1.0 - tail.p_at_rate(rate).max(SMALLEST_P);
+        let threshold = 1.0 - tail.p_at_rate(budget.rate()).max(SMALLEST_P);
         Self {
             surprise: excess / tail.level,
             anomaly_score,
             alarms_per_window,
             threshold,
             severity: (anomaly_score >= threshold)
-                .then(|| ThresholdPolicy::severity(alarms_per_window, step_micros)),
+                .then(|| ThresholdPolicy::severity(alarms_per_window, budget.step_micros)),
         }
     }
 

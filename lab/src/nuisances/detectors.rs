@@ -1,0 +1,125 @@
+//! The detectors that are judged: those shipped, and the baseline, which has no network.
+
+use std::sync::Arc;
+
+use anomalog::evaluation::candidate::BASELINE;
+use anomalog_engine::detector::{Detector, DetectorError, ThresholdPolicy, shipped};
+use anomalog_engine::forecast::ForecastError;
+use anomalog_engine::network::Architecture;
+use anomalog_engine::score::{Baseline, Call, CallError, Columns, StreamScorer, WindowScore};
+use anomalog_engine::series::Rows;
+use anomalog_engine::series::time_zone::TimeZone;
+
+/// A detector and its name in tables.
+#[derive(Debug, Clone)]
+pub(crate) struct Judged {
+    /// Its name: an architecture, or [`BASELINE`].
+    pub(crate) name: &'static str,
+    /// `None` for the baseline.
+    detector: Option<Arc<Detector>>,
+}
+
+/// The windows of a series.
+#[derive(Debug, Clone)]
+pub(super) struct SeriesWindows<'a> {
+    pub(super) metrics: Vec<&'a str>,
+    /// The smallest change that each can show.
+    pub(super) resolutions: Vec<f64>,
+    pub(super) time_zone: TimeZone,
+    /// Microseconds of a window.
+    pub(super) step: i64,
+    /// Microseconds since the epoch.
+    pub(super) starts: Vec<i64>,
+    /// Of each metric.
+    pub(super) values: Vec<Vec<f64>>,
+}
+
+impl Judged {
+    /// The baseline, then the shipped detector of each architecture.
+    ///
+    /// # Errors
+    /// When the shipped detectors are of another format.
+    pub(crate) fn all() -> Result<Vec<Self>, DetectorError> {
+        let mut all = vec![Self {
+            name: BASELINE,
+            detector: None,
+        }];
+        for architecture in Architecture::ALL {
+            all.push(Self {
+                name: architecture.name(),
+                detector: Some(shipped::load(architecture)?),
+            });
+        }
+        Ok(all)
+    }
+}
+
+/// Why windows were not scored.
+#[derive(Debug)]
+pub(super) enum ScoreError {
+    Detector(DetectorError),
+    Windows(ForecastError),
+}
+
+/// The scores of each detector, one per window, of which those before `from` may be missing. Detectors
+/// with a network share what they can, as in a query.
+pub(super) fn scores(
+    judged: &[Judged],
+    windows: &SeriesWindows<'_>,
+    from: i64,
+) -> Result<Vec<Vec<WindowScore>>, ScoreError> {
+    let mut calls = Vec::new();
+    for detector in judged.iter().filter_map(|judged| judged.detector.as_ref()) {
+        let metrics = windows.metrics.iter().map(|name| (*name).to_owned());
+        let resolutions = windows.resolutions.clone();
+        let bound = detector.bound_to(metrics.collect(), windows.step, resolutions);
+        calls.push(Call {
+            detector: Arc::new(bound.map_err(ScoreError::Detector)?),
+            times: 0,
+            time_zone: windows.time_zone,
+            metrics: (0..windows.metrics.len()).collect(),
+        });
+    }
+    let mut of_networks = streamed(&calls, windows, from)
+        .map_err(|error| ScoreError::Windows(error.source))?
+        .into_iter();
+    let of_one = |judged: &Judged| match judged.detector {
+        Some(_) => Ok(of_networks.next().unwrap_or_default()),
+        None => without_network(windows).map_err(ScoreError::Windows),
+    };
+    judged.iter().map(of_one).collect()
+}
+
+fn streamed(
+    calls: &[Call],
+    windows: &SeriesWindows<'_>,
+    from: i64,
+) -> Result<Vec<Vec<WindowScore>>, CallError> {
+    if calls.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = windows.starts.len();
+    let columns = Columns {
+        times: vec![windows.starts.iter().copied().map(Some).collect()],
+        metrics: windows.values.clone(),
+    };
+    let mut scorer = StreamScorer::new(calls, from);
+    scorer.push(&columns, 0..rows)?;
+    scorer.end_series()?;
+    scorer.flush()?;
+    let scores = scorer.take(rows).into_iter();
+    Ok(scores.map(|scores| scores.to_vec()).collect())
+}
+
+fn without_network(windows: &SeriesWindows<'_>) -> Result<Vec<WindowScore>, ForecastError> {
+    let baseline = Baseline::new(
+        windows.step,
+        windows.resolutions.clone(),
+        ThresholdPolicy::default(),
+    );
+    baseline.score(Rows {
+        window_start: &windows.starts,
+        metrics: &windows.values,
+        time_zone: Some(windows.time_zone),
+    })
+}
