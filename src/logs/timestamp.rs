@@ -319,13 +319,14 @@ fn zone(text: &[u8]) -> Option<i64> {
     (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60 * SECOND)
 }
 
+/// A number of digits; nothing for one that is too large.
 fn digits(text: &[u8]) -> Option<i64> {
-    let mut value = 0;
+    let mut value: i64 = 0;
     for byte in text {
         if !byte.is_ascii_digit() {
             return None;
         }
-        value = value * 10 + i64::from(byte - b'0');
+        value = value.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
     }
     Some(value)
 }
@@ -425,6 +426,8 @@ mod tests {
     #[test]
     fn text_that_is_no_time_is_refused() {
         for text in [
+            "Mon, 66666666666666666666666 Mar 2024 10:00:00",
+            "Mon, 04 Mar 66666666666666666666666 10:00:00",
             "",
             "-",
             "now",
