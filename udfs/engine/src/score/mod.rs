@@ -9,6 +9,7 @@
 //! says how rare it is: see [`Tail::of_log_odds`].
 
 mod baseline;
+mod series_buffer;
 mod stream;
 mod verdict;
 
