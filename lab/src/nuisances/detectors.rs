@@ -6,8 +6,9 @@ use anomalog::evaluation::candidate::BASELINE;
 use anomalog_engine::detector::{Detector, DetectorError, ThresholdPolicy, shipped};
 use anomalog_engine::forecast::ForecastError;
 use anomalog_engine::network::Architecture;
-use anomalog_engine::score::{Baseline, Call, CallError, Columns, StreamScorer, WindowScore};
-use anomalog_engine::series::Rows;
+use anomalog_engine::score::{
+    Baseline, Call, CallError, Columns, Judge, StreamScorer, WindowScore,
+};
 use anomalog_engine::series::time_zone::TimeZone;
 
 /// A detector and its name in tables.
@@ -51,6 +52,21 @@ impl Judged {
         }
         Ok(all)
     }
+
+    fn bound_to(&self, windows: &SeriesWindows<'_>) -> Result<Judge, DetectorError> {
+        let (step, metric) = (windows.step, windows.metric.to_owned());
+        Ok(match &self.detector {
+            Some(detector) => {
+                let bound = detector.bound_to(vec![metric], step, vec![windows.resolution])?;
+                Judge::Detector(Arc::new(bound))
+            }
+            None => {
+                let named = [(metric, windows.resolution)];
+                let baseline = Baseline::new(step, named, ThresholdPolicy::default());
+                Judge::Baseline(Arc::new(baseline))
+            }
+        })
+    }
 }
 
 /// Why windows were not scored.
@@ -60,32 +76,25 @@ pub(super) enum ScoreError {
     Windows(ForecastError),
 }
 
-/// The scores of each detector, one per window, of which those before `from` may be missing. Detectors
-/// with a network share what they can, as in a query.
+/// The scores of each detector, one per window, of which those before `from` may be missing. All share
+/// what they can, as in a query.
 pub(super) fn scores(
     judged: &[Judged],
     windows: &SeriesWindows<'_>,
     from: i64,
 ) -> Result<Vec<Vec<WindowScore>>, ScoreError> {
-    let mut calls = Vec::new();
-    for detector in judged.iter().filter_map(|judged| judged.detector.as_ref()) {
-        let metrics = vec![windows.metric.to_owned()];
-        let bound = detector.bound_to(metrics, windows.step, vec![windows.resolution]);
-        calls.push(Call {
-            detector: Arc::new(bound.map_err(ScoreError::Detector)?),
+    let calls = judged.iter().map(|judged| {
+        Ok(Call {
+            judge: judged.bound_to(windows)?,
             times: 0,
             time_zone: windows.time_zone,
             metrics: vec![0],
-        });
-    }
-    let mut of_networks = streamed(&calls, windows, from)
-        .map_err(|error| ScoreError::Windows(error.source))?
-        .into_iter();
-    let of_one = |judged: &Judged| match judged.detector {
-        Some(_) => Ok(of_networks.next().unwrap_or_default()),
-        None => without_network(windows).map_err(ScoreError::Windows),
-    };
-    judged.iter().map(of_one).collect()
+        })
+    });
+    let calls: Vec<Call> = calls
+        .collect::<Result<_, _>>()
+        .map_err(ScoreError::Detector)?;
+    streamed(&calls, windows, from).map_err(|error| ScoreError::Windows(error.source))
 }
 
 fn streamed(
@@ -93,9 +102,6 @@ fn streamed(
     windows: &SeriesWindows<'_>,
     from: i64,
 ) -> Result<Vec<Vec<WindowScore>>, CallError> {
-    if calls.is_empty() {
-        return Ok(Vec::new());
-    }
     let rows = windows.starts.len();
     let columns = Columns {
         times: vec![windows.starts.iter().copied().map(Some).collect()],
@@ -107,17 +113,4 @@ fn streamed(
     scorer.flush()?;
     let scores = scorer.take(rows).into_iter();
     Ok(scores.map(|scores| scores.to_vec()).collect())
-}
-
-fn without_network(windows: &SeriesWindows<'_>) -> Result<Vec<WindowScore>, ForecastError> {
-    let baseline = Baseline::new(
-        windows.step,
-        vec![windows.resolution],
-        ThresholdPolicy::default(),
-    );
-    baseline.score(Rows {
-        window_start: &windows.starts,
-        metrics: std::slice::from_ref(&windows.values),
-        time_zone: Some(windows.time_zone),
-    })
 }
