@@ -84,8 +84,8 @@ pub(super) fn scores(
     from: i64,
 ) -> Result<Vec<Vec<WindowScore>>, ScoreError> {
     let calls = judged.iter().map(|judged| {
-        Ok(Call {
-            judge: judged.bound_to(windows)?,
+        judged.bound_to(windows).map(|judge| Call {
+            judge,
             times: 0,
             time_zone: windows.time_zone,
             metrics: vec![0],

@@ -138,8 +138,12 @@ const BASELINE: (&str, &str, &str) = (
     "by the statistics of the series alone: there is no network, and nothing has to be trained",
 );
 
+/// What the detector of a call of them is.
+const BASELINE_STEP: &str = "It must be a literal: `'baseline:5m'` says that windows are of five minutes. \
+     Without it, they are of the length of the warehouse's windows.";
+
 static ANOMALY_FUNCTIONS: LazyLock<BTreeMap<&'static str, Documentation>> = LazyLock::new(|| {
-    let of_network = |(score, detect, network)| {
+    let of_network = |(score, detect, network): (_, _, &str)| {
         (
             score,
             detect,
@@ -193,12 +197,7 @@ fn of_call(name: &str, description: String, examples: &str) -> Documentation {
              (of several, the one that is named `{architecture}`), or else `pretrained-{architecture}` \
              in the length of the warehouse's windows."
         ),
-        Some(("baseline", _)) => {
-            "It must be a literal: `'baseline:5m'` says that windows are of five \
-                                  minutes. Without it, they are of the length of the warehouse's \
-                                  windows."
-                .to_owned()
-        }
+        Some(("baseline", _)) => BASELINE_STEP.to_owned(),
         _ => "It must be a literal: `'name'` for the current version, `'name@version'`, or, for \
               windows of five minutes, a shipped detector such as `'pretrained-lstm:5m'`. Without \
               it, the only current detector whose metrics are those given answers; several are an \
