@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use anomalog_engine::network::Architecture;
+use anomalog_engine::score::Baseline;
 
 use super::floors::Floor;
 
 /// The name of [`Candidate::Baseline`].
-pub const BASELINE: &str = "baseline";
+pub const BASELINE: &str = Baseline::NAME;
 
 /// An architecture, the baseline or a floor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

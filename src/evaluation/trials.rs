@@ -158,7 +158,9 @@ impl Run<'_> {
         let of_series = |&number: &usize| {
             let series = &self.series[number];
             let resolutions = series.resolutions(vec![1.0; series.metrics.len()]);
-            let baseline = Baseline::new(series.step_micros(), resolutions, threshold);
+            let names = series.metric_names.iter().cloned();
+            let named = names.zip(resolutions);
+            let baseline = Baseline::new(series.step_micros(), named, threshold);
             let start = Instant::now();
             let judged = match baseline.score(rows(series, &series.metrics)) {
                 Ok(scored) => {

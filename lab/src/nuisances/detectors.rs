@@ -6,8 +6,9 @@ use anomalog::evaluation::candidate::BASELINE;
 use anomalog_engine::detector::{Detector, DetectorError, ThresholdPolicy, shipped};
 use anomalog_engine::forecast::ForecastError;
 use anomalog_engine::network::Architecture;
-use anomalog_engine::score::{Baseline, Call, CallError, Columns, StreamScorer, WindowScore};
-use anomalog_engine::series::Rows;
+use anomalog_engine::score::{
+    Baseline, Call, CallError, Columns, Judge, StreamScorer, WindowScore,
+};
 use anomalog_engine::series::time_zone::TimeZone;
 
 /// A detector and its name in tables.
@@ -52,6 +53,23 @@ impl Judged {
         }
         Ok(all)
     }
+
+    fn bound_to(&self, windows: &SeriesWindows<'_>) -> Result<Judge, DetectorError> {
+        let step = windows.step;
+        let metrics = windows.metrics.iter().map(|name| (*name).to_owned());
+        let resolutions = windows.resolutions.clone();
+        Ok(match &self.detector {
+            Some(detector) => {
+                let bound = detector.bound_to(metrics.collect(), step, resolutions)?;
+                Judge::Detector(Arc::new(bound))
+            }
+            None => {
+                let named = metrics.zip(resolutions);
+                let baseline = Baseline::new(step, named, ThresholdPolicy::default());
+                Judge::Baseline(Arc::new(baseline))
+            }
+        })
+    }
 }
 
 /// Why windows were not scored.
@@ -61,33 +79,25 @@ pub(super) enum ScoreError {
     Windows(ForecastError),
 }
 
-/// The scores of each detector, one per window, of which those before `from` may be missing. Detectors
-/// with a network share what they can, as in a query.
+/// The scores of each detector, one per window, of which those before `from` may be missing. All share
+/// what they can, as in a query.
 pub(super) fn scores(
     judged: &[Judged],
     windows: &SeriesWindows<'_>,
     from: i64,
 ) -> Result<Vec<Vec<WindowScore>>, ScoreError> {
-    let mut calls = Vec::new();
-    for detector in judged.iter().filter_map(|judged| judged.detector.as_ref()) {
-        let metrics = windows.metrics.iter().map(|name| (*name).to_owned());
-        let resolutions = windows.resolutions.clone();
-        let bound = detector.bound_to(metrics.collect(), windows.step, resolutions);
-        calls.push(Call {
-            detector: Arc::new(bound.map_err(ScoreError::Detector)?),
+    let calls = judged.iter().map(|judged| {
+        judged.bound_to(windows).map(|judge| Call {
+            judge,
             times: 0,
             time_zone: windows.time_zone,
             metrics: (0..windows.metrics.len()).collect(),
-        });
-    }
-    let mut of_networks = streamed(&calls, windows, from)
-        .map_err(|error| ScoreError::Windows(error.source))?
-        .into_iter();
-    let of_one = |judged: &Judged| match judged.detector {
-        Some(_) => Ok(of_networks.next().unwrap_or_default()),
-        None => without_network(windows).map_err(ScoreError::Windows),
-    };
-    judged.iter().map(of_one).collect()
+        })
+    });
+    let calls: Vec<Call> = calls
+        .collect::<Result<_, _>>()
+        .map_err(ScoreError::Detector)?;
+    streamed(&calls, windows, from).map_err(|error| ScoreError::Windows(error.source))
 }
 
 fn streamed(
@@ -95,9 +105,6 @@ fn streamed(
     windows: &SeriesWindows<'_>,
     from: i64,
 ) -> Result<Vec<Vec<WindowScore>>, CallError> {
-    if calls.is_empty() {
-        return Ok(Vec::new());
-    }
     let rows = windows.starts.len();
     let columns = Columns {
         times: vec![windows.starts.iter().copied().map(Some).collect()],
@@ -109,17 +116,4 @@ fn streamed(
     scorer.flush()?;
     let scores = scorer.take(rows).into_iter();
     Ok(scores.map(|scores| scores.to_vec()).collect())
-}
-
-fn without_network(windows: &SeriesWindows<'_>) -> Result<Vec<WindowScore>, ForecastError> {
-    let baseline = Baseline::new(
-        windows.step,
-        windows.resolutions.clone(),
-        ThresholdPolicy::default(),
-    );
-    baseline.score(Rows {
-        window_start: &windows.starts,
-        metrics: &windows.values,
-        time_zone: Some(windows.time_zone),
-    })
 }

@@ -10,6 +10,8 @@
 //! Where a filter drops all rows before some time, as `WHERE window_start >= '2026-11-01'` does,
 //! those rows are read as history and not scored.
 
+#[cfg(test)]
+mod baseline_tests;
 mod instants;
 mod operator;
 mod passing;

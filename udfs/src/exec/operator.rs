@@ -98,7 +98,7 @@ impl DisplayAs for AnomalyScoreExec {
                 format!(
                     "{}({}, {}, {})",
                     call.function,
-                    call.detector.manifest().id(),
+                    call.judge.id(),
                     call.times,
                     metrics.join(", ")
                 )

@@ -87,7 +87,7 @@ impl Arguments {
         let calls = calls
             .iter()
             .map(|call| Call {
-                detector: Arc::clone(&call.detector),
+                judge: call.judge.clone(),
                 times: place(&mut times, &call.times),
                 time_zone: call.time_zone,
                 metrics: (call.metrics.iter())
@@ -187,7 +187,7 @@ impl Scoring {
         let mut columns = batch.columns().to_vec();
         let scores = self.scorer.take(batch.num_rows());
         for (call, scores) in self.calls.iter().zip(scores) {
-            columns.push(call.output.array(&call.detector, &scores));
+            columns.push(call.output.array(&call.judge, &scores));
         }
         self.reserve()?;
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;

@@ -145,13 +145,16 @@ fn scores(window: &str) -> String {
     )
 }
 
-/// The same beside those of classifiers.
+/// The same beside those of classifiers and of the baseline.
 pub(super) fn scores_and_odds(window: &str) -> String {
     scores(window).replacen(
         "FROM",
         ", clstm_score('classes', window_start, requests) OVER w AS odds, \
            clstm_detect('classes', window_start, requests) OVER w AS odds_verdict, \
-           rnn_detect('both', window_start, requests, server_errors) OVER w AS both_verdict \
+           rnn_detect('both', window_start, requests, server_errors) OVER w AS both_verdict, \
+           baseline_score('baseline:1h', window_start, requests) OVER w AS usual, \
+           baseline_detect('baseline:1h', window_start, requests, server_errors) OVER w \
+             AS usual_verdict \
          FROM",
         1,
     )
@@ -280,7 +283,7 @@ async fn a_series_key_may_be_of_any_type() {
 }
 
 /// Rows of `series` series of `rows` hours each.
-fn many(series: usize, rows: usize) -> RecordBatch {
+pub(super) fn many(series: usize, rows: usize) -> RecordBatch {
     let values = traffic(rows, rows / 2);
     let all: Vec<Vec<Row>> = (0..series)
         .map(|_| {
@@ -300,7 +303,7 @@ pub(super) async fn plan(context: &SessionContext, sql: &str) -> String {
     pretty_format_batches(&[plan]).unwrap().to_string()
 }
 
-const WINDOW: &str = "PARTITION BY site ORDER BY window_start";
+pub(super) const WINDOW: &str = "PARTITION BY site ORDER BY window_start";
 
 #[tokio::test]
 async fn explain_shows_the_operator_and_what_it_did() {
@@ -388,7 +391,7 @@ async fn too_little_memory_for_one_batch_is_an_error_that_names_the_operator() {
 }
 
 /// The operator of a plan.
-fn operator(plan: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+pub(super) fn operator(plan: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     if plan.is::<AnomalyScoreExec>() {
         return Arc::clone(plan);
     }

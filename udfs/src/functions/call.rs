@@ -2,16 +2,15 @@
 //!
 //! The same rules serve planning and execution, both forms, and every error message.
 
-use std::sync::Arc;
-
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::plan_err;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::scalar::ScalarValue;
 
 use super::function::AnomalyFunction;
-use anomalog_engine::detector::{Detector, DetectorError, DetectorRef, MetricArgument};
+use anomalog_engine::detector::{DetectorError, DetectorRef, MetricArgument};
 use anomalog_engine::forecast::ForecastError;
+use anomalog_engine::score::Judge;
 use anomalog_engine::series::time_zone::{TimeZone, UnknownTimeZone};
 
 /// Positions of the parts of a call's arguments.
@@ -137,14 +136,14 @@ fn time_zone(function: &str, times: &DataType) -> Result<TimeZone> {
 }
 
 impl AnomalyFunction {
-    /// The detector of a call. `reference` is the value of the first argument where the shape
+    /// The judge of a call. `reference` is the value of the first argument where the shape
     /// says that it names a detector.
-    pub(super) fn detector(
+    pub(super) fn judge(
         &self,
         shape: Shape,
         reference: Option<&ScalarValue>,
         metrics: &[MetricArgument],
-    ) -> Result<Arc<Detector>> {
+    ) -> Result<Judge> {
         let reference = if shape.has_detector {
             match reference.and_then(|value| value.try_as_str().flatten()) {
                 Some(text) => Some(
@@ -153,16 +152,16 @@ impl AnomalyFunction {
                 ),
                 None => {
                     return plan_err!(
-                        "`{}` expects the detector as a literal, such as 'lstm' or 'lstm@1'",
-                        self.name
+                        "`{}` expects the detector as a literal, such as {}",
+                        self.name,
+                        self.example_reference()
                     );
                 }
             }
         } else {
             None
         };
-        self.store
-            .resolve(reference.as_ref(), self.filter, metrics)
+        self.find(reference.as_ref(), metrics)
             .map_err(|error| plan_error(&error))
     }
 }

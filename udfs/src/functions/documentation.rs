@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use datafusion::logical_expr::{DocSection, Documentation};
 
-/// What all ten functions have in common.
+/// What all twelve functions have in common.
 const SCORES: DocSection = DocSection {
     include: true,
     label: "Anomaly scores",
@@ -131,33 +131,55 @@ const NETWORKS: [(&str, &str, &str); 5] = [
     ),
 ];
 
+/// The functions that ask for no network, and by what they judge.
+const BASELINE: (&str, &str, &str) = (
+    "baseline_score",
+    "baseline_detect",
+    "by the statistics of the series alone: there is no network, and nothing has to be trained",
+);
+
+/// What the detector of a call of them is.
+const BASELINE_STEP: &str = "It must be a literal: `'baseline:5m'` says that windows are of five minutes. \
+     Without it, they are of the length of the warehouse's windows.";
+
 static ANOMALY_FUNCTIONS: LazyLock<BTreeMap<&'static str, Documentation>> = LazyLock::new(|| {
-    let documented = NETWORKS.into_iter().flat_map(|(score, detect, network)| {
-        [
-            (score, of_score(score, detect, network)),
-            (detect, of_detect(detect, score, network)),
-        ]
-    });
+    let of_network = |(score, detect, network): (_, _, &str)| {
+        (
+            score,
+            detect,
+            format!("with a detector whose network is {network}"),
+        )
+    };
+    let (score, detect, judged) = BASELINE;
+    let functions = NETWORKS.into_iter().map(of_network);
+    let documented = functions
+        .chain([(score, detect, judged.to_owned())])
+        .flat_map(|(score, detect, judged)| {
+            [
+                (score, of_score(score, detect, &judged)),
+                (detect, of_detect(detect, score, &judged)),
+            ]
+        });
     documented.collect()
 });
 
-/// The documentation of one of the ten functions, the same for both of its forms.
+/// The documentation of one of the twelve functions, the same for both of its forms.
 pub(super) fn of_anomaly_function(name: &str) -> Option<&'static Documentation> {
     ANOMALY_FUNCTIONS.get(name)
 }
 
-fn of_score(name: &str, detect: &str, network: &str) -> Documentation {
+fn of_score(name: &str, detect: &str, judged: &str) -> Documentation {
     let description = format!(
-        "Scores each window of a series with a detector whose network is {network}. The result is a \
+        "Scores each window of a series {judged}. The result is a \
          DOUBLE in [0, 1), without unit: the closer to 1, the rarer the window is. It is NULL where \
          the window cannot be scored; the `status` that `{detect}` returns says why."
     );
     of_call(name, description, SCORE_EXAMPLES)
 }
 
-fn of_detect(name: &str, score: &str, network: &str) -> Documentation {
+fn of_detect(name: &str, score: &str, judged: &str) -> Documentation {
     let description = format!(
-        "Judges each window of a series with a detector whose network is {network}. The result is \
+        "Judges each window of a series {judged}. The result is \
          the verdict, a STRUCT: the score that `{score}` returns, whether it is an anomaly, and what \
          was expected. The struct is never NULL, and neither is its `status`; the other fields are \
          NULL where the window cannot be scored."
@@ -175,6 +197,7 @@ fn of_call(name: &str, description: String, examples: &str) -> Documentation {
              (of several, the one that is named `{architecture}`), or else `pretrained-{architecture}` \
              in the length of the warehouse's windows."
         ),
+        Some(("baseline", _)) => BASELINE_STEP.to_owned(),
         _ => "It must be a literal: `'name'` for the current version, `'name@version'`, or, for \
               windows of five minutes, a shipped detector such as `'pretrained-lstm:5m'`. Without \
               it, the only current detector whose metrics are those given answers; several are an \
@@ -199,7 +222,7 @@ fn of_call(name: &str, description: String, examples: &str) -> Documentation {
     .with_argument(
         "metric",
         "One or more numbers, in the unit and the order that the detector learned; a shipped detector \
-         takes any. NULL is a value that is not known and never counts as zero. NaN and infinite values \
+         and the baseline take any. NULL is a value that is not known and never counts as zero. NaN and infinite values \
          count as not known too.",
     )
     .with_argument(

@@ -2,8 +2,8 @@
 //!
 //! | function | result |
 //! |---|---|
-//! | `rnn_score`, `lstm_score`, `gru_score`, `clstm_score`, `anomaly_score` | DOUBLE in [0, 1) |
-//! | `rnn_detect`, `lstm_detect`, `gru_detect`, `clstm_detect`, `anomaly_detect` | STRUCT, see [`verdict_fields`] |
+//! | `rnn_score`, `lstm_score`, `gru_score`, `clstm_score`, `anomaly_score`, `baseline_score` | DOUBLE in [0, 1) |
+//! | `rnn_detect`, `lstm_detect`, `gru_detect`, `clstm_detect`, `anomaly_detect`, `baseline_detect` | STRUCT, see [`verdict_fields`] |
 //!
 //! Both forms take `([detector,] times, metric, …)`; the scalar form may leave out the times. Times of
 //! day are those of the [zone](anomalog_engine::series::time_zone) in the times' type, UTC without one.

@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock};
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, StringArray, StructArray};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 
-use anomalog_engine::detector::{Detector, Severity};
-use anomalog_engine::score::{Verdict, WindowScore};
+use anomalog_engine::detector::Severity;
+use anomalog_engine::score::{Judge, Verdict, WindowScore};
 
 static VERDICT_FIELDS: LazyLock<Fields> = LazyLock::new(|| {
     let field = |name, data_type| Field::new(name, data_type, true);
@@ -51,10 +51,10 @@ impl Output {
     }
 
     /// The result column.
-    pub(crate) fn array(self, detector: &Detector, scores: &[WindowScore]) -> ArrayRef {
+    pub(crate) fn array(self, judge: &Judge, scores: &[WindowScore]) -> ArrayRef {
         match self {
             Self::Score => anomaly_scores(scores),
-            Self::Detect => Arc::new(verdicts(detector, scores)),
+            Self::Detect => Arc::new(verdicts(judge, scores)),
         }
     }
 }
@@ -87,8 +87,8 @@ fn texts<'a>(
         .collect()
 }
 
-fn verdicts(detector: &Detector, scores: &[WindowScore]) -> StructArray {
-    let metrics = &detector.manifest().metrics;
+fn verdicts(judge: &Judge, scores: &[WindowScore]) -> StructArray {
+    let metrics = judge.metrics();
     let columns: Vec<ArrayRef> = vec![
         anomaly_scores(scores),
         Arc::new(

@@ -17,9 +17,9 @@ use super::call::{Shape, element, execution_error};
 use super::documentation;
 use super::function::AnomalyFunction;
 use super::values::{metric_values, micros};
-use anomalog_engine::detector::{Detector, MetricArgument};
+use anomalog_engine::detector::MetricArgument;
 use anomalog_engine::forecast::Status;
-use anomalog_engine::score::WindowScore;
+use anomalog_engine::score::{Judge, WindowScore};
 use anomalog_engine::series::Rows;
 use anomalog_engine::series::blocks::BlockLayout;
 use anomalog_engine::series::time_zone::TimeZone;
@@ -39,12 +39,12 @@ impl ListFunction {
         }
     }
 
-    /// What a call means, and the detector that answers it.
+    /// What a call means, and the judge that answers it.
     fn resolve(
         &self,
         fields: &[FieldRef],
         reference: Option<&ScalarValue>,
-    ) -> Result<(Shape, Arc<Detector>)> {
+    ) -> Result<(Shape, Judge)> {
         let types: Vec<_> = fields
             .iter()
             .map(|field| field.data_type().clone())
@@ -59,8 +59,8 @@ impl ListFunction {
                 is_whole: element(field.data_type()).is_some_and(DataType::is_integer),
             })
             .collect();
-        let detector = self.function.detector(shape, reference, &metrics)?;
-        Ok((shape, detector))
+        let judge = self.function.judge(shape, reference, &metrics)?;
+        Ok((shape, judge))
     }
 }
 
@@ -101,7 +101,7 @@ impl ScalarUDFImpl for ListFunction {
             Some(ColumnarValue::Scalar(value)) => Some(value),
             _ => None,
         };
-        let (shape, detector) = self.resolve(&args.arg_fields, reference)?;
+        let (shape, judge) = self.resolve(&args.arg_fields, reference)?;
         let lists = args.args[usize::from(shape.has_detector)..]
             .iter()
             .map(|arg| to_lists(arg, args.number_rows))
@@ -110,9 +110,9 @@ impl ScalarUDFImpl for ListFunction {
             Some(zone) => (Some((&lists[0], zone)), &lists[1..]),
             None => (None, lists.as_slice()),
         };
-        let scores = score_lists(self.name(), &detector, times, metrics, args.number_rows)?;
+        let scores = score_lists(self.name(), &judge, times, metrics, args.number_rows)?;
         Ok(ColumnarValue::Array(
-            self.function.output.array(&detector, &scores),
+            self.function.output.array(&judge, &scores),
         ))
     }
 }
@@ -138,12 +138,12 @@ type History = (Vec<i64>, Vec<Vec<f64>>);
 
 fn score_lists(
     function: &str,
-    detector: &Detector,
+    judge: &Judge,
     times: Option<(&ListArray, TimeZone)>,
     metrics: &[ListArray],
     rows: usize,
 ) -> Result<Vec<WindowScore>> {
-    let layout = &detector.manifest().layout;
+    let layout = judge.layout();
     let mut scores = vec![WindowScore::missing(Status::NullInput); rows];
     let mut histories: Vec<History> = Vec::new();
     let mut scored_rows = Vec::new();
@@ -190,7 +190,7 @@ fn score_lists(
             time_zone: times.map(|(_, zone)| zone),
         })
         .collect();
-    let last = detector
+    let last = judge
         .score_last(&series)
         .map_err(|error| execution_error(function, &error))?;
     for (row, score) in scored_rows.into_iter().zip(last) {

@@ -1,5 +1,7 @@
 //! Both forms through SQL, over partitions and batch sizes.
 
+mod baseline;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -426,7 +428,7 @@ async fn wrong_calls_of_shipped_detectors() {
     hint: for example 'lstm', 'lstm@3', or, for windows of 5 minutes, 'pretrained-lstm:5m'
     -- lstm_score('pretrained-lstm:1m', window_start, requests)
     Execution error: `lstm_score`: windows are 3600 s apart or more, and the detector expects windows of 60 s
-    hint: use a detector for windows of this length, such as 'pretrained-lstm:5m' for 5 minutes, or aggregate to the detector's
+    hint: use a detector for windows of this length, such as 'pretrained-lstm:5m' or 'baseline:5m' for 5 minutes, or aggregate to the detector's
     -- lstm_score('pretrained-lstm:1d', window_start, requests)
     Execution error: `lstm_score`: two rows fall into the window that starts at 2024-10-04T00:00:00Z
     hint: give one row per series and window: is the series key missing from `PARTITION BY`?

@@ -24,9 +24,9 @@ use super::documentation;
 use super::function::AnomalyFunction;
 use super::result::Output;
 use super::values::{metric_values, micros};
-use anomalog_engine::detector::{Detector, DetectorRef, MetricArgument};
+use anomalog_engine::detector::MetricArgument;
 use anomalog_engine::forecast::{ForecastError, Status};
-use anomalog_engine::score::WindowScore;
+use anomalog_engine::score::{Judge, WindowScore};
 use anomalog_engine::series::Rows;
 use anomalog_engine::series::time_zone::TimeZone;
 
@@ -47,8 +47,8 @@ impl WindowFunction {
     }
 
     /// Checks everything about a call that shows only in the whole expression, and finds its
-    /// detector.
-    fn resolve(&self, call: &WindowCall, schema: &DFSchema) -> Result<(Shape, Arc<Detector>)> {
+    /// judge.
+    fn resolve(&self, call: &WindowCall, schema: &DFSchema) -> Result<(Shape, Judge)> {
         let name = self.function.name;
         let params = &call.params;
         let types = params
@@ -88,15 +88,11 @@ impl WindowFunction {
             .skip(shape.first_metric)
             .map(|(expr, data_type)| logical_metric(expr, data_type))
             .collect();
-        Ok((shape, self.function.detector(shape, reference, &metrics)?))
+        Ok((shape, self.function.judge(shape, reference, &metrics)?))
     }
 
-    /// The shape of a planned call, and its detector.
-    fn bind(
-        &self,
-        exprs: &[Arc<dyn PhysicalExpr>],
-        fields: &[FieldRef],
-    ) -> Result<(Shape, Arc<Detector>)> {
+    /// The shape of a planned call, and its judge.
+    fn bind(&self, exprs: &[Arc<dyn PhysicalExpr>], fields: &[FieldRef]) -> Result<(Shape, Judge)> {
         let types: Vec<_> = fields
             .iter()
             .map(|field| field.data_type().clone())
@@ -110,8 +106,8 @@ impl WindowFunction {
             .map(|(expr, data_type)| physical_metric(expr, data_type))
             .collect();
         let reference = reference.map(Literal::value);
-        let detector = self.function.detector(shape, reference, &metrics)?;
-        Ok((shape, detector))
+        let judge = self.function.judge(shape, reference, &metrics)?;
+        Ok((shape, judge))
     }
 }
 
@@ -120,7 +116,7 @@ impl WindowFunction {
 pub(crate) struct BoundCall {
     pub(crate) function: &'static str,
     pub(crate) output: Output,
-    pub(crate) detector: Arc<Detector>,
+    pub(crate) judge: Judge,
     pub(crate) times: Arc<dyn PhysicalExpr>,
     pub(crate) time_zone: TimeZone,
     pub(crate) metrics: Vec<Arc<dyn PhysicalExpr>>,
@@ -150,11 +146,11 @@ impl BoundCall {
             .iter()
             .map(|arg| arg.return_field(input))
             .collect::<Result<Vec<_>>>()?;
-        let (shape, detector) = window.bind(args, &fields)?;
+        let (shape, judge) = window.bind(args, &fields)?;
         Ok(Some(Self {
             function: window.function.name,
             output: window.function.output,
-            detector,
+            judge,
             times: Arc::clone(&args[shape.first_metric - 1]),
             time_zone: shape.time_zone.unwrap_or_default(),
             metrics: args[shape.first_metric..].to_vec(),
@@ -194,12 +190,12 @@ impl WindowUDFImpl for WindowFunction {
         &self,
         args: PartitionEvaluatorArgs<'_>,
     ) -> Result<Box<dyn PartitionEvaluator>> {
-        let (shape, detector) = self.bind(args.input_exprs(), args.input_fields())?;
+        let (shape, judge) = self.bind(args.input_exprs(), args.input_fields())?;
         Ok(Box::new(SeriesEvaluator {
             function: self.function.name,
             output: self.function.output,
             shape,
-            detector,
+            judge,
         }))
     }
 
@@ -223,7 +219,7 @@ struct SeriesEvaluator {
     function: &'static str,
     output: Output,
     shape: Shape,
-    detector: Arc<Detector>,
+    judge: Judge,
 }
 
 impl PartitionEvaluator for SeriesEvaluator {
@@ -233,10 +229,10 @@ impl PartitionEvaluator for SeriesEvaluator {
             .iter()
             .map(metric_values)
             .collect::<Result<Vec<_>>>()?;
-        let scores = score_dated_rows(&self.detector, &times, &metrics, self.shape.time_zone)
+        let scores = score_dated_rows(&self.judge, &times, &metrics, self.shape.time_zone)
             .map_err(|error| execution_error(self.function, &error))?;
         debug_assert_eq!(scores.len(), num_rows, "one score per row");
-        Ok(self.output.array(&self.detector, &scores))
+        Ok(self.output.array(&self.judge, &scores))
     }
 
     fn supports_bounded_execution(&self) -> bool {
@@ -246,7 +242,7 @@ impl PartitionEvaluator for SeriesEvaluator {
 
 /// Scores rows of which some may have no time: those are `null_input`.
 fn score_dated_rows(
-    detector: &Detector,
+    judge: &Judge,
     times: &[Option<i64>],
     metrics: &[Vec<f64>],
     time_zone: Option<TimeZone>,
@@ -256,7 +252,7 @@ fn score_dated_rows(
         .collect();
     let window_start: Vec<i64> = times.iter().copied().flatten().collect();
     if dated.len() == times.len() {
-        return detector.score(Rows {
+        return judge.score(Rows {
             window_start: &window_start,
             metrics,
             time_zone,
@@ -272,7 +268,7 @@ fn score_dated_rows(
         metrics: &kept,
         time_zone,
     };
-    for (row, score) in dated.into_iter().zip(detector.score(rows)?) {
+    for (row, score) in dated.into_iter().zip(judge.score(rows)?) {
         scores[row] = score;
     }
     Ok(scores)
@@ -280,7 +276,8 @@ fn score_dated_rows(
 
 /// Checks every call before other rules see it, and writes the detector into it as
 /// `name@version`: `EXPLAIN` shows which one answers, and execution cannot find another. To a
-/// shipped detector the metrics belong that the call names: later rules may rename them.
+/// shipped detector and to the baseline the metrics belong that the call names: later rules may rename
+/// them.
 #[derive(Debug)]
 pub(super) struct ResolveDetectors;
 
@@ -304,8 +301,8 @@ impl FunctionRewrite for ResolveDetectors {
         let Some(function) = udwf.inner().downcast_ref::<WindowFunction>() else {
             return Ok(Transformed::no(Expr::WindowFunction(call)));
         };
-        let (shape, detector) = function.resolve(&call, schema)?;
-        let literal = lit(DetectorRef::to(detector.manifest()).to_string());
+        let (shape, judge) = function.resolve(&call, schema)?;
+        let literal = lit(judge.reference().to_string());
         if shape.has_detector {
             call.params.args[0] = literal;
         } else {

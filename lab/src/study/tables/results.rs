@@ -95,9 +95,12 @@ fn kinds(summaries: &[Summary]) -> String {
     text + "\n"
 }
 
+/// A figure of the events that both labellings know.
+type AgreedFigure = fn(&AgreedMeasures) -> Option<f64>;
+
 /// The same by events that a second labelling knows too, where there is one.
 fn agreed(view: &View<'_>) -> String {
-    let of: [(&str, fn(&AgreedMeasures) -> Option<f64>); 5] = [
+    let of: [(&str, AgreedFigure); 5] = [
         ("events", |agreed| Some(agreed.events as f64)),
         ("VUS-PR", |agreed| Some(agreed.vus_pr)),
         ("event recall", |agreed| Some(agreed.event_recall)),
@@ -108,7 +111,7 @@ fn agreed(view: &View<'_>) -> String {
             agreed.event_recall_oracle
         }),
     ];
-    let figures = |candidate, of: fn(&AgreedMeasures) -> Option<f64>| {
+    let figures = |candidate, of: AgreedFigure| {
         view.figures("", candidate, |result| result.agreed.as_ref().and_then(of))
     };
     let mut rows = String::new();

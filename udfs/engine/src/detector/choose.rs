@@ -91,7 +91,7 @@ pub(super) fn fitting(
         match &entry.manifest {
             Ok(manifest) if !filter.admits(manifest.architecture) => {}
             Ok(manifest) if entry.is_shipped => shipped.push(manifest),
-            Ok(manifest) if takes(manifest, metrics) => fitting.push(manifest),
+            Ok(manifest) if takes(&manifest.metrics, metrics) => fitting.push(manifest),
             Ok(_) | Err(_) => {}
         }
     }
@@ -157,14 +157,13 @@ fn best_forecast<'a>(manifests: &[&'a Manifest]) -> Option<&'a Manifest> {
         .min_by(|one, other| error(one).total_cmp(&error(other)))
 }
 
-/// Whether a detector takes these arguments in this order.
-pub(super) fn takes(manifest: &Manifest, metrics: &[MetricArgument]) -> bool {
-    manifest.metrics.len() == metrics.len()
-        && manifest
-            .metrics
+/// Whether a judge of some metrics takes these arguments in this order.
+pub(super) fn takes(names: &[String], metrics: &[MetricArgument]) -> bool {
+    names.len() == metrics.len()
+        && names
             .iter()
             .zip(metrics)
-            .all(|(metric, given)| given.fits(metric))
+            .all(|(name, given)| given.fits(name))
 }
 
 #[cfg(test)]

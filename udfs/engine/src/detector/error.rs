@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::manifest::FORMAT_VERSION;
+use super::names::BASELINE;
 
 /// Why a detector cannot be read, found or used.
 #[derive(Debug, Error)]
@@ -134,6 +135,12 @@ pub enum DetectorError {
         /// The function's.
         expected: String,
     },
+    /// A function that asks for the baseline is given something else.
+    #[error("the function asks for `baseline`, which has no versions, found `{found}`")]
+    NotBaseline {
+        /// The reference that was given.
+        found: String,
+    },
     /// The metrics given are not those of the detector, in its order.
     #[error("detector `{name}` takes ({}), found ({})", expected.join(", "), found.join(", "))]
     Metrics {
@@ -166,6 +173,9 @@ impl DetectorError {
             Self::FixedStep { name } => {
                 format!("write '{name}', or use a shipped detector such as 'pretrained-lstm:5m'")
             }
+            Self::Unknown { name, .. } if name == BASELINE => {
+                "in SQL, `baseline_score` and `baseline_detect` need no detector".to_owned()
+            }
             Self::Unknown { .. } | Self::Shipped { .. } | Self::NothingBefore { .. } => {
                 "`anomalog detectors list` shows them".to_owned()
             }
@@ -181,6 +191,9 @@ impl DetectorError {
             Self::Architecture { .. } => {
                 "`anomaly_score` takes whatever architecture a detector has".to_owned()
             }
+            Self::NotBaseline { .. } => "leave it out, or, for windows of 5 minutes, write \
+                                         'baseline:5m'; `anomaly_score` takes any detector"
+                .to_owned(),
             Self::Metrics { expected, .. } => {
                 format!(
                     "give the metrics as (window_start, {})",

@@ -11,10 +11,12 @@
 //! Invariant: a [`Detector`] in memory has been checked: its manifest is consistent, its weights
 //! have the manifest's digest, and their names and shapes are those of its network.
 
+mod binding;
 mod choose;
 mod comparison;
 mod error;
 mod manifest;
+mod names;
 mod publish;
 mod reference;
 pub mod shipped;
@@ -36,7 +38,8 @@ pub use manifest::{
     ClassifierValidation, Classifying, FORMAT_VERSION, Forecasting, Manifest, Objective, Severity,
     ThresholdPolicy, Training, Validation,
 };
-pub use reference::{DetectorRef, is_valid_name};
+pub use names::{BASELINE, is_valid_name};
+pub use reference::DetectorRef;
 pub use store::DetectorStore;
 
 use crate::network::{Classifier, ClassifierPredictor, Forecaster, Predictor};

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::names::is_valid_name;
 use super::{DetectorError, Manifest, shipped};
 
 /// The units of a step, in seconds.
@@ -102,14 +103,6 @@ fn parse_step(text: &str) -> Option<i64> {
     (1..=LONGEST_STEP)
         .contains(&seconds)
         .then_some(seconds * 1_000_000)
-}
-
-/// Whether a name can be a folder and an SQL literal on every system: ASCII letters, digits,
-/// `_`, `-` and `.`, not starting with a dot.
-#[must_use]
-pub fn is_valid_name(name: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    !name.is_empty() && !name.starts_with('.') && name.chars().all(is_plain)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::binding::Binding;
 use super::choose::{
     ArchitectureFilter, MetricArgument, Place, StoredDetector, available, fitting, names_of, takes,
 };
@@ -15,15 +16,6 @@ use crate::network::Architecture;
 
 /// File that names the version `name` alone stands for.
 pub(super) const CURRENT: &str = "current";
-
-/// A shipped detector with the metrics and the step of a call.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Binding {
-    architecture: Architecture,
-    step_micros: i64,
-    /// Names, and whether their values are whole numbers.
-    metrics: Vec<(String, bool)>,
-}
 
 /// The step of windows unless it is said: a minute.
 const DEFAULT_STEP_MICROS: i64 = 60_000_000;
@@ -42,7 +34,7 @@ pub struct DetectorStore {
     /// The threshold that replaces those of the detectors, if any.
     threshold: Option<ThresholdPolicy>,
     loaded: Mutex<BTreeMap<(String, u32), Arc<Detector>>>,
-    bound: Mutex<BTreeMap<Binding, Arc<Detector>>>,
+    bound: Mutex<BTreeMap<(Architecture, Binding), Arc<Detector>>>,
 }
 
 impl DetectorStore {
@@ -147,7 +139,7 @@ impl DetectorStore {
                 expected: filter.describe(),
             });
         }
-        if !takes(manifest, metrics) {
+        if !takes(&manifest.metrics, metrics) {
             return Err(DetectorError::Metrics {
                 name: manifest.id(),
                 expected: manifest.metrics.clone(),
@@ -175,6 +167,31 @@ impl DetectorStore {
         self.shipped_step_micros
     }
 
+    /// The threshold that replaces those of the detectors, if any.
+    #[must_use]
+    pub fn threshold(&self) -> Option<ThresholdPolicy> {
+        self.threshold
+    }
+
+    /// What a call binds to that serves any step and metrics: those of the reference where it has them,
+    /// else the step of the store and the metrics of the call.
+    pub(crate) fn binding(
+        &self,
+        reference: Option<&DetectorRef>,
+        metrics: &[MetricArgument],
+    ) -> Binding {
+        let step = reference.and_then(|reference| reference.step_micros);
+        let names = reference.and_then(|reference| reference.metrics.clone());
+        let names = names.unwrap_or_else(|| names_of(metrics));
+        let step = step.or(self.shipped_step_micros);
+        Binding {
+            step_micros: step.unwrap_or(DEFAULT_STEP_MICROS),
+            metrics: (names.into_iter())
+                .zip(metrics.iter().map(|metric| metric.is_whole))
+                .collect(),
+        }
+    }
+
     /// A shipped detector for the metrics of a call.
     fn bind(
         &self,
@@ -182,32 +199,20 @@ impl DetectorStore {
         reference: Option<&DetectorRef>,
         metrics: &[MetricArgument],
     ) -> Result<Arc<Detector>, DetectorError> {
-        let step = reference.and_then(|reference| reference.step_micros);
-        let names = reference.and_then(|reference| reference.metrics.clone());
-        let names = names.unwrap_or_else(|| names_of(metrics));
-        let binding = Binding {
-            architecture,
-            step_micros: step
-                .or(self.shipped_step_micros)
-                .unwrap_or(DEFAULT_STEP_MICROS),
-            metrics: (names.into_iter())
-                .zip(metrics.iter().map(|metric| metric.is_whole))
-                .collect(),
-        };
-        if let Some(detector) = lock(&self.bound).get(&binding) {
+        let binding = self.binding(reference, metrics);
+        let key = (architecture, binding.clone());
+        if let Some(detector) = lock(&self.bound).get(&key) {
             return Ok(Arc::clone(detector));
         }
-        let names = binding.metrics.iter().map(|(name, _)| name.clone());
-        let resolutions = binding.metrics.iter().map(|(_, whole)| f64::from(*whole));
         let detector = shipped::load(architecture)?.bound_to(
-            names.collect(),
+            binding.names(),
             binding.step_micros,
-            resolutions.collect(),
+            binding.resolutions(),
         )?;
         let detector = self.with_own_threshold(detector);
         let mut bound = lock(&self.bound);
         Ok(Arc::clone(
-            bound.entry(binding).or_insert_with(|| Arc::new(detector)),
+            bound.entry(key).or_insert_with(|| Arc::new(detector)),
         ))
     }
 

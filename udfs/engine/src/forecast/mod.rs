@@ -71,7 +71,7 @@ pub fn forecast(
     let mut normal = vec![None; rows];
     let mut queue = BlockQueue::new(layout);
     let mut run = |queue: &mut BlockQueue| {
-        queue.run(layout, &[predictor], |_, row, forecast| {
+        queue.run(layout, &[Some(predictor)], |_, row, forecast| {
             metrics[row * width..][..width].copy_from_slice(forecast.metrics);
             normal[row] = Some(forecast.normal.clone());
         })

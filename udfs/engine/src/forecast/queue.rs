@@ -75,11 +75,12 @@ impl BlockQueue {
     }
 
     /// One forward pass per predictor over the queued blocks, if any. `take` gets the number of
-    /// the predictor, that of the row, and its forecasts.
+    /// the predictor, that of the row, and its forecasts; where there is no predictor, what was known
+    /// without one.
     pub(crate) fn run(
         &mut self,
         layout: &BlockLayout,
-        predictors: &[&Predictor],
+        predictors: &[Option<&Predictor>],
         mut take: impl FnMut(usize, usize, WindowForecast<'_>),
     ) -> Result<(), ForecastError> {
         if self.pending.is_empty() {
@@ -94,21 +95,30 @@ impl BlockQueue {
         // Parallelism is between series, where the query engine has it.
         let threads = 1;
         for (number, predictor) in predictors.iter().enumerate() {
-            let started = Instant::now();
-            let output = predictor
-                .forecast(&self.inputs, steps, skip, threads)?
-                .location;
-            self.work.kernel_time += started.elapsed();
-            self.work.blocks += self.pending.len();
-            let outputs = output.chunks_exact((steps - skip) * targets);
-            for (block, output) in self.pending.iter_mut().zip(outputs) {
+            let output = match predictor {
+                Some(predictor) => {
+                    let started = Instant::now();
+                    let output = predictor.forecast(&self.inputs, steps, skip, threads)?;
+                    self.work.kernel_time += started.elapsed();
+                    self.work.blocks += self.pending.len();
+                    Some(output.location)
+                }
+                None => None,
+            };
+            let block_outputs = (steps - skip) * targets;
+            for (place, block) in self.pending.iter_mut().enumerate() {
+                let output = (output.as_ref())
+                    .map(|output| &output[place * block_outputs..][..block_outputs]);
                 let forecasts = block.forecasts.chunks_mut(width);
                 for (window, metrics) in block.windows.iter().zip(forecasts) {
-                    let output = &output[(window.step - skip) * targets..][..targets];
+                    let output = output.map(|output| &output[(window.step - skip) * targets..]);
                     for (metric, forecast) in metrics.iter_mut().enumerate() {
                         if let Some(forecast) = forecast {
-                            let location = f64::from(output[metric * horizons]);
-                            forecast.forecast = forecast.baseline + forecast.scale * location;
+                            let location =
+                                output.map(|output| f64::from(output[metric * horizons]));
+                            forecast.forecast = location.map_or(f64::NAN, |location| {
+                                forecast.baseline + forecast.scale * location
+                            });
                         }
                     }
                     let normal = &window.normal;

@@ -17,6 +17,9 @@ use crate::series::{SeriesGrid, segments};
 /// before a block. Should it be more, it only takes longer.
 const EVIDENCE_REACH: usize = 2;
 
+/// Takes a block of a series with its windows that can be judged.
+type TakeBlock<'t> = dyn FnMut(&Block<'_>, &[PendingWindow]) -> Result<(), ForecastError> + 't;
+
 /// Consecutive rows of one series: history, then rows to forecast.
 ///
 /// The history must reach back to a row at or before the reach of the first block to forecast, or
@@ -93,7 +96,7 @@ impl SeriesSlice<'_> {
         layout: &BlockLayout,
         ids: &[usize],
         status: &mut [Status],
-        take: &mut dyn FnMut(&Block<'_>, &[PendingWindow]) -> Result<(), ForecastError>,
+        take: &mut TakeBlock<'_>,
     ) -> Result<(), ForecastError> {
         let mut begin = 0;
         for grid in &self.segments(layout) {

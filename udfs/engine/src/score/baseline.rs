@@ -1,24 +1,33 @@
 //! Scores of the baseline: the statistics of a series alone, with no network and nothing to train.
 
-use super::{Budget, WindowScore};
-use crate::detector::{Comparison, ThresholdPolicy};
-use crate::forecast::{ForecastError, SeriesSlice, Status};
+use super::{Budget, Verdict, WindowScore};
+use crate::detector::{BASELINE, Comparison, DetectorRef, ThresholdPolicy};
+use crate::forecast::{ForecastError, SeriesSlice, Status, WindowForecast};
 use crate::series::blocks::BlockLayout;
 use crate::series::{Rows, grid_indices};
 
 /// Judges windows by what is usual for their series.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Baseline {
     layout: BlockLayout,
+    metrics: Vec<String>,
     budget: Budget,
     comparison: Comparison,
 }
 
 impl Baseline {
-    /// The baseline for windows of a length and metrics of some resolutions, as in
+    /// The name by which queries and plans know it.
+    pub const NAME: &str = BASELINE;
+
+    /// The baseline for windows of a length and metrics of some names and resolutions, as in
     /// [`BlockLayout::resolutions`].
     #[must_use]
-    pub fn new(step_micros: i64, resolutions: Vec<f64>, threshold: ThresholdPolicy) -> Self {
+    pub fn new(
+        step_micros: i64,
+        metrics: impl IntoIterator<Item = (String, f64)>,
+        threshold: ThresholdPolicy,
+    ) -> Self {
+        let (metrics, resolutions): (Vec<_>, Vec<_>) = metrics.into_iter().unzip();
         let layout = BlockLayout::for_step(step_micros, resolutions);
         Self {
             budget: Budget {
@@ -26,8 +35,38 @@ impl Baseline {
                 threshold,
             },
             comparison: Comparison::none(layout.metrics()),
+            metrics,
             layout,
         }
+    }
+
+    /// Whether a reference names the baseline, which has no versions.
+    #[must_use]
+    pub fn is_named(reference: &DetectorRef) -> bool {
+        reference.name == Self::NAME && reference.version.is_none()
+    }
+
+    /// The reference that leads back to it, with step and metrics.
+    #[must_use]
+    pub fn reference(&self) -> DetectorRef {
+        DetectorRef {
+            name: Self::NAME.to_owned(),
+            version: None,
+            step_micros: Some(self.layout.step_micros),
+            metrics: Some(self.metrics.clone()),
+        }
+    }
+
+    /// The metrics, in the order in which they are given.
+    #[must_use]
+    pub fn metrics(&self) -> &[String] {
+        &self.metrics
+    }
+
+    /// How series are cut, and how much history is read.
+    #[must_use]
+    pub fn layout(&self) -> &BlockLayout {
+        &self.layout
     }
 
     /// Scores the rows of one series: one answer per row, in order.
@@ -35,23 +74,48 @@ impl Baseline {
     /// # Errors
     /// When rows are out of order, two share a window, or none are one window apart.
     pub fn score(&self, rows: Rows<'_>) -> Result<Vec<WindowScore>, ForecastError> {
+        self.score_from(rows, 0)
+    }
+
+    /// Scores the last row of a series, which is not empty, as [`Self::score`] would.
+    ///
+    /// # Errors
+    /// As [`Self::score`].
+    pub fn score_last(&self, rows: Rows<'_>) -> Result<WindowScore, ForecastError> {
+        let last = rows.window_start.len().saturating_sub(1);
+        let scores = self.score_from(rows, last)?;
+        let missing = WindowScore::missing(Status::NoData);
+        Ok(scores.last().copied().unwrap_or(missing))
+    }
+
+    /// One score per row from `first_row` on; those before are history.
+    fn score_from(
+        &self,
+        rows: Rows<'_>,
+        first_row: usize,
+    ) -> Result<Vec<WindowScore>, ForecastError> {
         let indices = grid_indices(rows.window_start, &self.layout)?;
         let slice = SeriesSlice {
             indices: &indices,
             metrics: rows.metrics,
             series_first: indices.first().copied().unwrap_or_default(),
-            first_row: 0,
+            first_row,
             time_zone: rows.time_zone,
             memo: None,
         };
-        let ids: Vec<usize> = (0..indices.len()).collect();
-        let mut status = vec![Status::Warmup; indices.len()];
-        let mut verdicts = vec![None; indices.len()];
+        let ids: Vec<usize> = (0..indices.len() - first_row).collect();
+        let mut status = vec![Status::Warmup; ids.len()];
+        let mut verdicts = vec![None; ids.len()];
         slice.without_network(&self.layout, &ids, &mut status, &mut |row, window| {
-            verdicts[row] = self.budget.verdict(window, &self.comparison);
+            verdicts[row] = self.verdict(window);
         });
         let scores = status.into_iter().zip(verdicts);
         let scores = scores.map(|(status, verdict)| WindowScore { status, verdict });
         Ok(scores.collect())
+    }
+
+    /// Judges one window by all but the forecast of a network; `None` where no metric takes part.
+    pub(super) fn verdict(&self, window: WindowForecast<'_>) -> Option<Verdict> {
+        self.budget.verdict(window, &self.comparison)
     }
 }

@@ -7,12 +7,17 @@
 //!
 //! A classifier's odds are one excess, and the tail of the normal windows that training held back
 //! says how rare it is: see [`Tail::of_log_odds`].
+//!
+//! A [`Judge`] is either of them, or the [`Baseline`]: the forecasts that need no network, alone.
 
 mod baseline;
+mod judge;
+mod series_buffer;
 mod stream;
 mod verdict;
 
 pub use baseline::Baseline;
+pub use judge::Judge;
 pub use stream::{Call, CallError, Columns, StreamScorer};
 pub use verdict::{Direction, Verdict, WindowScore};
 
@@ -134,7 +139,7 @@ impl Detector {
 }
 
 /// The alarms that may be raised by chance, and the windows that they are counted in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Budget {
     step_micros: i64,
     threshold: ThresholdPolicy,
@@ -224,6 +229,8 @@ impl Rarity {
 
 #[cfg(test)]
 mod classify_tests;
+#[cfg(test)]
+mod stream_tests;
 
 #[cfg(test)]
 mod tests {

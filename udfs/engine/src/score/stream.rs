@@ -1,46 +1,43 @@
-//! Scores while rows arrive: series after series, each in time order, several detectors at once.
+//! Scores while rows arrive: series after series, each in time order, several judges at once.
 //!
 //! Rows are buffered until a few thousand of a series can be forecast together or the series
 //! ends, so memory does not depend on the length of a series; blocks of many series share one
-//! forward pass; detectors that read the same metrics in the same layout share their inputs.
+//! forward pass; judges that read the same metrics in the same layout share what they are held against.
 //!
 //! ```text
 //! rows ─▶ SeriesBuffer ─▶ SeriesSlice ─▶ BlockQueue ─▶ forward passes ─▶ verdicts, in row order
 //! ```
 //!
-//! Windows for classifiers wait for no others: a slice has enough of them.
+//! Windows for classifiers wait for no others: a slice has enough of them. Where the baseline judges
+//! alone, no window waits, and there is no forward pass.
 //!
-//! Invariant: every score is that of [`Detector::score`] over the whole series, bit for bit.
+//! Invariant: every score is that of [`Judge::score`] over the whole series, bit for bit.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::series_buffer::SeriesBuffer;
 use crate::baseline::ProfileMemo;
-use crate::detector::Detector;
 use crate::forecast::{BlockQueue, ForecastError, SeriesSlice, Status};
-use crate::score::WindowScore;
-use crate::series::RowCheck;
+use crate::score::{Judge, WindowScore};
 use crate::series::blocks::BlockLayout;
 use crate::series::time_zone::TimeZone;
 
-/// Rows of one series that are forecast together, in reaches of the layout: the history before
-/// them, one reach, is read again each time.
-const REACHES_PER_SLICE: usize = 4;
 /// Rows that may wait for the forward pass of the first of them.
 const MAX_WAITING_ROWS: usize = 1 << 16;
 
 /// The inputs of one score column, as places in [`Columns`].
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The detector that scores.
-    pub detector: Arc<Detector>,
+    /// The judge that scores.
+    pub judge: Judge,
     /// The place of the times.
     pub times: usize,
     /// That of the times: calls of the same times have the same.
     pub time_zone: TimeZone,
-    /// The places of the metrics, in the order of the detector.
+    /// The places of the metrics, in the order of the judge.
     pub metrics: Vec<usize>,
 }
 
@@ -66,7 +63,7 @@ pub struct CallError {
 #[derive(Debug)]
 pub struct StreamScorer {
     groups: Vec<Group>,
-    /// For each call its group and the place of its detector there.
+    /// For each call its group and the place of its judge there.
     places: Vec<(usize, usize)>,
 }
 
@@ -85,7 +82,7 @@ impl StreamScorer {
                     groups.push(Group::new(number, call, scored_from));
                     groups.len() - 1
                 });
-                (place, groups[place].add(&call.detector))
+                (place, groups[place].add(&call.judge))
             })
             .collect();
         Self { groups, places }
@@ -146,7 +143,7 @@ impl StreamScorer {
         taken.extend(self.groups.iter_mut().map(|group| group.take(rows)));
         self.places
             .iter()
-            .map(|&(group, detector)| Arc::clone(&taken[group][detector]))
+            .map(|&(group, judge)| Arc::clone(&taken[group][judge]))
             .collect()
     }
 
@@ -172,21 +169,21 @@ impl StreamScorer {
     }
 }
 
-/// Detectors that read the same columns in the same layout.
+/// Judges that read the same columns in the same layout.
 #[derive(Debug)]
 struct Group {
     /// The first call of the group, which errors name.
     first_call: usize,
     times: usize,
     metrics: Vec<usize>,
-    /// Whether its detectors are classifiers; otherwise they are forecasters.
+    /// Whether its judges are classifiers; otherwise they hold windows against forecasts.
     is_classifying: bool,
-    detectors: Vec<Arc<Detector>>,
+    judges: Vec<Judge>,
     series: SeriesBuffer,
     /// Where profiles are looked up before they are learned.
     memo: Option<Arc<ProfileMemo>>,
     queue: BlockQueue,
-    /// One deque per detector with one score per row not taken.
+    /// One deque per judge with one score per row not taken.
     scores: Vec<VecDeque<WindowScore>>,
     /// Number of the first row not taken, and of the next to arrive.
     taken: usize,
@@ -195,13 +192,13 @@ struct Group {
 
 impl Group {
     fn new(first_call: usize, call: &Call, scored_from: i64) -> Self {
-        let layout = &call.detector.manifest().layout;
+        let layout = call.judge.layout();
         Self {
             first_call,
             times: call.times,
             metrics: call.metrics.clone(),
-            is_classifying: call.detector.classifier().is_some(),
-            detectors: Vec::new(),
+            is_classifying: call.judge.classifier().is_some(),
+            judges: Vec::new(),
             series: SeriesBuffer::new(layout, call.time_zone, scored_from),
             memo: None,
             queue: BlockQueue::new(layout),
@@ -214,20 +211,17 @@ impl Group {
     fn serves(&self, call: &Call) -> bool {
         self.times == call.times
             && self.metrics == call.metrics
-            && self.series.layout == call.detector.manifest().layout
-            && self.is_classifying == call.detector.classifier().is_some()
+            && self.series.layout == *call.judge.layout()
+            && self.is_classifying == call.judge.classifier().is_some()
     }
 
-    /// The place of a detector, which is added if it is not there.
-    fn add(&mut self, detector: &Arc<Detector>) -> usize {
-        let found = self
-            .detectors
-            .iter()
-            .position(|known| Arc::ptr_eq(known, detector));
+    /// The place of a judge, which is added if it is not there.
+    fn add(&mut self, judge: &Judge) -> usize {
+        let found = self.judges.iter().position(|known| known.is_same(judge));
         found.unwrap_or_else(|| {
-            self.detectors.push(Arc::clone(detector));
+            self.judges.push(judge.clone());
             self.scores.push(VecDeque::new());
-            self.detectors.len() - 1
+            self.judges.len() - 1
         })
     }
 
@@ -259,17 +253,18 @@ impl Group {
     }
 
     fn end_series(&mut self) -> Result<(), ForecastError> {
-        self.series.check.end()?;
+        self.series.end()?;
         self.score(self.series.ids.len())?;
         self.series.clear();
         self.limit_waiting()
     }
 
-    /// Classifies the buffered rows up to `end` that are not history, or queues their forecasts.
+    /// Judges the buffered rows up to `end` that are not history, or queues them for the networks
+    /// that forecast.
     fn score(&mut self, end: usize) -> Result<(), ForecastError> {
         let Self {
             is_classifying,
-            detectors,
+            judges,
             series,
             queue,
             scores,
@@ -291,20 +286,22 @@ impl Group {
         let ids = &series.ids[series.history..end];
         let mut status = vec![Status::Warmup; ids.len()];
         if *is_classifying {
-            let classifiers: Vec<_> = detectors
-                .iter()
-                .filter_map(|detector| detector.classifier())
-                .collect();
+            let classifiers: Vec<_> = judges.iter().filter_map(Judge::classifier).collect();
             let mut take = |number: usize, row: usize, odds| {
-                scores[number][ids[row] - *taken].verdict =
-                    detectors[number].verdict_of_odds(&odds);
+                scores[number][ids[row] - *taken].verdict = judges[number].verdict_of_odds(&odds);
             };
             let (layout, work) = (&series.layout, &mut queue.work);
             slice.classify(layout, &classifiers, &mut status, work, &mut take)?;
-        } else {
+        } else if judges.iter().any(|judge| judge.forecaster().is_some()) {
             slice.queue_blocks(&series.layout, ids, &mut status, queue, &mut |queue| {
-                run(queue, &series.layout, detectors, scores, *taken)
+                run(queue, &series.layout, judges, scores, *taken)
             })?;
+        } else {
+            slice.without_network(&series.layout, ids, &mut status, &mut |row, window| {
+                for (judge, scores) in judges.iter().zip(scores.iter_mut()) {
+                    scores[row - *taken].verdict = judge.verdict(window);
+                }
+            });
         }
         for (&id, status) in ids.iter().zip(status) {
             for scores in scores.iter_mut() {
@@ -318,7 +315,7 @@ impl Group {
         run(
             &mut self.queue,
             &self.series.layout,
-            &self.detectors,
+            &self.judges,
             &mut self.scores,
             self.taken,
         )
@@ -356,131 +353,12 @@ impl Group {
 fn run(
     queue: &mut BlockQueue,
     layout: &BlockLayout,
-    detectors: &[Arc<Detector>],
+    judges: &[Judge],
     scores: &mut [VecDeque<WindowScore>],
     first: usize,
 ) -> Result<(), ForecastError> {
-    let predictors: Vec<_> = detectors
-        .iter()
-        .filter_map(|detector| detector.forecaster())
-        .collect();
-    queue.run(layout, &predictors, |detector, row, window| {
-        scores[detector][row - first].verdict = detectors[detector].verdict(window);
+    let predictors: Vec<_> = judges.iter().map(Judge::forecaster).collect();
+    queue.run(layout, &predictors, |judge, row, window| {
+        scores[judge][row - first].verdict = judges[judge].verdict(window);
     })
-}
-
-/// The rows of the current series that are still needed: history, then rows to forecast.
-#[derive(Debug)]
-struct SeriesBuffer {
-    layout: BlockLayout,
-    time_zone: TimeZone,
-    check: RowCheck,
-    /// Grid index of the first row of the series.
-    first_index: i64,
-    /// Start of the first block to forecast; rows before it are history from the beginning.
-    first_block: i64,
-    /// Windows before a block that it can depend on.
-    reach: usize,
-    /// Rows that are kept for those after them.
-    history: usize,
-    /// Rows beyond the history that are forecast together.
-    slice_rows: usize,
-    /// Number of each row.
-    ids: Vec<usize>,
-    indices: Vec<i64>,
-    metrics: Vec<Vec<f64>>,
-}
-
-impl SeriesBuffer {
-    fn new(layout: &BlockLayout, time_zone: TimeZone, scored_from: i64) -> Self {
-        let reach = layout.reach(time_zone);
-        Self {
-            layout: layout.clone(),
-            time_zone,
-            check: RowCheck::new(layout),
-            first_index: 0,
-            // Whole blocks: scores are the same whatever part of a block is asked for.
-            first_block: layout.block_of(scored_from.div_euclid(layout.step_micros)),
-            reach,
-            history: 0,
-            slice_rows: REACHES_PER_SLICE * reach,
-            ids: Vec::new(),
-            indices: Vec::new(),
-            metrics: vec![Vec::new(); layout.metrics()],
-        }
-    }
-
-    fn push(
-        &mut self,
-        id: usize,
-        time: i64,
-        values: impl Iterator<Item = f64>,
-    ) -> Result<(), ForecastError> {
-        let index = self.check.row(time)?;
-        if self.ids.is_empty() {
-            self.first_index = index;
-        }
-        self.ids.push(id);
-        self.indices.push(index);
-        for (metric, value) in self.metrics.iter_mut().zip(values) {
-            metric.push(value);
-        }
-        if index < self.first_block {
-            self.history = self.ids.len();
-            if self.history > 2 * self.reach {
-                self.forget_beyond(self.first_block);
-            }
-        }
-        Ok(())
-    }
-
-    fn is_full(&self) -> bool {
-        self.ids.len() - self.history > self.slice_rows
-    }
-
-    /// Number of the first row that is not forecast.
-    fn first_unknown(&self) -> Option<usize> {
-        self.ids.get(self.history).copied()
-    }
-
-    /// Place of the first row of the block that holds the last row: it may not be complete.
-    fn last_block_start(&self) -> usize {
-        let last = self.indices.last().copied().unwrap_or_default();
-        let last = self.layout.block_of(last);
-        self.indices.partition_point(|&index| index < last)
-    }
-
-    /// Makes the rows before `end`, which starts a block, history, and drops those of them that
-    /// no later block can reach. One row beyond the reach stays: a lookback that begins in the
-    /// hole behind it is one that begins within the series.
-    fn forget_before(&mut self, end: usize) {
-        self.history = end;
-        self.forget_beyond(self.layout.block_of(self.indices[end]));
-    }
-
-    /// Drops the rows that a block and those after it cannot reach, all of which are history.
-    fn forget_beyond(&mut self, block: i64) {
-        let reach = block - self.reach as i64;
-        let beyond = self.indices.partition_point(|&index| index <= reach);
-        let dropped = beyond.saturating_sub(1);
-        self.history -= dropped;
-        self.ids.drain(..dropped);
-        self.indices.drain(..dropped);
-        for values in &mut self.metrics {
-            values.drain(..dropped);
-        }
-    }
-
-    fn clear(&mut self) {
-        self.check = RowCheck::new(&self.layout);
-        self.history = 0;
-        self.ids.clear();
-        self.indices.clear();
-        self.metrics.iter_mut().for_each(Vec::clear);
-    }
-
-    fn size(&self) -> usize {
-        let row = size_of::<usize>() + size_of::<i64>() + self.metrics.len() * size_of::<f64>();
-        self.ids.capacity() * row
-    }
 }

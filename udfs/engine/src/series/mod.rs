@@ -72,7 +72,7 @@ impl SeriesError {
             }
             Self::Unordered { .. } => "order the window by the first argument, ascending",
             Self::Step { .. } => {
-                "use a detector for windows of this length, such as 'pretrained-lstm:5m' for 5 \
+                "use a detector for windows of this length, such as 'pretrained-lstm:5m' or 'baseline:5m' for 5 \
                  minutes, or aggregate to the detector's"
             }
         }
