@@ -1,12 +1,12 @@
 //! Window after window, what speaks for and against an anomaly.
 
+use super::daily_scale::DailyScale;
 use super::days::{DailyCorrelation, DailyExtremes};
-use super::inputs::{INPUTS, Inputs, LEVELS, SLOTTED, SPAN_COUNT, SPANS};
 use super::lags::{DAYS, Lags, WEEKS};
-use super::scale::DailyScale;
 use super::slots::{Around, SlotLayout, Slots};
 use super::sums::Sums;
 use super::usual::{LevelOfDays, median};
+use super::vector::{INPUTS, Inputs, LEVELS, SLOTTED, SPAN_COUNT, SPANS};
 use crate::series::time_zone::TimeZone;
 
 /// Ways in which a span is held against what is usual: see the table of [`super`].

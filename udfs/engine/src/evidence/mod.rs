@@ -34,16 +34,16 @@
 //! Days and weeks are times, local where the zone is known; spans are windows. A window costs the same
 //! however long the series is, and nothing older than five weeks is remembered.
 
+mod daily_scale;
 mod days;
 mod extractor;
-mod inputs;
 mod lags;
-mod scale;
 mod slots;
 mod sums;
 #[cfg(test)]
 mod tests;
 mod usual;
+mod vector;
 
 pub use extractor::Evidence;
-pub use inputs::{INPUTS, SPANS, names};
+pub use vector::{INPUTS, SPANS, names};

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::daily_scale::of_day;
 use super::extractor::level_windows;
-use super::scale::of_day;
 use super::{Evidence, INPUTS, SPANS, names};
 use crate::series::time_zone::TimeZone;
 

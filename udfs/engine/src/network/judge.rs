@@ -24,6 +24,28 @@ pub enum JudgeCell {
     Recurrent(Architecture),
 }
 
+impl JudgeCell {
+    /// Every cell, simplest first.
+    pub const ALL: [Self; 6] = [
+        Self::Linear,
+        Self::Dense,
+        Self::Recurrent(Architecture::Rnn),
+        Self::Recurrent(Architecture::Lstm),
+        Self::Recurrent(Architecture::Gru),
+        Self::Recurrent(Architecture::Clstm),
+    ];
+
+    /// The name in files and settings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Dense => "dense",
+            Self::Recurrent(architecture) => architecture.name(),
+        }
+    }
+}
+
 /// The sizes that determine the names and shapes of a judge's parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JudgeConfig {
@@ -174,25 +196,16 @@ mod tests {
             .unwrap()
     }
 
-    const CELLS: [JudgeCell; 6] = [
-        JudgeCell::Linear,
-        JudgeCell::Dense,
-        JudgeCell::Recurrent(Architecture::Rnn),
-        JudgeCell::Recurrent(Architecture::Gru),
-        JudgeCell::Recurrent(Architecture::Lstm),
-        JudgeCell::Recurrent(Architecture::Clstm),
-    ];
-
     #[test]
     fn an_untrained_judge_does_not_know() {
-        for cell in CELLS {
+        for cell in JudgeCell::ALL {
             assert_eq!(log_odds(&judge(cell, 0.0), &[1.0; 6]), [0.0; 2]);
         }
     }
 
     #[test]
     fn only_recurrent_judges_remember_and_none_looks_ahead() {
-        for cell in CELLS {
+        for cell in JudgeCell::ALL {
             let judge = judge(cell, 1.0);
             let ones = log_odds(&judge, &[1.0; 12]);
             let mut changed = [1.0; 12];
@@ -207,12 +220,9 @@ mod tests {
 
     #[test]
     fn a_cell_has_a_name_in_a_manifest() {
-        for (cell, name) in CELLS
-            .into_iter()
-            .zip(["linear", "dense", "rnn", "gru", "lstm", "clstm"])
-        {
+        for cell in JudgeCell::ALL {
             let text = serde_json::to_string(&cell).unwrap();
-            assert_eq!(text, format!("\"{name}\""));
+            assert_eq!(text, format!("\"{}\"", cell.name()));
             assert_eq!(serde_json::from_str::<JudgeCell>(&text).unwrap(), cell);
         }
     }

@@ -142,7 +142,10 @@ mod tests {
             assert!(labels.is_anomaly[minutes.clone()].iter().all(|is| *is));
             assert!(!labels.is_anomaly[minutes.start - 1] && !labels.is_anomaly[minutes.end]);
             assert!(labels.weight[minutes.start] < 1.0);
-            let asked: Vec<usize> = minutes.clone().filter(|at| labels.weight[*at] > 0.0).collect();
+            let asked: Vec<usize> = minutes
+                .clone()
+                .filter(|at| labels.weight[*at] > 0.0)
+                .collect();
             assert!(!asked.is_empty() && asked.len() <= NEW_FOR, "{asked:?}");
             assert_eq!(labels.weight[minutes.end], 0.0);
             assert_eq!(labels.weight[minutes.end + 59], 0.0);
@@ -159,7 +162,11 @@ mod tests {
             let last = (event.start + NEW_FOR).min(event.end) - 1;
             assert!(labels.is_anomaly[last] && labels.weight[last] > 0.0);
             assert_eq!(labels.weight[event.start], 0.0);
-            assert!(labels.weight[last + 1..event.end].iter().all(|weight| *weight == 0.0));
+            assert!(
+                labels.weight[last + 1..event.end]
+                    .iter()
+                    .all(|weight| *weight == 0.0)
+            );
             let after = event.end + 60 / minutes;
             assert!(labels.weight[after] == 1.0 && !labels.is_anomaly[after]);
         }

@@ -13,11 +13,11 @@ use candle_nn::VarBuilder;
 use super::examples::Example;
 
 /// Windows of a chunk, which a judge reads from its zero state.
-pub(crate) const CHUNK: usize = 120;
+const CHUNK: usize = 120;
 /// The first of them, of which nothing is asked.
 const UNASKED: usize = 30;
 /// Chunks of a step.
-const BATCH: usize = 48;
+const BATCH: usize = 32;
 /// Peak of the learning rate, which falls by a half cosine.
 const LEARNING_RATE: f64 = 5e-3;
 /// The share of chunks with an anomaly.
@@ -39,6 +39,7 @@ struct Place {
 }
 
 /// What is learned from.
+#[derive(Debug)]
 pub(crate) struct Corpus {
     examples: Vec<Example>,
     /// The examples with an anomaly, and those without.
@@ -62,10 +63,13 @@ impl Corpus {
             }
             windows += example.len() as f64;
         }
-        let spread = sums.iter().zip(&squares).map(|(sum, square): (&f64, &f64)| {
-            let variance = square / windows - (sum / windows).powi(2);
-            variance.max(0.0).sqrt().max(LEAST_DEVIATION) as f32
-        });
+        let spread = sums
+            .iter()
+            .zip(&squares)
+            .map(|(sum, square): (&f64, &f64)| {
+                let variance = square / windows - (sum / windows).powi(2);
+                variance.max(0.0).sqrt().max(LEAST_DEVIATION) as f32
+            });
         Self {
             spread: spread.collect(),
             center: sums.iter().map(|sum| (sum / windows) as f32).collect(),
@@ -73,6 +77,58 @@ impl Corpus {
             without,
             examples,
         }
+    }
+
+    /// The number of examples.
+    pub(crate) fn len(&self) -> usize {
+        self.examples.len()
+    }
+
+    /// Trains a judge in so many steps; its weights take inputs as they are. `progress` is told the number
+    /// of each step and its loss.
+    pub(crate) fn train(
+        &self,
+        config: &JudgeConfig,
+        seed: u64,
+        steps: usize,
+        progress: &mut dyn FnMut(usize, f64),
+    ) -> Result<HashMap<String, Tensor>> {
+        let map = trainable(config, seed)?;
+        let judge = config.network(VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
+        let variables = sorted_variables(&map);
+        let mut optimiser =
+            ClippedAdamW::new(variables.iter().map(|(_, var)| var.clone()).collect())?;
+        let mut random = Random::new(seed, 0, 0, Purpose::Schedule);
+        let mut hard: Vec<Place> = Vec::new();
+        for step in 0..steps {
+            let mined = MINED_AT
+                .iter()
+                .position(|share| (share * steps as f64) as usize == step);
+            if let Some(share) = mined {
+                hard = self.hardest(&judge, share)?;
+            }
+            let places: Vec<Place> = (0..BATCH)
+                .map(|_| {
+                    if random.chance(WITH_ANOMALY) {
+                        self.with_anomaly(&mut random)
+                    } else if !hard.is_empty() && random.chance(HARD) {
+                        hard[random.below(hard.len() as u32) as usize]
+                    } else {
+                        self.normal(&mut random)
+                    }
+                })
+                .collect();
+            let [inputs, labels, weights] = self.batch(&places)?;
+            let loss = loss(&judge.forward(&inputs)?, &labels, &weights)?;
+            let done = step as f64 / steps as f64;
+            let rate = LEARNING_RATE * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+            progress(step, f64::from(loss.to_scalar::<f32>()?));
+            optimiser.step(&loss, rate)?;
+        }
+        let weights = variables
+            .into_iter()
+            .map(|(name, var)| (name, var.as_tensor().detach()));
+        as_they_are(weights.collect(), self)
     }
 
     /// A chunk with an anomaly that begins somewhere in its asked part.
@@ -110,7 +166,11 @@ impl Corpus {
             }
             for (at, window) in chunk.enumerate() {
                 labels.push(f32::from(u8::from(example.is_anomaly[window])));
-                weights.push(if at < UNASKED { 0.0 } else { example.weight[window] });
+                weights.push(if at < UNASKED {
+                    0.0
+                } else {
+                    example.weight[window]
+                });
             }
         }
         let shape = (places.len(), CHUNK);
@@ -121,11 +181,14 @@ impl Corpus {
         ])
     }
 
-    /// The chunks without anomalies that a judge is most wrong about.
-    fn hardest(&self, judge: &Judge) -> Result<Vec<Place>> {
+    /// The chunks without anomalies that a judge is most wrong about: each time another share of all is
+    /// looked through, one of as many as times.
+    fn hardest(&self, judge: &Judge, share: usize) -> Result<Vec<Place>> {
         let mut places = Vec::new();
         for &example in &self.without {
-            let starts = (0..self.examples[example].len() - CHUNK).step_by(CHUNK - UNASKED);
+            let asked = CHUNK - UNASKED;
+            let starts = (share * asked..self.examples[example].len() - CHUNK)
+                .step_by(MINED_AT.len() * asked);
             places.extend(starts.map(|start| Place { example, start }));
         }
         let mut wrong: Vec<(f32, Place)> = Vec::with_capacity(places.len());
@@ -152,48 +215,12 @@ fn loss(log_odds: &Tensor, labels: &Tensor, weights: &Tensor) -> Result<Tensor> 
     let certain = log_odds.relu()?;
     let softness = (log_odds.abs()?.neg()?.exp()? + 1.0)?.log()?;
     let each = ((certain - (log_odds * labels)?)? + softness)?;
-    (each * weights)?.sum_all()? / weights.sum_all()?.to_scalar::<f32>().map(f64::from)?.max(1.0)
-}
-
-/// Trains a judge in so many steps; its weights take inputs as they are. `progress` is told the number
-/// of each step and its loss.
-pub(crate) fn train(
-    corpus: &Corpus,
-    config: &JudgeConfig,
-    seed: u64,
-    steps: usize,
-    progress: &mut dyn FnMut(usize, f64),
-) -> Result<HashMap<String, Tensor>> {
-    let map = trainable(config, seed)?;
-    let judge = config.network(VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
-    let variables = sorted_variables(&map);
-    let mut optimiser = ClippedAdamW::new(variables.iter().map(|(_, var)| var.clone()).collect())?;
-    let mut random = Random::new(seed, 0, 0, Purpose::Schedule);
-    let mut hard: Vec<Place> = Vec::new();
-    for step in 0..steps {
-        if MINED_AT.iter().any(|share| (share * steps as f64) as usize == step) {
-            hard = corpus.hardest(&judge)?;
-        }
-        let places: Vec<Place> = (0..BATCH)
-            .map(|_| {
-                if random.chance(WITH_ANOMALY) {
-                    corpus.with_anomaly(&mut random)
-                } else if !hard.is_empty() && random.chance(HARD) {
-                    hard[random.below(hard.len() as u32) as usize]
-                } else {
-                    corpus.normal(&mut random)
-                }
-            })
-            .collect();
-        let [inputs, labels, weights] = corpus.batch(&places)?;
-        let loss = loss(&judge.forward(&inputs)?, &labels, &weights)?;
-        let done = step as f64 / steps as f64;
-        let rate = LEARNING_RATE * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
-        progress(step, f64::from(loss.to_scalar::<f32>()?));
-        optimiser.step(&loss, rate)?;
-    }
-    let weights = variables.into_iter().map(|(name, var)| (name, var.as_tensor().detach()));
-    as_they_are(weights.collect(), corpus)
+    (each * weights)?.sum_all()?
+        / weights
+            .sum_all()?
+            .to_scalar::<f32>()
+            .map(f64::from)?
+            .max(1.0)
 }
 
 /// Weights that take inputs as they are instead of standardised ones.
@@ -225,7 +252,7 @@ mod tests {
     use anomalog_engine::network::{Architecture, JudgeCell};
 
     use super::*;
-    use crate::judge::examples::examples;
+    use crate::judges::examples::examples;
     use crate::nuisances::Nuisance;
 
     fn corpus() -> Corpus {
@@ -235,7 +262,11 @@ mod tests {
     #[test]
     fn losses_are_weighted_cross_entropies() {
         let tensor = |values: &[f32]| Tensor::new(values, &Device::Cpu).unwrap();
-        let found = loss(&tensor(&[2.0, -40.0, 5.0]), &tensor(&[1.0, 0.0, 0.0]), &tensor(&[1.0, 1.0, 0.0]));
+        let found = loss(
+            &tensor(&[2.0, -40.0, 5.0]),
+            &tensor(&[1.0, 0.0, 0.0]),
+            &tensor(&[1.0, 1.0, 0.0]),
+        );
         let expected = (1.0 + (-2.0_f32).exp()).ln() / 2.0;
         assert!((found.unwrap().to_scalar::<f32>().unwrap() - expected).abs() < 1e-6);
     }
@@ -243,14 +274,20 @@ mod tests {
     #[test]
     fn training_learns_and_weights_take_inputs_as_they_are() {
         let corpus = corpus();
-        for cell in [JudgeCell::Linear, JudgeCell::Dense, JudgeCell::Recurrent(Architecture::Gru)] {
+        for cell in [
+            JudgeCell::Linear,
+            JudgeCell::Dense,
+            JudgeCell::Recurrent(Architecture::Gru),
+        ] {
             let config = JudgeConfig {
                 cell,
                 inputs: INPUTS,
                 hidden_size: 4,
             };
             let mut losses = Vec::new();
-            let weights = train(&corpus, &config, 1, 40, &mut |_, loss| losses.push(loss)).unwrap();
+            let weights = corpus
+                .train(&config, 1, 40, &mut |_, loss| losses.push(loss))
+                .unwrap();
             let (first, last) = (losses[0], losses[39]);
             assert!(last < 0.6 * first, "{cell:?}: {first} {last}");
             let judge = config
@@ -261,9 +298,16 @@ mod tests {
             let [inputs, labels, weights] = corpus.batch(&places).unwrap();
             let spread = Tensor::new(corpus.spread.as_slice(), &Device::Cpu).unwrap();
             let center = Tensor::new(corpus.center.as_slice(), &Device::Cpu).unwrap();
-            let raw = inputs.broadcast_mul(&spread).unwrap().broadcast_add(&center).unwrap();
+            let raw = inputs
+                .broadcast_mul(&spread)
+                .unwrap()
+                .broadcast_add(&center)
+                .unwrap();
             let found = loss(&judge.forward(&raw).unwrap(), &labels, &weights).unwrap();
-            assert!(f64::from(found.to_scalar::<f32>().unwrap()) < first, "{cell:?}");
+            assert!(
+                f64::from(found.to_scalar::<f32>().unwrap()) < first,
+                "{cell:?}"
+            );
         }
     }
 }

@@ -9,6 +9,8 @@ use rayon::prelude::*;
 use super::labels::Labels;
 use crate::nuisances::{DAY, DAYS, MINUTE_MICROS, Nuisance, Placed, Site, inject, make, place};
 
+/// The first seed of sites to learn from: benchmarks have smaller ones.
+pub(crate) const FIRST_SEED: u64 = 1_001;
 /// Days before the first window that is learned from.
 const FROM_DAY: usize = 17;
 /// Days before the first burst.
@@ -32,7 +34,7 @@ const GRAIN: f32 = 0.1;
 #[derive(Debug, Clone)]
 pub(crate) struct Example {
     /// Inputs in [`GRAIN`]s, [`INPUTS`] a window.
-    inputs: Vec<i8>,
+    pub(crate) inputs: Vec<i8>,
     pub(crate) is_anomaly: Vec<bool>,
     pub(crate) weight: Vec<f32>,
     /// Where an anomaly begins, if it is here for one.
@@ -64,7 +66,9 @@ pub(crate) fn examples(kinds: &[Nuisance], seeds: Range<u64>, minutes: usize) ->
         .iter()
         .flat_map(|kind| seeds.clone().map(move |seed| (*kind, seed)))
         .collect();
-    let made = sites.par_iter().flat_map_iter(|&(kind, seed)| of_site(kind, seed, minutes));
+    let made = sites
+        .par_iter()
+        .flat_map_iter(|&(kind, seed)| of_site(kind, seed, minutes));
     made.collect()
 }
 
@@ -183,7 +187,10 @@ mod tests {
     fn sites_have_normal_weeks_and_anomalies() {
         let examples = examples(&[Nuisance::Control, Nuisance::LevelUp], 1_001..1_002, 60);
         let clean = examples.iter().filter(|example| example.anomaly.is_none());
-        assert_eq!(clean.map(Example::len).collect::<Vec<_>>(), [(DAYS - FROM_DAY) * 24; 2]);
+        assert_eq!(
+            clean.map(Example::len).collect::<Vec<_>>(),
+            [(DAYS - FROM_DAY) * 24; 2]
+        );
         let with = examples.iter().filter(|example| example.anomaly.is_some());
         assert!(with.clone().count() > 10);
         for example in with {
@@ -196,7 +203,11 @@ mod tests {
     #[test]
     fn the_same_seeds_make_the_same_examples() {
         let made = || examples(&[Nuisance::NightlyJob], 1_001..1_002, 15);
-        let inputs = |made: Vec<Example>| made.into_iter().map(|example| example.inputs).collect::<Vec<_>>();
+        let inputs = |made: Vec<Example>| {
+            made.into_iter()
+                .map(|example| example.inputs)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(inputs(made()), inputs(made()));
     }
 }

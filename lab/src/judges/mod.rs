@@ -12,5 +12,5 @@ mod examples;
 mod labels;
 mod training;
 
-pub(crate) use examples::{Example, examples, kinds};
-pub(crate) use training::{CHUNK, Corpus, train};
+pub(crate) use examples::{FIRST_SEED, examples, kinds};
+pub(crate) use training::Corpus;
