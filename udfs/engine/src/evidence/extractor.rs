@@ -187,8 +187,13 @@ impl Evidence {
                         deviation[number] = deviation_of_one;
                     }
                 }
-                if is_residual && unit > 0.0 {
-                    scale.push((mean - expected) / unit);
+                if is_residual {
+                    // What was never but zero has a scale of zero, not none.
+                    scale.push(if unit > 0.0 {
+                        (mean - expected) / unit
+                    } else {
+                        0.0
+                    });
                 }
             }
             let excess = smallest(&z);
