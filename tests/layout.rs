@@ -42,7 +42,7 @@ const FLOORS: &[&[&str]] = &[
 /// The same of the engine.
 const ENGINE: &[&[&str]] = &[
     &["series", "version"],
-    &["features", "network"],
+    &["evidence", "features", "network"],
     &["baseline"],
     &["forecast"],
     &["detector"],

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anomalog::cli::values::{architecture, at_least_one};
 use anomalog::evaluation::candidate::BASELINE;
 use anomalog::units::{UnitError, WindowStep};
-use anomalog_engine::network::Architecture;
+use anomalog_engine::network::{Architecture, JudgeCell};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Study(StudyArgs),
     /// Count false alarms on made-up sites, and the anomalies that are found there.
     Nuisances(NuisancesArgs),
+    /// Train judges on made-up sites: networks that say what is a nuisance, and their controls.
+    Judges(JudgesArgs),
     /// Train the detectors that are compiled into the program.
     Pretrain(PretrainArgs),
 }
@@ -149,6 +151,54 @@ fn whole_minutes(text: &str) -> Result<WindowStep, String> {
     } else {
         Err("expected whole minutes, such as `1m`, `15m` or `1h`".to_owned())
     }
+}
+
+/// Arguments of `anomalog-lab judges`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Learns from sites whose seeds no benchmark has, in windows of 1, 5, 15 and 60 minutes, with anomalies \
+injected. `linear` is logistic regression on the same inputs, `dense` the same net without recurrence.
+
+Example:
+  anomalog-lab judges --sites 2 --steps 1500 --out target/judges")]
+pub(crate) struct JudgesArgs {
+    /// Folder to write `<cell>.safetensors` to.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+
+    /// What judges remember with.
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = cell(),
+        default_value = "linear,dense,rnn,gru,lstm"
+    )]
+    pub(crate) cell: Vec<JudgeCell>,
+
+    /// Sites of each kind in windows of a minute; of longer windows there are more.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_one())]
+    pub(crate) sites: u32,
+
+    /// Optimiser steps.
+    #[arg(long, value_name = "N", default_value_t = 1500, value_parser = at_least_one())]
+    pub(crate) steps: u32,
+
+    /// Units of the layer before the head.
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = at_least_one())]
+    pub(crate) hidden: u32,
+
+    /// Seed of the first weights and of the order of examples.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// Accepts the name of a cell.
+fn cell() -> impl TypedValueParser<Value = JudgeCell> {
+    PossibleValuesParser::new(JudgeCell::ALL.map(JudgeCell::name)).try_map(|name| {
+        let mut cells = JudgeCell::ALL.into_iter();
+        cells.find(|cell| cell.name() == name).ok_or("no cell")
+    })
 }
 
 /// Arguments of `anomalog-lab pretrain`.

@@ -1,5 +1,6 @@
 //! One module per subcommand: from arguments to calls.
 
+mod judges;
 mod nuisances;
 mod pretrain;
 mod study;
@@ -19,6 +20,7 @@ pub(crate) fn run_to_end(command: Command, printer: Printer) -> Result<()> {
     runtime.block_on(async {
         match command {
             Command::Study(args) => study::run(printer, args).await,
+            Command::Judges(args) => judges::run(printer, args),
             Command::Nuisances(args) => nuisances::run(printer, args),
             Command::Pretrain(args) => pretrain::run(printer, args),
         }

@@ -33,7 +33,7 @@ const MOST_LOST: f64 = 0.95;
 
 /// An anomaly that has a place, but no strength yet.
 #[derive(Debug, Clone)]
-pub(super) struct Placed {
+pub(crate) struct Placed {
     pub(super) kind: AnomalyKind,
     is_up: bool,
     /// Its minutes; those of an outage, at most.
@@ -41,11 +41,27 @@ pub(super) struct Placed {
     slot: usize,
 }
 
+impl Placed {
+    /// A short burst or loss in some minutes.
+    pub(crate) fn burst(is_up: bool, minutes: Range<usize>) -> Self {
+        Self {
+            kind: if is_up {
+                AnomalyKind::Flood
+            } else {
+                AnomalyKind::TrafficDrop
+            },
+            is_up,
+            slot: minutes.start / SLOT,
+            minutes,
+        }
+    }
+}
+
 /// An anomaly as it was injected.
 #[derive(Debug, Clone)]
-pub(super) struct Injected {
-    pub(super) kind: AnomalyKind,
-    pub(super) minutes: Range<usize>,
+pub(crate) struct Injected {
+    pub(crate) kind: AnomalyKind,
+    pub(crate) minutes: Range<usize>,
 }
 
 /// The kinds that show in a metric.
@@ -59,7 +75,7 @@ fn kinds(metric: &str) -> Vec<AnomalyKind> {
 }
 
 /// Places the anomalies of a site: one a slot, kinds by turns.
-pub(super) fn place(site: &Site) -> Vec<Placed> {
+pub(crate) fn place(site: &Site) -> Vec<Placed> {
     let kinds = kinds(site.nuisance.metric());
     let from = HISTORY_DAYS * DAY;
     let slots = (DAYS * DAY - from) / SLOT;
@@ -100,7 +116,7 @@ fn are_apart(one: &Range<usize>, other: &Range<usize>) -> bool {
 
 /// The minutes of the site with its anomalies, and those of them that can be as strong in windows of
 /// so many minutes.
-pub(super) fn inject(
+pub(crate) fn inject(
     site: &Site,
     placed: &[Placed],
     strength: f64,

@@ -33,8 +33,11 @@ use rayon::prelude::*;
 pub(crate) use detectors::Judged;
 pub(crate) use error::JudgeError;
 pub(crate) use figures::{Figures, figures};
+pub(crate) use inject::{Injected, Placed, inject, place};
 pub(crate) use judge::SiteResult;
 pub(crate) use kind::Nuisance;
+pub(crate) use make::make;
+pub(crate) use site::{DAY, DAYS, MINUTE_MICROS, Site};
 pub(crate) use table::text;
 
 /// What is judged.

@@ -8,17 +8,17 @@ use super::kind::Nuisance;
 use super::usual::Usual;
 
 /// Minutes of a day.
-pub(super) const DAY: usize = 1_440;
+pub(crate) const DAY: usize = 1_440;
 /// Days of a site.
 pub(crate) const DAYS: usize = 56;
 /// Days of history before the first that is judged: as many as a profile is learned from.
 pub(crate) const HISTORY_DAYS: usize = 28;
 /// Microseconds of a minute.
-pub(super) const MINUTE_MICROS: i64 = 60_000_000;
+pub(crate) const MINUTE_MICROS: i64 = 60_000_000;
 
 /// A metric that never changes, beside the one that does.
 #[derive(Debug, Clone)]
-pub(super) struct IdleMetric {
+pub(crate) struct IdleMetric {
     /// A column of `traffic_windows`.
     pub(super) name: &'static str,
     /// As [`Site::resolution`].
@@ -37,28 +37,28 @@ pub(crate) struct Site {
     /// The seed of every random choice.
     pub(crate) seed: u64,
     /// Start of the first minute, microseconds since the epoch: a Monday.
-    pub(super) start_micros: i64,
+    pub(crate) start_micros: i64,
     /// The zone of its times of day.
-    pub(super) time_zone: TimeZone,
+    pub(crate) time_zone: TimeZone,
     /// The smallest change that its values can show: 1 for counts, 0 where any can.
-    pub(super) resolution: f64,
+    pub(crate) resolution: f64,
     /// What is usual, with the nuisance.
-    pub(super) usual: Usual,
+    pub(crate) usual: Usual,
     /// The value of each minute; NaN where there is no log.
-    pub(super) values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
     /// Metrics that are judged besides.
-    pub(super) idle: Vec<IdleMetric>,
+    pub(crate) idle: Vec<IdleMetric>,
     /// Minutes of what is no nuisance but one incident each.
-    pub(super) events: Vec<Range<usize>>,
+    pub(crate) events: Vec<Range<usize>>,
     /// Minutes of what the calendar announces as an event: more traffic than expected is no anomaly.
-    pub(super) announced: Vec<Range<usize>>,
+    pub(crate) announced: Vec<Range<usize>>,
     /// Minutes in which no anomaly is injected.
-    pub(super) closed: Vec<Range<usize>>,
+    pub(crate) closed: Vec<Range<usize>>,
 }
 
 impl Site {
     /// Its windows of so many minutes each: start and value, without those that have no log.
-    pub(super) fn windows(&self, values: &[f64], minutes: usize) -> (Vec<i64>, Vec<f64>) {
+    pub(crate) fn windows(&self, values: &[f64], minutes: usize) -> (Vec<i64>, Vec<f64>) {
         let share = self.usual.share(minutes);
         let windows = values.chunks_exact(minutes).enumerate();
         windows

@@ -9,7 +9,7 @@ pub(super) const MEMORY: f64 = 120.0;
 
 /// The distribution of the minutes of a site.
 #[derive(Debug, Clone)]
-pub(super) struct Usual {
+pub(crate) struct Usual {
     /// The mean of each minute.
     pub(super) mean: Vec<f64>,
     /// The variance of each minute by chance, which is another in every minute.
@@ -19,7 +19,7 @@ pub(super) struct Usual {
     /// The least standard deviation that a window is taken to have.
     pub(super) least: f64,
     /// Whether a window has the mean of its minutes, as a latency, and not their sum.
-    pub(super) is_mean: bool,
+    pub(crate) is_mean: bool,
 }
 
 impl Usual {
@@ -33,7 +33,7 @@ impl Usual {
     }
 
     /// The standard deviation of that total: chance, and the wandering of the level.
-    pub(super) fn deviation(&self, windows: Range<usize>, minutes: usize) -> f64 {
+    pub(crate) fn deviation(&self, windows: Range<usize>, minutes: usize) -> f64 {
         let range = windows.start * minutes..windows.end * minutes;
         let chance: f64 = self.variance[range.clone()].iter().sum();
         let total: f64 = self.mean[range.clone()].iter().sum();

@@ -12,12 +12,14 @@
 //! Each room uses only those after it: [`score`] (forecasts and odds to verdicts) → [`detector`]
 //! (artefacts: weights, comparison with the baseline, storage) → [`forecast`] (forecasts
 //! and odds of networks) → [`baseline`] (statistics of a series) → [`features`] (inputs and
-//! scales), [`network`] (candle modules) → [`series`] (the time grid, blocks, time zones).
+//! scales), [`evidence`] (inputs of a judge), [`network`] (candle modules) → [`series`] (the time grid,
+//! blocks, time zones).
 
 #![forbid(unsafe_code)]
 
 pub mod baseline;
 pub mod detector;
+pub mod evidence;
 pub mod features;
 pub mod fixture;
 pub mod forecast;

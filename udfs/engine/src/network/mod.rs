@@ -25,6 +25,7 @@ mod forecaster;
 mod gru;
 mod head;
 pub mod init;
+mod judge;
 #[cfg(test)]
 mod kernel_tests;
 pub mod likelihood;
@@ -45,6 +46,7 @@ pub use forecast::Forecast;
 pub use forecaster::{Forecaster, ForecasterConfig};
 pub use gru::Gru;
 pub use head::Head;
+pub use judge::{Judge, JudgeCell, JudgeConfig};
 pub use lstm::Lstm;
 pub use predictor::{ForecastValues, Predictor};
 pub use rnn::Rnn;
