@@ -106,6 +106,7 @@ impl DailyCorrelation {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "small whole numbers are exact")]
 mod tests {
     use super::*;
 
@@ -119,9 +120,9 @@ mod tests {
             } else {
                 10.0 + f64::from(day)
             };
-            [2.0, highest, 1.0]
-                .into_iter()
-                .for_each(|value| extremes.push(value));
+            for value in [2.0, highest, 1.0] {
+                extremes.push(value);
+            }
             extremes.end_day();
         }
         let usual = extremes.usual().unwrap();

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone)]
 pub(super) struct Sums {
     /// The sum of all windows before place `p`, at `p` modulo the length, a power of two.
-    sums: Vec<f64>,
+    totals: Vec<f64>,
     /// How many of them are known.
     counts: Vec<u32>,
     /// Windows so far.
@@ -16,7 +16,7 @@ impl Sums {
     pub(super) fn new(windows: usize) -> Self {
         let places = (windows + 1).next_power_of_two();
         Self {
-            sums: vec![0.0; places],
+            totals: vec![0.0; places],
             counts: vec![0; places],
             len: 0,
         }
@@ -24,10 +24,10 @@ impl Sums {
 
     /// Takes the next window; NaN is not known.
     pub(super) fn push(&mut self, value: f64) {
-        let mask = self.sums.len() - 1;
+        let mask = self.totals.len() - 1;
         let (before, at) = (self.len & mask, (self.len + 1) & mask);
         let is_known = !value.is_nan();
-        self.sums[at] = self.sums[before] + if is_known { value } else { 0.0 };
+        self.totals[at] = self.totals[before] + if is_known { value } else { 0.0 };
         self.counts[at] = self.counts[before].wrapping_add(u32::from(is_known));
         self.len += 1;
     }
@@ -35,19 +35,19 @@ impl Sums {
     /// The mean of the known ones of `windows` windows that end `back` windows before the last; `None`
     /// where fewer than half are known, or they are not remembered.
     pub(super) fn mean(&self, back: usize, windows: usize) -> Option<f64> {
-        let mask = self.sums.len() - 1;
+        let mask = self.totals.len() - 1;
         if back + windows > self.len.min(mask) {
             return None;
         }
         let (from, to) = ((self.len - back - windows) & mask, (self.len - back) & mask);
         let known = self.counts[to].wrapping_sub(self.counts[from]) as usize;
-        let sum = self.sums[to] - self.sums[from];
+        let sum = self.totals[to] - self.totals[from];
         (known > 0 && 2 * known >= windows).then(|| sum / known as f64)
     }
 
     /// The share of the last windows that are known.
     pub(super) fn known(&self, windows: usize) -> f64 {
-        let mask = self.sums.len() - 1;
+        let mask = self.totals.len() - 1;
         let held = windows.min(self.len).min(mask);
         let (from, to) = ((self.len - held) & mask, self.len & mask);
         f64::from(self.counts[to].wrapping_sub(self.counts[from])) / windows as f64

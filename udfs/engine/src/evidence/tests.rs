@@ -161,7 +161,7 @@ fn what_comes_back_every_night_is_told_from_what_does_not() {
     assert!(input(&all[evening], "day:1") > 6.0);
     assert!(input(&all[night], "excess:1").abs() < 1.0);
     assert!(input(&all[evening], "excess:1") > 1.5);
-    assert_eq!(input(&all[night], "around-any-day:1"), 0.0);
+    assert!(input(&all[night], "around-any-day:1").abs() < 1e-12);
     assert!(input(&all[evening], "around-any-day:1") > 4.0);
     assert!(input(&all[night], "came-back-typical:days") > 0.5);
 }
@@ -186,7 +186,7 @@ fn constants_zeros_and_jumps_give_finite_inputs() {
     let mut zero = vec![0.0; 24 * 30];
     zero[24 * 29] = 3.0;
     let all = inputs(&zero, HOUR, 1.0);
-    assert_eq!(input(&all[24 * 29 - 1], "excess:1"), 0.0);
+    assert!(input(&all[24 * 29 - 1], "excess:1").abs() < 1e-12);
     assert!(input(&all[24 * 29], "excess:1") > 3.0);
     let mut constant = vec![3.127; 24 * 30];
     constant[24 * 29] = 4.0;

@@ -66,6 +66,7 @@ impl LevelOfDays {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "small whole numbers are exact")]
 mod tests {
     use super::*;
 
@@ -79,7 +80,9 @@ mod tests {
     #[test]
     fn levels_are_of_whole_days() {
         let mut level = LevelOfDays::new();
-        [-2.0, 4.0].into_iter().for_each(|value| level.push(value));
+        for value in [-2.0, 4.0] {
+            level.push(value);
+        }
         assert_eq!(level.level(), 3.0);
         for mean in [1.0, 2.0, 90.0] {
             level.push(mean);
