@@ -199,10 +199,10 @@ impl Step {
         if matches!(self.field.span, Span::Address) && first == b':' {
             return self.cut_at_port(rest);
         }
-        if matches!(first, b' ' | b'\t') || matches!(self.field.span, Span::Pattern(_)) {
-            if let Some(cut) = self.cut_time(rest) {
-                return Some(cut);
-            }
+        let may_go_on =
+            matches!(first, b' ' | b'\t') || matches!(self.field.span, Span::Pattern(_));
+        if may_go_on && let Some(cut) = self.cut_time(rest) {
+            return Some(cut);
         }
         let is_quote = first == b'"' && escape != Escape::None;
         let mut from = 0;

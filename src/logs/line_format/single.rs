@@ -52,8 +52,7 @@ impl<'a> Taker<'a> for Values<'a> {
 pub(super) struct Single<'a> {
     request: Request<'a>,
     time: Option<i64>,
-    /// Nothing where there is none, and none where it is no status.
-    status: Option<Option<i32>>,
+    status: Result<i32, Reject>,
     bytes: Result<Option<i64>, Reject>,
     line: Option<Cow<'a, str>>,
 }
@@ -105,7 +104,7 @@ impl Default for Single<'_> {
         Self {
             request: Request::default(),
             time: None,
-            status: None,
+            status: Err(Reject::NoStatus),
             bytes: Ok(None),
             line: None,
         }
@@ -121,7 +120,9 @@ impl<'a> Taker<'a> for Single<'a> {
         }
         if column == LogColumn::Status {
             // `-` where nothing was answered.
-            self.status = (!text.is_empty()).then(|| status(&text));
+            if !text.is_empty() {
+                self.status = status(&text).ok_or(Reject::BadStatus);
+            }
             return;
         }
         if present(&text).is_none() {
@@ -154,8 +155,7 @@ impl<'a> Taker<'a> for Single<'a> {
     #[inline]
     fn request(self) -> Result<Request<'a>, Reject> {
         let timestamp = plausible(self.time.ok_or(Reject::NoTimestamp)?)?;
-        let status = self.status.ok_or(Reject::NoStatus)?;
-        let status = status.ok_or(Reject::BadStatus)?;
+        let status = self.status?;
         let bytes = self.bytes?;
         let line = self.line.ok_or(Reject::NoPath)?;
         let (method, path, query, protocol) = split_request(&line);
