@@ -22,7 +22,7 @@ const WINDOWS: [(usize, u64); 4] = [(1, 1), (5, 1), (15, 2), (60, 4)];
 
 /// What was made.
 #[derive(Debug, Serialize)]
-struct Judges {
+struct Made {
     out: PathBuf,
     examples: usize,
     judges: Vec<TrainedJudge>,
@@ -36,7 +36,7 @@ struct TrainedJudge {
     seconds: f64,
 }
 
-impl fmt::Display for Judges {
+impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let out = self.out.display();
         write!(
@@ -104,7 +104,7 @@ pub(crate) fn run(printer: Printer, args: JudgesArgs) -> Result<()> {
             seconds: started.elapsed().as_secs_f64(),
         });
     }
-    Ok(printer.summary(&Judges {
+    Ok(printer.summary(&Made {
         out: args.out,
         examples: corpus.len(),
         judges,

@@ -124,6 +124,7 @@ impl Labels {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "weights are set to whole numbers")]
 mod tests {
     use super::*;
     use crate::nuisances::{Nuisance, inject, make, place};
