@@ -17,7 +17,7 @@ const FORMATS: [&str; 9] = [
     r#"%h %u [%{%d/%b/%Y:%H:%M:%S %z}t] "%r" %s %b %{ms}T"#,
     r#"%{%Y-%m-%d %H:%M:%S %z}t %h "%r" %>s %b "%{Referer}i" %{us}T %k %X"#,
     r#"%h (%{X-Request-Id}i) <%u> %t %f "%r" %>s %b '%{User-Agent}i' %P %T"#,
-    r#"%t|%v|%h|%r|%>s|%b|%{Referer}i|%{User-Agent}i|%D"#,
+    r"%t|%v|%h|%r|%>s|%b|%{Referer}i|%{User-Agent}i|%D",
 ];
 
 /// The values of one request.
