@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Every site has eight weeks of a metric, and is judged in the last four. It is scored as it is, and
-//! with anomalies of the simulator's kinds at three strengths (see [`inject`]). Incidents are those of
+//! with anomalies of the simulator's kinds at three strengths (see [`inject()`]). Incidents are those of
 //! the program's rules. Where something happens to a site that is an incident, as an outage, the first
 //! incident that covers a part of it is no false one; all others are.
 //!
