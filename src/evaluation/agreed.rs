@@ -81,19 +81,7 @@ fn measure(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::made_up::{noise, series};
-    use crate::measures::alarms::AlarmRules;
-
-    const RULES: JudgingRules = JudgingRules {
-        hold: None,
-        also_hold: None,
-        alarms_per_week: 1.0,
-        alarms: AlarmRules {
-            tolerance: 5,
-            merge: 10,
-        },
-        plots: false,
-    };
+    use crate::evaluation::made_up::{RULES, noise, series};
 
     #[test]
     fn what_is_disputed_is_neither_an_event_nor_a_false_alarm() {

@@ -258,16 +258,11 @@ mod tests {
     use super::*;
     use crate::evaluation::collections::KnownAnomaly;
     use crate::evaluation::floors::{difference, random};
+    use crate::evaluation::made_up;
 
     const RULES: JudgingRules = JudgingRules {
-        hold: None,
-        also_hold: None,
-        alarms_per_week: 1.0,
-        alarms: AlarmRules {
-            tolerance: 5,
-            merge: 10,
-        },
         plots: true,
+        ..made_up::RULES
     };
 
     /// Two weeks of noise by 5 minutes, with a labelled spike each day of the second.

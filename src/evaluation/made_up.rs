@@ -2,8 +2,22 @@
 
 use super::collections::LabelledSeries;
 use super::floors::random;
+use super::judging_rules::JudgingRules;
+use crate::measures::alarms::AlarmRules;
 
 const MINUTE: i64 = 60_000_000;
+
+/// Rules by which they are judged, without plots.
+pub(super) const RULES: JudgingRules = JudgingRules {
+    hold: None,
+    also_hold: None,
+    alarms_per_week: 1.0,
+    alarms: AlarmRules {
+        tolerance: 5,
+        merge: 10,
+    },
+    plots: false,
+};
 
 /// A series of one metric, a value a minute, without an anomaly.
 pub(super) fn series(file: &str, values: Vec<f64>, train_points: usize) -> LabelledSeries {

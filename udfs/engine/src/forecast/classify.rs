@@ -52,14 +52,7 @@ pub fn classify(
     let of_part = |part: &Part<'_>| -> Result<SeriesOdds, ForecastError> {
         let Part { rows, first_row } = *part;
         let indices = grid_indices(rows.window_start, layout)?;
-        let slice = SeriesSlice {
-            indices: &indices,
-            metrics: rows.metrics,
-            series_first: indices.first().copied().unwrap_or_default(),
-            first_row,
-            time_zone: rows.time_zone,
-            memo: None,
-        };
+        let slice = SeriesSlice::of_series(rows, &indices, first_row);
         let mut odds = SeriesOdds {
             status: vec![Status::Warmup; indices.len()],
             windows: vec![None; indices.len()],

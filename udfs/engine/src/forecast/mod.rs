@@ -79,14 +79,7 @@ pub fn forecast(
     let mut begin = 0;
     for &Part { rows, first_row } in parts {
         let indices = grid_indices(rows.window_start, layout)?;
-        let slice = SeriesSlice {
-            indices: &indices,
-            metrics: rows.metrics,
-            series_first: indices.first().copied().unwrap_or_default(),
-            first_row,
-            time_zone: rows.time_zone,
-            memo: None,
-        };
+        let slice = SeriesSlice::of_series(rows, &indices, first_row);
         let end = begin + indices.len();
         let ids: Vec<usize> = (begin + first_row..end).collect();
         let status = &mut status[begin + first_row..end];

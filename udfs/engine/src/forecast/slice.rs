@@ -11,7 +11,7 @@ use crate::baseline::{ProfileCache, ProfileMemo};
 use crate::features::{ScaleCache, SeriesFeatures};
 use crate::series::blocks::BlockLayout;
 use crate::series::time_zone::TimeZone;
-use crate::series::{SeriesGrid, segments};
+use crate::series::{Rows, SeriesGrid, segments};
 
 /// Passes by which evidence reaches back farther than inputs do: it holds the peaks of the windows
 /// before a block. Should it be more, it only takes longer.
@@ -40,6 +40,20 @@ pub(crate) struct SeriesSlice<'a> {
     pub(crate) time_zone: Option<TimeZone>,
     /// Where profiles are looked up before they are learned.
     pub(crate) memo: Option<&'a Arc<ProfileMemo>>,
+}
+
+impl<'a> SeriesSlice<'a> {
+    /// The rows of a whole series on the grid, of which those before `first_row` are history.
+    pub(crate) fn of_series(rows: Rows<'a>, indices: &'a [i64], first_row: usize) -> Self {
+        Self {
+            indices,
+            metrics: rows.metrics,
+            series_first: indices.first().copied().unwrap_or_default(),
+            first_row,
+            time_zone: rows.time_zone,
+            memo: None,
+        }
+    }
 }
 
 impl SeriesSlice<'_> {

@@ -95,14 +95,7 @@ impl Baseline {
         first_row: usize,
     ) -> Result<Vec<WindowScore>, ForecastError> {
         let indices = grid_indices(rows.window_start, &self.layout)?;
-        let slice = SeriesSlice {
-            indices: &indices,
-            metrics: rows.metrics,
-            series_first: indices.first().copied().unwrap_or_default(),
-            first_row,
-            time_zone: rows.time_zone,
-            memo: None,
-        };
+        let slice = SeriesSlice::of_series(rows, &indices, first_row);
         let ids: Vec<usize> = (0..indices.len() - first_row).collect();
         let mut status = vec![Status::Warmup; ids.len()];
         let mut verdicts = vec![None; ids.len()];
