@@ -10,6 +10,7 @@ FROM incidents
 UNION ALL
 SELECT site, start, "end"
 FROM labels
+WHERE kind IS DISTINCT FROM 'normal'
 UNION ALL
 SELECT site, start, "end"
 FROM calendar

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use anomalog::cli::values::{architecture, at_least_one};
 use anomalog::evaluation::candidate::BASELINE;
 use anomalog::units::{UnitError, WindowStep};
-use anomalog_engine::network::{Architecture, JudgeCell};
+use anomalog_engine::network::{Architecture, GateCell};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
+use crate::controls;
 use crate::nuisances::Nuisance;
 
 /// Compares detectors of anomalog, and makes those that are compiled into it: for its developers.
@@ -34,10 +35,8 @@ pub(crate) enum Command {
     Study(StudyArgs),
     /// Count false alarms on made-up sites, and the anomalies that are found there.
     Nuisances(NuisancesArgs),
-    /// Train judges on made-up sites: networks that say what is a nuisance, and their controls.
-    Judges(JudgesArgs),
-    /// Train the detectors that are compiled into the program.
-    Pretrain(PretrainArgs),
+    /// Train gates on made-up sites: networks that say what is a nuisance, and their controls.
+    Gates(GatesArgs),
 }
 
 /// Arguments of `anomalog-lab study`.
@@ -88,7 +87,8 @@ pub(crate) struct NuisancesArgs {
     )]
     pub(crate) nuisance: Vec<Nuisance>,
 
-    /// Who is judged: `baseline`, which has no network, and shipped detectors.
+    /// Who is judged: `baseline`, which has no network, shipped detectors, and gates that they are compared
+    /// with: logistic regression, the same net without recurrence, and one whose weights are shuffled.
     #[arg(
         long,
         value_name = "NAME",
@@ -116,6 +116,11 @@ pub(crate) struct NuisancesArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) first_seed: u64,
 
+    /// Say what labels are worth instead: ten false incidents of two weeks are labelled as normal, and what
+    /// a detector learns from that is judged on the two weeks after them.
+    #[arg(long, value_name = "ARCHITECTURE", value_parser = architecture())]
+    pub(crate) labels: Option<Architecture>,
+
     /// Sites of the kind `control` per seed: budgets are counted on them.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = at_least_one())]
     pub(crate) controls: u32,
@@ -135,12 +140,13 @@ fn nuisance() -> impl TypedValueParser<Value = Nuisance> {
     })
 }
 
-/// Accepts the baseline and shipped detectors by architecture.
+/// Accepts the baseline, shipped detectors by architecture, and controls.
 fn judged() -> PossibleValuesParser {
     let architectures = Architecture::ALL
         .iter()
         .map(|architecture| architecture.name());
-    PossibleValuesParser::new([BASELINE].into_iter().chain(architectures))
+    let all = [BASELINE].into_iter().chain(architectures);
+    PossibleValuesParser::new(all.chain(controls::NAMES))
 }
 
 /// Accepts lengths of windows that minutes can be counted in.
@@ -153,20 +159,22 @@ fn whole_minutes(text: &str) -> Result<WindowStep, String> {
     }
 }
 
-/// Arguments of `anomalog-lab judges`.
+/// Arguments of `anomalog-lab gates`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Learns from sites whose seeds no benchmark has, in windows of 1, 5, 15 and 60 minutes, with anomalies \
 injected. `linear` is logistic regression on the same inputs, `dense` the same net without recurrence.
 
 Example:
-  anomalog-lab judges --sites 2 --steps 1500 --out target/judges")]
-pub(crate) struct JudgesArgs {
-    /// Folder to write `<cell>.safetensors` to.
+  anomalog-lab gates --sites 2 --steps 1500 --out target/gates
+
+Those that are compiled into the program are made as `udfs/engine/pretrained/README.md` says.")]
+pub(crate) struct GatesArgs {
+    /// Folder to write `<cell>/model.safetensors` and `<cell>/detector.json` to, or that of `--store`.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: PathBuf,
 
-    /// What judges remember with.
+    /// What gates remember with.
     #[arg(
         long,
         value_name = "NAME",
@@ -174,7 +182,7 @@ pub(crate) struct JudgesArgs {
         value_parser = cell(),
         default_value = "linear,dense,rnn,gru,lstm"
     )]
-    pub(crate) cell: Vec<JudgeCell>,
+    pub(crate) cell: Vec<GateCell>,
 
     /// Sites of each kind in windows of a minute; of longer windows there are more.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_one())]
@@ -191,68 +199,21 @@ pub(crate) struct JudgesArgs {
     /// Seed of the first weights and of the order of examples.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-}
-
-/// Accepts the name of a cell.
-fn cell() -> impl TypedValueParser<Value = JudgeCell> {
-    PossibleValuesParser::new(JudgeCell::ALL.map(JudgeCell::name)).try_map(|name| {
-        let mut cells = JudgeCell::ALL.into_iter();
-        cells.find(|cell| cell.name() == name).ok_or("no cell")
-    })
-}
-
-/// Arguments of `anomalog-lab pretrain`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Learns from the first `train_points` rows of each series of the lists, from the first part of each \
-series of `--nab`, and from simulated sites. See `udfs/engine/pretrained/README.md`.
-
-Example:
-  anomalog-lab pretrain --series ../shared/data/kpi/series.csv --nab ../shared/data/nab --out udfs/engine/pretrained")]
-pub(crate) struct PretrainArgs {
-    /// Lists of labelled series; the labels are not used.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub(crate) series: Vec<PathBuf>,
-
-    /// Folder of the Numenta Anomaly Benchmark as Parquet files.
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) nab: Option<PathBuf>,
-
-    /// Folder to write `<architecture>/model.safetensors` and `<architecture>/detector.json` to.
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) out: PathBuf,
-
-    /// Architectures to train.
-    #[arg(
-        long,
-        value_name = "NAME",
-        value_delimiter = ',',
-        value_parser = architecture(),
-        default_value = "rnn,lstm,gru,clstm"
-    )]
-    pub(crate) arch: Vec<Architecture>,
-
-    /// Seed of every random choice.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
-
-    /// Optimiser steps per detector at most.
-    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = at_least_one())]
-    pub(crate) steps: u32,
-
-    /// Width of the recurrent state.
-    #[arg(long, value_name = "N", default_value_t = 48, value_parser = at_least_one())]
-    pub(crate) hidden: u32,
-
-    /// Simulated sites to learn from.
-    #[arg(long, value_name = "N", default_value_t = 12)]
-    pub(crate) sites: u32,
-
-    /// Days of each simulated site.
-    #[arg(long, value_name = "N", default_value_t = 14, value_parser = at_least_one())]
-    pub(crate) days: u32,
 
     /// Version of the detectors: counts up when they change.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one())]
     pub(crate) release: u32,
+
+    /// Write a folder of detectors, `<cell>/<version>/…`, as warehouses have it: controls, which are not
+    /// shipped.
+    #[arg(long)]
+    pub(crate) store: bool,
+}
+
+/// Accepts the name of a cell.
+fn cell() -> impl TypedValueParser<Value = GateCell> {
+    PossibleValuesParser::new(GateCell::ALL.map(GateCell::name)).try_map(|name| {
+        let mut cells = GateCell::ALL.into_iter();
+        cells.find(|cell| cell.name() == name).ok_or("no cell")
+    })
 }

@@ -5,14 +5,14 @@
 //! - [`study`] compares architectures, ways to learn and floors on labelled data, and writes tables
 //!   and plots. What follows from them stands in `docs/study.md`, written by people.
 //! - [`nuisances`] counts false alarms on made-up sites, and the anomalies that are found there.
-//! - [`judges`] learn from such sites what is a nuisance, and what is an anomaly.
-//! - [`pretraining`] makes the detectors that are compiled into the program.
+//! - [`gates`] learn from such sites what is a nuisance, and what is an anomaly: the detectors that are
+//!   compiled into the program.
 
 mod cli;
 mod commands;
-mod judges;
+mod controls;
+mod gates;
 mod nuisances;
-mod pretraining;
 mod study;
 mod unlisted;
 

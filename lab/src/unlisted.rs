@@ -1,6 +1,5 @@
 //! Labelled series that no `series.csv` lists: files of other collections, read as they come.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,41 +11,6 @@ use anomalog::training::dataset::{Series, step_of};
 use anomalog::units::rfc_3339;
 
 const SECONDS_PER_HOUR: u32 = 3_600;
-
-/// Reads a Parquet file that no list has: its step is the most frequent distance of its rows, its
-/// training range a share of its windows. It is named by its last folder and its own name.
-///
-/// # Errors
-/// When it is not what it should be, or has fewer than two rows.
-pub(crate) fn read_unlisted(
-    path: &Path,
-    train_share: f64,
-) -> Result<LabelledSeries, CollectionError> {
-    let rows = SeriesRows::read(path)?;
-    let pairs = rows.window_start.windows(2);
-    let mut distances = BTreeMap::<i64, usize>::new();
-    for seconds in pairs.map(|pair| (pair[1] - pair[0]) / 1_000_000) {
-        *distances.entry(seconds).or_default() += 1;
-    }
-    let most = distances
-        .iter()
-        .max_by_key(|(seconds, rows)| (**rows, -**seconds));
-    let step_seconds = most.and_then(|(seconds, _)| u32::try_from(*seconds).ok());
-    let Some(step_seconds) = step_seconds.filter(|seconds| *seconds > 0) else {
-        let path = path.to_owned();
-        return Err(CollectionError::Empty { path });
-    };
-    let names: Vec<_> = path.iter().rev().take(2).collect();
-    let name: PathBuf = names.into_iter().rev().collect();
-    let about = About {
-        file: name.display().to_string(),
-        dataset: String::new(),
-        train_points: (rows.window_start.len() as f64 * train_share) as usize,
-        vus_window: 0,
-        step_seconds,
-    };
-    rows.series(path, about)
-}
 
 /// The Parquet files below a folder, sorted.
 ///

@@ -1,6 +1,7 @@
 //! Labels of known anomalies: from when to when which site had what.
 //!
-//! They say what detectors are judged by, and what classifiers learn from.
+//! They say what detectors are judged by, and what gated ones learn from: an alarm that was none is
+//! labelled with the kind `normal`.
 //!
 //! A Parquet or CSV file with the columns `site`, `start` (inclusive), `end` (exclusive) and, if
 //! kinds are known, `kind`, as `anomalog simulate` writes it; others are ignored. In CSV times are
@@ -23,6 +24,8 @@ use crate::units::{parse_instant, parse_local, rfc_3339};
 
 /// Kind of an anomaly whose label names none.
 pub const UNKNOWN_KIND: &str = "anomaly";
+/// Kind of a label that says that nothing was wrong.
+pub const NORMAL_KIND: &str = "normal";
 
 /// One anomaly, in microseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +38,14 @@ pub struct Label {
     pub end: i64,
     /// What it is.
     pub kind: String,
+}
+
+impl Label {
+    /// Whether something was wrong.
+    #[must_use]
+    pub fn is_anomaly(&self) -> bool {
+        self.kind != NORMAL_KIND
+    }
 }
 
 const COLUMNS_OF_LABELS: &str = "labels have the columns site, start (inclusive) and end (exclusive), \
@@ -150,19 +161,30 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Label>, LabelsError> {
     Ok(labels)
 }
 
-/// Which windows of a site, by their starts, a label covers a part of. Windows have a length of
-/// `step`; all in microseconds.
+/// Which windows of a site, by their starts, the label of an anomaly covers a part of. Windows have a
+/// length of `step`; all in microseconds.
 #[must_use]
 pub fn covered(labels: &[Label], site: &str, window_start: &[i64], step: i64) -> Vec<bool> {
-    let mut covered = vec![false; window_start.len()];
-    for label in labels.iter().filter(|label| label.site == site) {
-        let first = window_start.partition_point(|&start| start + step <= label.start);
-        let end = window_start.partition_point(|&start| start < label.end);
-        if first < end {
-            covered[first..end].fill(true);
+    let said = said(labels, site, window_start, step);
+    said.into_iter().map(|said| said == Some(true)).collect()
+}
+
+/// What labels say of the windows of a site: whether there was an anomaly, or nothing. Where two differ,
+/// there was one.
+#[must_use]
+pub fn said(labels: &[Label], site: &str, window_start: &[i64], step: i64) -> Vec<Option<bool>> {
+    let mut said = vec![None; window_start.len()];
+    for is_anomaly in [false, true] {
+        let of_site = |label: &&Label| label.site == site && label.is_anomaly() == is_anomaly;
+        for label in labels.iter().filter(of_site) {
+            let first = window_start.partition_point(|&start| start + step <= label.start);
+            let end = window_start.partition_point(|&start| start < label.end);
+            if first < end {
+                said[first..end].fill(Some(is_anomaly));
+            }
         }
     }
-    covered
+    said
 }
 
 fn open(path: &Path) -> Result<File, TableFileError> {

@@ -18,17 +18,19 @@ use crate::units::zones::parse_time_zone;
 Each architecture becomes one detector over all series; one that comes out other than the current \
 version becomes a new one. The end of the training range is held back to calibrate the scores.
 
-With `--objective classify` detectors learn from labels to tell anomalous windows from normal ones. \
-Labels have the columns site, start and end, as for `anomalog evaluate`.
+With `--objective gate` a shipped detector, or that of `--from`, learns from labels what is a nuisance \
+and what is an anomaly; a few are enough. They have the columns site, start, end and kind: `normal` \
+where an alarm was none, anything else where something was wrong.
 
 Examples:
   anomalog train
   anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
-  anomalog train --from pretrained --arch lstm
-  anomalog train --objective classify --labels labels.csv --until 2026-11-01
+  anomalog train --from nightly --until 2026-11-01
+  anomalog train --objective gate --labels labels.csv
   anomalog train --windows metrics.parquet --series-column host --metrics value --arch gru --name hosts")]
 pub struct TrainArgs {
-    /// Architectures to train [default: rnn,lstm,gru,clstm, or that of `--from`].
+    /// Architectures to train [default: rnn,lstm,gru,clstm, that of `--from`, or for `--objective gate`
+    /// that of the shipped detector that decides].
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = architecture())]
     pub arch: Vec<Architecture>,
 
@@ -36,18 +38,18 @@ pub struct TrainArgs {
     #[arg(long, value_enum, value_name = "NAME", default_value_t = Goal::Forecast)]
     pub objective: Goal,
 
-    /// Labels that `--objective classify` learns from: Parquet or CSV [default: the warehouse's table
+    /// Labels that `--objective gate` learns from: Parquet or CSV [default: the warehouse's table
     /// `labels`].
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
 
-    /// Learn from the windows of incidents, labels and the calendar of the warehouse too; classifiers
-    /// always do.
+    /// Learn from the windows of incidents, labels and the calendar of the warehouse too; gates always
+    /// do.
     #[arg(long)]
     pub include_anomalies: bool,
 
-    /// Begin with the weights of a detector: `pretrained` for the shipped one of each architecture.
-    #[arg(long, value_name = "pretrained|DETECTOR")]
+    /// Begin with the weights of a detector.
+    #[arg(long, value_name = "DETECTOR")]
     pub from: Option<String>,
 
     /// Columns to learn.
@@ -67,16 +69,16 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
-    /// Optimiser steps per detector at most [default: 200, with `--from` 60].
+    /// Optimiser steps per detector at most [default: 200, with `--from` 60, of a gate 300].
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub steps: Option<u32>,
 
     /// Name of the detector; with several architectures, theirs is added [default: the
-    /// architecture, that and `_classify`, or the name of the detector that it begins with].
+    /// architecture, or the name of the detector that it begins with].
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Width of the recurrent state [default: 48, of classifiers 64, or that of `--from`].
+    /// Width of the recurrent state of a forecaster [default: 48, or that of `--from`].
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub hidden: Option<u32>,
 

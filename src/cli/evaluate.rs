@@ -17,8 +17,7 @@ use crate::units::parse_instant;
 `series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file is \
 Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points` \
 rows without labels, and are trained for this alone. With `--protocol shipped`, the detectors that \
-come with the program judge as they are; each result says whether they have seen the first rows of \
-the series. With `--protocol classify`, one classifier learns from the first rows of all series, with \
+come with the program judge as they are; they have seen no series but made-up ones. With `--protocol classify`, one classifier (Kim & Cho 2018, for comparison) learns from the first rows of all series, with \
 their labels. Labels of windows have the columns site, start, end and, if known, kind, as `anomalog \
 simulate` writes them; detectors learn from the windows before `--since`.
 

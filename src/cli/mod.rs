@@ -171,7 +171,7 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Judge detectors on series whose anomalies are known, beside scores that need no training.
     Evaluate(EvaluateArgs),
-    /// Ingest, train and score a sample of simulated logs, and show what was found.
+    /// Ingest and score a sample of simulated logs, and show what was found.
     #[command(after_help = "\
 Example:
   anomalog demo --warehouse /tmp/demo")]

@@ -234,7 +234,7 @@ pub struct WindowsArgs {
 #[command(after_help = "\
 Writes the table `scored_windows`, replacing whole UTC dates; `--out` writes the rows of exactly \
 the range asked for to one Parquet file instead. Where no detector was trained for the columns there, \
-the shipped ones score; `--detector pretrained-lstm:5m` tells them a step other than the warehouse's.
+the shipped ones score, in the step of the windows; `--detector pretrained-lstm:5m` tells them another.
 
 Examples:
   anomalog score

@@ -2,19 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use anomalog_engine::network::Architecture;
 use anomalog_engine::series::time_zone::TimeZone;
 use chrono::{DateTime, Utc};
 
 use super::error::Result;
 use super::settings::Settings;
-use super::{ingest, score, train};
-use crate::cli::{IngestArgs, ScoreArgs, TrainArgs, WindowsInputArgs};
+use super::{ingest, score};
+use crate::cli::{IngestArgs, ScoreArgs, WindowsInputArgs};
 use crate::explain::cannot;
 use crate::schema::Table;
 use crate::session::queries::Query;
 use crate::simulation::{self, Simulation, simulate};
-use crate::training::Goal;
 
 /// The sample as it lies in the repository; elsewhere the same logs are simulated.
 const SAMPLE: &str = "data/sample";
@@ -23,10 +21,6 @@ const SAMPLE_START: DateTime<Utc> =
     DateTime::from_timestamp(1_772_409_600, 0).expect("2026-03-02T00:00:00Z is a point in time");
 const SAMPLE_SEED: u64 = 7;
 const SAMPLE_SCALE: f64 = 0.32;
-/// The sample's first hours hold no anomaly: detectors learn from them alone.
-const QUIET: chrono::TimeDelta = chrono::TimeDelta::hours(43);
-/// The metrics in which the simulated attacks show.
-const METRICS: [&str; 4] = ["requests", "client_errors", "server_errors", "latency_p95"];
 
 /// Runs `anomalog demo`.
 ///
@@ -40,29 +34,21 @@ pub async fn run(settings: &Settings) -> Result<()> {
     printer.note(&ingested);
     copy_labels(settings, &sample)?;
 
-    printer.note("\n2. training four detectors on the quiet days");
-    let trained = train::train(settings, train_arguments()).await?;
-    printer.note(&trained);
-
-    printer.note("\n3. scoring");
+    printer.note("\n2. scoring with the detectors that come with the program");
     let scored = score::score(settings, score_arguments()).await?;
     printer.note(&scored);
 
     if printer.is_json() {
-        return Ok(printer.answer(&Demonstration {
-            ingested,
-            trained,
-            scored,
-        })?);
+        return Ok(printer.answer(&Demonstration { ingested, scored })?);
     }
     let session = settings.open().await?;
     for (title, query) in [
         (
-            "4. the strongest anomalies beside what was simulated (`nines`: 3 is a score of 0.999)",
+            "3. the strongest anomalies beside what was simulated (`nines`: 3 is a score of 0.999)",
             Query::DemoEvents,
         ),
         (
-            "5. the simulated anomalies and the best score of each detector in them, in nines",
+            "4. the simulated anomalies and the best score of each detector in them, in nines",
             Query::DemoLabels,
         ),
     ] {
@@ -83,13 +69,12 @@ pub async fn run(settings: &Settings) -> Result<()> {
 #[derive(Debug, serde::Serialize)]
 struct Demonstration {
     ingested: ingest::Ingested,
-    trained: train::Trained,
     scored: score::WindowsScored,
 }
 
 impl std::fmt::Display for Demonstration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}\n{}\n{}", self.ingested, self.trained, self.scored)
+        write!(f, "{}\n{}", self.ingested, self.scored)
     }
 }
 
@@ -118,26 +103,6 @@ fn copy_labels(settings: &Settings, sample: &Path) -> Result<()> {
     std::fs::copy(sample.join(simulation::LABELS), &destination)
         .map_err(cannot("write", &destination))?;
     Ok(())
-}
-
-fn train_arguments() -> TrainArgs {
-    TrainArgs {
-        time_zone: TimeZone::UTC,
-        arch: Architecture::ALL.to_vec(),
-        objective: Goal::Forecast,
-        labels: None,
-        include_anomalies: false,
-        metrics: METRICS.map(str::to_owned).to_vec(),
-        until: Some(SAMPLE_START + QUIET),
-        seed: SAMPLE_SEED,
-        steps: None,
-        name: None,
-        alarms_per_week: 1.0,
-        from: None,
-        max_rows: None,
-        hidden: None,
-        input: warehouse_windows(),
-    }
 }
 
 fn score_arguments() -> ScoreArgs {

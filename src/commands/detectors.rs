@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anomalog_engine::detector::DetectorStore;
 use anomalog_engine::detector::{
-    ClassifierValidation, DetectorRef, Manifest, Objective, StoredDetector, Validation, shipped,
+    ClassifierValidation, DetectorRef, GateValidation, Gating, Manifest, Objective, StoredDetector,
+    Training, Validation, shipped,
 };
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 use serde::Serialize;
@@ -281,7 +282,8 @@ fn table(entries: &[StoredDetector]) -> Result<RecordBatch> {
         Arc::new(values.collect::<StringArray>())
     };
     let errors = entries.iter().map(|entry| {
-        let error = entry.manifest.as_ref().ok()?.relative_error()?;
+        let manifest = entry.manifest.as_ref().ok()?;
+        let error = manifest.forecasting().and(manifest.relative_error())?;
         Some(format!("{error:.3}"))
     });
     // Shipped detectors serve all metrics and steps.
@@ -335,11 +337,11 @@ struct Shown<'a>(&'a Manifest);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let manifest = self.0;
-        let time = |micros| crate::units::rfc_3339(micros);
         let training = &manifest.training;
         let calibrated = match &manifest.objective {
-            Objective::Forecast(forecasting) => forecasting.validation.windows,
-            Objective::Classify(classifying) => classifying.validation.windows,
+            Objective::Forecast(forecasting) => Some(forecasting.validation.windows),
+            Objective::Classify(classifying) => Some(classifying.validation.windows),
+            Objective::Gate(_) => None,
         };
         writeln!(f, "detector        {}", manifest.id())?;
         writeln!(
@@ -359,38 +361,19 @@ impl fmt::Display for Shown<'_> {
                 manifest.layout.step_micros / 1_000_000
             )?;
         }
-        writeln!(
-            f,
-            "trained on      {} rows of {} series, {} to {}",
-            training.rows,
-            training.series,
-            time(training.from_micros),
-            time(training.until_micros)
-        )?;
-        writeln!(
-            f,
-            "  weights       until {}, {} steps, seed {}",
-            time(training.fit_until_micros),
-            training.steps,
-            training.seed
-        )?;
-        if let Some(source) = &training.began_with {
-            writeln!(f, "  began with    {source}")?;
+        match calibrated {
+            Some(windows) => write_ranges(f, training, windows)?,
+            // What it learned from is made up, and in no time.
+            None => writeln!(
+                f,
+                "trained on      {} windows of {} made-up sites, {} steps, seed {}",
+                training.rows, training.series, training.steps, training.seed
+            )?,
         }
-        writeln!(
-            f,
-            "  stopping      until {}",
-            time(training.stop_until_micros)
-        )?;
-        writeln!(
-            f,
-            "  calibration   until {}, {} windows",
-            time(training.until_micros),
-            calibrated
-        )?;
         match &manifest.objective {
             Objective::Forecast(forecasting) => write_forecasts(f, &forecasting.validation)?,
             Objective::Classify(classifying) => write_classes(f, &classifying.validation)?,
+            Objective::Gate(gating) => write_gate(f, gating)?,
         }
         writeln!(
             f,
@@ -399,6 +382,55 @@ impl fmt::Display for Shown<'_> {
         )?;
         write!(f, "weights         sha256 {}", manifest.weights_sha256)
     }
+}
+
+fn write_ranges(f: &mut fmt::Formatter<'_>, training: &Training, calibrated: usize) -> fmt::Result {
+    let time = |micros| crate::units::rfc_3339(micros);
+    writeln!(
+        f,
+        "trained on      {} rows of {} series, {} to {}",
+        training.rows,
+        training.series,
+        time(training.from_micros),
+        time(training.until_micros)
+    )?;
+    writeln!(
+        f,
+        "  weights       until {}, {} steps, seed {}",
+        time(training.fit_until_micros),
+        training.steps,
+        training.seed
+    )?;
+    if let Some(source) = &training.began_with {
+        writeln!(f, "  began with    {source}")?;
+    }
+    writeln!(
+        f,
+        "  stopping      until {}",
+        time(training.stop_until_micros)
+    )?;
+    writeln!(
+        f,
+        "  calibration   until {}, {calibrated} windows",
+        time(training.until_micros),
+    )
+}
+
+fn write_gate(f: &mut fmt::Formatter<'_>, gating: &Gating) -> fmt::Result {
+    let GateValidation {
+        windows,
+        loss,
+        constant_loss,
+    } = gating.validation;
+    writeln!(
+        f,
+        "loss            {loss:.4} on {windows} windows held back (a constant {constant_loss:.4})"
+    )?;
+    writeln!(
+        f,
+        "gate            rates to the power of {} to {}, halfway at log-odds of {}",
+        gating.floor, gating.ceiling, gating.center
+    )
 }
 
 fn write_forecasts(f: &mut fmt::Formatter<'_>, validation: &Validation) -> fmt::Result {

@@ -164,10 +164,10 @@ pub enum TrainFault {
 impl Explain for TrainFault {
     fn hint(&self) -> Option<Cow<'_, str>> {
         let hint = match self {
-            Self::ObjectiveMismatch { objective, .. } if *objective == "classify" => {
-                "classifiers begin with new weights, as labels are what they learn from"
+            Self::ObjectiveMismatch { objective, .. } if *objective == "gate" => {
+                "a gate goes on with the weights of a detector, as it is"
             }
-            Self::ObjectiveMismatch { .. } => "labels are what `--objective classify` learns from",
+            Self::ObjectiveMismatch { .. } => "labels are what `--objective gate` learns from",
         };
         Some(hint.into())
     }

@@ -10,7 +10,7 @@ use datafusion::prelude::DataFrame;
 use super::error::Result;
 use super::settings::Settings;
 use super::windows_input::{self, check_metrics};
-use crate::calendar::labels;
+use crate::calendar::labels::{self, Label};
 use crate::cli::{Candidates, EvaluateArgs};
 use crate::evaluation::candidate::Candidate;
 use crate::evaluation::collections::labelled_windows;
@@ -27,7 +27,9 @@ use crate::measures::alarms::AlarmRules;
 use crate::progress::Progress;
 use crate::scores::{SERIES, WINDOW_START};
 use crate::training::dataset::Series;
-use crate::training::goal::{DEFAULT_FINE_TUNE_STEPS, DEFAULT_STEPS, Goal};
+use crate::training::goal::{
+    DEFAULT_CLASSIFIER_HIDDEN, DEFAULT_FINE_TUNE_STEPS, DEFAULT_HIDDEN, DEFAULT_STEPS,
+};
 use crate::training::loader::{self, Sampling, WindowColumns};
 use crate::warehouse::publish;
 
@@ -92,7 +94,8 @@ async fn label(
     args: &EvaluateArgs,
     labels: &Path,
 ) -> Result<Vec<LabelledSeries>> {
-    let labels = labels::read(labels)?;
+    let mut labels = labels::read(labels)?;
+    labels.retain(Label::is_anomaly);
     let session = settings.open().await?;
     let input = windows_input::open(&session, &args.input).await?;
     check_metrics(&input, &args.metrics)?;
@@ -173,7 +176,7 @@ fn resolve(args: EvaluateArgs, stored: Vec<Arc<Detector>>) -> EvaluationSettings
         }
     }
     let steps = args.steps.unwrap_or(DEFAULT_STEPS) as usize;
-    let hidden_size = |goal: Goal| args.hidden.unwrap_or(goal.default_hidden()) as usize;
+    let hidden_size = |default: u32| args.hidden.unwrap_or(default) as usize;
     EvaluationSettings {
         candidates: distinct(candidates.into_iter()),
         stored,
@@ -182,9 +185,9 @@ fn resolve(args: EvaluateArgs, stored: Vec<Arc<Detector>>) -> EvaluationSettings
         learning: Learning {
             steps,
             fine_tune_steps: args.fine_tune_steps.unwrap_or(DEFAULT_FINE_TUNE_STEPS) as usize,
-            hidden_size: hidden_size(Goal::Forecast),
+            hidden_size: hidden_size(DEFAULT_HIDDEN),
             classifier_steps: steps,
-            classifier_hidden_size: hidden_size(Goal::Classify),
+            classifier_hidden_size: hidden_size(DEFAULT_CLASSIFIER_HIDDEN),
             horizons: None,
             alarms_per_week: args.alarms_per_week,
         },

@@ -108,6 +108,10 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<WindowsScored
         columns: &input.numbers,
         metrics: &args.metrics,
         chosen: args.detector.as_deref(),
+        step_micros: match &args.input.windows {
+            Some(_) => windows_input::step(&input).await?,
+            None => None,
+        },
         without: None,
     };
     let selection =

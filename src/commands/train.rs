@@ -19,11 +19,14 @@ use crate::schema::{Table, timestamp_type};
 use crate::scores::{SERIES, WINDOW_START};
 use crate::training::beginning::{TrainingRequest, beginnings, names};
 use crate::training::exclusions::Exclusions;
-use crate::training::goal::{DEFAULT_FINE_TUNE_STEPS, DEFAULT_STEPS};
-use crate::training::labelled::LabelledDataset;
+use crate::training::goal::{
+    DEFAULT_FINE_TUNE_STEPS, DEFAULT_GATE_STEPS, DEFAULT_HIDDEN, DEFAULT_STEPS,
+};
 use crate::training::labels::{TrainingLabels, series_keys};
 use crate::training::loader::{self, Sampled, Sampling, WindowColumns};
-use crate::training::{self, Dataset, Goal, SkippedSeries, StepReport, TrainingSettings};
+use crate::training::{
+    self, Dataset, Feedback, Goal, SkippedSeries, StepReport, TrainingError, TrainingSettings,
+};
 use crate::units::rfc_3339;
 
 /// Rows read unless told otherwise: some hundred times those that the optimiser sees.
@@ -89,7 +92,7 @@ impl TrainedDetector {
             objective,
             stop_loss: None,
             untrained_stop_loss: None,
-            error_vs_median: manifest.relative_error(),
+            error_vs_median: manifest.forecasting().and(manifest.relative_error()),
             held_back_anomalies: None,
             held_back_found: None,
             began_with: manifest.training.began_with,
@@ -108,6 +111,8 @@ impl TrainedDetector {
                 trained.held_back_anomalies = Some(validation.anomalous);
                 trained.held_back_found = Some(validation.found);
             }
+            // No training of a user makes one.
+            Objective::Gate(_) => {}
         }
         trained
     }
@@ -186,8 +191,8 @@ pub async fn run(settings: &Settings, args: TrainArgs) -> Result<()> {
 pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
     let objective = args.objective;
     match objective {
-        Goal::Classify if args.from.is_some() => {
-            return Err(mismatch_of("--from", objective).into());
+        Goal::Gate if args.hidden.is_some() => {
+            return Err(mismatch_of("--hidden", objective).into());
         }
         Goal::Forecast if args.labels.is_some() => {
             return Err(mismatch_of("--labels", objective).into());
@@ -207,7 +212,7 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
     let names = names(request, &beginnings)?;
     let labels = match objective {
         Goal::Forecast => None,
-        Goal::Classify => Some(read_labels(settings, &args)?),
+        Goal::Gate => Some(read_labels(settings, &args)?),
     };
     let Loaded {
         dataset,
@@ -217,15 +222,19 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
     let skipped = dataset.skipped().to_vec();
     let rows = match &labels {
         None => TrainingRows::Unlabelled(dataset),
-        Some(labels) => TrainingRows::Labelled(labels.label(dataset)?),
+        Some(labels) => TrainingRows::Labelled(labels.feedback(dataset)?),
     };
     let mut detectors = Vec::new();
     for (beginning, name) in beginnings.iter().zip(names) {
         let source = beginning.source.as_deref();
-        let hidden_size = source.map_or(objective.default_hidden() as usize, |source| {
+        let hidden_size = source.map_or(DEFAULT_HIDDEN as usize, |source| {
             source.manifest().hidden_size
         });
-        let steps = source.map_or(DEFAULT_STEPS, |_| DEFAULT_FINE_TUNE_STEPS);
+        let steps = match (objective, source) {
+            (Goal::Gate, _) => DEFAULT_GATE_STEPS,
+            (Goal::Forecast, None) => DEFAULT_STEPS,
+            (Goal::Forecast, Some(_)) => DEFAULT_FINE_TUNE_STEPS,
+        };
         let training = TrainingSettings {
             name,
             architecture: beginning.architecture,
@@ -251,9 +260,9 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
                 TrainingRows::Unlabelled(dataset) => {
                     training::train(&training, dataset, source, &mut progress)
                 }
-                TrainingRows::Labelled(dataset) => {
-                    let datasets = std::slice::from_ref(dataset);
-                    training::train_classifier(&training, datasets, &mut progress)
+                TrainingRows::Labelled(feedback) => {
+                    let source = source.ok_or(TrainingError::NoLabelledRow)?;
+                    training::tune_gate(&training, source, feedback, &mut progress)
                 }
             }
         })?;
@@ -272,7 +281,7 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
 /// Rows to learn from.
 enum TrainingRows {
     Unlabelled(Dataset),
-    Labelled(LabelledDataset),
+    Labelled(Feedback),
 }
 
 fn mismatch_of(option: &'static str, goal: Goal) -> TrainFault {
@@ -330,7 +339,7 @@ async fn load(
     for series in &mut series {
         series.time_zone = args.time_zone;
     }
-    // Of windows from elsewhere the warehouse knows nothing; a classifier learns from anomalies.
+    // Of windows from elsewhere the warehouse knows nothing; a gate learns from anomalies.
     let knows_series = args.input.windows.is_none() && labels.is_none();
     let excluded = if knows_series && !args.include_anomalies {
         let known = Exclusions::known(&session).await?;

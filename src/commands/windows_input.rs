@@ -1,10 +1,12 @@
 //! The windows that `train` and `score` read: the warehouse's, or a Parquet file of the user's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use datafusion::arrow::datatypes::DataType;
-use datafusion::prelude::{DataFrame, Expr, ident};
+use datafusion::arrow::array::AsArray as _;
+use datafusion::arrow::datatypes::{DataType, TimestampMicrosecondType};
+use datafusion::common::ScalarValue;
+use datafusion::prelude::{DataFrame, Expr, ident, lit};
 
 use super::error::{Fault, Result};
 use crate::cli::WindowsInputArgs;
@@ -110,6 +112,39 @@ fn renamed(frame: DataFrame, path: &Path, series_column: &str) -> Result<DataFra
             .alias(WINDOW_START),
     ];
     Ok(frame.select(first.into_iter().chain(others).collect::<Vec<_>>())?)
+}
+
+/// The length of the windows in microseconds: what most of those of one series, up to 10,000, are apart;
+/// `None` where there are no two.
+///
+/// # Errors
+/// When the windows cannot be read.
+pub(super) async fn step(input: &WindowsInput) -> Result<Option<i64>> {
+    const ROWS: usize = 10_000;
+    let frame = || input.frame.clone();
+    let first = frame().select(vec![ident(SERIES)])?.limit(0, Some(1))?;
+    let first = first.collect().await?;
+    let Some(series) = first.iter().find(|batch| batch.num_rows() > 0) else {
+        return Ok(None);
+    };
+    let series = ScalarValue::try_from_array(series.column(0), 0)?;
+    let of_series = frame()
+        .filter(ident(SERIES).eq(lit(series)))?
+        .select(vec![ident(WINDOW_START)])?
+        .limit(0, Some(ROWS))?;
+    let mut starts: Vec<i64> = Vec::new();
+    for batch in of_series.collect().await? {
+        let times = batch.column(0).as_primitive::<TimestampMicrosecondType>();
+        starts.extend(times.iter().flatten());
+    }
+    starts.sort_unstable();
+    let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+    for pair in starts.windows(2).filter(|pair| pair[0] < pair[1]) {
+        *counts.entry(pair[1] - pair[0]).or_default() += 1;
+    }
+    // The shortest of equals.
+    let most = counts.into_iter().rev().max_by_key(|(_, times)| *times);
+    Ok(most.map(|(apart, _)| apart))
 }
 
 /// Refuses metrics that are no numeric columns of the input.

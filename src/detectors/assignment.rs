@@ -63,6 +63,7 @@ impl Assignment {
             columns: &numbers,
             metrics: &settings.metrics,
             chosen: settings.detector.as_deref(),
+            step_micros: None,
             // They score from the date on that they were trained for, and no other.
             without: retrained,
         };

@@ -199,7 +199,7 @@ mod tests {
         Decision {
             detector: detector.map(str::to_owned),
             outcome: DecisionOutcome::Promoted,
-            champion: "pretrained-lstm@1".to_owned(),
+            champion: "pretrained-lstm@2".to_owned(),
             backtest: None,
         }
     }

@@ -29,6 +29,9 @@ pub struct Wanted<'a> {
     pub metrics: &'a [String],
     /// The detector that decides, as `name`, `name@version`, or shipped with a step.
     pub chosen: Option<&'a str>,
+    /// Length of the windows that shipped detectors score, in microseconds, where the one that decides
+    /// does not say it; else that of the store.
+    pub step_micros: Option<i64>,
     /// A detector that takes no part unless it is named.
     pub without: Option<&'a str>,
 }
@@ -36,8 +39,8 @@ pub struct Wanted<'a> {
 /// Picks detectors for a table; `None` if there are none.
 ///
 /// Per architecture it is the current version that reads the most columns of the table, the one
-/// named like its architecture where several do. Of those, the one with the smallest forecast
-/// error relative to the trailing median decides, a classifier only where there is nothing else,
+/// named like its architecture where several do. Of those, the one with the smallest relative
+/// error decides, a classifier only where there is nothing else,
 /// unless another is named. Where no detector was
 /// trained for such columns, the shipped ones score.
 ///
@@ -49,6 +52,7 @@ pub fn select(
 ) -> Result<Option<Selection>, DetectorError> {
     let reference: Option<DetectorRef> = wanted.chosen.map(str::parse).transpose()?;
     let step = reference.as_ref().and_then(|chosen| chosen.step_micros);
+    let step = step.or(wanted.step_micros);
     let mut current = Vec::new();
     let mut shipped = Vec::new();
     let entries = store.list()?.into_iter();
@@ -116,7 +120,7 @@ fn bound(
         (metrics, _) => metrics.to_vec(),
     };
     let step_micros = step_micros.or(store.shipped_step_micros())?;
-    manifest.layout.step_micros = step_micros;
+    manifest.layout = manifest.layout.with_step(step_micros);
     Some(manifest)
 }
 

@@ -48,19 +48,6 @@ pub enum ProtocolError {
     /// Training failed.
     #[error(transparent)]
     Training(Box<TrainingError>),
-    /// The shipped detectors have seen rows that are judged.
-    #[error(
-        "the shipped detectors have learned from {windows} windows of `{file}`, of which those \
-         after the first {train_points} are judged"
-    )]
-    SeenByShipped {
-        /// The series.
-        file: String,
-        /// Windows that they learned from.
-        windows: usize,
-        /// Windows before the first that is judged.
-        train_points: usize,
-    },
     /// A detector cannot be made of the weights.
     #[error(transparent)]
     Detector(Box<DetectorError>),
@@ -100,9 +87,6 @@ impl Explain for RunError {
                 ProtocolError::TooFewSeries { .. } | ProtocolError::AllAlike { .. },
             ) => {
                 Some("list more series with `--series`, or use `--protocol per-series`".into())
-            }
-            Self::Protocol(ProtocolError::SeenByShipped { .. }) => {
-                Some("raise its `train_points` in the list".into())
             }
             Self::Protocol(ProtocolError::Unfit { .. }) => {
                 Some("name the metrics it reads with `--metrics`; `anomalog detectors show` tells them and its step".into())

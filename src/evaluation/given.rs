@@ -1,7 +1,5 @@
 //! Detectors that learned before.
 
-use std::ffi::OsStr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,6 +31,14 @@ pub fn stored(
             since: rfc_3339(since),
         }));
     }
+    if detector.gate().is_some() {
+        // It reads each metric by itself, whatever it is.
+        return Ok(Prepared {
+            detector: bound(detector, series)?,
+            calibrated: Calibrated::Stored,
+            train_s: 0.0,
+        });
+    }
     let unfit = |expected: String, found: String| ProtocolError::Unfit {
         detector: manifest.id(),
         file: series.file.clone(),
@@ -52,40 +58,30 @@ pub fn stored(
         detector: Arc::clone(detector),
         calibrated: Calibrated::Stored,
         train_s: 0.0,
-        has_seen_history: None,
     })
 }
 
 /// The shipped detector of an architecture as it is, for windows of the series' length.
 ///
 /// # Errors
-/// When it has seen rows that are judged, or is of another format than this build.
+/// When it is of another format than this build.
 pub fn shipped(
     architecture: Architecture,
     series: &LabelledSeries,
 ) -> Result<Prepared, ProtocolError> {
     let start = Instant::now();
-    let name = |file: &str| Path::new(file).file_name().map(OsStr::to_owned);
-    let mut all_seen = detector::shipped::seen_series().into_iter();
-    let seen = all_seen.find(|seen| name(&seen.file) == name(&series.file));
-    if let Some(seen) = seen
-        .as_ref()
-        .filter(|seen| seen.windows > series.train_points)
-    {
-        return Err(ProtocolError::SeenByShipped {
-            file: series.file.clone(),
-            windows: seen.windows,
-            train_points: series.train_points,
-        });
-    }
-    let metrics = series.metric_names.clone();
-    let resolutions = series.resolutions(vec![1.0; metrics.len()]);
     let detector = detector::shipped::load(architecture)?;
-    let detector = detector.bound_to(metrics, series.step_micros(), resolutions)?;
     Ok(Prepared {
-        detector: Arc::new(detector),
+        detector: bound(&detector, series)?,
         calibrated: Calibrated::Others,
         train_s: start.elapsed().as_secs_f64(),
-        has_seen_history: Some(seen.is_some()),
     })
+}
+
+/// A detector that serves any metrics and step, for those of a series.
+fn bound(detector: &Detector, series: &LabelledSeries) -> Result<Arc<Detector>, ProtocolError> {
+    let metrics = series.metric_names.clone();
+    let resolutions = series.resolutions(vec![1.0; metrics.len()]);
+    let bound = detector.bound_to(metrics, series.step_micros(), resolutions)?;
+    Ok(Arc::new(bound))
 }

@@ -127,9 +127,6 @@ pub struct Prepared {
     pub calibrated: Calibrated,
     /// Seconds of learning and calibrating for this series.
     pub train_s: f64,
-    /// Whether a shipped detector has learned from the first windows of this very series; `None`
-    /// for others.
-    pub has_seen_history: Option<bool>,
 }
 
 impl Prepared {

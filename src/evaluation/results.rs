@@ -63,9 +63,6 @@ pub struct SeriesResult {
     pub params: usize,
     /// Where the detector's calibration comes from; `None` for floors.
     pub calibrated_on: Option<Calibrated>,
-    /// Whether a shipped detector has learned from the training range of this very series; `None`
-    /// for other detectors and for floors.
-    pub has_seen_history: Option<bool>,
     /// What plots show, if asked for.
     #[serde(skip)]
     pub curves: Option<Curves>,

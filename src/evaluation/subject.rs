@@ -70,7 +70,6 @@ impl Subject {
             detector: Arc::new(detector),
             calibrated: Calibrated::Own,
             train_s: start.elapsed().as_secs_f64(),
-            has_seen_history: None,
         })
     }
 
@@ -144,7 +143,6 @@ impl Subject {
             detector: Arc::new(detector),
             calibrated,
             train_s: start.elapsed().as_secs_f64(),
-            has_seen_history: None,
         })
     }
 
@@ -166,7 +164,6 @@ impl Subject {
             detector: Arc::new(detector),
             calibrated: Calibrated::Own,
             train_s: start.elapsed().as_secs_f64(),
-            has_seen_history: None,
         })
     }
 
@@ -231,7 +228,6 @@ impl CommonClassifier {
             detector: Arc::new(detector),
             calibrated: Calibrated::All,
             train_s: 0.0,
-            has_seen_history: None,
         })
     }
 }

@@ -332,7 +332,6 @@ mod tests {
             max_rss_bytes: None,
             params: 0,
             calibrated_on: None,
-            has_seen_history: None,
             curves: None,
         }
     }

@@ -203,7 +203,6 @@ impl Run<'_> {
         self.progress.say(format!("judging shipped {architecture}"));
         let of_series =
             |&number: &usize| Ok((number, shipped(architecture, &self.series[number])?));
-        // What it must not have seen is refused before anything is judged.
         let prepared: Result<Vec<_>, ProtocolError> = usable.iter().map(of_series).collect();
         Ok(self.score(&trial, ready(prepared?), None))
     }
@@ -386,7 +385,6 @@ impl Run<'_> {
         result.params = params;
         result.calibrated_on = Some(prepared.calibrated);
         result.max_rss_bytes = result.max_rss_bytes.max(ready.peak);
-        result.has_seen_history = prepared.has_seen_history;
         Ok(judged)
     }
 
@@ -448,7 +446,6 @@ impl Run<'_> {
             max_rss_bytes: memory::peak(),
             params: 0,
             calibrated_on: None,
-            has_seen_history: None,
             curves: judged.curves,
         };
         let scores = if self.keeps_scores {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use anomalog_engine::detector::DetectorStore;
 use anomalog_engine::detector::{
-    ArchitectureFilter, Detector, DetectorRef, Manifest, MetricArgument, ThresholdPolicy, shipped,
+    ArchitectureFilter, Detector, DetectorRef, Manifest, MetricArgument, ThresholdPolicy,
 };
 use chrono::{Days, NaiveDate};
 
@@ -42,7 +42,7 @@ const LEAST_HISTORY: u64 = 7;
 const MAX_ROWS: u64 = 1_000_000;
 /// The seed of all that is drawn.
 const SEED: u64 = 0;
-/// Optimiser steps of a detector that begins with shipped weights.
+/// Optimiser steps of a detector that begins with the weights of another.
 const FINE_TUNE_STEPS: usize = 60;
 
 /// The first day of the period that a date lies in.
@@ -85,7 +85,7 @@ pub(super) async fn decide(
         backtest,
     };
     if champion.forecasting().is_none() {
-        let reason = "the champion is a classifier, and forecasts nothing";
+        let reason = "the champion forecasts nothing: there is no forecast to be better than";
         return Ok(kept(DecisionOutcome::NotTrained(reason.to_owned()), None));
     }
     let dataset = match training_set(job, session, champion, period).await? {
@@ -141,8 +141,8 @@ fn fight(
     progress: &dyn Progress,
 ) -> std::result::Result<(Detector, Backtest), Defeat> {
     let champion = bound(session, champion)?;
-    // Of several metrics it forecasts each by itself, as the shipped detector does.
-    let source = shipped::load(champion.manifest().architecture)?;
+    // It goes on with the weights of the champion.
+    let source = &*champion;
     let settings = TrainingSettings {
         name: job.retrain.name.as_str().to_owned(),
         architecture: champion.manifest().architecture,
@@ -157,7 +157,7 @@ fn fight(
     };
     let bar = progress.begin("training a challenger", Some(FINE_TUNE_STEPS as u64));
     let mut report = |report: training::StepReport| bar.reach(report.step as u64);
-    let challenger = training::train(&settings, dataset, Some(&source), &mut report)?;
+    let challenger = training::train(&settings, dataset, Some(source), &mut report)?;
     let error = |detector: &Detector| -> std::result::Result<(f64, usize), TrainingError> {
         Ok(training::backtest(detector, dataset)?.unwrap_or((f64::INFINITY, 0)))
     };

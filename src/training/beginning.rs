@@ -11,19 +11,15 @@ use anomalog_engine::network::Architecture;
 use super::goal::Goal;
 use crate::explain::Explain;
 
-/// What begins with the shipped detector of each architecture.
-const PRETRAINED: &str = "pretrained";
-/// What is added to the architecture to name a classifier, so that a forecaster's stays its own.
-const CLASSIFIER_SUFFIX: &str = "_classify";
-
 /// What is asked of training.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainingRequest<'a> {
     /// What detectors learn.
     pub goal: Goal,
-    /// The architectures; if empty, all of them or that of the detector to begin with.
+    /// The architectures; if empty, that of the detector to begin with, of a gate that of the shipped
+    /// detector that decides, or all of them.
     pub architectures: &'a [Architecture],
-    /// The detector to begin with, or `pretrained`.
+    /// The detector to begin with.
     pub from: Option<&'a str>,
     /// Width of the recurrent state, if it is said.
     pub hidden: Option<u32>,
@@ -87,7 +83,7 @@ impl Explain for BeginningError {
     }
 }
 
-/// What each architecture asked for begins with: all of them, or with a named detector that one's.
+/// What each architecture asked for begins with: new weights, or those of a named detector.
 ///
 /// # Errors
 /// When a detector cannot be read, or what is asked for does not go with it.
@@ -98,7 +94,7 @@ pub fn beginnings(
     let asked = || request.architectures.iter().copied();
     let mut beginnings = Vec::new();
     match request.from {
-        Some(from) if from != PRETRAINED => {
+        Some(from) => {
             let source = store.get(&from.parse()?)?;
             let architecture = source.manifest().architecture;
             if let Some(other) = asked().find(|asked| *asked != architecture) {
@@ -110,12 +106,17 @@ pub fn beginnings(
                 source: Some(source),
             });
         }
-        from => {
-            let all = Architecture::ALL
-                .into_iter()
-                .filter(|_| request.architectures.is_empty());
-            for architecture in asked().chain(all) {
-                let source = from.map(|_| shipped::load(architecture)).transpose()?;
+        None => {
+            let unasked = match request.goal {
+                _ if !request.architectures.is_empty() => Vec::new(),
+                Goal::Forecast => Architecture::ALL.to_vec(),
+                Goal::Gate => vec![shipped::best()?],
+            };
+            for architecture in asked().chain(unasked) {
+                let source = match request.goal {
+                    Goal::Forecast => None,
+                    Goal::Gate => Some(shipped::load(architecture)?),
+                };
                 beginnings.push(Beginning {
                     architecture,
                     source,
@@ -132,13 +133,14 @@ pub fn beginnings(
 /// Refuses a detector that what is asked for does not go with.
 fn check(source: &Detector, request: TrainingRequest<'_>) -> Result<(), BeginningError> {
     let manifest = source.manifest();
-    if let Objective::Classify(_) = manifest.objective {
-        let expected = "is a classifier".to_owned();
-        return Err(mismatch(
-            source,
-            expected,
-            "--objective forecast".to_owned(),
-        ));
+    let fits = match request.goal {
+        Goal::Forecast => matches!(manifest.objective, Objective::Forecast(_)),
+        Goal::Gate => matches!(manifest.objective, Objective::Gate(_)),
+    };
+    if !fits {
+        let expected = format!("has the objective {}", manifest.objective.name());
+        let found = format!("--objective {}", request.goal.name());
+        return Err(mismatch(source, expected, found));
     }
     if let Some(hidden) = request
         .hidden
@@ -146,6 +148,9 @@ fn check(source: &Detector, request: TrainingRequest<'_>) -> Result<(), Beginnin
     {
         let expected = format!("has a state of width {}", manifest.hidden_size);
         return Err(mismatch(source, expected, format!("--hidden {hidden}")));
+    }
+    if request.goal == Goal::Gate {
+        return Ok(());
     }
     // What learned one metric goes on with each of several by itself.
     let learned = manifest.learned_metrics();
@@ -189,10 +194,7 @@ pub fn names(
             (Some(name), _, 1) => name.to_owned(),
             (Some(name), _, _) => format!("{name}_{architecture}"),
             (None, Some(source), _) if !shipped::is_shipped(source) => source.clone(),
-            (None, _, _) => match request.goal {
-                Goal::Forecast => architecture,
-                Goal::Classify => architecture + CLASSIFIER_SUFFIX,
-            },
+            (None, _, _) => architecture,
         }
     };
     let names: Vec<String> = beginnings.iter().map(name).collect();

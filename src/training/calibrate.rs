@@ -189,6 +189,7 @@ fn excess_share(held: &[Held], comparison: &Comparison, metric: usize) -> f64 {
                 sides
                     .iter()
                     .flatten()
+                    .filter(|excess| excess.is_forecast)
                     .map(|excess| excess.size)
                     .fold(f64::NAN, f64::max)
             })

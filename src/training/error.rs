@@ -74,6 +74,15 @@ pub enum TrainingError {
         /// The loss.
         loss: f64,
     },
+    /// What is to learn from labels what is a nuisance has no gate.
+    #[error("`{detector}` has no gate that could learn from labels")]
+    NoGate {
+        /// The detector.
+        detector: String,
+    },
+    /// A gate has nothing new to learn.
+    #[error("no window with enough history is labelled")]
+    NoLabelledRow,
     /// A tensor operation failed.
     #[error("a tensor operation failed")]
     Tensor(#[from] candle_core::Error),
@@ -99,6 +108,10 @@ impl Explain for TrainingError {
             }
             Self::Series { source, .. } => source.hint().map(Cow::Borrowed),
             Self::Diverged { .. } => Some("try another `--seed`".into()),
+            Self::NoGate { .. } => {
+                Some("begin with a shipped detector, as `--from pretrained-lstm`".into())
+            }
+            Self::NoLabelledRow => Some("label windows that there are, after the first two hours".into()),
             Self::Tensor(_) => None,
             Self::Detector(error) => error.hint().map(Cow::Owned),
         }

@@ -7,13 +7,20 @@ pub const DEFAULT_STEPS: u32 = 200;
 /// Optimiser steps of fine-tuning unless told otherwise (DESIGN §5a).
 pub const DEFAULT_FINE_TUNE_STEPS: u32 = 60;
 
+/// Width of a forecaster's recurrent state unless told otherwise (DESIGN §5a).
+pub const DEFAULT_HIDDEN: u32 = 48;
+/// That of a classifier (Kim & Cho 2018).
+pub const DEFAULT_CLASSIFIER_HIDDEN: u32 = 64;
+/// Optimiser steps of a gate that learns from labels.
+pub const DEFAULT_GATE_STEPS: u32 = 300;
+
 /// What a detector learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Goal {
     /// To forecast normal traffic, without labels.
     Forecast,
-    /// To tell anomalous windows from normal ones, by labels.
-    Classify,
+    /// To tell anomalies from nuisances, by labels, as the shipped detectors do without.
+    Gate,
 }
 
 impl Goal {
@@ -22,17 +29,7 @@ impl Goal {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Forecast => "forecast",
-            Self::Classify => "classify",
-        }
-    }
-
-    /// Width of the recurrent state unless told otherwise: for forecasters of many series see
-    /// DESIGN §5a, for classifiers Kim & Cho 2018.
-    #[must_use]
-    pub const fn default_hidden(self) -> u32 {
-        match self {
-            Self::Forecast => 48,
-            Self::Classify => 64,
+            Self::Gate => "gate",
         }
     }
 }

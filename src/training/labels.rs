@@ -1,4 +1,4 @@
-//! The labels that classifiers learn from, held against the windows that there are.
+//! The labels that gates learn from, held against the windows that there are.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::prelude::{DataFrame, ident};
 
 use super::dataset::Dataset;
-use super::labelled::LabelledDataset;
+use super::gate::Feedback;
 use crate::calendar::labels::{self, Label};
 use crate::explain::Explain;
 use crate::units::rfc_3339;
@@ -62,7 +62,7 @@ impl Explain for LabelsMismatch {
             Self::UnknownSeries { .. } => {
                 "labels name series as the column `site` of the windows does"
             }
-            Self::NoLabels { .. } => "move `--until`, or label anomalies before it",
+            Self::NoLabels { .. } => "move `--until`, or label windows before it",
         };
         Some(hint.into())
     }
@@ -90,17 +90,19 @@ impl TrainingLabels {
         }
     }
 
-    /// Labels the rows of a dataset.
+    /// The rows of a dataset, and what the labels say of them.
     ///
     /// # Errors
-    /// When no row is labelled as an anomaly.
-    pub fn label(&self, dataset: Dataset) -> Result<LabelledDataset, LabelsMismatch> {
+    /// When they say nothing of any.
+    pub fn feedback(&self, dataset: Dataset) -> Result<Feedback, LabelsMismatch> {
         let (split, step) = (dataset.split(), dataset.step_micros());
-        let labelled = LabelledDataset::new(dataset, |series| {
-            labels::covered(&self.all, &series.key, &series.window_start, step)
-        });
-        if labelled.series().any(|(_, labels)| labels.contains(&true)) {
-            return Ok(labelled);
+        let said = dataset
+            .series()
+            .iter()
+            .map(|series| labels::said(&self.all, &series.key, &series.window_start, step));
+        let labels: Vec<Vec<Option<bool>>> = said.collect();
+        if labels.iter().flatten().any(Option::is_some) {
+            return Ok(Feedback { dataset, labels });
         }
         Err(LabelsMismatch::NoLabels {
             labels: self.path.clone(),

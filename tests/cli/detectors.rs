@@ -134,7 +134,7 @@ fn versions_are_promoted_rolled_back_and_verified() {
     insta::assert_snapshot!(work.run(&["detectors", "verify", "lstm", "pretrained-gru"]), @"
     lstm@1: whole
     lstm@2: whole
-    pretrained-gru@1: whole
+    pretrained-gru@2: whole
     ");
     insta::assert_snapshot!(work.run(&["detectors", "verify", "gru"]), @"
     --- stderr

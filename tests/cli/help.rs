@@ -31,7 +31,7 @@ fn top_level() {
       simulate   Write made-up access logs with labelled anomalies
       evaluate   Judge detectors on series whose anomalies are known, beside scores that need no
                  training
-      demo       Ingest, train and score a sample of simulated logs, and show what was found
+      demo       Ingest and score a sample of simulated logs, and show what was found
       help       Print this message or the help of the given subcommand(s)
 
     Options:
@@ -169,7 +169,8 @@ fn train() {
 
     Options:
           --arch <NAME>
-              Architectures to train [default: rnn,lstm,gru,clstm, or that of `--from`]
+              Architectures to train [default: rnn,lstm,gru,clstm, that of `--from`, or for `--objective
+              gate` that of the shipped detector that decides]
 
               Possible values:
               - rnn:   Plain recurrent network (Elman)
@@ -182,21 +183,21 @@ fn train() {
 
               Possible values:
               - forecast: To forecast normal traffic, without labels
-              - classify: To tell anomalous windows from normal ones, by labels
+              - gate:     To tell anomalies from nuisances, by labels, as the shipped detectors do
+                without
               
               [default: forecast]
 
           --labels <FILE>
-              Labels that `--objective classify` learns from: Parquet or CSV [default: the warehouse's
-              table `labels`]
+              Labels that `--objective gate` learns from: Parquet or CSV [default: the warehouse's table
+              `labels`]
 
           --include-anomalies
-              Learn from the windows of incidents, labels and the calendar of the warehouse too;
-              classifiers always do
+              Learn from the windows of incidents, labels and the calendar of the warehouse too; gates
+              always do
 
-          --from <pretrained|DETECTOR>
-              Begin with the weights of a detector: `pretrained` for the shipped one of each
-              architecture
+          --from <DETECTOR>
+              Begin with the weights of a detector
 
           --metrics <COLUMN>
               Columns to learn
@@ -212,14 +213,14 @@ fn train() {
               [default: 0]
 
           --steps <N>
-              Optimiser steps per detector at most [default: 200, with `--from` 60]
+              Optimiser steps per detector at most [default: 200, with `--from` 60, of a gate 300]
 
           --name <NAME>
               Name of the detector; with several architectures, theirs is added [default: the
-              architecture, that and `_classify`, or the name of the detector that it begins with]
+              architecture, or the name of the detector that it begins with]
 
           --hidden <N>
-              Width of the recurrent state [default: 48, of classifiers 64, or that of `--from`]
+              Width of the recurrent state of a forecaster [default: 48, or that of `--from`]
 
           --alarms-per-week <X>
               Windows per series and week that may be anomalous by chance: what the threshold is for;
@@ -253,14 +254,15 @@ fn train() {
     Each architecture becomes one detector over all series; one that comes out other than the current
     version becomes a new one. The end of the training range is held back to calibrate the scores.
 
-    With `--objective classify` detectors learn from labels to tell anomalous windows from normal ones.
-    Labels have the columns site, start and end, as for `anomalog evaluate`.
+    With `--objective gate` a shipped detector, or that of `--from`, learns from labels what is a
+    nuisance and what is an anomaly; a few are enough. They have the columns site, start, end and kind:
+    `normal` where an alarm was none, anything else where something was wrong.
 
     Examples:
       anomalog train
       anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
-      anomalog train --from pretrained --arch lstm
-      anomalog train --objective classify --labels labels.csv --until 2026-11-01
+      anomalog train --from nightly --until 2026-11-01
+      anomalog train --objective gate --labels labels.csv
       anomalog train --windows metrics.parquet --series-column host --metrics value --arch gru --name
       hosts
     ");
@@ -292,8 +294,8 @@ fn score() {
 
     Writes the table `scored_windows`, replacing whole UTC dates; `--out` writes the rows of exactly the
     range asked for to one Parquet file instead. Where no detector was trained for the columns there,
-    the shipped ones score; `--detector pretrained-lstm:5m` tells them a step other than the
-    warehouse's.
+    the shipped ones score, in the step of the windows; `--detector pretrained-lstm:5m` tells them
+    another.
 
     Examples:
       anomalog score
@@ -569,8 +571,8 @@ fn evaluate() {
     `series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file is
     Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points`
     rows without labels, and are trained for this alone. With `--protocol shipped`, the detectors that
-    come with the program judge as they are; each result says whether they have seen the first rows of
-    the series. With `--protocol classify`, one classifier learns from the first rows of all series,
+    come with the program judge as they are; they have seen no series but made-up ones. With `--protocol
+    classify`, one classifier (Kim & Cho 2018, for comparison) learns from the first rows of all series,
     with their labels. Labels of windows have the columns site, start, end and, if known, kind, as
     `anomalog simulate` writes them; detectors learn from the windows before `--since`.
 
@@ -590,7 +592,7 @@ fn evaluate() {
 #[test]
 fn demo() {
     insta::assert_snapshot!(help("demo"), @"
-    Ingest, train and score a sample of simulated logs, and show what was found
+    Ingest and score a sample of simulated logs, and show what was found
 
     Usage: anomalog demo [OPTIONS]
 

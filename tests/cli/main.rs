@@ -3,13 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a broken fixture may end the test run")]
 
 mod apache_format;
-mod classify;
 mod demo;
 mod detectors;
 mod evaluate;
 mod example;
 mod export;
 mod formats;
+mod gate;
 mod help;
 mod incidents;
 mod ingest;

@@ -136,7 +136,7 @@ fn run(work: &Workplace, line: &str) -> String {
     assert_eq!(words.remove(0), "anomalog", "{line}");
     if words[0] == "train" || words[0] == "evaluate" {
         words.extend(["--steps", "4"]);
-        if !words.contains(&"--from") {
+        if !words.contains(&"--from") && !words.contains(&"gate") {
             words.extend(["--hidden", "8"]);
         }
     }

@@ -129,7 +129,8 @@ fn the_outage_of_august_1995_is_found_when_it_begins() {
         "--out",
         "scored.parquet",
     ]);
-    // Nothing else is an alarm that day, and the outage is one from its beginning to midnight.
+    // Nothing but the outage is more than a lone window that day, and the outage is an alarm from its
+    // beginning to midnight.
     std::fs::create_dir_all(work.path().join("warehouse/scored_windows")).unwrap();
     std::fs::copy(
         work.path().join("scored.parquet"),
@@ -141,10 +142,14 @@ fn the_outage_of_august_1995_is_found_when_it_begins() {
         "--format",
         "csv",
         &format!(
-            "SELECT CAST(date_part('epoch', min(window_start)) AS BIGINT) AS start, \
-             count(DISTINCT direction) AS directions, max(direction) AS direction, \
-             count(*) FILTER (WHERE date_part('epoch', window_start) >= {}) AS windows \
-             FROM scored_windows WHERE is_anomaly",
+            "SELECT CAST(date_part('epoch', min(window_start) FILTER (WHERE NOT is_lone)) AS BIGINT) AS start, \
+             count(DISTINCT direction) FILTER (WHERE NOT is_lone) AS directions, \
+             max(direction) FILTER (WHERE NOT is_lone) AS direction, \
+             count(*) FILTER (WHERE date_part('epoch', window_start) >= {}) AS windows, \
+             count(*) FILTER (WHERE is_lone) AS lone \
+             FROM (SELECT *, NOT coalesce(lag(is_anomaly) OVER (ORDER BY window_start), false) \
+             AND NOT coalesce(lead(is_anomaly) OVER (ORDER BY window_start), false) AS is_lone \
+             FROM scored_windows) WHERE is_anomaly",
             outage[0]
         ),
     ]);
@@ -158,4 +163,6 @@ fn the_outage_of_august_1995_is_found_when_it_begins() {
         windows >= 300,
         "{windows} of the 307 minutes until midnight"
     );
+    let lone: usize = fields[4].parse().unwrap();
+    assert!(lone <= 1, "{found}");
 }

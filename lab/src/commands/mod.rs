@@ -1,8 +1,7 @@
 //! One module per subcommand: from arguments to calls.
 
-mod judges;
+mod gates;
 mod nuisances;
-mod pretrain;
 mod study;
 
 use anomalog::cli::printer::Printer;
@@ -20,9 +19,8 @@ pub(crate) fn run_to_end(command: Command, printer: Printer) -> Result<()> {
     runtime.block_on(async {
         match command {
             Command::Study(args) => study::run(printer, args).await,
-            Command::Judges(args) => judges::run(printer, args),
+            Command::Gates(args) => gates::run(printer, args),
             Command::Nuisances(args) => nuisances::run(printer, args),
-            Command::Pretrain(args) => pretrain::run(printer, args),
         }
     })
 }

@@ -8,10 +8,13 @@ use anomalog::commands::error::Result;
 use anomalog::incidents::IncidentRules;
 use anomalog::progress::Progress as _;
 use anomalog::warehouse::publish;
+use anomalog_engine::network::Architecture;
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::cli::NuisancesArgs;
-use crate::nuisances::{self, Benchmark, Figures, Judged, SiteResult};
+use crate::controls;
+use crate::nuisances::{self, Benchmark, Figures, Judged, Learned, Nuisance, SiteResult};
 
 /// What was found.
 #[derive(Debug, Serialize)]
@@ -40,17 +43,23 @@ struct Report<'a> {
 /// When a site cannot be scored, or the file cannot be written.
 pub(crate) fn run(printer: Printer, args: NuisancesArgs) -> Result<()> {
     let seeds: Vec<u64> = (args.first_seed..).take(args.seeds as usize).collect();
+    let minutes: Vec<usize> = args
+        .step
+        .iter()
+        .map(|step| step.seconds() as usize / 60)
+        .collect();
+    if let Some(architecture) = args.labels {
+        return labels(printer, architecture, &args.nuisance, &seeds, &minutes);
+    }
     let mut detectors = Judged::all()?;
+    let controls = controls::NAMES.into_iter().zip(controls::all()?);
+    detectors.extend(controls.map(|(name, control)| Judged::of(name, control)));
     detectors.retain(|judged| args.detector.iter().any(|name| name == judged.name));
     let benchmark = Benchmark {
         nuisances: args.nuisance,
         seeds: seeds.clone(),
         controls: args.controls,
-        minutes: args
-            .step
-            .iter()
-            .map(|step| step.seconds() as usize / 60)
-            .collect(),
+        minutes,
         detectors,
         rules: IncidentRules::default(),
     };
@@ -67,6 +76,72 @@ pub(crate) fn run(printer: Printer, args: NuisancesArgs) -> Result<()> {
         write(&path, &nuisances, &sites)?;
     }
     Ok(printer.answer(&nuisances)?)
+}
+
+/// What labels of false incidents are worth.
+#[derive(Debug, Serialize)]
+struct Labels {
+    sites: Vec<Learned>,
+}
+
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sum = |of: &dyn Fn(&Learned) -> usize| self.sites.iter().map(of).sum::<usize>();
+        for site in &self.sites {
+            writeln!(
+                f,
+                "{} {}, {} min: {} labels, false incidents {} -> {}, found {} -> {} of {}",
+                site.nuisance.name(),
+                site.seed,
+                site.minutes,
+                site.labels,
+                site.false_incidents[0],
+                site.false_incidents[1],
+                site.found[0],
+                site.found[1],
+                site.anomalies
+            )?;
+        }
+        write!(
+            f,
+            "{} sites with false incidents, {} labels: false incidents {} -> {}, found {} -> {} of {}",
+            self.sites.len(),
+            sum(&|site| site.labels),
+            sum(&|site| site.false_incidents[0]),
+            sum(&|site| site.false_incidents[1]),
+            sum(&|site| site.found[0]),
+            sum(&|site| site.found[1]),
+            sum(&|site| site.anomalies)
+        )
+    }
+}
+
+fn labels(
+    printer: Printer,
+    architecture: Architecture,
+    kinds: &[Nuisance],
+    seeds: &[u64],
+    minutes: &[usize],
+) -> Result<()> {
+    let rules = IncidentRules::default();
+    let mut all = Vec::new();
+    for &nuisance in kinds {
+        for &seed in seeds {
+            all.extend(minutes.iter().map(|minutes| (nuisance, seed, *minutes)));
+        }
+    }
+    let bar = printer.begin("learning from labels", Some(all.len() as u64));
+    let learned: std::result::Result<Vec<_>, _> = tokio::task::block_in_place(|| {
+        let of_site = |&(nuisance, seed, minutes): &(Nuisance, u64, usize)| {
+            let learned = nuisances::learn(architecture, nuisance, seed, minutes, &rules);
+            bar.advance(1);
+            learned
+        };
+        all.par_iter().map(of_site).collect()
+    });
+    drop(bar);
+    let sites = learned?.into_iter().flatten().collect();
+    Ok(printer.answer(&Labels { sites })?)
 }
 
 fn write(path: &Path, nuisances: &Nuisances, sites: &[SiteResult]) -> Result<()> {

@@ -36,6 +36,14 @@ pub(super) struct SeriesWindows<'a> {
 }
 
 impl Judged {
+    /// A detector that is not shipped.
+    pub(crate) fn of(name: &'static str, detector: Arc<Detector>) -> Self {
+        Self {
+            name,
+            detector: Some(detector),
+        }
+    }
+
     /// The baseline, then the shipped detector of each architecture.
     ///
     /// # Errors

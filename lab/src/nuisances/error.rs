@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use anomalog::explain::Explain;
+use anomalog::training::TrainingError;
 use anomalog_engine::detector::DetectorError;
 use anomalog_engine::forecast::ForecastError;
 
@@ -20,12 +21,16 @@ pub(crate) enum JudgeError {
         /// Why.
         source: ForecastError,
     },
+    /// Nothing can be learned from labels.
+    #[error(transparent)]
+    Training(#[from] TrainingError),
 }
 
 impl Explain for JudgeError {
     fn inner(&self) -> Option<&dyn Explain> {
         match self {
             Self::Detector(error) => Some(error),
+            Self::Training(error) => Some(error),
             Self::Score { .. } => None,
         }
     }
@@ -33,6 +38,7 @@ impl Explain for JudgeError {
     fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Detector(error) => Explain::hint(error),
+            Self::Training(error) => Explain::hint(error),
             Self::Score { source, .. } => source.hint().map(Cow::Borrowed),
         }
     }

@@ -93,13 +93,13 @@ pub(crate) fn judge(
 }
 
 /// The scores of each detector from the first window that is judged on.
-struct Scored {
-    starts: Vec<i64>,
-    scores: Vec<Vec<WindowScore>>,
+pub(super) struct Scored {
+    pub(super) starts: Vec<i64>,
+    pub(super) scores: Vec<Vec<WindowScore>>,
 }
 
 impl Scored {
-    fn new(
+    pub(super) fn new(
         site: &Site,
         values: &[f64],
         minutes: usize,
@@ -142,7 +142,7 @@ impl Scored {
 
 /// The times of the incidents of a site; what the calendar announces there is no anomaly where it is a
 /// spike.
-fn incidents(
+pub(super) fn incidents(
     site: &Site,
     starts: &[i64],
     scores: &[WindowScore],
@@ -172,7 +172,10 @@ fn incidents(
 }
 
 /// The starts of anomalous windows.
-fn anomalous<'a>(starts: &'a [i64], scores: &'a [WindowScore]) -> impl Iterator<Item = i64> + 'a {
+pub(super) fn anomalous<'a>(
+    starts: &'a [i64],
+    scores: &'a [WindowScore],
+) -> impl Iterator<Item = i64> + 'a {
     let windows = starts.iter().zip(scores);
     windows
         .filter(|(_, score)| score.verdict.is_some_and(|verdict| verdict.is_anomaly))
@@ -227,7 +230,7 @@ fn alarms(starts: &[i64], scores: &[WindowScore], step: i64, false_alarms_per_we
 }
 
 /// The times of the windows that the site's own events are in.
-fn own_events(site: &Site, step: i64) -> Vec<Range<i64>> {
+pub(super) fn own_events(site: &Site, step: i64) -> Vec<Range<i64>> {
     let events = site
         .events
         .iter()
@@ -241,12 +244,12 @@ fn in_windows(site: &Site, minutes: &Range<usize>, step: i64) -> Range<i64> {
     micros.start.div_euclid(step) * step..(micros.end + step - 1).div_euclid(step) * step
 }
 
-fn overlap(one: &Range<i64>, other: &Range<i64>) -> bool {
+pub(super) fn overlap(one: &Range<i64>, other: &Range<i64>) -> bool {
     one.start < other.end && other.start < one.end
 }
 
 /// Incidents beyond the first of each event, and events that have one.
-fn beyond(incidents: &[Range<i64>], events: &[Range<i64>]) -> (usize, usize) {
+pub(super) fn beyond(incidents: &[Range<i64>], events: &[Range<i64>]) -> (usize, usize) {
     let mut is_used = vec![false; events.len()];
     let mut beyond = 0;
     for incident in incidents {
@@ -274,7 +277,7 @@ fn time_beyond(incidents: &[Range<i64>], events: &[Range<i64>]) -> f64 {
 
 /// What was found of anomalies: one is found if an incident covers a part of it, in which a window is
 /// anomalous that is not without it.
-fn outcome(
+pub(super) fn outcome(
     site: &Site,
     injected: &[Injected],
     found: &[Range<i64>],

@@ -14,6 +14,7 @@
 
 mod detectors;
 mod error;
+mod feedback;
 mod figures;
 mod inject;
 mod judge;
@@ -32,6 +33,7 @@ use rayon::prelude::*;
 
 pub(crate) use detectors::Judged;
 pub(crate) use error::JudgeError;
+pub(crate) use feedback::{Learned, learn};
 pub(crate) use figures::{Figures, figures};
 pub(crate) use inject::{Injected, Placed, inject, place};
 pub(crate) use judge::SiteResult;

@@ -67,7 +67,7 @@ fn kept(
         average(
             candidates
                 .iter()
-                .map(|candidate| view.figures("", *candidate, of_result)),
+                .map(|candidate| view.figures(*candidate, of_result)),
         )
     };
     let each = |of: fn(&BudgetOutcome) -> f64| -> Option<[Interval; ASKED.len()]> {

@@ -1,11 +1,10 @@
 //! What candidates differ by, on the series that both have.
 
 use anomalog::evaluation::bootstrap::Interval;
-use anomalog::evaluation::results::SeriesResult;
-use anomalog::evaluation::summary::{Measure, distinct};
+use anomalog::evaluation::results::{STORED, SeriesResult};
+use anomalog::evaluation::summary::Measure;
 
 use super::figures::{Figures, average, is_beyond_noise, mean, paired};
-use super::plan::VARIANT_ONE_HORIZON;
 use super::views::{View, measure, name};
 
 /// What candidates are compared by: ranking alone, and alarms at a threshold from the training range.
@@ -75,7 +74,7 @@ fn race(view: &View<'_>, measure: &'static Measure) -> Option<Race> {
         let candidates = view.candidates_that(are_floors).into_iter();
         candidates
             .filter_map(|candidate| {
-                let figures = view.figures("", candidate, measure.of);
+                let figures = view.figures(candidate, measure.of);
                 Some((candidate, mean(&figures)?, figures))
             })
             .max_by(|(_, a, _), (_, b, _)| a.total_cmp(b))
@@ -101,7 +100,7 @@ pub(super) fn pairs(view: &View<'_>) -> Vec<Pair> {
         let own: Vec<_> = candidates.filter(|(_, own)| *own == protocol).collect();
         for key in COMPARED {
             let measure = measure(key);
-            let figures = |candidate| view.figures("", candidate, measure.of);
+            let figures = |candidate| view.figures(candidate, measure.of);
             for (place, one) in own.iter().enumerate() {
                 for other in &own[place + 1..] {
                     let difference = paired(&figures(*one), &figures(*other));
@@ -119,18 +118,19 @@ pub(super) fn pairs(view: &View<'_>) -> Vec<Pair> {
     pairs
 }
 
-/// Protocols, held peaks and horizons.
+/// Protocols and held peaks.
 pub(super) fn contrasts(view: &View<'_>) -> Vec<Contrast> {
     let mut contrasts = protocols(view);
     contrasts.extend(hold(view));
-    contrasts.extend(horizons(view));
     contrasts
 }
 
 /// Each pair of protocols, over all architectures.
 fn protocols(view: &View<'_>) -> Vec<Contrast> {
     let mut contrasts = Vec::new();
-    let protocols = view.protocols();
+    let mut protocols = view.protocols();
+    // Controls are no architectures.
+    protocols.retain(|protocol| *protocol != STORED);
     for key in COMPARED {
         let measure = measure(key);
         let over_architectures = |wanted: &str| view.of_protocol(wanted, measure.of);
@@ -159,7 +159,7 @@ fn hold(view: &View<'_>) -> Vec<Contrast> {
         let candidates = view.candidates_that(are_floors);
         let [held, plain] = of.map(|of| {
             let own = candidates.iter();
-            average(own.map(|candidate| view.figures("", *candidate, of)))
+            average(own.map(|candidate| view.figures(*candidate, of)))
         });
         Some(Contrast {
             measure: measure("vus_pr").title,
@@ -168,28 +168,6 @@ fn hold(view: &View<'_>) -> Vec<Contrast> {
         })
     });
     contrasts.collect()
-}
-
-/// What the auxiliary horizons do.
-fn horizons(view: &View<'_>) -> Vec<Contrast> {
-    let mut contrasts = Vec::new();
-    let of_variant = view.of_variant(VARIANT_ONE_HORIZON);
-    for candidate in distinct(of_variant.map(|record| record.result.candidate())) {
-        for key in COMPARED {
-            let measure = measure(key);
-            let recipe = view.figures("", candidate, measure.of);
-            let one = view.figures(VARIANT_ONE_HORIZON, candidate, measure.of);
-            contrasts.extend(paired(&recipe, &one).map(|difference| Contrast {
-                measure: measure.title,
-                of: format!(
-                    "all horizons − the next window alone, `{}`",
-                    name(candidate.0, candidate.1)
-                ),
-                difference,
-            }));
-        }
-    }
-    contrasts
 }
 
 #[cfg(test)]

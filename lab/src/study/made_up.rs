@@ -70,10 +70,9 @@ pub(super) fn result(file: &str, candidate: (&str, &str), vus_pr: f64, event_rec
         max_rss_bytes: None,
         params: 10,
         calibrated_on: None,
-        has_seen_history: None,
         curves: None,
     };
-    Line::Result(Box::new(Record::new("series", "", result)))
+    Line::Result(Box::new(Record::new("series", result)))
 }
 
 impl StudyLines {

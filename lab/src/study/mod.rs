@@ -60,7 +60,7 @@ pub(crate) fn run(
         lines.add(groups.iter().flat_map(facts).collect())?;
     }
     for group in groups {
-        for unit in plan.units(group) {
+        for unit in plan.units(group)? {
             let name = format!("{} {}", group.name, unit.name);
             if !lines.is_done(&name) {
                 let start = Instant::now();
@@ -110,7 +110,7 @@ fn judge(group: &Group, unit: &Unit, progress: &dyn Counter) -> Result<Vec<Line>
     };
     let mut lines = Vec::new();
     for result in evaluation.results {
-        let record = Record::new(group.name, unit.variant, result);
+        let record = Record::new(group.name, result);
         lines.push(Line::Result(Box::new(record)));
     }
     let skipped = evaluation.skipped.into_iter();

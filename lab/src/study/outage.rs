@@ -35,7 +35,7 @@ pub(super) fn found(view: &View<'_>) -> Vec<Found> {
     };
     let of_candidate = |candidate: (&str, &str)| {
         let figure = |of: fn(&anomalog::evaluation::results::SeriesResult) -> Option<f64>| {
-            mean(&view.figures("", candidate, of))
+            mean(&view.figures(candidate, of))
         };
         let recall = figure(measure("event_recall").of);
         let delay = figure(measure("delay_windows").of);

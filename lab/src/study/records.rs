@@ -123,8 +123,6 @@ impl SeriesFacts {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Record {
     pub(super) group: String,
-    /// What differs from the recipe; empty for nothing.
-    pub(super) variant: String,
     #[serde(flatten)]
     pub(super) result: SeriesResult,
     /// Share of events found within each budget of
@@ -133,12 +131,11 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(group: &str, variant: &str, mut result: SeriesResult) -> Self {
+    pub(super) fn new(group: &str, mut result: SeriesResult) -> Self {
         let curves = result.curves.take();
         let recalls = curves.map_or(Vec::new(), |curves| curves.recalls.to_vec());
         Self {
             group: group.to_owned(),
-            variant: variant.to_owned(),
             result,
             recalls: recalls
                 .into_iter()

@@ -127,15 +127,9 @@ impl<'a> View<'a> {
         !SAYS_LITTLE.iter().any(|dataset| self.is(dataset))
     }
 
-    /// The results of a variant of the recipe; of the recipe itself for an empty name.
-    pub(super) fn of_variant(&self, variant: &str) -> impl Iterator<Item = &'a Record> {
-        let records: Vec<&'a Record> = self
-            .records
-            .iter()
-            .copied()
-            .filter(|record| record.variant == variant)
-            .collect();
-        records.into_iter()
+    /// The results.
+    fn all(&self) -> impl Iterator<Item = &'a Record> + use<'a> {
+        self.records.clone().into_iter()
     }
 
     /// What `anomalog evaluate` would say of these series.
@@ -144,13 +138,13 @@ impl<'a> View<'a> {
             dataset: self.title.clone(),
             ..record.result.clone()
         };
-        let results: Vec<SeriesResult> = self.of_variant("").map(pooled).collect();
+        let results: Vec<SeriesResult> = self.all().map(pooled).collect();
         summarise(&results)
     }
 
     /// Detector and protocol of all candidates, in order.
     pub(super) fn candidates(&self) -> Vec<(&'a str, &'a str)> {
-        distinct(self.of_variant("").map(|record| record.result.candidate()))
+        distinct(self.all().map(|record| record.result.candidate()))
     }
 
     /// Candidates that learn, or floors.
@@ -169,12 +163,11 @@ impl<'a> View<'a> {
     /// A figure per series of one candidate.
     pub(super) fn figures(
         &self,
-        variant: &str,
         candidate: (&str, &str),
         of: impl Fn(&SeriesResult) -> Option<f64>,
     ) -> Figures {
         let mut by_series: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        for record in self.of_variant(variant) {
+        for record in self.all() {
             let result = &record.result;
             if result.candidate() == candidate
                 && let Some(figure) = of(result).filter(|figure| figure.is_finite())
@@ -202,13 +195,13 @@ impl<'a> View<'a> {
     ) -> Figures {
         let candidates = self.candidates_that(false).into_iter();
         let own = candidates.filter(|(_, own)| *own == protocol);
-        average(own.map(|candidate| self.figures("", candidate, &of)))
+        average(own.map(|candidate| self.figures(candidate, &of)))
     }
 
     /// Mean recall within each budget of one candidate.
     pub(super) fn recalls(&self, candidate: (&str, &str), budgets: &[f64]) -> Vec<(f64, f64)> {
         let own: Vec<&Record> = self
-            .of_variant("")
+            .all()
             .filter(|record| record.result.candidate() == candidate)
             .collect();
         let mean = |place: usize| {

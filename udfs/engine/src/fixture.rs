@@ -26,7 +26,22 @@ pub const HOUR: i64 = 3_600_000_000;
 /// A detector whose head is not zero, so that its scores depend on every weight.
 #[must_use]
 pub fn detector(name: &str, architecture: Architecture, metrics: &[&str]) -> Detector {
-    let manifest = manifest(name, architecture, metrics);
+    let layout = manifest(name, architecture, metrics).layout;
+    detector_laid_out(name, architecture, metrics, layout)
+}
+
+/// The same in a layout.
+#[must_use]
+pub fn detector_laid_out(
+    name: &str,
+    architecture: Architecture,
+    metrics: &[&str],
+    layout: BlockLayout,
+) -> Detector {
+    let manifest = Manifest {
+        layout,
+        ..manifest(name, architecture, metrics)
+    };
     let mut weights = initialise(&manifest.forecaster_config(), 7).unwrap();
     fill_head(&mut weights);
     Detector::new(manifest, &weights).unwrap()
@@ -42,6 +57,7 @@ pub fn classifier(name: &str, architecture: Architecture, metrics: &[&str]) -> D
         horizons: Vec::new(),
         scale_windows: 48,
         profile_windows: 0,
+        evidence_windows: 0,
         resolutions: vec![1.0; metrics.len()],
     };
     let log_odds: Vec<f64> = (0..500)
@@ -87,6 +103,7 @@ pub fn manifest(name: &str, architecture: Architecture, metrics: &[&str]) -> Man
         horizons: vec![1, 5],
         scale_windows: 48,
         profile_windows: 72,
+        evidence_windows: 0,
         resolutions: vec![1.0; metrics.len()],
     };
     Manifest {

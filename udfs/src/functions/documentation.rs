@@ -52,7 +52,7 @@ ORDER  BY n
 | n   | requests | score |
 +-----+----------+-------+
 | 100 | 35       |       |
-| 588 | 32       | 0.41  |
+| 588 | 32       | {usual}  |
 | 590 | 200      | 1.0   |
 +-----+----------+-------+
 ```
@@ -92,7 +92,7 @@ ORDER  BY n
 +-----+------------+----------+-----------+----------+---------------+
 | 100 |            |          |           |          | warmup        |
 | 588 | false      |          | spike     | 30.0     | short_history |
-| 590 | true       | high     | spike     | 30.0     | short_history |
+| 590 | true       | {rare} | spike     | 30.0     | short_history |
 +-----+------------+----------+-----------+----------+---------------+
 ```
 
@@ -137,6 +137,9 @@ const BASELINE: (&str, &str, &str) = (
     "baseline_detect",
     "by the statistics of the series alone: there is no network, and nothing has to be trained",
 );
+
+/// What their names begin with.
+const BASELINE_PREFIX: &str = "baseline";
 
 /// What the detector of a call of them is.
 const BASELINE_STEP: &str = "It must be a literal: `'baseline:5m'` says that windows are of five minutes. \
@@ -189,6 +192,12 @@ fn of_detect(name: &str, score: &str, judged: &str) -> Documentation {
 
 /// What the call of a score and of a verdict have in common.
 fn of_call(name: &str, description: String, examples: &str) -> Documentation {
+    // What comes out where nothing is wrong, and how severe the spike is, eight characters wide.
+    let (usual, rare) = if name.starts_with(BASELINE_PREFIX) {
+        ("0.35", "high    ")
+    } else {
+        ("0.72", "medium  ")
+    };
     let detectors = match name.split_once('_') {
         Some((architecture @ ("rnn" | "lstm" | "gru" | "clstm"), _)) => format!(
             "It must be a literal: `'name'` for the current version, `'name@version'`, or \
@@ -201,7 +210,7 @@ fn of_call(name: &str, description: String, examples: &str) -> Documentation {
         _ => "It must be a literal: `'name'` for the current version, `'name@version'`, or, for \
               windows of five minutes, a shipped detector such as `'pretrained-lstm:5m'`. Without \
               it, the only current detector whose metrics are those given answers; several are an \
-              error, and where there is none the shipped detector that forecasts best answers, in \
+              error, and where there is none the shipped detector with the smallest error answers, in \
               the length of the warehouse's windows."
             .to_owned(),
     };
@@ -238,7 +247,9 @@ fn of_call(name: &str, description: String, examples: &str) -> Documentation {
     .with_sql_example(
         examples
             .replace("{windows}", WINDOWS)
-            .replace("{name}", name),
+            .replace("{name}", name)
+            .replace("{usual}", usual)
+            .replace("{rare}", rare),
     )
     .build()
 }

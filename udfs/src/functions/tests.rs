@@ -307,7 +307,7 @@ const SHIPPED: &str = "SELECT site, window_start, \
     gru_score(window_start, requests) OVER w AS gru, \
     clstm_score(window_start, requests) OVER w AS clstm, \
     anomaly_score('pretrained-lstm', window_start, requests) OVER w AS score, \
-    lstm_score('pretrained-lstm@1:1h', window_start, requests * 3) OVER w AS tripled, \
+    lstm_score('pretrained-lstm@2:1h', window_start, requests * 3) OVER w AS tripled, \
     lstm_detect(window_start, server_errors, requests * 3) OVER w AS verdict \
     FROM traffic_windows \
     WINDOW w AS (PARTITION BY site ORDER BY window_start) ORDER BY site, window_start";
@@ -358,7 +358,7 @@ async fn shipped_detectors_score_lists() {
 async fn explain_shows_what_a_shipped_detector_is_bound_to() {
     let plan = query(&shipped_context(1, 8192), &format!("EXPLAIN {SHIPPED}")).await;
     let text = pretty_format_batches(&[plan.unwrap()]).unwrap().to_string();
-    let bound = r#"pretrained-lstm@1:3600s["server_errors","traffic_windows.requests * Int64(3)"]"#;
+    let bound = r#"pretrained-lstm@2:3600s["server_errors","traffic_windows.requests * Int64(3)"]"#;
     assert!(text.contains(bound), "{text}");
 }
 
@@ -378,9 +378,9 @@ async fn trained_detectors_come_first() {
     let text = pretty_format_batches(&[plan]).unwrap().to_string();
     for part in [
         r#"lstm_score(Utf8("mine@1"), traffic_windows.window_start, traffic_windows.requests)"#,
-        r#"lstm_score(Utf8("pretrained-lstm@1:3600s["server_errors"]")"#,
+        r#"lstm_score(Utf8("pretrained-lstm@2:3600s["server_errors"]")"#,
         r#"anomaly_score(Utf8("mine@1")"#,
-        r#"gru_score(Utf8("pretrained-gru@1:3600s["requests"]")"#,
+        r#"gru_score(Utf8("pretrained-gru@2:3600s["requests"]")"#,
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
@@ -414,7 +414,7 @@ async fn wrong_calls_of_shipped_detectors() {
     -- lstm_score('pretrained-gru', window_start, requests)
     apply_function_rewrites
     caused by
-    Error during planning: detector `pretrained-gru@1` is a gru, but the function asks for a lstm detector
+    Error during planning: detector `pretrained-gru@2` is a gru, but the function asks for a lstm detector
     hint: `anomaly_score` takes whatever architecture a detector has
     -- lstm_score('pretrained-lstm@7', window_start, requests)
     apply_function_rewrites

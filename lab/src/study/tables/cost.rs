@@ -18,11 +18,11 @@ pub(super) fn section(study: &Study<'_>) -> String {
     let is_shown = |view: &&View<'_>| view.scope == Scope::WebServices || view.is(ATTACKS);
     for view in study.views.iter().filter(is_shown) {
         for candidate in view.candidates() {
-            let of = |key: &str| view.figures("", candidate, measure(key).of);
-            let megabytes = view.figures("", candidate, |result| {
+            let of = |key: &str| view.figures(candidate, measure(key).of);
+            let megabytes = view.figures(candidate, |result| {
                 result.max_rss_bytes.map(|bytes| bytes as f64 / 1e6)
             });
-            let before = view.figures("", candidate, |result| result.pretrain_s);
+            let before = view.figures(candidate, |result| result.pretrain_s);
             text.push_str(&row([
                 view.title.clone(),
                 name(candidate.0, candidate.1),

@@ -30,7 +30,7 @@ fn mean_of_all<'a>(
     of: fn(&SeriesResult) -> Option<f64>,
 ) -> Figures {
     view.map_or_else(Figures::new, |view| {
-        average(candidates.map(|candidate| view.figures("", candidate, of)))
+        average(candidates.map(|candidate| view.figures(candidate, of)))
     })
 }
 
@@ -105,9 +105,9 @@ fn protocols(study: &Study<'_>) -> String {
         ]));
     }
     let recall = best_floor(web, "event_recall");
-    let alarms = web.zip(recall.as_ref()).map(|(view, (name, _))| {
-        view.figures("", (name, FLOOR), measure("false_alarms_per_week").of)
-    });
+    let alarms = web
+        .zip(recall.as_ref())
+        .map(|(view, (name, _))| view.figures((name, FLOOR), measure("false_alarms_per_week").of));
     let shown = |best: Option<(&str, Figures)>| {
         best.map_or(number(None, 0), |(name, figures)| {
             format!("{} (`{name}`)", cell_of(&figures))
@@ -128,7 +128,7 @@ fn protocols(study: &Study<'_>) -> String {
 fn best_floor<'a>(view: Option<&View<'a>>, key: &str) -> Option<(&'a str, Figures)> {
     let view = view?;
     let floors = view.candidates_that(true).into_iter().filter_map(|floor| {
-        let figures = view.figures("", floor, measure(key).of);
+        let figures = view.figures(floor, measure(key).of);
         Some((floor.0, mean(&figures)?, figures))
     });
     let best = floors.max_by(|(_, a, _), (_, b, _)| a.total_cmp(b));

@@ -52,7 +52,7 @@ pub(super) fn part(
             |result: &SeriesResult| result.vus_pr_held,
             |result: &SeriesResult| result.vus_pr_lingering,
         ] {
-            cells.push(cell_of(&view.figures("", candidate, of)));
+            cells.push(cell_of(&view.figures(candidate, of)));
         }
         text.push_str(&row(cells));
     }
@@ -112,7 +112,7 @@ fn agreed(view: &View<'_>) -> String {
         }),
     ];
     let figures = |candidate, of: AgreedFigure| {
-        view.figures("", candidate, |result| result.agreed.as_ref().and_then(of))
+        view.figures(candidate, |result| result.agreed.as_ref().and_then(of))
     };
     let mut rows = String::new();
     for (detector, protocol) in view.candidates() {

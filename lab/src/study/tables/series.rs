@@ -32,14 +32,8 @@ fn datasets(study: &Study<'_>) -> String {
         "windows",
         "windows judged",
         "events judged",
-        "history seen by shipped detectors",
         "metrics",
     ]);
-    let results = study.lines.records().map(|record| &record.result);
-    let seen: BTreeSet<&str> = results
-        .filter(|result| result.has_seen_history == Some(true))
-        .map(|result| result.file.as_str())
-        .collect();
     let keys = study.lines.series();
     for (dataset, used_for) in distinct(keys.map(|facts| (facts.dataset.as_str(), facts.used_for)))
     {
@@ -50,9 +44,6 @@ fn datasets(study: &Study<'_>) -> String {
         let sum = |of: fn(&SeriesFacts) -> usize| -> String {
             own.iter().map(|facts| of(facts)).sum::<usize>().to_string()
         };
-        let seen = own
-            .iter()
-            .filter(|facts| seen.contains(facts.file.as_str()));
         text.push_str(&row([
             dataset.to_owned(),
             used_for.name().to_owned(),
@@ -60,7 +51,6 @@ fn datasets(study: &Study<'_>) -> String {
             sum(|facts| facts.windows),
             sum(|facts| facts.windows - facts.train_points),
             sum(|facts| facts.events),
-            format!("{} of {}", seen.count(), own.len()),
             own.first()
                 .map_or(String::new(), |facts| facts.metrics.join(", ")),
         ]));

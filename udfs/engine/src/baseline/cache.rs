@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::errors::ErrorEvidence;
+use super::errors::{ErrorEvidence, ErrorState};
 use super::memo::ProfileMemo;
 use super::metric::MetricProfile;
 use super::scan::{ScanState, ZScores};
@@ -53,15 +53,22 @@ pub struct ProfileCache {
     memo: Option<Arc<ProfileMemo>>,
 }
 
-/// The profile of a metric at one anchor, and how far its scan has run.
+/// The profile of a metric at one anchor, and how far its evidence is known.
 #[derive(Debug)]
 struct Anchored {
     anchor: i64,
     profile: Option<Arc<MetricProfile>>,
     /// Grid index of the next window.
     next: i64,
-    /// `None` where the metric has no scan.
-    scan: Option<Box<ScanState>>,
+    /// `None` where the metric has no profile.
+    state: Option<State>,
+}
+
+/// What is known of the windows between the end of the history and the next window.
+#[derive(Debug)]
+enum State {
+    Errors(Box<ErrorState>),
+    Scan(Box<ScanState>),
 }
 
 impl ProfileCache {
@@ -129,10 +136,10 @@ impl Anchored {
         Self {
             anchor,
             next: anchor,
-            scan: match &profile {
-                Some(MetricProfile::Scan(scan)) => Some(scan.state()),
-                _ => None,
-            },
+            state: profile.as_ref().map(|profile| match profile {
+                MetricProfile::Scan(scan) => State::Scan(scan.state()),
+                MetricProfile::Errors(errors) => State::Errors(Box::new(errors.state())),
+            }),
             profile: profile.map(Arc::new),
         }
     }
@@ -146,17 +153,18 @@ impl Anchored {
         windows: Range<i64>,
     ) -> Vec<Evidence> {
         let from = std::mem::replace(&mut self.next, windows.end);
-        match (self.profile.as_deref(), &mut self.scan) {
-            (Some(MetricProfile::Scan(profile)), Some(scan)) => {
+        match (self.profile.as_deref(), &mut self.state) {
+            (Some(MetricProfile::Scan(profile)), Some(State::Scan(scan))) => {
                 let mut step = |index| profile.step(scan, index, features.value(metric, index));
                 for index in from..windows.start {
                     step(index);
                 }
                 windows.map(|index| Evidence::Scan(step(index))).collect()
             }
-            (Some(MetricProfile::Errors(profile)), _) => {
-                let evidence = profile.evidence(features, metric, windows);
-                evidence.map(Evidence::Errors).collect()
+            (Some(MetricProfile::Errors(profile)), Some(State::Errors(state))) => {
+                let skipped = (windows.start - from).max(0) as usize;
+                let evidence = profile.evidence(state, features, metric, from..windows.end);
+                evidence.skip(skipped).map(Evidence::Errors).collect()
             }
             _ => Vec::new(),
         }

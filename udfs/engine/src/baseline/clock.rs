@@ -39,6 +39,32 @@ impl Clock {
         (DAY_MICROS / self.step_micros).max(1) as usize
     }
 
+    /// Windows in a time, rounded to the nearest; at least 1.
+    #[must_use]
+    pub fn windows_in(self, micros: i64) -> i64 {
+        ((micros + self.step_micros / 2) / self.step_micros).max(1)
+    }
+
+    /// The window at the same local time so many days before, or the one nearest to it where days
+    /// are no whole number of windows.
+    #[must_use]
+    pub fn same_time(self, index: i64, days: i64) -> i64 {
+        let back = match self.whole_day {
+            Some(windows) => days * windows,
+            None => {
+                (i128::from(days) * i128::from(DAY_MICROS) / i128::from(self.step_micros)) as i64
+            }
+        };
+        let then = index - back;
+        match self.time_zone {
+            None | Some(TimeZone::UTC) => then,
+            Some(zone) => {
+                let ahead = |index| zone.windows_ahead(index, self.step_micros);
+                then + ahead(index) - ahead(then)
+            }
+        }
+    }
+
     /// The day of a window, counted from the epoch. Where clocks are put back at midnight, it may
     /// be one less than that of the window before.
     #[must_use]
@@ -48,6 +74,12 @@ impl Clock {
             Some(windows) => index.div_euclid(windows),
             None => self.micros(index).div_euclid(i128::from(DAY_MICROS)) as i64,
         }
+    }
+
+    /// The weekday of a window, of seven, in the order of days; which is the first is left open.
+    #[must_use]
+    pub fn weekday(self, index: i64) -> usize {
+        self.day(index).rem_euclid(7) as usize
     }
 
     /// The slot of a window in a day of [`SLOTS`]: 0 for all where the time is not known.

@@ -9,8 +9,6 @@ use serde::{Deserialize, Serialize};
 
 /// Windows in which a peak halves.
 pub const HALF_LIFE: f64 = 30.0;
-/// The peaks of a block begin so many windows before it: what is older has decayed to a quarter.
-pub(super) const REACH: i64 = 60;
 
 /// The largest decayed excess of the windows seen; 0 before the first.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]

@@ -26,6 +26,7 @@ pub mod linear;
 pub mod memo;
 mod metric;
 mod quantile;
+mod recurrence;
 mod scale;
 pub mod scan;
 pub mod tail;

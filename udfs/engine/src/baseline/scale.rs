@@ -80,6 +80,11 @@ impl StreamScale {
         })
     }
 
+    /// A size in usual sizes; below 1 for most.
+    pub(super) fn relative(&self, slot: usize, size: f64) -> f64 {
+        size / self.scales[slot]
+    }
+
     /// The size at which an error of this sign leaves the usual, in the metric's unit; positive.
     #[must_use]
     pub fn reach(&self, slot: usize, is_up: bool) -> f64 {

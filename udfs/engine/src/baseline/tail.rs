@@ -31,6 +31,8 @@ const TAIL_RATE: f64 = 1.0 / 120.0;
 const MOST_HALVINGS: usize = 4;
 /// The smallest excess that a tail begins at: half of what the usual reaches.
 const SMALLEST_LEVEL: f64 = 0.5;
+/// An excess below this is none: rounding has no tail.
+const LEAST_EXCESS: f64 = 0.01;
 /// Shape ξ of most series with a long history, what a short one adds, and in how many days that
 /// fades to a third.
 const SHAPE: f64 = 0.18;
@@ -176,20 +178,27 @@ impl Tail {
     /// ln of the share of windows with at least this excess, in (−∞, 0].
     #[must_use]
     pub fn ln_p(&self, excess: f64) -> f64 {
+        if excess < LEAST_EXCESS {
+            return 0.0;
+        }
         if excess >= self.level {
             return self.share.ln() - self.law.fall(excess, self.level);
         }
         // Of windows below the level, the share at or above the excess.
-        let above = self
-            .quantiles
-            .partition_point(|quantile| *quantile < excess);
-        let rank = match above {
-            0 => 0.0,
-            QUANTILES => (QUANTILES - 1) as f64,
-            _ => {
-                let (low, high) = (self.quantiles[above - 1], self.quantiles[above]);
-                (above - 1) as f64 + (excess - low) / (high - low)
-            }
+        let below = |excess: f64| self.quantiles.partition_point(|rank| *rank < excess);
+        let above = below(excess);
+        let rank = if above == 0 {
+            0.0
+        } else {
+            // Windows of equal excess are all at least as far out as each other, so between two
+            // excesses the share falls from that of the first of the lower ones.
+            let low = self.quantiles[above - 1];
+            let (last, high) = match self.quantiles.get(above) {
+                Some(high) => (above, *high),
+                None => (QUANTILES - 1, self.level),
+            };
+            let first = below(low).min(last);
+            first as f64 + (last - first) as f64 * (excess - low) / (high - low)
         };
         let remaining = 1.0 - rank / (QUANTILES - 1) as f64;
         (self.share + (1.0 - self.share) * remaining).ln()
@@ -207,11 +216,25 @@ impl Tail {
         p / self.share * self.rate
     }
 
-    /// The excess with at most this share of windows at or above it, where that is in the tail:
-    /// else the level.
+    /// The smallest excess with at most this share of windows at or above it.
     #[must_use]
     pub fn excess_at(&self, p: f64) -> f64 {
-        self.law.reach((self.share / p).max(1.0).ln(), self.level)
+        if p <= self.share {
+            return self.law.reach((self.share / p).ln(), self.level);
+        }
+        let remaining = ((p - self.share) / (1.0 - self.share)).min(1.0);
+        let rank = (1.0 - remaining) * (QUANTILES - 1) as f64;
+        let low = self.quantiles[rank as usize];
+        let first = self.quantiles.partition_point(|quantile| *quantile < low);
+        let above = self.quantiles.partition_point(|quantile| *quantile <= low);
+        let (last, high) = match self.quantiles.get(above) {
+            Some(high) => (above, *high),
+            None => (QUANTILES - 1, self.level),
+        };
+        if last == first {
+            return high;
+        }
+        low + (high - low) * (rank - first as f64) / (last - first) as f64
     }
 
     /// The excess that a decayed peak is worth where alarms begin at a rate per window: about the
@@ -332,6 +355,10 @@ impl Sample {
     fn tail(&self, excess: &[f64], level: f64, law: Law, days: f64) -> Tail {
         let mut tail = self.begin(level, law);
         let daily = days / excess.len() as f64;
+        if daily > tail.rate {
+            // An alarm a day is then no matter of the tail.
+            tail.rank(excess.iter().copied());
+        }
         let mut peak = DecayingPeak::default();
         let held = excess.iter().map(|excess| {
             let before = peak.step(*excess);
@@ -396,6 +423,8 @@ mod tests {
     fn silence_has_a_tail() {
         let tail = Tail::of_excesses(&vec![0.0; 500], 1.0).unwrap();
         assert!(tail.ln_p(0.0) > -0.01);
+        // What is hardly more than nothing is hardly rarer.
+        assert!(tail.ln_p(0.01) > -0.05);
         assert!(tail.ln_p(100.0) < -20.0);
         assert!(Tail::of_excesses(&vec![0.0; MIN_WINDOWS - 1], 1.0).is_none());
         assert!(Tail::of_excesses(&vec![f64::NAN; 500], 1.0).is_none());
@@ -440,6 +469,9 @@ mod tests {
             let (low, high) = (a.min(b), a.max(b));
             prop_assert!(tail.ln_p(low) >= tail.ln_p(high) - 1e-12);
             prop_assert!(tail.ln_p(low) <= 1e-12);
+            for p in [1e-4, 0.03, 0.5, 1.0] {
+                prop_assert!(tail.ln_p(tail.excess_at(p)) <= f64::ln(p) + 1e-9);
+            }
             let p = tail.p_at_rate(1e-4);
             prop_assert!((tail.rate_at_p(p) - 1e-4).abs() < 1e-12);
             prop_assert!(tail.ln_p(tail.excess_at(p)) <= p.ln() + 1e-9);

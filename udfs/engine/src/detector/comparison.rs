@@ -3,8 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::errors::ScaledError;
-use crate::baseline::{ErrorEvidence, ErrorProfile, Evidence, MetricProfile, ScanProfile, Tail};
+use crate::baseline::{
+    ErrorEvidence, ErrorProfile, Evidence, MetricProfile, ScanProfile, Tail, ZScores,
+};
 use crate::forecast::{MetricForecast, WindowForecast};
+
+/// The part of the alarms by chance that may say that a metric is near 0, of that of its errors: where it
+/// never is, little is enough.
+const LOW_WEIGHT: f64 = 0.1;
 
 /// The usual errors of a detector, compared with those of forecasts that need none: the window
 /// before, or the expected value of a scan. Measured in training, pooled over series.
@@ -36,51 +42,71 @@ impl Comparison {
             .all(|number| number > 0.0 && number.is_finite())
     }
 
-    /// The excesses of a metric: none where it takes no part, one where its errors are judged, one per
-    /// side where sums are.
+    /// The excesses of a metric: none where it takes no part, of its errors and of how long it is near 0
+    /// where errors are judged, one per side where sums are, and one per side of single windows where
+    /// these are told apart.
     #[must_use]
     pub fn excesses<'a>(
         &self,
         window: WindowForecast<'a>,
         metric: usize,
-    ) -> [Option<Excess<'a>>; 2] {
+    ) -> [Option<Excess<'a>>; 4] {
         let found = window.metrics[metric].as_ref();
         let Some((found, profile)) = found.zip(window.normal.profile.metrics[metric].as_deref())
         else {
-            return [None, None];
+            return [None; 4];
         };
+        let slot = window.normal.slot;
         match (profile, found.evidence) {
-            (MetricProfile::Errors(profile), Evidence::Errors(evidence)) => {
-                let slot = window.normal.slot;
-                [
-                    self.error_excess(profile, slot, metric, found, &evidence),
-                    None,
-                ]
-            }
+            (MetricProfile::Errors(profile), Evidence::Errors(evidence)) => [
+                self.error_excess(profile, slot, metric, found, &evidence),
+                low_excess(profile, slot, found, &evidence),
+                None,
+                None,
+            ],
             (MetricProfile::Scan(profile), Evidence::Scan(z_scores)) => {
-                let own = (z_scores.is_calm)
-                    .then(|| profile.z_score_from(found.value, found.forecast))
-                    .flatten();
-                let own = own.map_or(f64::NAN, |own| own / self.errors[metric]);
-                [false, true].map(|is_up| {
-                    let own = if is_up { own } else { -own };
-                    // `max` takes the other where one is NaN.
-                    let size = z_scores.largest[usize::from(is_up)].max(own);
-                    Some(Excess {
-                        size: size / self.excess[metric],
-                        is_up,
-                        expected: z_scores.expected,
-                        tail: profile.tail(is_up),
-                        decayed_peak: z_scores.decayed_peaks[usize::from(is_up)],
-                        limits: Limits::Scan {
-                            profile,
-                            share: self.excess[metric],
-                        },
-                    })
-                })
+                let [below, above] = self.sum_excesses(profile, slot, metric, found, &z_scores);
+                let [single_below, single_above] = single_excesses(profile, slot, &z_scores);
+                [Some(below), Some(above), single_below, single_above]
             }
-            _ => [None, None],
+            _ => [None; 4],
         }
+    }
+
+    /// The z-scores of the sums that end with one window, below and above.
+    fn sum_excesses<'a>(
+        &self,
+        profile: &'a ScanProfile,
+        slot: usize,
+        metric: usize,
+        found: &MetricForecast,
+        z_scores: &ZScores,
+    ) -> [Excess<'a>; 2] {
+        let own = (z_scores.is_calm)
+            .then(|| profile.z_score_from(found.value, found.forecast))
+            .flatten();
+        let own = own.map_or(f64::NAN, |own| own / self.errors[metric]);
+        [false, true].map(|is_up| {
+            let side = usize::from(is_up);
+            let own = if is_up { own } else { -own };
+            // `max` takes the other where one is NaN.
+            let size = (z_scores.largest[side]).max(own - z_scores.expected_excess[side]);
+            Excess {
+                size: size / self.excess[metric],
+                is_forecast: true,
+                weight: 1.0,
+                is_up,
+                expected: z_scores.expected,
+                tail: profile.tail(is_up),
+                decayed_peak: z_scores.decayed_peaks[side],
+                limits: Limits::Scan {
+                    profile,
+                    slot,
+                    expected: z_scores.expected_excess,
+                    share: self.excess[metric],
+                },
+            }
+        })
     }
 
     /// The largest excess of the errors of one window; `None` where none is known.
@@ -96,22 +122,36 @@ impl Comparison {
             expected: evidence.combined(found.forecast),
             scale: &profile.difference,
         };
-        let others = profile.errors(evidence).map(|error| (error, 1.0));
+        let others = profile.errors(evidence).map(|error| (error, 1.0, 0.0));
         let mut largest: Option<Excess<'_>> = None;
-        for (error, share) in [(own, self.errors[metric])].into_iter().chain(others) {
+        // A network tells nothing that is smaller than the scale of what it reads.
+        let own = (own, self.errors[metric], found.scale);
+        for (error, share, least) in [own].into_iter().chain(others) {
             let ScaledError { expected, scale } = error;
             let share = share * self.excess[metric];
             let error = found.value - expected;
-            let size = scale.excess(slot, error) / share;
-            if !size.is_nan() && largest.as_ref().is_none_or(|largest| size > largest.size) {
-                let reach = [false, true].map(|is_up| share * scale.reach(slot, is_up));
+            let reach = [false, true].map(|is_up| {
+                let reach = evidence.unrest * scale.reach(slot, is_up);
+                share * reach.max(least)
+            });
+            let is_up = error > 0.0;
+            let beyond = error.abs() / reach[usize::from(is_up)];
+            let size = (beyond - evidence.expected[usize::from(is_up)]).max(0.0);
+            if !beyond.is_nan() && largest.as_ref().is_none_or(|largest| size > largest.size) {
                 largest = Some(Excess {
                     size,
+                    is_forecast: true,
+                    weight: 1.0,
                     is_up: error >= 0.0,
                     expected,
                     tail: &profile.tail,
                     decayed_peak: evidence.decayed_peak,
-                    limits: Limits::Errors(reach),
+                    limits: Limits::Errors {
+                        reach,
+                        expected: evidence.expected,
+                        low: profile.low_tail().zip(profile.near_zero(slot)),
+                        low_run: evidence.low_run,
+                    },
                 });
             }
         }
@@ -144,11 +184,62 @@ impl Comparison {
     }
 }
 
+/// How long a metric has been near 0; `None` of one that may be below.
+fn low_excess<'a>(
+    profile: &'a ErrorProfile,
+    slot: usize,
+    found: &MetricForecast,
+    evidence: &ErrorEvidence,
+) -> Option<Excess<'a>> {
+    let (tail, near) = profile.low_tail().zip(profile.near_zero(slot))?;
+    Some(Excess {
+        size: evidence.low_run,
+        is_forecast: false,
+        weight: LOW_WEIGHT,
+        is_up: false,
+        expected: profile.usual_value(slot).unwrap_or(found.value),
+        tail,
+        decayed_peak: 0.0,
+        limits: Limits::Low { near },
+    })
+}
+
+/// How far out a single window is; none where it is not told apart from the sums.
+fn single_excesses<'a>(
+    profile: &'a ScanProfile,
+    slot: usize,
+    z_scores: &ZScores,
+) -> [Option<Excess<'a>>; 2] {
+    [false, true].map(|is_up| {
+        let (sizes, peaks) = z_scores.single?;
+        let side = usize::from(is_up);
+        Some(Excess {
+            size: sizes[side],
+            is_forecast: false,
+            weight: 1.0,
+            is_up,
+            expected: z_scores.expected,
+            tail: profile.single_tail(is_up)?,
+            decayed_peak: peaks[side],
+            limits: Limits::Scan {
+                profile,
+                slot,
+                expected: [0.0; 2],
+                share: 1.0,
+            },
+        })
+    })
+}
+
 /// The distance of a metric of a window from what is usual.
 #[derive(Debug, Clone, Copy)]
 pub struct Excess<'a> {
     /// In reaches of usual errors, or a z-score; at least 0.
     pub size: f64,
+    /// Whether the detector's forecast is a part of it.
+    pub is_forecast: bool,
+    /// Its part of the alarms that may be raised by chance, beside those of others.
+    pub(crate) weight: f64,
     pub(crate) is_up: bool,
     pub(crate) expected: f64,
     pub(crate) tail: &'a Tail,
@@ -159,11 +250,25 @@ pub struct Excess<'a> {
 /// The values that are as far out as some excess.
 #[derive(Debug, Clone, Copy)]
 enum Limits<'a> {
-    /// An excess of 1, below and above.
-    Errors([f64; 2]),
+    /// Of single windows.
+    Errors {
+        /// An excess of 1, below and above.
+        reach: [f64; 2],
+        /// The excess that is expected, below and above.
+        expected: [f64; 2],
+        /// The distribution of the windows in a row that are near 0, and what that is; `None` of a
+        /// metric that may be below.
+        low: Option<(&'a Tail, f64)>,
+        low_run: f64,
+    },
+    /// Of a metric that is near 0.
+    Low { near: f64 },
     /// Of the window alone.
     Scan {
         profile: &'a ScanProfile,
+        slot: usize,
+        /// The z-scores that are expected, below and above.
+        expected: [f64; 2],
         /// Standard deviations in an excess of 1.
         share: f64,
     },
@@ -192,13 +297,33 @@ impl Excess<'_> {
     pub(crate) fn bounds(&self, rate: f64) -> [f64; 2] {
         let at_rate = |tail: &Tail| tail.excess_at(tail.p_at_rate(rate));
         match self.limits {
-            Limits::Errors([below, above]) => {
+            Limits::Errors {
+                reach,
+                expected,
+                low,
+                low_run,
+            } => {
                 let size = at_rate(self.tail);
-                [self.expected - below * size, self.expected + above * size]
+                let [below, above] = [0, 1].map(|side| reach[side] * (size + expected[side]));
+                let lowest = match low {
+                    Some((tail, near)) if low_run + 1.0 >= at_rate(tail) => near,
+                    Some(_) => 0.0,
+                    None => f64::NEG_INFINITY,
+                };
+                [(self.expected - below).max(lowest), self.expected + above]
             }
-            Limits::Scan { profile, share } => {
-                let z_scores = [false, true].map(|is_up| share * at_rate(profile.tail(is_up)));
-                profile.bounds(self.expected, z_scores)
+            Limits::Low { near } => [near, f64::INFINITY],
+            Limits::Scan {
+                profile,
+                slot,
+                expected,
+                share,
+            } => {
+                let z_scores = [false, true].map(|is_up| {
+                    let tail = profile.single_tail(is_up).unwrap_or(profile.tail(is_up));
+                    share * at_rate(tail) + expected[usize::from(is_up)]
+                });
+                profile.bounds(self.expected, slot, z_scores)
             }
         }
     }

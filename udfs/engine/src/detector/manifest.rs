@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::baseline::Tail;
 use crate::detector::comparison::Comparison;
-use crate::network::{Architecture, ClassifierConfig, ForecasterConfig};
+use crate::detector::gating::Gating;
+use crate::evidence::INPUTS;
+use crate::network::{Architecture, ClassifierConfig, ForecasterConfig, GateConfig};
 use crate::series::blocks::BlockLayout;
 
 /// The format this build writes and the newest it reads.
@@ -17,6 +19,9 @@ pub enum Objective {
     Forecast(Forecasting),
     /// Tells anomalous windows from normal ones, by labels; surprise is their odds.
     Classify(Classifying),
+    /// Tells anomalies from nuisances, by evidence; surprise is that of the baseline, as far as the
+    /// network lets it pass.
+    Gate(Gating),
 }
 
 impl Objective {
@@ -26,6 +31,7 @@ impl Objective {
         match self {
             Self::Forecast(_) => "forecast",
             Self::Classify(_) => "classify",
+            Self::Gate(_) => "gate",
         }
     }
 }
@@ -101,6 +107,8 @@ struct ManifestFile {
     comparison: Option<Comparison>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     classification: Option<Classifying>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gate: Option<Gating>,
     threshold: ThresholdPolicy,
     training: Training,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,6 +122,7 @@ struct ManifestFile {
 enum ObjectiveName {
     Forecast,
     Classify,
+    Gate,
 }
 
 impl TryFrom<ManifestFile> for Manifest {
@@ -124,24 +133,32 @@ impl TryFrom<ManifestFile> for Manifest {
             objective,
             comparison,
             classification,
+            gate,
             validation,
             ..
         } = file;
-        let objective = match (objective, comparison, validation, classification) {
-            (ObjectiveName::Forecast, Some(comparison), Some(validation), None) => {
+        let forecast = comparison.zip(validation);
+        let objective = match (objective, forecast, classification, gate) {
+            (ObjectiveName::Forecast, Some((comparison, validation)), None, None) => {
                 Objective::Forecast(Forecasting {
                     comparison,
                     validation,
                 })
             }
-            (ObjectiveName::Classify, None, None, Some(classifying)) => {
+            (ObjectiveName::Classify, None, Some(classifying), None) => {
                 Objective::Classify(classifying)
             }
+            (ObjectiveName::Gate, None, None, Some(gating)) => Objective::Gate(gating),
             (ObjectiveName::Forecast, ..) => {
-                return Err("a forecaster has `comparison` and `validation`, no `classification`");
+                return Err(
+                    "a forecaster has `comparison` and `validation`, no `classification` and no `gate`",
+                );
             }
             (ObjectiveName::Classify, ..) => {
-                return Err("a classifier has `classification`, no `comparison` or `validation`");
+                return Err("a classifier has `classification`, no `comparison` and no `gate`");
+            }
+            (ObjectiveName::Gate, ..) => {
+                return Err("a gated detector has `gate`, no `comparison` and no `classification`");
             }
         };
         Ok(Self {
@@ -164,18 +181,21 @@ impl TryFrom<ManifestFile> for Manifest {
 
 impl From<Manifest> for ManifestFile {
     fn from(manifest: Manifest) -> Self {
-        let (objective, comparison, validation, classification) = match manifest.objective {
-            Objective::Forecast(Forecasting {
-                comparison,
-                validation,
-            }) => (
-                ObjectiveName::Forecast,
-                Some(comparison),
-                Some(validation),
-                None,
-            ),
+        let (mut comparison, mut validation, mut classification, mut gate) =
+            (None, None, None, None);
+        let objective = match manifest.objective {
+            Objective::Forecast(forecasting) => {
+                comparison = Some(forecasting.comparison);
+                validation = Some(forecasting.validation);
+                ObjectiveName::Forecast
+            }
             Objective::Classify(classifying) => {
-                (ObjectiveName::Classify, None, None, Some(classifying))
+                classification = Some(classifying);
+                ObjectiveName::Classify
+            }
+            Objective::Gate(gating) => {
+                gate = Some(gating);
+                ObjectiveName::Gate
             }
         };
         Self {
@@ -190,6 +210,7 @@ impl From<Manifest> for ManifestFile {
             layout: manifest.layout,
             comparison,
             classification,
+            gate,
             threshold: manifest.threshold,
             training: manifest.training,
             validation,
@@ -242,14 +263,31 @@ impl Manifest {
     pub fn forecasting(&self) -> Option<&Forecasting> {
         match &self.objective {
             Objective::Forecast(forecasting) => Some(forecasting),
-            Objective::Classify(_) => None,
+            Objective::Classify(_) | Objective::Gate(_) => None,
         }
     }
 
-    /// A forecaster's error as a share of the trailing median's.
+    /// The sizes of a gating network.
+    #[must_use]
+    pub fn gate_config(&self, gating: &Gating) -> GateConfig {
+        GateConfig {
+            cell: gating.cell,
+            inputs: INPUTS,
+            hidden_size: self.hidden_size,
+        }
+    }
+
+    /// A forecaster's error as a share of the trailing median's, or a gating network's loss as a share of
+    /// that of a constant.
     #[must_use]
     pub fn relative_error(&self) -> Option<f64> {
-        Some(self.forecasting()?.validation.relative_error())
+        match &self.objective {
+            Objective::Forecast(forecasting) => Some(forecasting.validation.relative_error()),
+            Objective::Classify(_) => None,
+            Objective::Gate(Gating { validation, .. }) => {
+                Some(validation.loss / validation.constant_loss)
+            }
+        }
     }
 
     /// `name@version`.
@@ -271,6 +309,7 @@ impl Manifest {
             match &self.objective {
                 Objective::Forecast(forecasting) => self.defect_of_forecaster(forecasting),
                 Objective::Classify(classifying) => self.defect_of_classifier(classifying),
+                Objective::Gate(gating) => gating.defect(self.architecture, layout),
             }
         }
     }

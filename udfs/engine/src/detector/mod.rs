@@ -15,6 +15,7 @@ mod binding;
 mod choose;
 mod comparison;
 mod error;
+mod gating;
 mod manifest;
 mod names;
 mod publish;
@@ -34,6 +35,7 @@ use sha2::{Digest, Sha256};
 pub use choose::{ArchitectureFilter, MetricArgument, StoredDetector};
 pub use comparison::{Comparison, Excess};
 pub use error::DetectorError;
+pub use gating::{GateValidation, Gating};
 pub use manifest::{
     ClassifierValidation, Classifying, FORMAT_VERSION, Forecasting, Manifest, Objective, Severity,
     ThresholdPolicy, Training, Validation,
@@ -42,7 +44,7 @@ pub use names::{BASELINE, is_valid_name};
 pub use reference::DetectorRef;
 pub use store::DetectorStore;
 
-use crate::network::{Classifier, ClassifierPredictor, Forecaster, Predictor};
+use crate::network::{Classifier, ClassifierPredictor, Forecaster, GatingNetwork, Predictor};
 use crate::series::blocks::{BlockLayout, TIME_INPUTS};
 
 const WEIGHTS: &str = "model.safetensors";
@@ -63,6 +65,8 @@ pub enum Network {
     Forecaster(Predictor),
     /// The network of one that classifies.
     Classifier(ClassifierPredictor),
+    /// The network of one that gates the baseline's alarms.
+    Gate(GatingNetwork),
 }
 
 impl Detector {
@@ -154,7 +158,7 @@ impl Detector {
     pub fn forecaster(&self) -> Option<&Predictor> {
         match &self.network {
             Network::Forecaster(predictor) => Some(predictor),
-            Network::Classifier(_) => None,
+            Network::Classifier(_) | Network::Gate(_) => None,
         }
     }
 
@@ -162,8 +166,17 @@ impl Detector {
     #[must_use]
     pub fn classifier(&self) -> Option<&ClassifierPredictor> {
         match &self.network {
-            Network::Forecaster(_) => None,
             Network::Classifier(classifier) => Some(classifier),
+            Network::Forecaster(_) | Network::Gate(_) => None,
+        }
+    }
+
+    /// The network of a gated detector.
+    #[must_use]
+    pub fn gate(&self) -> Option<&GatingNetwork> {
+        match &self.network {
+            Network::Gate(gate) => Some(gate),
+            Network::Forecaster(_) | Network::Classifier(_) => None,
         }
     }
 
@@ -229,50 +242,55 @@ impl Detector {
         self
     }
 
-    /// A forecaster of one metric for others: it forecasts each of them by itself, and judges them
-    /// together as any detector does.
+    /// A forecaster of one metric, or a gated detector, for others: its network reads each of them by
+    /// itself, and they are judged together as by any detector.
     ///
     /// # Errors
-    /// When it has several metrics itself or is a classifier, or as [`Self::laid_out_for`].
+    /// When it is a forecaster of several metrics or a classifier, or as [`Self::laid_out_for`].
     pub fn bound_to(
         &self,
         metrics: Vec<String>,
         step_micros: i64,
         resolutions: Vec<f64>,
     ) -> Result<Self, DetectorError> {
-        let (
-            [_],
-            Network::Forecaster(predictor),
-            Objective::Forecast(Forecasting {
-                comparison: Comparison { errors, excess },
-                validation,
-            }),
-        ) = (
+        let of = (
             &self.manifest.metrics[..],
             &self.network,
             &self.manifest.objective,
-        )
-        else {
-            return Err(DetectorError::Metrics {
-                name: self.manifest.id(),
-                expected: self.manifest.metrics.clone(),
-                found: metrics,
-            });
-        };
-        let repeated = |of_one: &Vec<f64>| vec![of_one[0]; metrics.len()];
-        let bound = Self {
-            network: Network::Forecaster(predictor.for_each(metrics.len(), TIME_INPUTS)),
-            weights: self.weights.clone(),
-            manifest: Manifest {
-                objective: Objective::Forecast(Forecasting {
+        );
+        let (network, objective, for_each_metric) = match of {
+            (_, Network::Gate(_), objective) => (self.network.clone(), objective.clone(), false),
+            ([_], Network::Forecaster(predictor), Objective::Forecast(forecasting)) => {
+                let Comparison { errors, excess } = &forecasting.comparison;
+                let repeated = |of_one: &Vec<f64>| vec![of_one[0]; metrics.len()];
+                let forecasting = Forecasting {
                     comparison: Comparison {
                         errors: repeated(errors),
                         excess: repeated(excess),
                     },
-                    validation: *validation,
-                }),
-                for_each_metric: metrics.len() > 1,
+                    validation: forecasting.validation,
+                };
+                (
+                    Network::Forecaster(predictor.for_each(metrics.len(), TIME_INPUTS)),
+                    Objective::Forecast(forecasting),
+                    metrics.len() > 1,
+                )
+            }
+            _ => {
+                return Err(DetectorError::Metrics {
+                    name: self.manifest.id(),
+                    expected: self.manifest.metrics.clone(),
+                    found: metrics,
+                });
+            }
+        };
+        let bound = Self {
+            network,
+            weights: self.weights.clone(),
+            manifest: Manifest {
+                objective,
                 metrics,
+                for_each_metric,
                 ..self.manifest.clone()
             },
         };
@@ -360,6 +378,9 @@ impl Network {
                 Self::Classifier(ClassifierPredictor::new(&Classifier::new(
                     &config, builder,
                 )?)?)
+            }
+            Objective::Gate(gating) => {
+                Self::Gate(GatingNetwork::new(&manifest.gate_config(gating), builder)?)
             }
         })
     }

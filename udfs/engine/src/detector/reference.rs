@@ -2,7 +2,7 @@
 //!
 //! `name` or `name@version`. A shipped detector serves windows of any length: `name:5m` says which.
 //! When a call is planned, what it means is written into it in full, metrics included:
-//! `pretrained-lstm@1:300s["requests"]`. So a plan says all that a score depends on, wherever it
+//! `pretrained-lstm@2:300s["requests"]`. So a plan says all that a score depends on, wherever it
 //! is executed.
 
 use std::fmt;
@@ -115,7 +115,7 @@ mod tests {
             "lstm",
             "lstm@3",
             "pretrained-lstm:60s",
-            "pretrained-lstm@1:300s[\"a, \\\"b]\",\"@:[\"]",
+            "pretrained-lstm@2:300s[\"a, \\\"b]\",\"@:[\"]",
         ] {
             assert_eq!(text.parse::<DetectorRef>().unwrap().to_string(), text);
         }

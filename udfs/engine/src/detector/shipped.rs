@@ -1,18 +1,16 @@
 //! The detectors that come with the crate: one per architecture, trained beforehand.
 //!
 //! They lie in the program, so `lstm_score(window_start, requests)` answers before anyone has
-//! trained. What they learned from was one metric at a time, of many series; so they serve any
-//! number of metrics, each of which they forecast by itself, and windows of any length: see
-//! [`Detector::bound_to`].
-//! `anomalog-lab pretrain` makes them; `udfs/engine/pretrained/README.md` says from what.
+//! trained. Each is the baseline with a gating network, which learned from made-up sites what is a
+//! nuisance and what is an anomaly. It reads one metric at a time, so they serve any number of metrics,
+//! each by itself, and windows of any length: see [`Detector::bound_to`].
+//! `anomalog-lab gates` makes them; `udfs/engine/pretrained/README.md` says how.
 //!
 //! They are read and verified when first used, like those of a folder: a build whose artefacts are
 //! of another format can still make new ones.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-
-use serde::{Deserialize, Serialize};
 
 use super::{Detector, DetectorError, MANIFEST, Manifest};
 use crate::network::Architecture;
@@ -59,18 +57,6 @@ const fn artefact(architecture: Architecture) -> &'static Artefact {
     }
 }
 
-/// A series that the shipped detectors learned from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SeenSeries {
-    /// Name of its file.
-    pub file: String,
-    /// The number of its first windows that they have seen.
-    pub windows: usize,
-}
-
-static SEEN: &[u8] = include_bytes!("../../pretrained/series.json");
-
 /// The name of the shipped detector of an architecture.
 #[must_use]
 pub const fn name(architecture: Architecture) -> &'static str {
@@ -110,6 +96,24 @@ pub fn manifest(architecture: Architecture) -> Result<Manifest, DetectorError> {
     Ok(manifest)
 }
 
+/// The architecture of the shipped detector with the smallest relative error, which decides where none is
+/// named.
+///
+/// # Errors
+/// As [`manifest`].
+pub fn best() -> Result<Architecture, DetectorError> {
+    let mut best: Option<(f64, Architecture)> = None;
+    for architecture in Architecture::ALL {
+        let error = manifest(architecture)?
+            .relative_error()
+            .unwrap_or(f64::INFINITY);
+        if best.is_none_or(|(least, _)| error < least) {
+            best = Some((error, architecture));
+        }
+    }
+    Ok(best.map_or(Architecture::Lstm, |(_, architecture)| architecture))
+}
+
 /// A shipped detector, verified when it is first asked for.
 ///
 /// # Errors
@@ -127,12 +131,6 @@ pub fn load(architecture: Architecture) -> Result<Arc<Detector>, DetectorError> 
     Ok(Arc::clone(loaded.get_or_init(|| Arc::new(detector))))
 }
 
-/// The series that they learned from, besides simulated ones.
-#[must_use]
-pub fn seen_series() -> Vec<SeenSeries> {
-    serde_json::from_slice(SEEN).unwrap_or_default()
-}
-
 /// Where a file lay when the crate was built, for messages.
 fn path(architecture: Architecture, file: &str) -> PathBuf {
     ["pretrained", architecture.name(), file].iter().collect()
@@ -142,7 +140,7 @@ fn path(architecture: Architecture, file: &str) -> PathBuf {
 mod tests {
     use super::*;
     use crate::fixture::traffic;
-    use crate::forecast::{Part, SeriesForecast, forecast};
+    use crate::forecast::{SeriesSlice, Work};
     use crate::series::Rows;
     use crate::series::time_zone::TimeZone;
 
@@ -155,7 +153,6 @@ mod tests {
             assert_eq!(detector.manifest().name, name(architecture));
             assert_eq!(super::architecture(name(architecture)), Some(architecture));
         }
-        assert!(!seen_series().is_empty());
         let bytes = Architecture::ALL.map(|all| load(all).unwrap().weight_bytes());
         assert!(bytes.iter().sum::<usize>() < 400_000, "{bytes:?}");
     }
@@ -172,14 +169,13 @@ mod tests {
         assert!(path.ends_with("pretrained/lstm/model.safetensors"));
     }
 
-    /// Two metrics at once are each forecast as they are alone, whatever the architecture.
+    /// Two metrics at once are each judged as they are alone, whatever the architecture.
     #[test]
-    fn each_metric_is_forecast_by_itself() {
+    fn each_metric_is_judged_by_itself() {
         let rows = 1_500;
         let window_start: Vec<i64> = (0..rows as i64).map(|row| row * MINUTE).collect();
-        let metrics = [traffic(rows, 900), traffic(rows, 1_100)];
-        let second: Vec<f64> = metrics[1].iter().map(|value| value * 3.0).collect();
-        let metrics = [metrics[0].clone(), second];
+        let second = traffic(rows, 1_100).into_iter().map(|value| value * 3.0);
+        let metrics = [traffic(rows, 900), second.collect()];
         let rows_of = |metrics| Rows {
             window_start: &window_start,
             metrics,
@@ -192,35 +188,27 @@ mod tests {
                 let resolutions = vec![1.0; names.len()];
                 shipped.bound_to(names, MINUTE, resolutions).unwrap()
             };
-            let forecasts = |detector: &Detector, metrics| {
-                let part = Part {
-                    rows: rows_of(metrics),
-                    first_row: 0,
-                };
+            let odds = |detector: &Detector, metrics| {
                 let layout = &detector.manifest().layout;
-                forecast(detector.forecaster().unwrap(), layout, &[part])
-                    .unwrap()
-                    .remove(0)
+                let indices: Vec<i64> = (0..rows as i64).collect();
+                let slice = SeriesSlice::of_series(rows_of(metrics), &indices, 0);
+                let (gate, _) = detector.gating().unwrap();
+                let mut odds = slice
+                    .gate_odds(layout, &[gate], &mut Work::default())
+                    .unwrap();
+                odds.remove(0)
             };
             let detector = bound(&["a", "b"]);
-            let both = forecasts(&detector, &metrics);
+            let both = odds(&detector, &metrics);
             let alone = [
-                forecasts(&bound(&["a"]), &metrics[..1]),
-                forecasts(&bound(&["b"]), &metrics[1..]),
+                odds(&bound(&["a"]), &metrics[..1]),
+                odds(&bound(&["b"]), &metrics[1..]),
             ];
-            let bits = |forecasts: &SeriesForecast, row, metric: usize| {
-                let found = forecasts.window(row)?.metrics[metric]?;
-                Some([found.forecast, found.baseline, found.scale].map(f64::to_bits))
-            };
-            let mut found = 0;
             for row in 0..rows {
-                for (metric, alone) in alone.iter().enumerate() {
-                    let expected = bits(alone, row, 0);
-                    found += usize::from(expected.is_some());
-                    assert_eq!(bits(&both, row, metric), expected, "{row}");
-                }
+                let bits = |odds: &[f32]| odds.iter().map(|o| o.to_bits()).collect::<Vec<_>>();
+                let alone = [alone[0].of_row(row)[0], alone[1].of_row(row)[0]];
+                assert_eq!(bits(both.of_row(row)), bits(&alone), "{row}");
             }
-            assert!(found > rows, "{found}");
             let scores = detector.score(rows_of(&metrics)).unwrap();
             let top = |row: usize| scores[row].verdict.unwrap().top_metric;
             assert_eq!((top(900), top(1_100)), (0, 1), "{architecture}");

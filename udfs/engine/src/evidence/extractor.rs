@@ -30,7 +30,7 @@ const BOUNDLESS: f64 = 1e6;
 
 /// The evidence of one series.
 #[derive(Debug, Clone)]
-pub struct Evidence {
+pub struct EvidenceExtractor {
     step_micros: i64,
     resolution: f64,
     time_zone: TimeZone,
@@ -72,7 +72,7 @@ struct Past<const N: usize> {
     growth: [f64; N],
 }
 
-impl Evidence {
+impl EvidenceExtractor {
     /// The evidence of windows of a length, whose values have a smallest change, or 0. The step is at
     /// most a day.
     #[must_use]
@@ -100,6 +100,11 @@ impl Evidence {
             correlations: [DailyCorrelation::default(); 2],
             since_excursion: u32::MAX,
         }
+    }
+
+    /// The evidence of such windows before the first.
+    pub(crate) fn begun_anew(&self) -> Self {
+        Self::new(self.step_micros, self.resolution, self.time_zone)
     }
 
     /// Takes the window at a place on the grid, after all before it, and says what speaks for and

@@ -45,5 +45,5 @@ mod tests;
 mod usual;
 mod vector;
 
-pub use extractor::Evidence;
+pub use extractor::EvidenceExtractor;
 pub use vector::{INPUTS, SPANS, names};

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::daily_scale::of_day;
 use super::extractor::level_windows;
-use super::{Evidence, INPUTS, SPANS, names};
+use super::{EvidenceExtractor, INPUTS, SPANS, names};
 use crate::series::time_zone::TimeZone;
 
 const HOUR: i64 = 3_600_000_000;
@@ -12,7 +12,7 @@ const MINUTE: i64 = 60_000_000;
 
 /// The inputs of each window of a series without holes.
 fn inputs(values: &[f64], step: i64, resolution: f64) -> Vec<[f32; INPUTS]> {
-    let mut evidence = Evidence::new(step, resolution, TimeZone::UTC);
+    let mut evidence = EvidenceExtractor::new(step, resolution, TimeZone::UTC);
     let pushed = values.iter().enumerate().map(|(index, value)| {
         let inputs = evidence.push(index as i64, *value);
         inputs.expect("what is known has inputs")
@@ -204,12 +204,12 @@ fn nothing_looks_ahead_and_holes_say_nothing() {
     let all = inputs(&values, HOUR, 1.0);
     let first = inputs(&values[..300], HOUR, 1.0);
     assert_eq!(first, all[..300]);
-    let mut evidence = Evidence::new(HOUR, 1.0, TimeZone::UTC);
+    let mut evidence = EvidenceExtractor::new(HOUR, 1.0, TimeZone::UTC);
     assert!(evidence.push(0, f64::NAN).is_none());
     assert!(evidence.push(5, 1.0).is_some());
     // A hole as long as the memory: all is new.
     let after = evidence.push(5 + 24 * 29, 1.0);
-    let new = Evidence::new(HOUR, 1.0, TimeZone::UTC).push(0, 1.0);
+    let new = EvidenceExtractor::new(HOUR, 1.0, TimeZone::UTC).push(0, 1.0);
     assert_eq!(after, new);
 }
 
@@ -229,8 +229,8 @@ fn local_time_is_what_comes_back_where_clocks_change() {
             },
         )
     });
-    let mut with_zone = Evidence::new(HOUR, 1.0, zone);
-    let mut without = Evidence::new(HOUR, 1.0, TimeZone::UTC);
+    let mut with_zone = EvidenceExtractor::new(HOUR, 1.0, zone);
+    let mut without = EvidenceExtractor::new(HOUR, 1.0, TimeZone::UTC);
     let (mut most, mut most_without) = (0.0_f64, 0.0_f64);
     for (number, (index, value)) in values.enumerate() {
         let inputs = with_zone.push(index, value).unwrap();
@@ -262,7 +262,7 @@ proptest! {
             Just(f64::NAN), Just(0.0), -1e12..1e12_f64, 0.0..3.0_f64
         ], 1..400)
     ) {
-        let mut evidence = Evidence::new(10 * MINUTE, 0.0, TimeZone::UTC);
+        let mut evidence = EvidenceExtractor::new(10 * MINUTE, 0.0, TimeZone::UTC);
         for (index, value) in values.iter().enumerate() {
             let inputs = evidence.push(index as i64, *value);
             prop_assert_eq!(inputs.is_none(), value.is_nan());

@@ -30,6 +30,7 @@ fn layout() -> BlockLayout {
         horizons: vec![1, 3],
         scale_windows: 24,
         profile_windows: 48,
+        evidence_windows: 0,
         resolutions: vec![0.0],
     }
 }

@@ -8,6 +8,7 @@
 mod block;
 pub mod classify;
 mod error;
+pub mod gates;
 mod queue;
 mod slice;
 mod status;

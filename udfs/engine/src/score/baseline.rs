@@ -109,6 +109,89 @@ impl Baseline {
 
     /// Judges one window by all but the forecast of a network; `None` where no metric takes part.
     pub(super) fn verdict(&self, window: WindowForecast<'_>) -> Option<Verdict> {
-        self.budget.verdict(window, &self.comparison)
+        self.budget.verdict(window, &self.comparison, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::MERGE;
+    use crate::score::{Direction, Verdict};
+    use crate::series::time_zone::TimeZone;
+
+    const MINUTE: i64 = 60_000_000;
+    const DAY: usize = 1_440;
+
+    /// The verdicts on a metric that need no network.
+    fn verdicts(values: Vec<f64>) -> Vec<Option<Verdict>> {
+        let window_start: Vec<i64> = (0..values.len() as i64).map(|row| row * MINUTE).collect();
+        let rows = Rows {
+            window_start: &window_start,
+            metrics: &[values],
+            time_zone: Some(TimeZone::UTC),
+        };
+        let baseline = Baseline::new(MINUTE, [("m".to_owned(), 0.0)], ThresholdPolicy::default());
+        let scores = baseline.score(rows).unwrap();
+        scores.into_iter().map(|score| score.verdict).collect()
+    }
+
+    fn anomalous(verdicts: &[Option<Verdict>]) -> Vec<usize> {
+        let is_anomaly = |row: &usize| verdicts[*row].is_some_and(|verdict| verdict.is_anomaly);
+        (0..verdicts.len()).filter(is_anomaly).collect()
+    }
+
+    #[test]
+    fn a_constant_says_nothing_until_it_jumps() {
+        let noise = |row: usize| (row * 7_919 % 101) as f64 * 1e-12;
+        let mut values: Vec<f64> = (0..8 * DAY).map(|row| 0.05 + noise(row)).collect();
+        values[7 * DAY..7 * DAY + 20].fill(0.06);
+        let found = verdicts(values);
+        let scores = found[..7 * DAY].iter().flatten();
+        assert!(
+            scores
+                .map(|verdict| verdict.anomaly_score)
+                .all(|score| score < 0.5)
+        );
+        let anomalous = anomalous(&found);
+        assert_eq!(anomalous.first(), Some(&(7 * DAY)));
+        // The way back belongs to it: it is one alarm, and soon over.
+        assert!(anomalous.is_sorted_by(|before, after| after - before < MERGE));
+        assert!(*anomalous.last().unwrap() < 7 * DAY + 60, "{anomalous:?}");
+    }
+
+    #[test]
+    fn what_is_always_zero_says_nothing_until_it_is_not() {
+        let mut values = vec![0.0; 8 * DAY];
+        values[7 * DAY] = 3.0;
+        let found = verdicts(values);
+        let scores = found[..7 * DAY]
+            .iter()
+            .flatten()
+            .map(|verdict| verdict.anomaly_score);
+        assert!(scores.fold(0.0, f64::max) < 0.5);
+        assert!(anomalous(&found).contains(&(7 * DAY)));
+    }
+
+    #[test]
+    fn an_outage_is_an_anomaly_however_wild_the_history_is() {
+        let wave = |row: usize| (row as f64 / DAY as f64 * std::f64::consts::TAU).sin();
+        let usual = |row: usize| 5e3 + 2e3 * wave(row) + (row * 7_919 % 101) as f64;
+        let mut values: Vec<f64> = (0..15 * DAY).map(usual).collect();
+        for row in (600..14 * DAY).step_by(97) {
+            values[row] *= 4.0;
+        }
+        let outage = 14 * DAY + 300..14 * DAY + 600;
+        values[outage.clone()].fill(0.0);
+        let found = verdicts(values);
+        let within: Vec<&Verdict> = found[outage].iter().flatten().collect();
+        assert!(within.iter().skip(10).all(|verdict| verdict.is_anomaly));
+        let last = within[within.len() - 1];
+        assert_eq!(last.direction, Direction::Dip);
+        assert!(last.expected_value > 3e3, "{last:?}");
+        let [below, _] = last.bounds.unwrap();
+        assert!(below > 0.0, "{last:?}");
+        let bounds = found.iter().flatten().filter_map(|verdict| verdict.bounds);
+        assert!(bounds.map(|[below, _]| below).fold(0.0, f64::min) >= 0.0);
     }
 }

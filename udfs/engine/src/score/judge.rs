@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use super::{Baseline, Verdict, WindowScore};
-use crate::detector::{Detector, DetectorError, DetectorRef, DetectorStore, MetricArgument};
+use crate::detector::{
+    Detector, DetectorError, DetectorRef, DetectorStore, Gating, MetricArgument,
+};
 use crate::forecast::classify::WindowOdds;
+use crate::forecast::gates::Gate;
 use crate::forecast::{ForecastError, WindowForecast};
 use crate::network::{ClassifierPredictor, Predictor};
 use crate::series::Rows;
@@ -131,6 +134,26 @@ impl Judge {
     pub(super) fn classifier(&self) -> Option<&ClassifierPredictor> {
         match self {
             Self::Detector(detector) => detector.classifier(),
+            Self::Baseline(_) => None,
+        }
+    }
+
+    /// The network that gates the baseline, if it has one, and how its word is taken.
+    pub(super) fn gating(&self) -> Option<(Gate<'_>, &Gating)> {
+        match self {
+            Self::Detector(detector) => detector.gating(),
+            Self::Baseline(_) => None,
+        }
+    }
+
+    /// Judges one window by the baseline and what a gating network says; `None` for what has no gate.
+    pub(super) fn verdict_of_gate(
+        &self,
+        window: WindowForecast<'_>,
+        log_odds: &[f32],
+    ) -> Option<Verdict> {
+        match self {
+            Self::Detector(detector) => detector.verdict_of_gate(window, log_odds),
             Self::Baseline(_) => None,
         }
     }

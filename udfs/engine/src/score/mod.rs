@@ -8,10 +8,13 @@
 //! A classifier's odds are one excess, and the tail of the normal windows that training held back
 //! says how rare it is: see [`Tail::of_log_odds`].
 //!
-//! A [`Judge`] is either of them, or the [`Baseline`]: the forecasts that need no network, alone.
+//! A [`Judge`] is either of them, or the [`Baseline`]: the forecasts that need no network, alone; or the
+//! baseline with a gating network, whose log-odds weigh how rare each excess is (see [`Gating`]).
 
 mod baseline;
+mod gate;
 mod judge;
+mod open_gate;
 mod series_buffer;
 mod stream;
 mod verdict;
@@ -29,6 +32,7 @@ use crate::detector::{
 use crate::forecast::classify::{SeriesOdds, WindowOdds, classify};
 use crate::forecast::{ForecastError, Part, SeriesForecast, Status, WindowForecast, forecast};
 use crate::series::Rows;
+use open_gate::{MetricGate, OpenGate};
 
 /// The smallest p: below it `1 − p` could no longer be told from 1.
 const SMALLEST_P: f64 = 1e-15;
@@ -80,6 +84,10 @@ impl Detector {
             Network::Classifier(classifier) => {
                 let odds = classify(classifier, layout, parts)?;
                 odds.iter().map(|odds| self.judge_odds(odds)).collect()
+            }
+            Network::Gate(_) => {
+                let scored = parts.iter().map(|part| self.score_gated(part));
+                return scored.collect();
             }
         })
     }
@@ -134,7 +142,7 @@ impl Detector {
             step_micros: manifest.layout.step_micros,
             threshold: manifest.threshold,
         };
-        budget.verdict(window, comparison)
+        budget.verdict(window, comparison, None)
     }
 }
 
@@ -151,31 +159,55 @@ impl Budget {
         self.threshold.rate(self.step_micros)
     }
 
-    /// Judges the forecasts of one window; `None` where no metric takes part.
-    fn verdict(self, window: WindowForecast<'_>, comparison: &Comparison) -> Option<Verdict> {
+    /// Judges the forecasts of one window, of which a gate may let less pass; `None` where no metric takes
+    /// part.
+    fn verdict(
+        self,
+        window: WindowForecast<'_>,
+        comparison: &Comparison,
+        gate: Option<OpenGate<'_>>,
+    ) -> Option<Verdict> {
         let rate = self.rate();
         let daily = ThresholdPolicy::DAILY.rate(self.step_micros);
         let mut chances = 0.0;
         let mut rarest: Option<(f64, usize, Excess<'_>)> = None;
         for metric in 0..window.metrics.len() {
             for excess in comparison.excesses(window, metric).into_iter().flatten() {
-                chances += 1.0;
+                chances += excess.weight;
                 let excess = excess.with_decayed_peak(rate.max(daily));
-                let ln_rate = excess.ln_rate();
+                let ln_rate = excess.ln_rate() - excess.weight.ln();
+                let ln_rate = gate.map_or(ln_rate, |gate| gate.power(metric) * ln_rate);
                 if rarest.as_ref().is_none_or(|(rarest, ..)| ln_rate < *rarest) {
                     rarest = Some((ln_rate, metric, excess));
                 }
             }
         }
         let (_, top_metric, excess) = rarest?;
+        let chances = chances / excess.weight;
+        let gate = gate.map(|gate| gate.of_metric(top_metric));
         let rarity = Rarity::of(excess.size, excess.tail, chances, self);
+        let rarity = match gate {
+            Some(gate) => rarity.gated(gate, excess.tail, self),
+            None => rarity,
+        };
+        let rate = gate.map_or(rate, |gate| gate.rate_before(rate));
         let direction = if excess.is_up {
             Direction::Spike
         } else {
             Direction::Dip
         };
-        let bounds = Some(excess.bounds(rate / chances));
-        Some(rarity.verdict(top_metric, direction, excess.expected, bounds))
+        let mut bounds = excess.bounds(rate / chances);
+        if rarity.severity.is_some() {
+            // What the windows before say makes an anomaly of every value on this side.
+            let [below, above] = &mut bounds;
+            let value = window.metrics[top_metric].map_or(f64::NAN, |metric| metric.value);
+            if excess.is_up && value <= *above {
+                *above = excess.expected;
+            } else if !excess.is_up && value >= *below {
+                *below = excess.expected;
+            }
+        }
+        Some(rarity.verdict(top_metric, direction, excess.expected, Some(bounds)))
     }
 }
 
@@ -192,11 +224,22 @@ impl Rarity {
     /// The rarest of so many `chances`.
     fn of(excess: f64, tail: &Tail, chances: f64, budget: Budget) -> Self {
         let p_value = (chances * tail.ln_p(excess).exp()).clamp(SMALLEST_P, 1.0);
+        Self::at(p_value, excess / tail.level, tail, budget)
+    }
+
+    /// What comes of it where a gate lets a part of it pass.
+    fn gated(self, gate: MetricGate, tail: &Tail, budget: Budget) -> Self {
+        let p_value = tail.p_at_rate(gate.rate_after(self.alarms_per_window));
+        let p_value = p_value.clamp(SMALLEST_P, 1.0);
+        Self::at(p_value, tail.excess_at(p_value) / tail.level, tail, budget)
+    }
+
+    fn at(p_value: f64, surprise: f64, tail: &Tail, budget: Budget) -> Self {
         let anomaly_score = 1.0 - p_value;
         let alarms_per_window = tail.rate_at_p(p_value);
         let threshold = 1.0 - tail.p_at_rate(budget.rate()).max(SMALLEST_P);
         Self {
-            surprise: excess / tail.level,
+            surprise,
             anomaly_score,
             alarms_per_window,
             threshold,

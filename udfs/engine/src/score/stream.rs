@@ -176,8 +176,8 @@ struct Group {
     first_call: usize,
     times: usize,
     metrics: Vec<usize>,
-    /// Whether its judges are classifiers; otherwise they hold windows against forecasts.
-    is_classifying: bool,
+    /// What its judges hold windows against.
+    reads: Reads,
     judges: Vec<Judge>,
     series: SeriesBuffer,
     /// Where profiles are looked up before they are learned.
@@ -190,6 +190,29 @@ struct Group {
     arrived: usize,
 }
 
+/// What a judge holds windows against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    /// Forecasts: the baseline's, and those of networks.
+    Forecasts,
+    /// The odds of classifiers.
+    Odds,
+    /// The baseline's forecasts, and the log-odds of gating networks.
+    Gates,
+}
+
+impl Reads {
+    fn of(judge: &Judge) -> Self {
+        if judge.classifier().is_some() {
+            Self::Odds
+        } else if judge.gating().is_some() {
+            Self::Gates
+        } else {
+            Self::Forecasts
+        }
+    }
+}
+
 impl Group {
     fn new(first_call: usize, call: &Call, scored_from: i64) -> Self {
         let layout = call.judge.layout();
@@ -197,7 +220,7 @@ impl Group {
             first_call,
             times: call.times,
             metrics: call.metrics.clone(),
-            is_classifying: call.judge.classifier().is_some(),
+            reads: Reads::of(&call.judge),
             judges: Vec::new(),
             series: SeriesBuffer::new(layout, call.time_zone, scored_from),
             memo: None,
@@ -212,7 +235,7 @@ impl Group {
         self.times == call.times
             && self.metrics == call.metrics
             && self.series.layout == *call.judge.layout()
-            && self.is_classifying == call.judge.classifier().is_some()
+            && self.reads == Reads::of(&call.judge)
     }
 
     /// The place of a judge, which is added if it is not there.
@@ -263,7 +286,7 @@ impl Group {
     /// that forecast.
     fn score(&mut self, end: usize) -> Result<(), ForecastError> {
         let Self {
-            is_classifying,
+            reads,
             judges,
             series,
             queue,
@@ -285,13 +308,30 @@ impl Group {
         };
         let ids = &series.ids[series.history..end];
         let mut status = vec![Status::Warmup; ids.len()];
-        if *is_classifying {
+        if *reads == Reads::Odds {
             let classifiers: Vec<_> = judges.iter().filter_map(Judge::classifier).collect();
             let mut take = |number: usize, row: usize, odds| {
                 scores[number][ids[row] - *taken].verdict = judges[number].verdict_of_odds(&odds);
             };
             let (layout, work) = (&series.layout, &mut queue.work);
             slice.classify(layout, &classifiers, &mut status, work, &mut take)?;
+        } else if *reads == Reads::Gates {
+            let gates: Vec<_> = judges.iter().filter_map(Judge::gating).collect();
+            let gates: Vec<_> = gates.into_iter().map(|(gate, _)| gate).collect();
+            let odds = slice.gate_odds(&series.layout, &gates, &mut queue.work)?;
+            let places: Vec<usize> = (0..ids.len()).collect();
+            slice.without_network(
+                &series.layout,
+                &places,
+                &mut status,
+                &mut |place, window| {
+                    for (number, judge) in judges.iter().enumerate() {
+                        let log_odds = odds[number].of_row(place);
+                        scores[number][ids[place] - *taken].verdict =
+                            judge.verdict_of_gate(window, log_odds);
+                    }
+                },
+            );
         } else if judges.iter().any(|judge| judge.forecaster().is_some()) {
             slice.queue_blocks(&series.layout, ids, &mut status, queue, &mut |queue| {
                 run(queue, &series.layout, judges, scores, *taken)

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{Baseline, Call, Columns, Judge, StreamScorer, WindowScore};
 use crate::detector::{DetectorStore, MetricArgument, ThresholdPolicy, shipped};
-use crate::fixture::{HOUR, hours, traffic};
+use crate::fixture::{HOUR, detector_laid_out, hours, traffic};
 use crate::network::Architecture;
 use crate::series::Rows;
+use crate::series::blocks::BlockLayout;
 use crate::series::time_zone::TimeZone;
 
 /// One series: its times, and two metrics.
@@ -53,12 +54,18 @@ fn baseline(metrics: &[&str]) -> Judge {
     Judge::baseline(&store, None, &metrics).unwrap()
 }
 
-fn lstm(metrics: &[&str]) -> Judge {
+/// A network that forecasts, untrained, in the layout of the baseline.
+fn forecaster(metrics: &[&str]) -> Judge {
+    let layout = BlockLayout::for_step(HOUR, vec![1.0; metrics.len()]);
+    let detector = detector_laid_out("lstm", Architecture::Lstm, metrics, layout);
+    Judge::Detector(Arc::new(detector))
+}
+
+/// The shipped gated detector of an architecture.
+fn gated(architecture: Architecture, metrics: &[&str]) -> Judge {
     let names = metrics.iter().map(|name| (*name).to_owned()).collect();
-    let bound =
-        shipped::load(Architecture::Lstm)
-            .unwrap()
-            .bound_to(names, HOUR, vec![1.0; metrics.len()]);
+    let shipped = shipped::load(architecture).unwrap();
+    let bound = shipped.bound_to(names, HOUR, vec![1.0; metrics.len()]);
     Judge::Detector(Arc::new(bound.unwrap()))
 }
 
@@ -140,7 +147,7 @@ fn the_baseline_streams_what_it_says_of_whole_series() {
 
 #[test]
 fn beside_a_network_the_baseline_says_the_same_and_takes_no_pass() {
-    let (baseline, lstm) = (baseline(&["requests"]), lstm(&["requests"]));
+    let (baseline, lstm) = (baseline(&["requests"]), forecaster(&["requests"]));
     // Else they would not be judged together.
     assert_eq!(baseline.layout(), lstm.layout());
     let (alone, passes) = streamed(&[call(&lstm, &[0])], i64::MIN, 5_000);
@@ -160,22 +167,46 @@ fn beside_a_network_the_baseline_says_the_same_and_takes_no_pass() {
 }
 
 #[test]
-fn what_lies_before_a_time_is_history_to_the_baseline() {
-    let judge = baseline(&["requests"]);
-    let from = (480_000 + 600) * HOUR;
-    let (scores, _) = streamed(&[call(&judge, &[0])], from, 1_000);
-    let times = all_series().into_iter().flat_map(|series| series.times);
-    let expected = whole(&judge, &[0]);
-    let mut spared = 0;
-    for (row, time) in times.enumerate() {
-        if time >= from {
-            assert_eq!(scores[0][row], expected[row], "{row}");
-        } else {
-            spared +=
-                usize::from(scores[0][row].verdict.is_none() && expected[row].verdict.is_some());
+fn gated_detectors_stream_what_they_say_of_whole_series() {
+    let one = gated(Architecture::Lstm, &["requests"]);
+    let two = gated(Architecture::Lstm, &["requests", "server_errors"]);
+    let other = gated(Architecture::Gru, &["requests"]);
+    let expected = [whole(&one, &[0]), whole(&two, &[0, 1]), whole(&other, &[0])];
+    assert_ne!(expected[0], expected[2]);
+    assert_ne!(expected[0], whole(&baseline(&["requests"]), &[0]));
+    let calls = [call(&one, &[0]), call(&two, &[0, 1]), call(&other, &[0])];
+    for rows_at_once in [97, 8_192] {
+        let (scores, blocks) = streamed(&calls, i64::MIN, rows_at_once);
+        for (number, expected) in expected.iter().enumerate() {
+            assert!(scores[number] == *expected, "{number}, {rows_at_once}");
+        }
+        assert!(blocks > 0);
+    }
+}
+
+#[test]
+fn what_lies_before_a_time_is_history() {
+    for judge in [
+        baseline(&["requests"]),
+        gated(Architecture::Rnn, &["requests"]),
+    ] {
+        // In the first days of the longest series, and after some epochs of evidence.
+        for from in [600, 25_000] {
+            let from = (480_000 + from) * HOUR;
+            let (scores, _) = streamed(&[call(&judge, &[0])], from, 1_000);
+            let times = all_series().into_iter().flat_map(|series| series.times);
+            let expected = whole(&judge, &[0]);
+            let mut spared = 0;
+            for (row, time) in times.enumerate() {
+                if time >= from {
+                    assert_eq!(scores[0][row], expected[row], "{row}");
+                } else if scores[0][row].verdict.is_none() {
+                    spared += usize::from(expected[row].verdict.is_some());
+                }
+            }
+            assert!(spared > 500, "{spared}");
         }
     }
-    assert!(spared > 500, "{spared}");
 }
 
 #[test]
@@ -199,21 +230,21 @@ fn columns_of_the_baseline_share_their_scores() {
 
 #[test]
 fn the_last_of_a_history_scores_as_it_does_in_the_series() {
-    let judge = baseline(&["requests", "server_errors"]);
+    let metrics = ["requests", "server_errors"];
     let series = &all_series()[1];
-    for rows in [1, 60, 300, 500, 680] {
-        let metrics: Vec<Vec<f64>> = series.metrics.iter().map(|m| m[..rows].to_vec()).collect();
-        let history = Rows {
-            window_start: &series.times[..rows],
-            metrics: &metrics,
-            time_zone: Some(TimeZone::UTC),
-        };
-        let all = judge.score(history).unwrap();
-        assert_eq!(
-            judge.score_last(&[history]).unwrap(),
-            all[rows - 1..],
-            "{rows}"
-        );
+    for judge in [baseline(&metrics), gated(Architecture::Clstm, &metrics)] {
+        for rows in [1, 60, 300, 500, 680] {
+            let metrics: Vec<Vec<f64>> =
+                series.metrics.iter().map(|m| m[..rows].to_vec()).collect();
+            let history = Rows {
+                window_start: &series.times[..rows],
+                metrics: &metrics,
+                time_zone: Some(TimeZone::UTC),
+            };
+            let all = judge.score(history).unwrap();
+            let last = judge.score_last(&[history]).unwrap();
+            assert_eq!(last, all[rows - 1..], "{rows}");
+        }
     }
 }
 

@@ -19,6 +19,12 @@ const PROFILE_WINDOWS: (i64, i64) = (4_032, 40_320);
 /// A profile is renewed when the history has grown by about this share of it.
 const RENEWALS_PER_HISTORY: usize = 4;
 
+/// Days of evidence before the first window that a gating network reads with it, and days after which
+/// evidence begins anew; both in windows, at most.
+const EVIDENCE_DAYS: i64 = 35;
+const EPOCH_DAYS: i64 = 28;
+const EVIDENCE_WINDOWS: i64 = 50_400;
+
 /// Forecast horizons in windows of a minute.
 const HORIZONS: [usize; 3] = [1, 10, 30];
 const MINUTE_MICROS: i64 = 60_000_000;
@@ -49,8 +55,16 @@ pub struct BlockLayout {
     pub scale_windows: usize,
     /// Windows of history from which the profile is learned; a classifier has none.
     pub profile_windows: usize,
+    /// Windows of history from which evidence for a gating network is gathered; 0 without one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub evidence_windows: usize,
     /// Per metric the smallest change that its values can show: 1 for counts, 0 where any can.
     pub resolutions: Vec<f64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_zero(windows: &usize) -> bool {
+    *windows == 0
 }
 
 impl BlockLayout {
@@ -69,7 +83,19 @@ impl BlockLayout {
             horizons: rescaled(&HORIZONS, MINUTE_MICROS, step_micros, block),
             scale_windows: windows_per_day.clamp(360, 2_880) as usize,
             profile_windows: (PROFILE_DAYS * windows_per_day).clamp(least, most) as usize,
+            evidence_windows: 0,
             resolutions,
+        }
+    }
+
+    /// The layout of a gated detector for windows of `step_micros`: that of [`Self::for_step`], with the
+    /// evidence of the five weeks before (at most 50,400 windows).
+    #[must_use]
+    pub fn for_gate(step_micros: i64, resolutions: Vec<f64>) -> Self {
+        let windows_per_day = DAY_MICROS / step_micros;
+        Self {
+            evidence_windows: (EVIDENCE_DAYS * windows_per_day).clamp(1, EVIDENCE_WINDOWS) as usize,
+            ..Self::for_step(step_micros, resolutions)
         }
     }
 
@@ -88,7 +114,12 @@ impl BlockLayout {
     /// The same detector's layout for windows of another length.
     #[must_use]
     pub fn with_step(&self, step_micros: i64) -> Self {
-        let other = Self::for_step(step_micros, self.resolutions.clone());
+        let resolutions = self.resolutions.clone();
+        let other = if self.evidence_windows > 0 {
+            Self::for_gate(step_micros, resolutions)
+        } else {
+            Self::for_step(step_micros, resolutions)
+        };
         let has_profile = self.profile_windows > 0;
         Self {
             horizons: rescaled(&self.horizons, self.step_micros, step_micros, self.block),
@@ -204,7 +235,24 @@ impl BlockLayout {
     #[must_use]
     pub fn reach(&self, time_zone: TimeZone) -> usize {
         let spacing = self.profile_spacing(self.profile_windows as i64) as usize;
-        (spacing + self.profile_history(time_zone)).max(self.input_reach(time_zone))
+        let profile = spacing + self.profile_history(time_zone);
+        let evidence = if self.evidence_windows > 0 {
+            self.epoch() as usize + self.evidence_windows + 1
+        } else {
+            0
+        };
+        profile.max(self.input_reach(time_zone)).max(evidence)
+    }
+
+    /// Windows after which evidence begins anew, so that it costs little more than once a window.
+    fn epoch(&self) -> i64 {
+        (self.evidence_windows as i64 * EPOCH_DAYS / EVIDENCE_DAYS).max(1)
+    }
+
+    /// The window with which the evidence of a block begins.
+    pub(crate) fn evidence_start(&self, block_start: i64) -> i64 {
+        let epoch = self.epoch();
+        block_start.div_euclid(epoch) * epoch - self.evidence_windows as i64
     }
 
     /// The same without what its profile depends on.

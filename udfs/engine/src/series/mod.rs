@@ -286,6 +286,7 @@ mod tests {
             horizons: vec![1],
             scale_windows: 6,
             profile_windows: 12,
+            evidence_windows: 0,
             resolutions: vec![0.0],
         };
         let rows = Rows {

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::history::ScanHistory;
-use super::seasonal::{Interpolated, Recipe, SeasonalProfile};
+use super::seasonal::{Interpolated, Learned, Recipe, SeasonalProfile};
 use super::span::{Observation, SPANS, SpanSum};
 use crate::baseline::quantile::quantile;
 
@@ -31,6 +31,11 @@ const INNOVATION_CLIP: f64 = 2.0;
 const SQUARE_CLIP: f64 = 9.0;
 /// No sum of counts follows its seasonal mean more closely.
 const LEAST_ALPHA: f64 = 0.002;
+/// Counts that vary less than chance makes them, such as those of a probe, have at least this share of
+/// its variance: one more or less is nothing.
+const LEAST_PHI: f64 = 0.25;
+/// Counts as rare as this say little of a level.
+const LEAST_RATE: f64 = 0.01;
 /// A forecast of less is that of a median, not of a mean.
 const LEAST_FORECAST: f64 = 5.0;
 /// Rounds in which bounds are mended.
@@ -54,7 +59,7 @@ pub(super) fn are_counts(values: &[f64]) -> bool {
 }
 
 /// The seasonal profile of rates, and the rate of each window of the history.
-pub(super) fn rates(history: &ScanHistory<'_>) -> Option<(SeasonalProfile, Vec<f64>)> {
+pub(super) fn rates(history: &ScanHistory<'_>) -> Option<Learned> {
     let mut known: Vec<f64> = history.known().collect();
     let mean = known.iter().sum::<f64>() / known.len() as f64;
     SeasonalProfile::learn(
@@ -119,6 +124,35 @@ impl Default for Counts {
 
 impl Counts {
     pub(super) const DECAY: f64 = LEVEL_DECAY;
+    /// Less than a tenth of what was to be expected is an outage, for however long.
+    pub(super) const OUTAGE: f64 = -2.3;
+
+    /// Not clipped: a single request is far above the mean of a quiet site.
+    pub(super) fn above(observation: Observation) -> f64 {
+        let Observation {
+            value, reference, ..
+        } = observation;
+        (value - reference) / (reference + LEAST_RATE)
+    }
+
+    pub(super) fn distance(windows: &[Observation]) -> f64 {
+        let known = || windows.iter().filter(|window| window.is_known);
+        let value: f64 = known().map(|window| window.value).sum();
+        let reference: f64 = known().map(|window| window.reference).sum();
+        ((value + 0.5) / (reference + 0.5)).ln()
+    }
+
+    pub(super) fn z_score_at(&self, number: usize, windows: &[Observation], level: f64) -> f64 {
+        let known = || windows.iter().filter(|window| window.is_known);
+        let value: f64 = known().map(|window| window.value).sum();
+        let reference: f64 = known().map(|window| window.reference).sum();
+        let mean = reference * level.exp();
+        if mean > 0.0 {
+            self.dispersions[number].z_score(value, mean)
+        } else {
+            0.0
+        }
+    }
 
     pub(super) fn observe(value: f64, rate: f64) -> Observation {
         Observation {
@@ -255,8 +289,15 @@ impl Moments {
         if alpha < 0.0 {
             (phi, alpha) = (b1 / a11, 0.0);
         }
-        if phi < 1.0 {
-            (phi, alpha) = (1.0, ((b2 - a12) / a22).max(0.0));
+        // Clipping hides how rare counts spread, so these have all that chance gives them.
+        let typical_mean = a22 / a12;
+        let least = if typical_mean < RARE / 2.0 {
+            1.0
+        } else {
+            LEAST_PHI
+        };
+        if phi < least {
+            (phi, alpha) = (least, ((b2 - least * a12) / a22).max(0.0));
         }
         Dispersion {
             phi,

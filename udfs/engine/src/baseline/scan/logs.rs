@@ -3,13 +3,14 @@
 //! A latency quantile of few requests jumps by factors from one window to the next, so its
 //! logarithm is held against the seasonal profile and a slow level. Each residual is
 //! divided by what is usual at that time of day and clipped, so that a sum says that many windows
-//! are high, and one window, whatever its value, says little (Huber 1964).
+//! are high, and one window, whatever its value, says little (Huber 1964). What a single window says is
+//! told apart, by a tail of its own.
 
 use serde::{Deserialize, Serialize};
 use serde_big_array::BigArray;
 
 use super::history::ScanHistory;
-use super::seasonal::{Interpolated, Recipe, SeasonalProfile};
+use super::seasonal::{Interpolated, Learned, Recipe, SeasonalProfile};
 use super::span::{Observation, SPANS, SpanSum};
 use crate::baseline::clock::SLOTS;
 use crate::baseline::quantile::quantile;
@@ -84,7 +85,7 @@ pub(super) fn offset(values: &[f64]) -> Option<f64> {
 
 /// The seasonal profile of logarithms, and the mean of each window of the history; the values are
 /// logarithms.
-pub(super) fn means(history: &ScanHistory<'_>) -> Option<(SeasonalProfile, Vec<f64>)> {
+pub(super) fn means(history: &ScanHistory<'_>) -> Option<Learned> {
     let mut known: Vec<f64> = history.known().collect();
     let median = quantile(&mut known, 0.5);
     for value in &mut known {
@@ -117,6 +118,31 @@ pub(super) struct Logs {
 
 impl Logs {
     pub(super) const DECAY: f64 = LEVEL_DECAY;
+
+    pub(super) fn above(observation: Observation) -> f64 {
+        let most = INNOVATION_CLIP * observation.scale;
+        observation.reference.clamp(-most, most)
+    }
+
+    pub(super) fn distance(windows: &[Observation]) -> f64 {
+        let known = windows.iter().filter(|window| window.is_known);
+        let mut residuals: Vec<f64> = known.map(|window| window.reference).collect();
+        if residuals.is_empty() {
+            return 0.0;
+        }
+        quantile(&mut residuals, 0.5)
+    }
+
+    pub(super) fn z_score_at(&self, number: usize, windows: &[Observation], level: f64) -> f64 {
+        let known = windows.iter().filter(|window| window.is_known);
+        let (mut value, mut count) = (0.0, 0.0_f64);
+        for window in known {
+            let residual = (window.reference - level) / window.scale;
+            value += residual.clamp(-RESIDUAL_CLIP, RESIDUAL_CLIP);
+            count += 1.0;
+        }
+        value / count.max(1.0).sqrt() / self.deviations[number]
+    }
 
     /// Learns the sizes from logarithms and their seasonal means.
     pub(super) fn fit(
@@ -168,8 +194,16 @@ impl Logs {
         sum.value / sum.known as f64
     }
 
-    /// A window is never out by itself.
-    pub(super) const BOUNDS: [f64; 2] = [0.0, f64::INFINITY];
+    /// The residual of a window in usual sizes, not clipped.
+    pub(super) fn single(observation: Observation, level: f64) -> f64 {
+        (observation.reference - level) / observation.scale
+    }
+
+    /// The values that are so many usual sizes below and above the expected one at a time of day.
+    pub(super) fn bounds(&self, expected: f64, slot: usize, [below, above]: [f64; 2]) -> [f64; 2] {
+        let middle = (expected + self.offset).ln();
+        [-below, above].map(|z| ((middle + z * self.scales[slot]).exp() - self.offset).max(0.0))
+    }
 
     pub(super) fn follow(level: &mut f64, observation: Observation) {
         let most = INNOVATION_CLIP * observation.scale;

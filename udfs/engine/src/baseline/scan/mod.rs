@@ -10,8 +10,12 @@
 //!
 //! Two rules keep an anomaly from outliving itself. When the last five windows no longer support a
 //! long sum that stands out, the long sums begin anew with them (**cut**). And windows of a sum
-//! that stands out do not move the level (**quarantine**), for so long at most that a lasting
-//! change becomes the level within some hours, and the seasonal profile within weeks.
+//! that stands out do not move the level (**quarantine**).
+//!
+//! What stands out for five hours, or 24 windows where these are longer, is taken for the new **base**
+//! about which the level moves, and the sums begin anew: a lasting change is one incident. Less than a
+//! tenth of what was to be expected is no base but an outage, for however long. For a week, the way back
+//! to the base before is no anomaly. An hour back there, and it is the base again.
 
 mod counts;
 mod history;

@@ -15,4 +15,6 @@ pub(super) struct ScanModel {
     pub(super) statistic: Statistic,
     /// Number of [`SPANS`](super::SPANS) that are no longer than a day.
     pub(super) spans: usize,
+    /// Windows after which what stands out is a new level.
+    pub(super) adopted_after: usize,
 }

@@ -48,6 +48,54 @@ impl Statistic {
         }
     }
 
+    /// A seasonal mean moved by a base.
+    pub(super) fn moved(&self, seasonal_mean: f64, base: f64) -> f64 {
+        match self {
+            Self::Counts(_) => seasonal_mean * base.exp(),
+            Self::Logs(_) => seasonal_mean + base,
+        }
+    }
+
+    /// How far a window, which is known, lies above the base, on a logarithmic scale: right on average.
+    pub(super) fn above(&self, observation: Observation) -> f64 {
+        match self {
+            Self::Counts(_) => Counts::above(observation),
+            Self::Logs(_) => Logs::above(observation),
+        }
+    }
+
+    /// How far some windows, of which some are known, lie above the base, on a logarithmic scale.
+    pub(super) fn distance(&self, windows: &[Observation]) -> f64 {
+        match self {
+            Self::Counts(_) => Counts::distance(windows),
+            Self::Logs(_) => Logs::distance(windows),
+        }
+    }
+
+    /// How far out a single window is, where that is told apart from the sums.
+    pub(super) fn single(&self, observation: Observation, level: f64) -> Option<f64> {
+        match self {
+            Self::Counts(_) => None,
+            Self::Logs(_) => Some(Logs::single(observation, level)),
+        }
+    }
+
+    /// The z-score of the sum of some windows, which are as many as those of a span, at a level.
+    pub(super) fn z_score_at(&self, number: usize, windows: &[Observation], level: f64) -> f64 {
+        match self {
+            Self::Counts(counts) => counts.z_score_at(number, windows, level),
+            Self::Logs(logs) => logs.z_score_at(number, windows, level),
+        }
+    }
+
+    /// Whether a level is one that traffic may have from now on, and no outage.
+    pub(super) fn is_level(&self, distance: f64) -> bool {
+        match self {
+            Self::Counts(_) => distance > Counts::OUTAGE,
+            Self::Logs(_) => true,
+        }
+    }
+
     /// The factor by which a level multiplies seasonal means.
     pub(super) fn factor(&self, level: f64) -> f64 {
         match self {

@@ -1,18 +1,20 @@
-//! Trains a judge on examples.
+//! Trains a gating network on examples.
 
 use std::collections::HashMap;
 
 use anomalog::simulation::random::{Purpose, Random};
+use anomalog::training::gate::cross_entropy;
 use anomalog::training::optimiser::ClippedAdamW;
+use anomalog_engine::detector::GateValidation;
 use anomalog_engine::evidence::INPUTS;
 use anomalog_engine::network::init::{sorted_variables, trainable};
-use anomalog_engine::network::{Judge, JudgeConfig, NetworkConfig};
+use anomalog_engine::network::{GateConfig, GatingNetwork, NetworkConfig};
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::examples::Example;
 
-/// Windows of a chunk, which a judge reads from its zero state.
+/// Windows of a chunk, which a gating network reads from its zero state.
 const CHUNK: usize = 120;
 /// The first of them, of which nothing is asked.
 const UNASKED: usize = 30;
@@ -79,22 +81,58 @@ impl Corpus {
         }
     }
 
-    /// The number of examples.
-    pub(crate) fn len(&self) -> usize {
-        self.examples.len()
+    /// The number of windows.
+    pub(crate) fn windows(&self) -> usize {
+        self.examples.iter().map(Example::len).sum()
     }
 
-    /// Trains a judge in so many steps; its weights take inputs as they are. `progress` is told the number
-    /// of each step and its loss.
+    /// The losses of weights that take inputs as they are, over every window of the corpus that counts.
+    pub(crate) fn validate(
+        &self,
+        config: &GateConfig,
+        weights: &HashMap<String, Tensor>,
+    ) -> Result<GateValidation> {
+        let builder = VarBuilder::from_tensors(weights.clone(), DType::F32, &Device::Cpu);
+        let network = config.network(builder)?;
+        let mut places = Vec::new();
+        for (example, windows) in self.examples.iter().map(Example::len).enumerate() {
+            let starts = (0..=windows - CHUNK).step_by(CHUNK - UNASKED);
+            places.extend(starts.map(|start| Place { example, start }));
+        }
+        let (mut losses, mut total, mut anomalous, mut windows) = (0.0, 0.0, 0.0, 0);
+        for places in places.chunks(256) {
+            let [inputs, labels, weights] = self.batch(places, false)?;
+            let log_odds = network.forward(&inputs)?.flatten_all()?.to_vec1::<f32>()?;
+            let labels = labels.flatten_all()?.to_vec1::<f32>()?;
+            let weights = weights.flatten_all()?.to_vec1::<f32>()?;
+            for ((odds, label), weight) in log_odds.iter().zip(labels).zip(weights) {
+                let (odds, weight) = (f64::from(*odds), f64::from(weight));
+                let toward = if label > 0.0 { -odds } else { odds };
+                losses += weight * (toward.max(0.0) + (-odds.abs()).exp().ln_1p());
+                total += weight;
+                anomalous += weight * f64::from(label);
+                windows += usize::from(weight > 0.0);
+            }
+        }
+        let share = anomalous / total;
+        Ok(GateValidation {
+            windows,
+            loss: losses / total,
+            constant_loss: -share * share.ln() - (1.0 - share) * (1.0 - share).ln(),
+        })
+    }
+
+    /// Trains a gating network in so many steps; its weights take inputs as they are. `progress` is told
+    /// the number of each step and its loss.
     pub(crate) fn train(
         &self,
-        config: &JudgeConfig,
+        config: &GateConfig,
         seed: u64,
         steps: usize,
         progress: &mut dyn FnMut(usize, f64),
     ) -> Result<HashMap<String, Tensor>> {
         let map = trainable(config, seed)?;
-        let judge = config.network(VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
+        let gate = config.network(VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
         let variables = sorted_variables(&map);
         let mut optimiser =
             ClippedAdamW::new(variables.iter().map(|(_, var)| var.clone()).collect())?;
@@ -105,7 +143,7 @@ impl Corpus {
                 .iter()
                 .position(|share| (share * steps as f64) as usize == step);
             if let Some(share) = mined {
-                hard = self.hardest(&judge, share)?;
+                hard = self.hardest(&gate, share)?;
             }
             let places: Vec<Place> = (0..BATCH)
                 .map(|_| {
@@ -118,8 +156,8 @@ impl Corpus {
                     }
                 })
                 .collect();
-            let [inputs, labels, weights] = self.batch(&places)?;
-            let loss = loss(&judge.forward(&inputs)?, &labels, &weights)?;
+            let [inputs, labels, weights] = self.batch(&places, true)?;
+            let loss = loss(&gate.forward(&inputs)?, &labels, &weights)?;
             let done = step as f64 / steps as f64;
             let rate = LEARNING_RATE * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
             progress(step, f64::from(loss.to_scalar::<f32>()?));
@@ -152,8 +190,8 @@ impl Corpus {
         }
     }
 
-    /// Standardised inputs, labels and weights of chunks.
-    fn batch(&self, places: &[Place]) -> Result<[Tensor; 3]> {
+    /// Inputs, standardised or as they are, labels and weights of chunks.
+    fn batch(&self, places: &[Place], is_standardised: bool) -> Result<[Tensor; 3]> {
         let windows = places.len() * CHUNK;
         let mut inputs = Vec::with_capacity(windows * INPUTS);
         let (mut labels, mut weights) = (Vec::with_capacity(windows), Vec::with_capacity(windows));
@@ -162,7 +200,11 @@ impl Corpus {
             let chunk = place.start..place.start + CHUNK;
             for (at, input) in example.inputs(chunk.clone()).enumerate() {
                 let number = at % INPUTS;
-                inputs.push((input - self.center[number]) / self.spread[number]);
+                inputs.push(if is_standardised {
+                    (input - self.center[number]) / self.spread[number]
+                } else {
+                    input
+                });
             }
             for (at, window) in chunk.enumerate() {
                 labels.push(f32::from(u8::from(example.is_anomaly[window])));
@@ -181,9 +223,9 @@ impl Corpus {
         ])
     }
 
-    /// The chunks without anomalies that a judge is most wrong about: each time another share of all is
+    /// The chunks without anomalies that a gating network is most wrong about: each time another share of all is
     /// looked through, one of as many as times.
-    fn hardest(&self, judge: &Judge, share: usize) -> Result<Vec<Place>> {
+    fn hardest(&self, gate: &GatingNetwork, share: usize) -> Result<Vec<Place>> {
         let mut places = Vec::new();
         for &example in &self.without {
             let asked = CHUNK - UNASKED;
@@ -193,8 +235,8 @@ impl Corpus {
         }
         let mut wrong: Vec<(f32, Place)> = Vec::with_capacity(places.len());
         for places in places.chunks(256) {
-            let [inputs, labels, weights] = self.batch(places)?;
-            let log_odds = judge.forward(&inputs)?.to_vec2::<f32>()?;
+            let [inputs, labels, weights] = self.batch(places, true)?;
+            let log_odds = gate.forward(&inputs)?.to_vec2::<f32>()?;
             let (labels, weights) = (labels.to_vec2::<f32>()?, weights.to_vec2::<f32>()?);
             for (number, place) in places.iter().enumerate() {
                 let asked = (0..CHUNK)
@@ -212,10 +254,7 @@ impl Corpus {
 
 /// Weighted cross-entropy of log-odds, the mean over the weights.
 fn loss(log_odds: &Tensor, labels: &Tensor, weights: &Tensor) -> Result<Tensor> {
-    let certain = log_odds.relu()?;
-    let softness = (log_odds.abs()?.neg()?.exp()? + 1.0)?.log()?;
-    let each = ((certain - (log_odds * labels)?)? + softness)?;
-    (each * weights)?.sum_all()?
+    (cross_entropy(log_odds, labels)? * weights)?.sum_all()?
         / weights
             .sum_all()?
             .to_scalar::<f32>()
@@ -230,16 +269,26 @@ fn as_they_are(
 ) -> Result<HashMap<String, Tensor>> {
     let center = Tensor::new(corpus.center.as_slice(), &Device::Cpu)?;
     let spread = Tensor::new(corpus.spread.as_slice(), &Device::Cpu)?;
+    let convolution = ("convolutions.conv1.weight", "convolutions.conv1.bias");
+    // What the recurrent layer reads is not the inputs where a convolution does.
+    let first = if weights.contains_key(convolution.0) {
+        convolution
+    } else {
+        ("recurrent.weight_ih_l0", "recurrent.bias_ih_l0")
+    };
     let pairs = [
         ("direct.weight", "direct.bias"),
         ("dense.weight", "dense.bias"),
-        ("recurrent.weight_ih_l0", "recurrent.bias_ih_l0"),
+        first,
     ];
     for (weight, bias) in pairs {
         if let (Some(of_inputs), Some(constant)) = (weights.get(weight), weights.get(bias)) {
-            let scaled = of_inputs.broadcast_div(&spread)?;
-            let shift = scaled.broadcast_mul(&center)?.sum(1)?;
-            let constant = (constant - shift)?;
+            // `[outputs, inputs]`, or `[outputs, inputs, steps]` of a convolution.
+            let mut shape = vec![1; of_inputs.rank()];
+            shape[1] = INPUTS;
+            let scaled = of_inputs.broadcast_div(&spread.reshape(shape.clone())?)?;
+            let shift = scaled.broadcast_mul(&center.reshape(shape)?)?;
+            let constant = (constant - shift.flatten_from(1)?.sum(1)?)?;
             weights.insert(weight.to_owned(), scaled.contiguous()?);
             weights.insert(bias.to_owned(), constant);
         }
@@ -249,10 +298,10 @@ fn as_they_are(
 
 #[cfg(test)]
 mod tests {
-    use anomalog_engine::network::{Architecture, JudgeCell};
+    use anomalog_engine::network::{Architecture, GateCell};
 
     use super::*;
-    use crate::judges::examples::examples;
+    use crate::gates::examples::examples;
     use crate::nuisances::Nuisance;
 
     fn corpus() -> Corpus {
@@ -275,11 +324,12 @@ mod tests {
     fn training_learns_and_weights_take_inputs_as_they_are() {
         let corpus = corpus();
         for cell in [
-            JudgeCell::Linear,
-            JudgeCell::Dense,
-            JudgeCell::Recurrent(Architecture::Gru),
+            GateCell::Linear,
+            GateCell::Dense,
+            GateCell::Recurrent(Architecture::Gru),
+            GateCell::Recurrent(Architecture::Clstm),
         ] {
-            let config = JudgeConfig {
+            let config = GateConfig {
                 cell,
                 inputs: INPUTS,
                 hidden_size: 4,
@@ -291,20 +341,13 @@ mod tests {
             let first = losses[0];
             let last = losses[30..].iter().sum::<f64>() / 10.0;
             assert!(last < 0.95 * first, "{cell:?}: {first} {last}");
-            let judge = config
+            let gate = config
                 .network(VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu))
                 .unwrap();
             let mut random = Random::new(1, 0, 0, Purpose::Mood);
             let places: Vec<Place> = (0..32).map(|_| corpus.with_anomaly(&mut random)).collect();
-            let [inputs, labels, weights] = corpus.batch(&places).unwrap();
-            let spread = Tensor::new(corpus.spread.as_slice(), &Device::Cpu).unwrap();
-            let center = Tensor::new(corpus.center.as_slice(), &Device::Cpu).unwrap();
-            let raw = inputs
-                .broadcast_mul(&spread)
-                .unwrap()
-                .broadcast_add(&center)
-                .unwrap();
-            let found = loss(&judge.forward(&raw).unwrap(), &labels, &weights).unwrap();
+            let [inputs, labels, weights] = corpus.batch(&places, false).unwrap();
+            let found = loss(&gate.forward(&inputs).unwrap(), &labels, &weights).unwrap();
             assert!(
                 f64::from(found.to_scalar::<f32>().unwrap()) < first,
                 "{cell:?}"

@@ -1,9 +1,9 @@
-//! Made-up sites as a judge sees them, with labels.
+//! Made-up sites as a gating network sees them, with labels.
 
 use std::ops::Range;
 
 use anomalog::simulation::random::{Purpose, Random};
-use anomalog_engine::evidence::{Evidence, INPUTS};
+use anomalog_engine::evidence::{EvidenceExtractor, INPUTS};
 use rayon::prelude::*;
 
 use super::labels::Labels;
@@ -11,6 +11,8 @@ use crate::nuisances::{DAY, DAYS, MINUTE_MICROS, Nuisance, Placed, Site, inject,
 
 /// The first seed of sites to learn from: benchmarks have smaller ones.
 pub(crate) const FIRST_SEED: u64 = 1_001;
+/// The first seed of sites that are held back.
+pub(crate) const FIRST_HELD_BACK: u64 = 2_001;
 /// Days before the first window that is learned from.
 const FROM_DAY: usize = 17;
 /// Days before the first burst.
@@ -54,7 +56,7 @@ impl Example {
     }
 }
 
-/// The kinds that a judge learns from: what comes once a month is longer ago than it remembers.
+/// The kinds that a gating network learns from: what comes once a month is longer ago than it remembers.
 pub(crate) fn kinds() -> Vec<Nuisance> {
     let known = |kind: &Nuisance| *kind != Nuisance::MonthlyJob;
     Nuisance::ALL.into_iter().filter(known).collect()
@@ -145,7 +147,7 @@ type Rows = Vec<(usize, [f32; INPUTS])>;
 fn evidence(site: &Site, values: &[f64], minutes: usize) -> Rows {
     let (starts, values) = site.windows(values, minutes);
     let step = minutes as i64 * MINUTE_MICROS;
-    let mut evidence = Evidence::new(step, site.resolution, site.time_zone);
+    let mut evidence = EvidenceExtractor::new(step, site.resolution, site.time_zone);
     let windows = starts.into_iter().zip(values);
     let rows = windows.filter_map(|(start, value)| {
         let number = ((start - site.start_micros) / step) as usize;

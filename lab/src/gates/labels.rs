@@ -1,4 +1,4 @@
-//! Which windows of a made-up site a judge must call an anomaly, and which it learns nothing from.
+//! Which windows of a made-up site a gating network must call an anomaly, and which it learns nothing from.
 //!
 //! An anomaly counts from where it can be known: the weight of a window grows with the standard
 //! deviations by which the best stretch that ends with it is moved. A lasting change is an anomaly for an

@@ -11,10 +11,10 @@ use super::config::{NetworkConfig, check_inputs, check_sizes};
 use super::head::Linear;
 use super::recurrent::uniform;
 
-/// What a judge remembers, and how.
+/// What a gating network remembers, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum JudgeCell {
+pub enum GateCell {
     /// Nothing: logistic regression.
     Linear,
     /// Nothing: one layer of tanh units.
@@ -24,7 +24,7 @@ pub enum JudgeCell {
     Recurrent(Architecture),
 }
 
-impl JudgeCell {
+impl GateCell {
     /// Every cell, simplest first.
     pub const ALL: [Self; 6] = [
         Self::Linear,
@@ -46,31 +46,31 @@ impl JudgeCell {
     }
 }
 
-/// The sizes that determine the names and shapes of a judge's parameters.
+/// The sizes that determine the names and shapes of a gating network's parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JudgeConfig {
+pub struct GateConfig {
     /// The layer before the head.
-    pub cell: JudgeCell,
+    pub cell: GateCell,
     /// Inputs per step.
     pub inputs: usize,
     /// Units of that layer.
     pub hidden_size: usize,
 }
 
-impl NetworkConfig for JudgeConfig {
-    type Network = Judge;
+impl NetworkConfig for GateConfig {
+    type Network = GatingNetwork;
 
-    fn network(&self, vb: VarBuilder) -> Result<Judge> {
-        Judge::new(self, vb)
+    fn network(&self, vb: VarBuilder) -> Result<GatingNetwork> {
+        GatingNetwork::new(self, vb)
     }
 }
 
 /// A linear map of the inputs, and of a layer over them.
 ///
-/// Both maps start at zero: an untrained judge has log-odds 0 everywhere.
+/// Both maps start at zero: an untrained gate has log-odds 0 everywhere.
 #[derive(Clone, Debug)]
-pub struct Judge {
-    config: JudgeConfig,
+pub struct GatingNetwork {
+    config: GateConfig,
     layer: Option<Layer>,
     direct: Linear,
 }
@@ -87,7 +87,7 @@ enum Cell {
     Recurrent(Backbone),
 }
 
-impl Judge {
+impl GatingNetwork {
     /// Takes the parameters from `vb`, below `direct`, `head`, and `dense` or those of a backbone.
     ///
     /// # Errors
@@ -96,14 +96,14 @@ impl Judge {
         clippy::needless_pass_by_value,
         reason = "every candle module takes its `VarBuilder` by value"
     )]
-    pub fn new(config: &JudgeConfig, vb: VarBuilder) -> Result<Self> {
-        let JudgeConfig {
+    pub fn new(config: &GateConfig, vb: VarBuilder) -> Result<Self> {
+        let GateConfig {
             cell,
             inputs,
             hidden_size,
         } = *config;
         check_sizes(
-            "judge",
+            "gate",
             [
                 ("inputs", inputs),
                 ("hidden_size", hidden_size),
@@ -111,13 +111,13 @@ impl Judge {
             ],
         )?;
         let cell = match cell {
-            JudgeCell::Linear => None,
-            JudgeCell::Dense => {
+            GateCell::Linear => None,
+            GateCell::Dense => {
                 let init = uniform(inputs);
                 let dense = Linear::new(inputs, hidden_size, init, &vb.pp("dense"))?;
                 Some(Cell::Dense(dense))
             }
-            JudgeCell::Recurrent(architecture) => {
+            GateCell::Recurrent(architecture) => {
                 let backbone = Backbone::new(architecture, inputs, hidden_size, &vb)?;
                 Some(Cell::Recurrent(backbone))
             }
@@ -138,7 +138,7 @@ impl Judge {
 
     /// The sizes it was made with.
     #[must_use]
-    pub fn config(&self) -> &JudgeConfig {
+    pub fn config(&self) -> &GateConfig {
         &self.config
     }
 
@@ -169,8 +169,8 @@ mod tests {
     use super::*;
     use crate::network::init::initialise;
 
-    fn judge(cell: JudgeCell, head: f64) -> Judge {
-        let config = JudgeConfig {
+    fn gate(cell: GateCell, head: f64) -> GatingNetwork {
+        let config = GateConfig {
             cell,
             inputs: 3,
             hidden_size: 4,
@@ -185,11 +185,10 @@ mod tests {
         config.network(vb).unwrap()
     }
 
-    fn log_odds(judge: &Judge, inputs: &[f32]) -> Vec<f32> {
+    fn log_odds(gate: &GatingNetwork, inputs: &[f32]) -> Vec<f32> {
         let steps = inputs.len() / 3;
         let inputs = Tensor::from_slice(inputs, (1, steps, 3), &Device::Cpu).unwrap();
-        judge
-            .forward(&inputs)
+        gate.forward(&inputs)
             .unwrap()
             .squeeze(0)
             .unwrap()
@@ -199,32 +198,32 @@ mod tests {
 
     #[test]
     fn an_untrained_judge_does_not_know() {
-        for cell in JudgeCell::ALL {
-            assert_eq!(log_odds(&judge(cell, 0.0), &[1.0; 6]), [0.0; 2]);
+        for cell in GateCell::ALL {
+            assert_eq!(log_odds(&gate(cell, 0.0), &[1.0; 6]), [0.0; 2]);
         }
     }
 
     #[test]
     fn only_recurrent_judges_remember_and_none_looks_ahead() {
-        for cell in JudgeCell::ALL {
-            let judge = judge(cell, 1.0);
-            let ones = log_odds(&judge, &[1.0; 12]);
+        for cell in GateCell::ALL {
+            let gate = gate(cell, 1.0);
+            let ones = log_odds(&gate, &[1.0; 12]);
             let mut changed = [1.0; 12];
             changed[3] = -2.0;
-            let changed = log_odds(&judge, &changed);
+            let changed = log_odds(&gate, &changed);
             assert_eq!(ones[0], changed[0], "{cell:?}");
             assert_ne!(ones[1], changed[1], "{cell:?}");
-            let remembers = matches!(cell, JudgeCell::Recurrent(_));
+            let remembers = matches!(cell, GateCell::Recurrent(_));
             assert_eq!(ones[2] != changed[2], remembers, "{cell:?}");
         }
     }
 
     #[test]
     fn a_cell_has_a_name_in_a_manifest() {
-        for cell in JudgeCell::ALL {
+        for cell in GateCell::ALL {
             let text = serde_json::to_string(&cell).unwrap();
             assert_eq!(text, format!("\"{}\"", cell.name()));
-            assert_eq!(serde_json::from_str::<JudgeCell>(&text).unwrap(), cell);
+            assert_eq!(serde_json::from_str::<GateCell>(&text).unwrap(), cell);
         }
     }
 }
