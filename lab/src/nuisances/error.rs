@@ -23,14 +23,20 @@ pub(crate) enum JudgeError {
     },
     /// Nothing can be learned from labels.
     #[error(transparent)]
-    Training(#[from] TrainingError),
+    Training(Box<TrainingError>),
+}
+
+impl From<TrainingError> for JudgeError {
+    fn from(error: TrainingError) -> Self {
+        Self::Training(Box::new(error))
+    }
 }
 
 impl Explain for JudgeError {
     fn inner(&self) -> Option<&dyn Explain> {
         match self {
             Self::Detector(error) => Some(error),
-            Self::Training(error) => Some(error),
+            Self::Training(error) => Some(&**error),
             Self::Score { .. } => None,
         }
     }
@@ -38,7 +44,7 @@ impl Explain for JudgeError {
     fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Detector(error) => Explain::hint(error),
-            Self::Training(error) => Explain::hint(error),
+            Self::Training(error) => Explain::hint(&**error),
             Self::Score { source, .. } => source.hint().map(Cow::Borrowed),
         }
     }
