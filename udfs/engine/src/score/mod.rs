@@ -9,7 +9,7 @@
 //! says how rare it is: see [`Tail::of_log_odds`].
 //!
 //! A [`Judge`] is either of them, or the [`Baseline`]: the forecasts that need no network, alone; or the
-//! baseline with a gating network, whose log-odds weigh how rare each excess is (see [`Gating`]).
+//! baseline with a gating network, whose log-odds weigh how rare each excess is (see [`Gating`](crate::detector::Gating)).
 
 mod baseline;
 mod gate;
