@@ -19,7 +19,7 @@ Each architecture becomes one detector over all series; one that comes out other
 version becomes a new one. The end of the training range is held back to calibrate the scores.
 
 With `--objective gate` a shipped detector, or that of `--from`, learns from labels what is a nuisance \
-and what is an anomaly; a few are enough. They have the columns site, start, end and kind: `normal` \
+and what is an anomaly. They have the columns site, start, end and kind: `normal` \
 where an alarm was none, anything else where something was wrong.
 
 Examples:
