@@ -261,7 +261,9 @@ pub async fn train(settings: &Settings, args: TrainArgs) -> Result<Trained> {
                     training::train(&training, dataset, source, &mut progress)
                 }
                 TrainingRows::Labelled(feedback) => {
-                    let source = source.ok_or(TrainingError::NoLabelledRow)?;
+                    let source = source.ok_or_else(|| TrainingError::NoGate {
+                        detector: training.name.clone(),
+                    })?;
                     training::tune_gate(&training, source, feedback, &mut progress)
                 }
             }

@@ -70,7 +70,7 @@ pub fn tune_gate(
     feedback: &Feedback,
     progress: &mut dyn FnMut(StepReport),
 ) -> Result<Detector, TrainingError> {
-    let Objective::Gate(gating) = source.manifest().objective else {
+    let Some((gate, &gating)) = source.gating() else {
         return Err(TrainingError::NoGate {
             detector: source.manifest().id(),
         });
@@ -80,11 +80,8 @@ pub fn tune_gate(
     let map = variables_of(source)?;
     let config = source.manifest().gate_config(&gating);
     let network = config.network(VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
-    let before = source.gate().ok_or_else(|| TrainingError::NoGate {
-        detector: source.manifest().id(),
-    })?;
     let mut tracks = Tracks::new(feedback, &layout, settings.seed);
-    tracks.forecast_with(before)?;
+    tracks.forecast_with(gate.network)?;
     let labelled = tracks.labelled();
     if labelled.is_empty() {
         return Err(TrainingError::NoLabelledRow);

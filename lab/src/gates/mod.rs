@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Everything that is not labelled is normal by construction, so the windows that a gating network is most wrong
-//! about are worth learning from. The seeds of these sites are none that a benchmark gates.
+//! about are worth learning from. The seeds of these sites are none that a benchmark has.
 
 mod detector;
 mod examples;

@@ -23,7 +23,7 @@ fn train_base(job: &Job) {
     for command in [
         "ingest all/logs",
         "windows --step 5m",
-        "train --name base --arch gru --hidden 8 --steps 2 --until 2026-03-05 --alarms-per-week 4",
+        "train --name base --arch gru --hidden 8 --steps 2 --until 2026-03-05",
     ] {
         let command: Vec<&str> = ["--warehouse", "other"]
             .into_iter()

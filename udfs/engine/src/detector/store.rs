@@ -318,11 +318,16 @@ impl DetectorStore {
         }
     }
 
+    /// The manifest as it lies in the folder; that of a detector which is in memory alone. A loaded one may
+    /// have the threshold of the store.
     fn manifest(&self, name: &str, version: u32) -> Result<Manifest, DetectorError> {
-        if let Some(detector) = self.loaded().get(&(name.to_owned(), version)) {
-            return Ok(detector.manifest().clone());
+        let folder = self.version_folder(name, version);
+        match self.loaded().get(&(name.to_owned(), version)) {
+            Some(detector) if self.folder.is_none() || !folder.is_dir() => {
+                Ok(detector.manifest().clone())
+            }
+            _ => Detector::read_manifest(&folder),
         }
-        Detector::read_manifest(&self.version_folder(name, version))
     }
 
     pub(super) fn load(&self, name: &str, version: u32) -> Result<Arc<Detector>, DetectorError> {

@@ -1,4 +1,4 @@
-//! What speaks for and against an anomaly: inputs of a judge.
+//! What speaks for and against an anomaly: inputs of a gating network.
 //!
 //! Each window of a series is held, alone and with those before it, against the same time of the last
 //! days, of the same weekdays, and against the level just before. Nothing looks ahead, every input is a

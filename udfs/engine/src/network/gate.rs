@@ -67,7 +67,7 @@ impl NetworkConfig for GateConfig {
 
 /// A linear map of the inputs, and of a layer over them.
 ///
-/// Both maps start at zero: an untrained gate has log-odds 0 everywhere.
+/// Both maps start at zero: an untrained network has log-odds 0 everywhere.
 #[derive(Clone, Debug)]
 pub struct GatingNetwork {
     config: GateConfig,

@@ -9,7 +9,8 @@ use crate::series::grid_indices;
 
 impl Detector {
     /// Its network and how the network's word is taken; `None` where it has no gate.
-    pub(crate) fn gating(&self) -> Option<(Gate<'_>, &Gating)> {
+    #[must_use]
+    pub fn gating(&self) -> Option<(Gate<'_>, &Gating)> {
         match (self.gate(), &self.manifest().objective) {
             (Some(network), Objective::Gate(gating)) => {
                 let held = gating.held;
@@ -19,11 +20,12 @@ impl Detector {
         }
     }
 
-    /// Judges one window by the baseline and what the network says of each metric; `None` where no metric
-    /// takes part, or there is no gate.
+    /// Judges one window by the baseline, which no forecast is compared with, and what the network says of
+    /// each metric; `None` where no metric takes part, or there is no gate.
     pub(crate) fn verdict_of_gate(
         &self,
         window: WindowForecast<'_>,
+        comparison: &Comparison,
         log_odds: &[f32],
     ) -> Option<Verdict> {
         let (_, gating) = self.gating()?;
@@ -32,8 +34,7 @@ impl Detector {
             step_micros: manifest.layout.step_micros,
             threshold: manifest.threshold,
         };
-        let comparison = Comparison::none(window.metrics.len());
-        budget.verdict(window, &comparison, Some(OpenGate { gating, log_odds }))
+        budget.verdict(window, comparison, Some(OpenGate { gating, log_odds }))
     }
 
     /// One score per row; those of history are missing.
@@ -44,11 +45,12 @@ impl Detector {
         let slice = SeriesSlice::of_series(part.rows, &indices, first_row);
         let gates: Vec<Gate<'_>> = self.gating().into_iter().map(|(gate, _)| gate).collect();
         let odds = slice.gate_odds(layout, &gates, &mut Work::default())?;
+        let comparison = Comparison::none(layout.metrics());
         let places: Vec<usize> = (0..indices.len() - first_row).collect();
         let mut status = vec![Status::Warmup; places.len()];
         let mut verdicts = vec![None; places.len()];
         slice.without_network(layout, &places, &mut status, &mut |place, window| {
-            verdicts[place] = self.verdict_of_gate(window, odds[0].of_row(place));
+            verdicts[place] = self.verdict_of_gate(window, &comparison, odds[0].of_row(place));
         });
         let history = std::iter::repeat_n(WindowScore::missing(Status::Warmup), first_row);
         let scores = status.into_iter().zip(verdicts);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Baseline, Verdict, WindowScore};
 use crate::detector::{
-    Detector, DetectorError, DetectorRef, DetectorStore, Gating, MetricArgument,
+    Comparison, Detector, DetectorError, DetectorRef, DetectorStore, Gating, MetricArgument,
 };
 use crate::forecast::classify::WindowOdds;
 use crate::forecast::gates::Gate;
@@ -150,10 +150,11 @@ impl Judge {
     pub(super) fn verdict_of_gate(
         &self,
         window: WindowForecast<'_>,
+        comparison: &Comparison,
         log_odds: &[f32],
     ) -> Option<Verdict> {
         match self {
-            Self::Detector(detector) => detector.verdict_of_gate(window, log_odds),
+            Self::Detector(detector) => detector.verdict_of_gate(window, comparison, log_odds),
             Self::Baseline(_) => None,
         }
     }

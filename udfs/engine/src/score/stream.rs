@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use super::series_buffer::SeriesBuffer;
 use crate::baseline::ProfileMemo;
+use crate::detector::Comparison;
 use crate::forecast::{BlockQueue, ForecastError, SeriesSlice, Status};
 use crate::score::{Judge, WindowScore};
 use crate::series::blocks::BlockLayout;
@@ -319,6 +320,7 @@ impl Group {
             let gates: Vec<_> = judges.iter().filter_map(Judge::gating).collect();
             let gates: Vec<_> = gates.into_iter().map(|(gate, _)| gate).collect();
             let odds = slice.gate_odds(&series.layout, &gates, &mut queue.work)?;
+            let comparison = Comparison::none(series.layout.metrics());
             let places: Vec<usize> = (0..ids.len()).collect();
             slice.without_network(
                 &series.layout,
@@ -328,7 +330,7 @@ impl Group {
                     for (number, judge) in judges.iter().enumerate() {
                         let log_odds = odds[number].of_row(place);
                         scores[number][ids[place] - *taken].verdict =
-                            judge.verdict_of_gate(window, log_odds);
+                            judge.verdict_of_gate(window, &comparison, log_odds);
                     }
                 },
             );
