@@ -1,6 +1,6 @@
 //! The windows that `train` and `score` read: the warehouse's, or a Parquet file of the user's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use datafusion::arrow::array::AsArray as _;
@@ -16,6 +16,7 @@ use crate::explain::MissingColumn;
 use crate::schema::Table;
 use crate::scores::{SERIES, WINDOW_START};
 use crate::session::Session;
+use crate::training::dataset::{Series, step_of};
 
 /// Windows with the columns `site`, `window_start` and numbers.
 #[derive(Debug)]
@@ -138,13 +139,10 @@ pub(super) async fn step(input: &WindowsInput) -> Result<Option<i64>> {
         starts.extend(times.iter().flatten());
     }
     starts.sort_unstable();
-    let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
-    for pair in starts.windows(2).filter(|pair| pair[0] < pair[1]) {
-        *counts.entry(pair[1] - pair[0]).or_default() += 1;
-    }
-    // The shortest of equals.
-    let most = counts.into_iter().rev().max_by_key(|(_, times)| *times);
-    Ok(most.map(|(apart, _)| apart))
+    Ok(step_of(&[Series {
+        window_start: starts,
+        ..Series::default()
+    }]))
 }
 
 /// Refuses metrics that are no numeric columns of the input.
