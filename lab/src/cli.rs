@@ -184,6 +184,16 @@ pub(crate) struct GatesArgs {
     )]
     pub(crate) cell: Vec<GateCell>,
 
+    /// Lengths of windows to learn from.
+    #[arg(
+        long,
+        value_name = "LENGTH",
+        value_delimiter = ',',
+        value_parser = learned_step(),
+        default_value = "1m,5m,15m,1h"
+    )]
+    pub(crate) step: Vec<LearnedStep>,
+
     /// Sites of each kind in windows of a minute; of longer windows there are more.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_one())]
     pub(crate) sites: u32,
@@ -208,6 +218,41 @@ pub(crate) struct GatesArgs {
     /// shipped.
     #[arg(long)]
     pub(crate) store: bool,
+}
+
+/// A length of windows that gates learn from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LearnedStep {
+    name: &'static str,
+    pub(crate) minutes: usize,
+    /// How many times as many sites as is said have such windows: the shortest are the most.
+    pub(crate) times: u64,
+}
+
+impl LearnedStep {
+    const ALL: [Self; 4] = {
+        const fn step(name: &'static str, minutes: usize, times: u64) -> LearnedStep {
+            LearnedStep {
+                name,
+                minutes,
+                times,
+            }
+        }
+        [
+            step("1m", 1, 2),
+            step("5m", 5, 3),
+            step("15m", 15, 4),
+            step("1h", 60, 8),
+        ]
+    };
+}
+
+/// Accepts the lengths of windows that gates learn from.
+fn learned_step() -> impl TypedValueParser<Value = LearnedStep> {
+    PossibleValuesParser::new(LearnedStep::ALL.map(|step| step.name)).try_map(|name| {
+        let mut steps = LearnedStep::ALL.into_iter();
+        steps.find(|step| step.name == name).ok_or("no such length")
+    })
 }
 
 /// Accepts the name of a cell.

@@ -32,23 +32,33 @@ const STUDY: [&str; 7] = [
     "--results",
     "study.jsonl",
 ];
-/// Made-up series of a minute's windows with nine labelled spikes, the first three in the training
-/// range: the first day, counted from the epoch, as series with labels at the same times look alike, and
-/// SQL over `i`, the row, and `spike`, whether it is one.
-const SERIES: [(&str, u32, &str); 2] = [
-    (
-        "wave.parquet",
-        0,
-        "100 + 20 * sin(i / 229.2) + (i * i * 31 + i * 7919) % 1009 / 100.0 \
-         + CASE WHEN spike THEN 60 ELSE 0 END",
-    ),
-    (
-        "saw.parquet",
-        28,
-        "300 + i % 720 / 10.0 + (i * i * 13 + i * 15485863) % 1013 / 90.0 \
-         - CASE WHEN spike THEN 120 ELSE 0 END",
-    ),
-];
+/// A made-up series of a minute's windows.
+#[derive(Clone, Copy)]
+struct Made {
+    file: &'static str,
+    train_points: usize,
+    /// Day of the first row, counted from the epoch: series with labels at the same times look alike.
+    first_day: u32,
+    /// SQL over `i`, the row, and `spike`, whether it is one of nine, the first three in the training range.
+    value: &'static str,
+    label: &'static str,
+}
+
+const WAVE: Made = Made {
+    file: "wave.parquet",
+    train_points: 2_000,
+    first_day: 0,
+    value: "100 + 20 * sin(i / 229.2) + (i * i * 31 + i * 7919) % 1009 / 100.0 \
+            + CASE WHEN spike THEN 60 ELSE 0 END",
+    label: "spike",
+};
+const SAW: Made = Made {
+    file: "saw.parquet",
+    first_day: 28,
+    value: "300 + i % 720 / 10.0 + (i * i * 13 + i * 15485863) % 1013 / 90.0 \
+            - CASE WHEN spike THEN 120 ELSE 0 END",
+    ..WAVE
+};
 
 /// Runs the program in a folder and tells all that it said, and how it ended unless well.
 fn lab(folder: &Path, arguments: &[&str]) -> String {
@@ -73,15 +83,22 @@ fn study(folder: &Path) -> String {
     fs::read_to_string(folder.join("out/tables.md")).unwrap()
 }
 
-/// Writes the series and their list into a folder.
-fn write_collection(folder: &Path) {
+/// Writes series and their list into a folder.
+fn write_collection(folder: &Path, series: &[Made]) {
     fs::create_dir_all(folder).unwrap();
     let mut list = "file,dataset,train_points,vus_window,step_seconds\n".to_owned();
-    for (file, first_day, value) in SERIES {
-        let _ = writeln!(list, "{file},made-up,2000,20,60");
+    for made in series {
+        let Made {
+            file,
+            train_points,
+            first_day,
+            value,
+            label,
+        } = made;
+        let _ = writeln!(list, "{file},made-up,{train_points},20,60");
         let query = format!(
             "SELECT arrow_cast(({first_day} * 1440 + i) * 60000000, 'Timestamp(Microsecond, None)') AS timestamp, \
-             CAST({value} AS DOUBLE) AS value, CAST(spike AS INT) AS label \
+             CAST({value} AS DOUBLE) AS value, CAST({label} AS INT) AS label \
              FROM (SELECT value AS i, value % 500 BETWEEN 450 AND 453 AS spike \
                    FROM (SELECT unnest(generate_series(0, 4499)) AS value)) ORDER BY i"
         );
@@ -95,16 +112,13 @@ fn write_collection(folder: &Path) {
     fs::write(folder.join("series.csv"), list).unwrap();
 }
 
-/// What `anomalog evaluate` says of the series, with the settings of the study.
-fn evaluate(list: &Path) -> Value {
-    let architectures = Architecture::ALL.map(Candidate::Architecture);
-    let mut candidates = architectures.to_vec();
-    candidates.push(Candidate::Floor(Floor::Median11));
-    let settings = EvaluationSettings {
+/// What architectures learn, and what they are compared with.
+fn settings(candidates: Vec<Candidate>, protocols: &[Protocol]) -> EvaluationSettings {
+    EvaluationSettings {
         candidates,
         stored: Vec::new(),
-        protocols: vec![Protocol::PerSeries, Protocol::ZeroShot, Protocol::Shipped],
-        seeds: vec![1, 2],
+        protocols: protocols.to_vec(),
+        seeds: vec![1],
         learning: Learning {
             steps: 4,
             fine_tune_steps: 2,
@@ -121,10 +135,22 @@ fn evaluate(list: &Path) -> Value {
             alarms: AlarmRules::default(),
             plots: false,
         },
-    };
+    }
+}
+
+/// What `anomalog evaluate` says of series, with the settings of the study.
+fn evaluate(list: &Path) -> Value {
+    let mut candidates = Architecture::ALL.map(Candidate::Architecture).to_vec();
+    candidates.push(Candidate::Floor(Floor::Median11));
+    let protocols = [Protocol::PerSeries, Protocol::Classify, Protocol::Shipped];
+    judge(list, &settings(candidates, &protocols)).unwrap()
+}
+
+/// The report of an evaluation.
+fn judge(list: &Path, settings: &EvaluationSettings) -> Result<Value, RunError> {
     let series = collections::read(list).unwrap();
-    let evaluation = run::evaluate::<RunError>(&series, &settings, &Unwatched, None).unwrap();
-    serde_json::to_value(Report::new(evaluation, &settings)).unwrap()
+    let evaluation = run::evaluate::<RunError>(&series, settings, &Unwatched, None)?;
+    Ok(serde_json::to_value(Report::new(evaluation, settings)).unwrap())
 }
 
 /// The cells of the row of a candidate in the table below a heading.
@@ -188,7 +214,7 @@ fn assert_whole(folder: &Path, tables: &str) {
 fn tables_say_what_evaluate_says_and_are_made_anew_from_results() {
     let workplace = TempDir::new().unwrap();
     let folder = workplace.path();
-    write_collection(&folder.join("data/kpi"));
+    write_collection(&folder.join("data/kpi"), &[WAVE, SAW]);
     let tables = study(folder);
     assert_whole(folder, &tables);
     let report = evaluate(&folder.join("data/kpi/series.csv"));
@@ -211,7 +237,7 @@ fn tables_say_what_evaluate_says_and_are_made_anew_from_results() {
         }
     }
     // What detectors make of a budget of one false alarm a day, by their own thresholds.
-    for protocol in ["zero-shot", "shipped"] {
+    for protocol in ["per-series", "shipped"] {
         let outcomes: Vec<f64> = report["results"]
             .as_array()
             .unwrap()
@@ -260,45 +286,127 @@ fn results_that_do_not_do(folder: &Path) {
     );
 }
 
+/// What one classifier of raw windows makes of series, in far fewer steps than it takes.
+fn classified(
+    folder: &Path,
+    series: &[Made],
+    floors: &[Floor],
+    steps: usize,
+) -> Result<Value, RunError> {
+    write_collection(folder, series);
+    let mut candidates = vec![Candidate::Architecture(Architecture::Gru)];
+    candidates.extend(floors.iter().copied().map(Candidate::Floor));
+    let mut settings = settings(candidates, &[Protocol::Classify]);
+    settings.learning.classifier_steps = steps;
+    judge(&folder.join("series.csv"), &settings)
+}
+
+/// One classifier learns from the histories of all, and judges what comes after in each.
+#[test]
+fn a_classifier_learns_from_the_labels_of_all_series() {
+    let folder = TempDir::new().unwrap();
+    let unlabelled = Made {
+        file: "unlabelled.parquet",
+        first_day: 56,
+        label: "spike AND i >= 2000",
+        value: "50 + 9 * cos(i / 229.2) + (i * i * 17 + i * 104729) % 997 / 150.0 \
+                + CASE WHEN spike THEN 25 ELSE 0 END",
+        ..WAVE
+    };
+    let report = classified(
+        folder.path(),
+        &[WAVE, SAW, unlabelled],
+        &[Floor::Random],
+        60,
+    )
+    .unwrap();
+    let results = report["results"].as_array().unwrap();
+    let auc = |protocol: &str| {
+        let of = results
+            .iter()
+            .filter(|result| result["protocol"] == protocol)
+            .map(|result| result["auc_roc"].as_f64().unwrap());
+        let areas: Vec<f64> = of.collect();
+        assert_eq!(areas.len(), 3, "{report}");
+        areas.iter().sum::<f64>() / 3.0
+    };
+    assert!(auc("classify") > auc("floor") + 0.2, "{report}");
+    for result in results {
+        if result["protocol"] == "classify" {
+            assert_eq!(result["calibrated_on"], "all");
+            assert!(result["pretrain_s"].as_f64().unwrap() > 0.0, "{result}");
+            assert_eq!(result["train_s"], 0.0);
+        }
+    }
+}
+
+#[test]
+fn nothing_labelled_to_learn_from_is_said_per_series() {
+    let folder = TempDir::new().unwrap();
+    let unlabelled = Made {
+        label: "spike AND i >= 2000",
+        ..WAVE
+    };
+    let said = classified(folder.path(), &[unlabelled], &[], 4).unwrap_err();
+    insta::assert_snapshot!(said, @"");
+}
+
+/// The history of one series holds rows on which another is judged.
+#[test]
+fn a_classifier_does_not_learn_from_copies_of_what_is_judged() {
+    let folder = TempDir::new().unwrap();
+    let copy = Made {
+        file: "copy.parquet",
+        train_points: 4_000,
+        ..WAVE
+    };
+    let long = Made {
+        train_points: 3_000,
+        ..SAW
+    };
+    let report = classified(folder.path(), &[WAVE, long, copy], &[], 4).unwrap();
+    insta::assert_snapshot!(report["left_out"], @r#"[{"judged":"copy.parquet","learned":"wave.parquet"},{"judged":"wave.parquet","learned":"copy.parquet"}]"#);
+}
+
 /// The command that makes them, in small: equal bytes each time.
 #[test]
-fn they_are_made_the_same_each_time() {
+fn gates_are_made_the_same_each_time() {
     let folder = TempDir::new().unwrap();
-    let pretrain = |out: &str, more: &[&str]| {
+    let gates = |out: &str, more: &[&str]| {
         let arguments = [
-            "pretrain", "--out", out, "--sites", "2", "--days", "2", "--steps", "3", "--hidden",
-            "4", "--arch", "rnn,gru",
+            "gates",
+            "--out",
+            out,
+            "--cell",
+            "dense,gru",
+            "--step",
+            "1h",
+            "--sites",
+            "1",
+            "--steps",
+            "3",
+            "--hidden",
+            "4",
         ];
         lab(folder.path(), &[&arguments[..], more].concat())
     };
-    let said = pretrain("one", &[]);
-    assert!(said.contains("pretrained-gru: 3 steps"), "{said}");
-    pretrain("two", &[]);
+    let said = gates("one", &[]);
+    assert!(said.contains("\n  gru: loss "), "{said}");
+    gates("two", &[]);
     let bytes = |name: &str| contents(&folder.path().join(name));
-    assert_eq!(bytes("one").len(), 5);
+    assert_eq!(bytes("one").len(), 4);
     assert!(
         bytes("one") == bytes("two"),
         "another time gave other bytes"
     );
-    pretrain("three", &["--seed", "1"]);
+    gates("three", &["--seed", "2"]);
     assert!(bytes("one") != bytes("three"), "the seed has no effect");
-    fs::write(
-        folder.path().join("series.csv"),
-        "file,dataset,train_points,vus_window,step_seconds\n",
-    )
-    .unwrap();
-    insta::assert_snapshot!(pretrain("four", &["--series", "series.csv"]), @"
-    --- stderr
-    error: `series.csv` lists no series
-    hint: `series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file has timestamp, value and label
-    --- exit 1
-    ");
-    insta::assert_snapshot!(lab(folder.path(), &["pretrain", "--out", "four", "--sites", "0"]), @"
-    --- stderr
-    error: there is nothing to learn from
-    hint: name series with `--series`, or set `--sites`
-    --- exit 1
-    ");
+    let refused = gates("four", &["--step", "2h"]);
+    assert!(
+        refused.contains("[possible values: 1m, 5m, 15m, 1h]"),
+        "{refused}"
+    );
+    assert!(refused.ends_with("--- exit 2\n"), "{refused}");
     assert!(!folder.path().join("four").exists());
 }
 

@@ -48,7 +48,9 @@ pub enum Protocol {
     FineTuned,
     /// What the shipped detectors learned from: they judge as they are.
     Shipped,
-    /// The training ranges of all series, with their labels.
+    /// The training ranges of all series, with their labels. No user's choice: the lab compares what is
+    /// published with it.
+    #[value(skip)]
     Classify,
 }
 

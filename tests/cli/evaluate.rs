@@ -228,91 +228,6 @@ fn the_baseline_learns_nothing_and_has_thresholds_of_its_own() {
     }
 }
 
-/// One classifier learns from the histories of all, and judges what comes after in each.
-#[test]
-fn a_classifier_learns_from_the_labels_of_all_series() {
-    let unlabelled = Made {
-        file: "unlabelled.parquet",
-        label: "spike AND i >= 2000",
-        ..SLOW
-    };
-    let work = with_collection(&[WAVE, SAW, unlabelled]);
-    let arguments = [
-        "--detectors",
-        "gru,clstm,random",
-        "--protocol",
-        "classify",
-        "--steps",
-        "60",
-        "--hidden",
-        "8",
-    ];
-    let report = work.evaluate_json(&arguments);
-    let results = report["results"].as_array().unwrap();
-    let own: Vec<&Value> = results
-        .iter()
-        .filter(|result| result["protocol"] == "classify")
-        .collect();
-    assert_eq!(own.len(), 6, "{report}");
-    for result in &own {
-        assert_eq!(result["calibrated_on"], "all");
-        assert!(result["pretrain_s"].as_f64().unwrap() > 0.0, "{result}");
-        assert_eq!(result["train_s"], 0.0);
-    }
-    let auc = |protocol: &str| -> f64 {
-        let of = results
-            .iter()
-            .filter(|result| result["protocol"] == protocol);
-        let areas: Vec<f64> = of
-            .map(|result| result["auc_roc"].as_f64().unwrap())
-            .collect();
-        areas.iter().sum::<f64>() / areas.len() as f64
-    };
-    assert!(auc("classify") > auc("floor") + 0.2, "{report}");
-    assert_eq!(figures(&report), figures(&work.evaluate_json(&arguments)));
-}
-
-#[test]
-fn nothing_labelled_to_learn_from_is_said_per_series() {
-    let work = with_collection(&[Made {
-        label: "spike AND i >= 2000",
-        ..WAVE
-    }]);
-    let said = work.evaluate(&[
-        "--detectors",
-        "gru",
-        "--protocol",
-        "classify",
-        "--steps",
-        "4",
-    ]);
-    insta::assert_snapshot!(said, @"
-    --- stderr
-    error: no series can be judged: `wave.parquet`: on all series, no window from 1970-01-01T00:00:00Z to 1970-01-01T21:20:00Z, which is the fit range, is labelled as an anomaly
-    hint: each series needs anomalies, windows that are none, and values that vary; detectors need some 1000 windows before the first that is judged
-    --- exit 1
-    ");
-}
-
-/// The history of one series holds rows on which another is judged.
-#[test]
-fn a_classifier_does_not_learn_from_copies_of_what_is_judged() {
-    let copy = Made {
-        file: "copy.parquet",
-        train_points: 4_000,
-        ..WAVE
-    };
-    let long = Made {
-        train_points: 3_000,
-        ..SAW
-    };
-    let work = with_collection(&[WAVE, long, copy]);
-    let arguments = ["--detectors", "gru", "--protocol", "classify"];
-    let report = work.evaluate_json(&[&arguments[..], &FAST].concat());
-    insta::assert_snapshot!(report["left_out"], @r#"[{"judged":"copy.parquet","learned":"wave.parquet"},{"judged":"wave.parquet","learned":"copy.parquet"}]"#);
-    assert_eq!(report["results"].as_array().unwrap().len(), 3);
-}
-
 #[test]
 fn scores_are_written_with_their_labels() {
     let work = with_collection(&[WAVE, SAW]);
@@ -634,17 +549,6 @@ fn what_leaks_is_refused() {
     let zero_shot = report("zero-shot");
     assert_eq!(zero_shot["results"].as_array().unwrap().len(), 3);
     assert!(zero_shot["left_out"].as_array().is_none_or(Vec::is_empty));
-    // Of a classifier for all, the copy is left out of the lessons, and named.
-    let classify = report("classify");
-    let expected = serde_json::json!([{"learned": "renamed.parquet", "judged": "wave.parquet"}]);
-    assert_eq!(classify["left_out"], expected);
-    assert_eq!(classify["results"].as_array().unwrap().len(), 3);
-    let copied = ["--detectors", "gru", "--protocol", "classify"];
-    let text = work.succeed(&[&lists[..], &copied, &FAST].concat());
-    assert!(
-        text.contains("left out of the lessons, as it holds rows that are judged"),
-        "{text}"
-    );
     let alone = work.run(&[&arguments[..3], &["--detectors", "difference"]].concat());
     assert!(
         alone.contains("made-up: ranking"),

@@ -527,7 +527,6 @@ fn evaluate() {
               - zero-shot:  The training ranges of other series
               - fine-tuned: Those, then that of the series
               - shipped:    What the shipped detectors learned from: they judge as they are
-              - classify:   The training ranges of all series, with their labels
               
               [default: per-series]
 
@@ -571,10 +570,9 @@ fn evaluate() {
     `series.csv` has the columns file, dataset, train_points, vus_window and step_seconds; each file is
     Parquet with the columns timestamp, value and label. Detectors learn from the first `train_points`
     rows without labels, and are trained for this alone. With `--protocol shipped`, the detectors that
-    come with the program judge as they are; they have seen no series but made-up ones. With `--protocol
-    classify`, one classifier (Kim & Cho 2018, for comparison) learns from the first rows of all series,
-    with their labels. Labels of windows have the columns site, start, end and, if known, kind, as
-    `anomalog simulate` writes them; detectors learn from the windows before `--since`.
+    come with the program judge as they are; they have seen no series but made-up ones. Labels of
+    windows have the columns site, start, end and, if known, kind, as `anomalog simulate` writes them;
+    detectors learn from the windows before `--since`.
 
     Detectors: rnn, lstm, gru and clstm are trained; baseline is what they judge by besides their
     network; random, difference, median-11, median-31, robust-z, yesterday, last-week, ewma and

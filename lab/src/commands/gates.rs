@@ -12,13 +12,11 @@ use anomalog_engine::evidence::INPUTS;
 use anomalog_engine::network::{GateCell, GateConfig};
 use serde::Serialize;
 
-use crate::cli::GatesArgs;
+use crate::cli::{GatesArgs, LearnedStep};
 use crate::gates::{
     Corpus, Example, FIRST_HELD_BACK, FIRST_SEED, detector, examples, gating, kinds,
 };
 
-/// Lengths of windows, in minutes, and how many times as many sites each has: short ones are longest.
-const WINDOWS: [(usize, u64); 4] = [(1, 2), (5, 3), (15, 4), (60, 8)];
 /// One site is held back for so many to learn from.
 const LEARNED_FOR_ONE: u64 = 4;
 
@@ -66,10 +64,10 @@ impl fmt::Display for Made {
 /// # Errors
 /// When a network cannot be trained, or the folder cannot be written.
 pub(crate) fn run(printer: Printer, args: GatesArgs) -> Result<()> {
-    let sites = |minutes: u64| u64::from(args.sites) * minutes;
-    let corpus = Corpus::new(made(printer, FIRST_SEED, sites));
+    let sites = |times: u64| u64::from(args.sites) * times;
+    let corpus = Corpus::new(made(printer, &args.step, FIRST_SEED, sites));
     let held_back = |times: u64| sites(times).div_ceil(LEARNED_FOR_ONE);
-    let held_back = Corpus::new(made(printer, FIRST_HELD_BACK, held_back));
+    let held_back = Corpus::new(made(printer, &args.step, FIRST_HELD_BACK, held_back));
     let mut gates = Vec::new();
     let steps = args.steps as usize;
     for cell in args.cell {
@@ -93,9 +91,10 @@ pub(crate) fn run(printer: Printer, args: GatesArgs) -> Result<()> {
             fit_until_micros: 0,
             stop_until_micros: 0,
             until_micros: 0,
-            series: WINDOWS
-                .map(|(_, times)| sites(times) as usize * kinds().len())
+            series: args
+                .step
                 .iter()
+                .map(|step| sites(step.times) as usize * kinds().len())
                 .sum(),
             rows: corpus.windows(),
             seed: args.seed,
@@ -134,13 +133,18 @@ pub(crate) fn run(printer: Printer, args: GatesArgs) -> Result<()> {
 }
 
 /// The examples of sites from a seed on, of as many as is said for each length of windows.
-fn made(printer: Printer, first: u64, sites: impl Fn(u64) -> u64) -> Vec<Example> {
+fn made(
+    printer: Printer,
+    steps: &[LearnedStep],
+    first: u64,
+    sites: impl Fn(u64) -> u64,
+) -> Vec<Example> {
     let mut all = Vec::new();
-    for (minutes, times) in WINDOWS {
+    for step in steps {
         let _bar = printer.begin("making sites", None);
-        let seeds = first..first + sites(times);
+        let seeds = first..first + sites(step.times);
         all.extend(tokio::task::block_in_place(|| {
-            examples(&kinds(), seeds, minutes)
+            examples(&kinds(), seeds, step.minutes)
         }));
     }
     all
