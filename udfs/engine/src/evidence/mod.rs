@@ -36,6 +36,8 @@
 
 mod daily_scale;
 mod days;
+mod deviations;
+mod expected;
 mod extractor;
 mod lags;
 mod slots;

@@ -37,10 +37,33 @@ impl SlotLayout {
 pub(super) struct Slots {
     layout: SlotLayout,
     /// Highest and lowest by number of the slot modulo the length; NaN where nothing is known.
-    highest: Vec<f32>,
-    lowest: Vec<f32>,
-    /// The slot of the last value, counted in local time.
-    last: Option<i64>,
+    extremes: Vec<Extremes>,
+    /// The slot of the latest value, counted in local time.
+    latest: Option<i64>,
+    /// The slot of the last value, which clocks may have put back, and its place.
+    last: (i64, usize),
+}
+
+/// The highest and the lowest of a slot.
+#[derive(Debug, Clone, Copy)]
+struct Extremes {
+    highest: f32,
+    lowest: f32,
+}
+
+impl Extremes {
+    const UNKNOWN: Self = Self {
+        highest: f32::NAN,
+        lowest: f32::NAN,
+    };
+
+    /// Minimum and maximum with NaN are the other.
+    fn and(self, other: Self) -> Self {
+        Self {
+            highest: self.highest.max(other.highest),
+            lowest: self.lowest.min(other.lowest),
+        }
+    }
 }
 
 /// Highest and lowest around one time of a day or week, in order of age; NaN where nothing is known.
@@ -52,31 +75,37 @@ pub(super) struct Around<const N: usize> {
 
 impl Slots {
     pub(super) fn new(layout: SlotLayout) -> Self {
-        let places = REMEMBERED_DAYS * layout.day;
         Self {
             layout,
-            highest: vec![f32::NAN; places],
-            lowest: vec![f32::NAN; places],
-            last: None,
+            extremes: vec![Extremes::UNKNOWN; REMEMBERED_DAYS * layout.day],
+            latest: None,
+            last: (0, 0),
         }
+    }
+
+    fn place(&self, slot: i64) -> usize {
+        slot.rem_euclid(self.extremes.len() as i64) as usize
     }
 
     /// Takes a value of a slot.
     pub(super) fn push(&mut self, slot: i64, value: f64) {
-        let places = self.highest.len() as i64;
-        if let Some(last) = self.last {
-            // Slots that were passed over are those of four weeks ago no longer.
-            for passed in (last + 1..=slot).take(places as usize) {
-                let place = passed.rem_euclid(places) as usize;
-                self.highest[place] = f32::NAN;
-                self.lowest[place] = f32::NAN;
+        if self.latest.is_none() || self.last.0 != slot {
+            if let Some(latest) = self.latest {
+                // Slots that were passed over are those of four weeks ago no longer.
+                for passed in (latest + 1..=slot).take(self.extremes.len()) {
+                    let place = self.place(passed);
+                    self.extremes[place] = Extremes::UNKNOWN;
+                }
             }
+            self.latest = Some(self.latest.map_or(slot, |latest| latest.max(slot)));
+            self.last = (slot, self.place(slot));
         }
-        self.last = Some(self.last.map_or(slot, |last| last.max(slot)));
-        let place = slot.rem_euclid(places) as usize;
-        // Minimum and maximum with NaN are the other.
-        self.highest[place] = self.highest[place].max(value as f32);
-        self.lowest[place] = self.lowest[place].min(value as f32);
+        let value = value as f32;
+        let extremes = &mut self.extremes[self.last.1];
+        *extremes = extremes.and(Extremes {
+            highest: value,
+            lowest: value,
+        });
     }
 
     /// Extremes around the time of `slot` on the last days.
@@ -90,22 +119,21 @@ impl Slots {
     }
 
     fn around<const N: usize>(&self, slot: i64, days_apart: usize) -> Around<N> {
-        let places = self.highest.len() as i64;
-        let tolerance = self.layout.tolerance as i64;
+        let tolerance = self.layout.tolerance;
         let mut around = Around {
             highest: [f64::NAN; N],
             lowest: [f64::NAN; N],
         };
         for age in 0..N {
             let center = slot - ((age + 1) * days_apart * self.layout.day) as i64;
-            let (mut highest, mut lowest) = (f32::NAN, f32::NAN);
-            for near in center - tolerance..=center + tolerance {
-                let place = near.rem_euclid(places) as usize;
-                highest = highest.max(self.highest[place]);
-                lowest = lowest.min(self.lowest[place]);
-            }
-            around.highest[age] = f64::from(highest);
-            around.lowest[age] = f64::from(lowest);
+            let first = self.place(center - tolerance as i64);
+            // Two parts where it goes round the end.
+            let near = self.extremes[first..].iter().chain(&self.extremes);
+            let found = near
+                .take(2 * tolerance + 1)
+                .fold(Extremes::UNKNOWN, |found, near| found.and(*near));
+            around.highest[age] = f64::from(found.highest);
+            around.lowest[age] = f64::from(found.lowest);
         }
         around
     }

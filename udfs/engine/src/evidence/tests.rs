@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::daily_scale::of_day;
-use super::extractor::level_windows;
+use super::expected::level_windows;
 use super::{EvidenceExtractor, INPUTS, SPANS, names};
 use crate::series::time_zone::TimeZone;
 
@@ -252,6 +252,31 @@ proptest! {
         for (plain, scaled) in plain.iter().zip(&scaled) {
             for (one, other) in plain.iter().zip(scaled) {
                 prop_assert!((one - other).abs() < 1e-2, "{one} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_learned_is_what_is_pushed(
+        values in prop::collection::vec(prop_oneof![
+            1 => Just(f64::NAN), 1 => Just(0.0), 1 => 0.0..1e3_f64, 9 => 80.0..120.0_f64
+        ], 900..1_500),
+        minutes in prop_oneof![Just(1_i64), Just(10), Just(60)],
+        learned in prop::collection::vec(any::<bool>(), 40),
+        zone in prop_oneof![Just(TimeZone::UTC), Just("Europe/Berlin".parse().unwrap())],
+    ) {
+        // Days around 25 October 2026, when clocks are put back.
+        let first = 1_792_700_000_000_000 / (minutes * MINUTE);
+        let mut pushed = EvidenceExtractor::new(minutes * MINUTE, 1.0, zone);
+        let mut partly = pushed.clone();
+        for (number, value) in values.iter().enumerate() {
+            // In windows of a minute, days from one visit to the next.
+            let index = first + number as i64 + 500 * (number / 300) as i64;
+            let inputs = pushed.push(index, *value);
+            if learned[number / 38] {
+                partly.learn(index, *value);
+            } else {
+                prop_assert_eq!(partly.push(index, *value), inputs, "window {}", number);
             }
         }
     }

@@ -5,20 +5,44 @@ use std::collections::VecDeque;
 /// Days that a level is the median of.
 const DAYS: usize = 7;
 
-/// The median of what is not NaN, the mean of the middle two; what is given is put in order.
-pub(super) fn median<const N: usize>(values: &mut [f64; N]) -> Option<f64> {
-    // Insertion: there are seven at most. NaN goes to the end.
-    for at in 1..N {
-        let value = values[at];
-        let mut place = at;
-        while place > 0 && (values[place - 1] > value || values[place - 1].is_nan()) {
-            values[place] = values[place - 1];
-            place -= 1;
+/// The median of what is not NaN, the mean of the middle two; NaN where all is. What is given is put in
+/// order.
+pub(super) fn median<const N: usize>(values: &mut [f64; N]) -> f64 {
+    let mut columns = values.map(|value| [value]);
+    let [median] = medians(&mut columns);
+    median
+}
+
+/// The median of each column of what is not NaN, the mean of the middle two; NaN where all is. Columns are
+/// put in order.
+pub(super) fn medians<const N: usize, const C: usize>(rows: &mut [[f64; C]; N]) -> [f64; C] {
+    let mut known = [0_usize; C];
+    for row in rows.iter_mut() {
+        for (value, known) in row.iter_mut().zip(&mut known) {
+            // To the end of the order.
+            if value.is_nan() {
+                *value = f64::INFINITY;
+            } else {
+                *known += 1;
+            }
         }
-        values[place] = value;
     }
-    let known = values.iter().position(|value| value.is_nan()).unwrap_or(N);
-    (known > 0).then(|| f64::midpoint(values[(known - 1) / 2], values[known / 2]))
+    // Odd-even transposition: the same comparisons whatever the values, so that columns go side by side.
+    for round in 0..N {
+        for at in (round % 2..N - 1).step_by(2) {
+            let (one, other) = (rows[at], rows[at + 1]);
+            for column in 0..C {
+                let (one, other) = (one[column], other[column]);
+                // Written so that each is one instruction, of several columns at once.
+                rows[at][column] = if one < other { one } else { other };
+                rows[at + 1][column] = if one > other { one } else { other };
+            }
+        }
+    }
+    std::array::from_fn(|column| match known[column] {
+        0 => f64::NAN,
+        known => f64::midpoint(rows[(known - 1) / 2][column], rows[known / 2][column]),
+    })
 }
 
 /// The median over days of the mean magnitude of a day.
@@ -72,9 +96,11 @@ mod tests {
 
     #[test]
     fn medians_leave_out_what_is_not_known() {
-        assert_eq!(median(&mut [3.0, f64::NAN, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&mut [f64::NAN, 3.0, 1.0, 2.0, 7.0]), Some(2.5));
-        assert_eq!(median(&mut [f64::NAN; 4]), None);
+        assert_eq!(median(&mut [3.0, f64::NAN, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&mut [f64::NAN, 3.0, 1.0, 2.0, 7.0]), 2.5);
+        assert!(median(&mut [f64::NAN; 4]).is_nan());
+        let mut rows = [[7.0, 1.0], [5.0, f64::NAN], [6.0, 3.0]];
+        assert_eq!(medians(&mut rows), [6.0, 2.0]);
     }
 
     #[test]

@@ -136,10 +136,9 @@ impl<'a> MetricEvidence<'a> {
             let index = self.slice.indices[row];
             let value = self.values[row];
             let value = if value.is_finite() { value } else { f64::NAN };
-            let Some(inputs) = self.extractor.push(index, value) else {
-                continue;
-            };
-            if index >= first {
+            if index < first {
+                self.extractor.learn(index, value);
+            } else if let Some(inputs) = self.extractor.push(index, value) {
                 self.lookback.push((index, inputs));
             }
         }
