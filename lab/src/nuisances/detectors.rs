@@ -7,7 +7,7 @@ use anomalog_engine::detector::{Detector, DetectorError, ThresholdPolicy, shippe
 use anomalog_engine::forecast::ForecastError;
 use anomalog_engine::network::Architecture;
 use anomalog_engine::score::{
-    Baseline, Call, CallError, Columns, Judge, StreamScorer, WindowScore,
+    Baseline, Call, CallError, Columns, Detail, Judge, StreamScorer, WindowScore,
 };
 use anomalog_engine::series::time_zone::TimeZone;
 
@@ -100,6 +100,7 @@ pub(super) fn scores(
             times: 0,
             time_zone: windows.time_zone,
             metrics: (0..windows.metrics.len()).collect(),
+            detail: Detail::Score,
         })
     });
     let calls: Vec<Call> = calls

@@ -1,8 +1,9 @@
 //! The operator, as plans see it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use anomalog_engine::score::Workers;
 use anomalog_engine::series::format_micros;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
@@ -31,6 +32,8 @@ pub struct AnomalyScoreExec {
     scored_from: Option<i64>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
+    /// All partitions share the threads of a query.
+    workers: OnceLock<Arc<Workers>>,
 }
 
 impl AnomalyScoreExec {
@@ -63,6 +66,7 @@ impl AnomalyScoreExec {
             scored_from: None,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
+            workers: OnceLock::new(),
         }))
     }
 
@@ -84,6 +88,7 @@ impl AnomalyScoreExec {
             scored_from: self.scored_from.max(Some(micros)),
             properties: Arc::clone(&self.properties),
             metrics: ExecutionPlanMetricsSet::new(),
+            workers: OnceLock::new(),
         }
     }
 }
@@ -195,6 +200,8 @@ impl ExecutionPlan for AnomalyScoreExec {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let window = &self.plain.window_expr()[0];
+        let threads = context.session_config().target_partitions();
+        let workers = self.workers.get_or_init(|| Arc::new(Workers::new(threads)));
         let input = PartitionInput {
             rows: self
                 .plain
@@ -204,6 +211,7 @@ impl ExecutionPlan for AnomalyScoreExec {
             partition_by: window.partition_by(),
             calls: &self.calls,
             scored_from: self.scored_from,
+            workers,
         };
         Ok(stream::execute(input, partition, &context, &self.metrics))
     }

@@ -20,7 +20,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::functions::{BoundCall, execution_error, metric_values, micros};
 use anomalog_engine::baseline::ProfileMemo;
-use anomalog_engine::score::{Call, CallError, Columns, StreamScorer};
+use anomalog_engine::score::{Call, CallError, Columns, StreamScorer, Workers};
 
 /// A partition as it comes in: its rows, and the calls whose scores are appended to them.
 pub(super) struct PartitionInput<'a> {
@@ -34,6 +34,8 @@ pub(super) struct PartitionInput<'a> {
     pub(super) calls: &'a [BoundCall],
     /// Rows before this time, in microseconds since the epoch, are only history.
     pub(super) scored_from: Option<i64>,
+    /// These share the rows of a long series.
+    pub(super) workers: &'a Arc<Workers>,
 }
 
 /// Starts a partition.
@@ -44,7 +46,8 @@ pub(super) fn execute(
     metrics: &ExecutionPlanMetricsSet,
 ) -> SendableRecordBatchStream {
     let arguments = Arguments::of(input.calls);
-    let mut scorer = StreamScorer::new(&arguments.calls, input.scored_from.unwrap_or(i64::MIN));
+    let mut scorer = StreamScorer::new(&arguments.calls, input.scored_from.unwrap_or(i64::MIN))
+        .with_workers(input.workers);
     if let Some(memo) = context.session_config().get_extension::<ProfileMemo>() {
         scorer = scorer.with_memo(&memo);
     }
@@ -93,6 +96,7 @@ impl Arguments {
                 metrics: (call.metrics.iter())
                     .map(|metric| place(&mut metrics, metric))
                     .collect(),
+                detail: call.output.detail(),
             })
             .collect();
         Self {

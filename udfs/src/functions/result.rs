@@ -6,7 +6,7 @@ use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, StringArray
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 
 use anomalog_engine::detector::Severity;
-use anomalog_engine::score::{Judge, Verdict, WindowScore};
+use anomalog_engine::score::{Detail, Judge, Verdict, WindowScore};
 
 static VERDICT_FIELDS: LazyLock<Fields> = LazyLock::new(|| {
     let field = |name, data_type| Field::new(name, data_type, true);
@@ -47,6 +47,14 @@ impl Output {
         match self {
             Self::Score => DataType::Float64,
             Self::Detect => DataType::Struct(verdict_fields()),
+        }
+    }
+
+    /// What is read of verdicts.
+    pub(crate) const fn detail(self) -> Detail {
+        match self {
+            Self::Score => Detail::Score,
+            Self::Detect => Detail::WithBounds,
         }
     }
 

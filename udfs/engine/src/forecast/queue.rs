@@ -32,6 +32,14 @@ pub(crate) struct Work {
     pub(crate) kernel_time: Duration,
 }
 
+impl Work {
+    /// Adds other work.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.blocks += other.blocks;
+        self.kernel_time += other.kernel_time;
+    }
+}
+
 impl BlockQueue {
     pub(crate) fn new(layout: &BlockLayout) -> Self {
         let block_inputs = layout.sequence_length() * layout.features();

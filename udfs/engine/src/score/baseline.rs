@@ -1,6 +1,6 @@
 //! Scores of the baseline: the statistics of a series alone, with no network and nothing to train.
 
-use super::{Budget, Verdict, WindowScore};
+use super::{Budget, Detail, Verdict, WindowScore};
 use crate::detector::{BASELINE, Comparison, DetectorRef, ThresholdPolicy};
 use crate::forecast::{ForecastError, SeriesSlice, Status, WindowForecast};
 use crate::series::blocks::BlockLayout;
@@ -100,7 +100,7 @@ impl Baseline {
         let mut status = vec![Status::Warmup; ids.len()];
         let mut verdicts = vec![None; ids.len()];
         slice.without_network(&self.layout, &ids, &mut status, &mut |row, window| {
-            verdicts[row] = self.verdict(window);
+            verdicts[row] = self.verdict(window, Detail::WithBounds);
         });
         let scores = status.into_iter().zip(verdicts);
         let scores = scores.map(|(status, verdict)| WindowScore { status, verdict });
@@ -108,8 +108,8 @@ impl Baseline {
     }
 
     /// Judges one window by all but the forecast of a network; `None` where no metric takes part.
-    pub(super) fn verdict(&self, window: WindowForecast<'_>) -> Option<Verdict> {
-        self.budget.verdict(window, &self.comparison, None)
+    pub(super) fn verdict(&self, window: WindowForecast<'_>, detail: Detail) -> Option<Verdict> {
+        self.budget.verdict(window, &self.comparison, None, detail)
     }
 }
 

@@ -1,7 +1,7 @@
 //! How far a gating network lets the alarms of the baseline pass.
 
 use super::open_gate::OpenGate;
-use super::{Budget, Verdict, WindowScore};
+use super::{Budget, Detail, Verdict, WindowScore};
 use crate::detector::{Comparison, Detector, Gating, Objective};
 use crate::forecast::gates::Gate;
 use crate::forecast::{ForecastError, Part, SeriesSlice, Status, WindowForecast, Work};
@@ -27,6 +27,7 @@ impl Detector {
         window: WindowForecast<'_>,
         comparison: &Comparison,
         log_odds: &[f32],
+        detail: Detail,
     ) -> Option<Verdict> {
         let (_, gating) = self.gating()?;
         let manifest = self.manifest();
@@ -34,7 +35,8 @@ impl Detector {
             step_micros: manifest.layout.step_micros,
             threshold: manifest.threshold,
         };
-        budget.verdict(window, comparison, Some(OpenGate { gating, log_odds }))
+        let gate = OpenGate { gating, log_odds };
+        budget.verdict(window, comparison, Some(gate), detail)
     }
 
     /// One score per row; those of history are missing.
@@ -50,7 +52,8 @@ impl Detector {
         let mut status = vec![Status::Warmup; places.len()];
         let mut verdicts = vec![None; places.len()];
         slice.without_network(layout, &places, &mut status, &mut |place, window| {
-            verdicts[place] = self.verdict_of_gate(window, &comparison, odds[0].of_row(place));
+            let odds = odds[0].of_row(place);
+            verdicts[place] = self.verdict_of_gate(window, &comparison, odds, Detail::WithBounds);
         });
         let history = std::iter::repeat_n(WindowScore::missing(Status::Warmup), first_row);
         let scores = status.into_iter().zip(verdicts);

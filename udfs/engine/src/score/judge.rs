@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Baseline, Verdict, WindowScore};
+use super::{Baseline, Detail, Verdict, WindowScore};
 use crate::detector::{
     Comparison, Detector, DetectorError, DetectorRef, DetectorStore, Gating, MetricArgument,
 };
@@ -152,9 +152,12 @@ impl Judge {
         window: WindowForecast<'_>,
         comparison: &Comparison,
         log_odds: &[f32],
+        detail: Detail,
     ) -> Option<Verdict> {
         match self {
-            Self::Detector(detector) => detector.verdict_of_gate(window, comparison, log_odds),
+            Self::Detector(detector) => {
+                detector.verdict_of_gate(window, comparison, log_odds, detail)
+            }
             Self::Baseline(_) => None,
         }
     }
@@ -168,10 +171,10 @@ impl Judge {
     }
 
     /// Judges the forecasts of one window; `None` for a classifier.
-    pub(super) fn verdict(&self, window: WindowForecast<'_>) -> Option<Verdict> {
+    pub(super) fn verdict(&self, window: WindowForecast<'_>, detail: Detail) -> Option<Verdict> {
         match self {
-            Self::Detector(detector) => detector.verdict(window),
-            Self::Baseline(baseline) => baseline.verdict(window),
+            Self::Detector(detector) => detector.verdict(window, detail),
+            Self::Baseline(baseline) => baseline.verdict(window, detail),
         }
     }
 }

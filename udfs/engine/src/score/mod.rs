@@ -12,17 +12,20 @@
 //! baseline with a gating network, whose log-odds weigh how rare each excess is (see [`Gating`](crate::detector::Gating)).
 
 mod baseline;
+mod by_baseline;
 mod gate;
 mod judge;
 mod open_gate;
 mod series_buffer;
 mod stream;
 mod verdict;
+mod workers;
 
 pub use baseline::Baseline;
 pub use judge::Judge;
 pub use stream::{Call, CallError, Columns, StreamScorer};
 pub use verdict::{Direction, Verdict, WindowScore};
+pub use workers::Workers;
 
 use crate::baseline::Tail;
 use crate::detector::{
@@ -128,12 +131,14 @@ impl Detector {
         let rows = forecast.status.iter().enumerate();
         rows.map(|(row, &status)| WindowScore {
             status,
-            verdict: forecast.window(row).and_then(|window| self.verdict(window)),
+            verdict: forecast
+                .window(row)
+                .and_then(|window| self.verdict(window, Detail::WithBounds)),
         })
     }
 
     /// Judges the forecasts of one window; `None` for a classifier.
-    pub(crate) fn verdict(&self, window: WindowForecast<'_>) -> Option<Verdict> {
+    pub(crate) fn verdict(&self, window: WindowForecast<'_>, detail: Detail) -> Option<Verdict> {
         let manifest = self.manifest();
         let Objective::Forecast(Forecasting { comparison, .. }) = &manifest.objective else {
             return None;
@@ -142,8 +147,17 @@ impl Detector {
             step_micros: manifest.layout.step_micros,
             threshold: manifest.threshold,
         };
-        budget.verdict(window, comparison, None)
+        budget.verdict(window, comparison, None, detail)
     }
+}
+
+/// How much of a verdict is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// All but the bounds, which cost as much as the rest.
+    Score,
+    /// All.
+    WithBounds,
 }
 
 /// The alarms that may be raised by chance, and the windows that they are counted in.
@@ -166,6 +180,7 @@ impl Budget {
         window: WindowForecast<'_>,
         comparison: &Comparison,
         gate: Option<OpenGate<'_>>,
+        detail: Detail,
     ) -> Option<Verdict> {
         let rate = self.rate();
         let daily = ThresholdPolicy::DAILY.rate(self.step_micros);
@@ -196,6 +211,9 @@ impl Budget {
         } else {
             Direction::Dip
         };
+        if detail == Detail::Score {
+            return Some(rarity.verdict(top_metric, direction, excess.expected, None));
+        }
         let mut bounds = excess.bounds(rate / chances);
         if rarity.severity.is_some() {
             // What the windows before say makes an anomaly of every value on this side.

@@ -18,11 +18,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::by_baseline;
 use super::series_buffer::SeriesBuffer;
+use super::workers::Workers;
 use crate::baseline::ProfileMemo;
-use crate::detector::Comparison;
 use crate::forecast::{BlockQueue, ForecastError, SeriesSlice, Status};
-use crate::score::{Judge, WindowScore};
+use crate::score::{Detail, Judge, WindowScore};
 use crate::series::blocks::BlockLayout;
 use crate::series::time_zone::TimeZone;
 
@@ -40,6 +41,8 @@ pub struct Call {
     pub time_zone: TimeZone,
     /// The places of the metrics, in the order of the judge.
     pub metrics: Vec<usize>,
+    /// What is read of its verdicts; of calls that share judge and columns, what the most asks for.
+    pub detail: Detail,
 }
 
 /// The distinct argument columns of some rows.
@@ -83,6 +86,7 @@ impl StreamScorer {
                     groups.push(Group::new(number, call, scored_from));
                     groups.len() - 1
                 });
+                groups[place].detail = groups[place].detail.max(call.detail);
                 (place, groups[place].add(&call.judge))
             })
             .collect();
@@ -94,6 +98,15 @@ impl StreamScorer {
     pub fn with_memo(mut self, memo: &Arc<ProfileMemo>) -> Self {
         for group in &mut self.groups {
             group.memo = Some(Arc::clone(memo));
+        }
+        self
+    }
+
+    /// The same, with threads to share the rows of a long series.
+    #[must_use]
+    pub fn with_workers(mut self, workers: &Arc<Workers>) -> Self {
+        for group in &mut self.groups {
+            group.workers = Arc::clone(workers);
         }
         self
     }
@@ -180,6 +193,8 @@ struct Group {
     /// What its judges hold windows against.
     reads: Reads,
     judges: Vec<Judge>,
+    detail: Detail,
+    workers: Arc<Workers>,
     series: SeriesBuffer,
     /// Where profiles are looked up before they are learned.
     memo: Option<Arc<ProfileMemo>>,
@@ -223,6 +238,8 @@ impl Group {
             metrics: call.metrics.clone(),
             reads: Reads::of(&call.judge),
             judges: Vec::new(),
+            detail: call.detail,
+            workers: Arc::default(),
             series: SeriesBuffer::new(layout, call.time_zone, scored_from),
             memo: None,
             queue: BlockQueue::new(layout),
@@ -294,6 +311,8 @@ impl Group {
             scores,
             taken,
             memo,
+            detail,
+            workers,
             ..
         } = self;
         if series.history >= end {
@@ -316,34 +335,19 @@ impl Group {
             };
             let (layout, work) = (&series.layout, &mut queue.work);
             slice.classify(layout, &classifiers, &mut status, work, &mut take)?;
-        } else if *reads == Reads::Gates {
-            let gates: Vec<_> = judges.iter().filter_map(Judge::gating).collect();
-            let gates: Vec<_> = gates.into_iter().map(|(gate, _)| gate).collect();
-            let odds = slice.gate_odds(&series.layout, &gates, &mut queue.work)?;
-            let comparison = Comparison::none(series.layout.metrics());
-            let places: Vec<usize> = (0..ids.len()).collect();
-            slice.without_network(
-                &series.layout,
-                &places,
-                &mut status,
-                &mut |place, window| {
-                    for (number, judge) in judges.iter().enumerate() {
-                        let log_odds = odds[number].of_row(place);
-                        scores[number][ids[place] - *taken].verdict =
-                            judge.verdict_of_gate(window, &comparison, log_odds);
-                    }
-                },
-            );
         } else if judges.iter().any(|judge| judge.forecaster().is_some()) {
             slice.queue_blocks(&series.layout, ids, &mut status, queue, &mut |queue| {
-                run(queue, &series.layout, judges, scores, *taken)
+                run(queue, &series.layout, judges, scores, *taken, *detail)
             })?;
         } else {
-            slice.without_network(&series.layout, ids, &mut status, &mut |row, window| {
-                for (judge, scores) in judges.iter().zip(scores.iter_mut()) {
-                    scores[row - *taken].verdict = judge.verdict(window);
+            let judged = by_baseline::judge(&slice, &series.layout, judges, *detail, workers)?;
+            queue.work.add(&judged.work);
+            status = judged.status;
+            for (scores, verdicts) in scores.iter_mut().zip(judged.verdicts) {
+                for (&id, verdict) in ids.iter().zip(verdicts) {
+                    scores[id - *taken].verdict = verdict;
                 }
-            });
+            }
         }
         for (&id, status) in ids.iter().zip(status) {
             for scores in scores.iter_mut() {
@@ -360,6 +364,7 @@ impl Group {
             &self.judges,
             &mut self.scores,
             self.taken,
+            self.detail,
         )
     }
 
@@ -398,9 +403,10 @@ fn run(
     judges: &[Judge],
     scores: &mut [VecDeque<WindowScore>],
     first: usize,
+    detail: Detail,
 ) -> Result<(), ForecastError> {
     let predictors: Vec<_> = judges.iter().map(Judge::forecaster).collect();
     queue.run(layout, &predictors, |judge, row, window| {
-        scores[judge][row - first].verdict = judges[judge].verdict(window);
+        scores[judge][row - first].verdict = judges[judge].verdict(window, detail);
     })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Baseline, Call, Columns, Judge, StreamScorer, WindowScore};
+use super::{Baseline, Call, Columns, Detail, Judge, StreamScorer, WindowScore, Workers};
 use crate::detector::{DetectorStore, MetricArgument, ThresholdPolicy, shipped};
 use crate::fixture::{HOUR, detector_laid_out, hours, traffic};
 use crate::network::Architecture;
@@ -75,12 +75,15 @@ fn call(judge: &Judge, metrics: &[usize]) -> Call {
         times: 0,
         time_zone: TimeZone::UTC,
         metrics: metrics.to_vec(),
+        detail: Detail::WithBounds,
     }
 }
 
 /// The scores of each call, for the rows of all series, and the forward passes of blocks that they took.
 fn streamed(calls: &[Call], from: i64, rows_at_once: usize) -> (Vec<Vec<WindowScore>>, usize) {
-    let mut scorer = StreamScorer::new(calls, from);
+    // What is held against it is judged by one thread.
+    let workers = Arc::new(Workers::new(3));
+    let mut scorer = StreamScorer::new(calls, from).with_workers(&workers);
     let mut scores = vec![Vec::new(); calls.len()];
     for series in all_series() {
         let rows = series.times.len();
