@@ -16,8 +16,10 @@ pub(crate) const YESTERDAY_MEDIAN: usize = 5;
 /// Days of a series' own past from which its profile is learned, and bounds in windows.
 const PROFILE_DAYS: i64 = 28;
 const PROFILE_WINDOWS: (i64, i64) = (4_032, 40_320);
-/// A profile is renewed when the history has grown by about this share of it.
-const RENEWALS_PER_HISTORY: usize = 4;
+/// Times that a profile is renewed while its history is renewed once; more often while the history
+/// grows, as each day tells something new then.
+const RENEWALS_PER_HISTORY: usize = 2;
+const RENEWALS_WHILE_YOUNG: usize = 4;
 
 /// Days of evidence before the first window that a gating network reads with it, and days after which
 /// evidence begins anew; both in windows, at most.
@@ -148,11 +150,17 @@ impl BlockLayout {
     }
 
     /// Windows between the ends of the histories that profiles are learned from, for a series of
-    /// an age in windows: a power of two of blocks, about a quarter of the history.
+    /// an age in windows: a power of two of blocks, about a quarter of the history, and half of it once
+    /// that is whole.
     #[must_use]
     pub fn profile_spacing(&self, age: i64) -> i64 {
         let history = age.clamp(0, self.profile_windows as i64) as usize;
-        let blocks = history / RENEWALS_PER_HISTORY / self.block;
+        let renewals = if history < self.profile_windows {
+            RENEWALS_WHILE_YOUNG
+        } else {
+            RENEWALS_PER_HISTORY
+        };
+        let blocks = history / renewals / self.block;
         let blocks = if blocks > 0 { 1 << blocks.ilog2() } else { 1 };
         (blocks * self.block) as i64
     }
@@ -307,8 +315,9 @@ mod tests {
             [spacing(480), spacing(1_440), spacing(10_080)],
             [120, 240, 1_920]
         );
-        assert_eq!(spacing(40_320), 7_680);
-        assert_eq!(spacing(i64::MAX), 7_680);
+        assert_eq!(spacing(40_319), 7_680);
+        assert_eq!(spacing(40_320), 15_360);
+        assert_eq!(spacing(i64::MAX), 15_360);
     }
 
     #[test]

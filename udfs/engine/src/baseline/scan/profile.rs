@@ -20,7 +20,7 @@ use crate::features::SeriesFeatures;
 /// Days of values before there is a seasonal profile.
 const MIN_DAYS: f64 = 1.5;
 /// Rounds in which the spread of the sums and the windows to leave out are found.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 /// Sums of a span that overlap more than this share of it say little more than one.
 const STRIDES_PER_SPAN: usize = 4;
 /// What stands out for so long is a new level, of so many windows at least.
