@@ -5,7 +5,7 @@
 //! ours score FOLDER ARCHITECTURE      one pass over all blocks of FOLDER/sizes.json
 //! ours train ARCHITECTURE             a hundred optimiser steps over 64 × 120
 //! ours fine-tune ARCHITECTURE         a series of 20,000 windows: from shipped weights to a detector
-//! ours sql WAREHOUSE WINDOWS OUT      lstm_score(…) OVER (…) from Parquet to Parquet
+//! ours sql WAREHOUSE WINDOWS OUT SCORE    SCORE(…) OVER (…) from Parquet to Parquet
 //! ```
 //!
 //! All but `record` prepare, print `{"ready": …}`, and then run once per line on standard input,
@@ -78,7 +78,7 @@ fn main() -> Result<()> {
         ["score", folder, architecture] => score(Path::new(folder), architecture.parse()?),
         ["train", architecture] => train(architecture.parse()?),
         ["fine-tune", architecture] => fine_tune(architecture.parse()?),
-        ["sql", warehouse, windows, out] => sql(warehouse, Path::new(windows), out),
+        ["sql", warehouse, windows, out, score] => sql(warehouse, Path::new(windows), out, score),
         // What `cargo bench` passes.
         _ => {
             println!("run benches/run, which starts this program beside its peers");
@@ -248,7 +248,7 @@ fn fine_tune(architecture: Architecture) -> Result<()> {
     })
 }
 
-fn sql(warehouse: &str, windows: &Path, out: &str) -> Result<()> {
+fn sql(warehouse: &str, windows: &Path, out: &str, score: &str) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(THREADS)
@@ -264,7 +264,7 @@ fn sql(warehouse: &str, windows: &Path, out: &str) -> Result<()> {
         .context()
         .register_table("windows", frame.into_view())?;
     let query = format!(
-        "COPY (SELECT site, window_start, requests, lstm_score(window_start, requests) OVER \
+        "COPY (SELECT site, window_start, requests, {score}(window_start, requests) OVER \
          (PARTITION BY site ORDER BY window_start) AS score FROM windows) TO '{out}' STORED AS PARQUET"
     );
     serve(|| {
