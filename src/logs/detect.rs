@@ -280,21 +280,29 @@ impl<'a> Sample<'a> {
             .collect()
     }
 
+    /// Whether so many lines pass a test. No more lines are looked at than it takes to know.
+    fn has_at_least(&self, wanted: usize, mut passes: impl FnMut(&str) -> bool) -> bool {
+        let mut missing = wanted;
+        for (line, left) in self.lines.iter().zip((1..=self.lines.len()).rev()) {
+            if missing == 0 || missing > left {
+                break;
+            }
+            missing -= usize::from(passes(line));
+        }
+        missing == 0
+    }
+
     /// A format with a name. Lines that begin as those of the common format do are read without it,
     /// too, so that nearly all must be in it; of other lines, some.
     fn known(&self) -> Option<Detected> {
         let mut clock = ClfReader::default();
         let reads = |known: &KnownFormat, format: &LineFormat, clock: &mut ClfReader| {
-            let read = self
-                .lines
-                .iter()
-                .filter(|line| format.read(line, clock).is_ok());
-            let read = read.count();
-            if known.telling == Telling::AmongCommon {
-                read * 5 >= self.lines.len() * 4
-            } else {
-                self.is_share(read)
-            }
+            let count = self.lines.len();
+            let wanted = match known.telling {
+                Telling::AmongCommon => (count * 4).div_ceil(5),
+                _ => count.div_ceil(READABLE_SHARE),
+            };
+            self.has_at_least(wanted, |line| format.read(line, clock).is_ok())
         };
         let told = KNOWN.iter().filter(|known| known.telling != Telling::Never);
         let format = told
