@@ -1,6 +1,6 @@
 -- series_dates: from when to when each series has requests in each date, by site.
 -- reads:      series_requests (access_logs and the column `series`)
--- writes:     series_dates, which makes series_range without reading all logs again
+-- writes:     series_dates, in memory series_range: other queries read both
 -- grain:      one row per date, series and site
 -- parameters: $step BIGINT, the length of a window in microseconds
 SELECT

@@ -22,7 +22,7 @@ SELECT
 FROM (
     SELECT
         series,
-        CAST(timestamp AS BIGINT) / $step AS slot,
+        window_number(timestamp, $step) AS slot,
         count(*) AS requests,
         sum(bytes) AS bytes,
         count(*) FILTER (WHERE status BETWEEN 400 AND 499) AS client_errors,

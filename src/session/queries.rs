@@ -7,6 +7,7 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
@@ -70,20 +71,6 @@ pub async fn series_dates(
     with_step(session, tables, Query::SeriesDates, step).await
 }
 
-/// From when to when each series has requests, by reading all of them.
-///
-/// # Errors
-/// When the requests cannot be read.
-pub async fn series_range(
-    session: &Session,
-    series_requests: DataFrame,
-    step: WindowStep,
-) -> Result<DataFrame> {
-    let tables = vec![(SERIES_REQUESTS, series_requests.into_view())];
-    let range = with_step(session, tables, Query::SeriesRange, step).await?;
-    range.cache().await
-}
-
 /// Which windows each series has, and which of them are observed: the rows of the queries
 /// `series_frame` and `observed_range`.
 #[derive(Debug, Clone)]
@@ -125,12 +112,16 @@ pub async fn extent(
     // What is read more than once is queried once: of linked logs, all rows.
     let linked = session.context().table(LINKED_COVERAGE).await?;
     let linked = linked.cache().await?.into_view();
-    let mut read = vec![(LINKED_COVERAGE, linked)];
-    if let Some(rows) = log_files {
-        let rows = session.context().read_batch(rows)?.into_view();
-        read.push((Table::LogFiles.name(), rows));
-    }
-    let reading = session.reading(read)?;
+    // As one batch: functions over text are prepared anew for each.
+    let log_files = match log_files {
+        Some(rows) => rows,
+        None => in_one_batch(session.context().table(Table::LogFiles.name()).await?).await?,
+    };
+    let log_files = session.context().read_batch(log_files)?.into_view();
+    let reading = session.reading(vec![
+        (LINKED_COVERAGE, linked),
+        (Table::LogFiles.name(), log_files),
+    ])?;
     let coverage = view(&reading, Query::LogCoverage).await?;
     let coverage = coverage.cache().await?.into_view();
     let rows = async |query| {
@@ -149,6 +140,11 @@ pub async fn extent(
         observed,
         schemas: [of_series, of_observed],
     })
+}
+
+async fn in_one_batch(rows: DataFrame) -> Result<RecordBatch> {
+    let schema = Arc::clone(rows.schema().inner());
+    Ok(concat_batches(&schema, &rows.collect().await?)?)
 }
 
 /// What requests amount to in each window.

@@ -11,8 +11,6 @@ pub enum Query {
     LinkedCoverage,
     /// For which time there are logs of which site.
     LogCoverage,
-    /// From when to when each series has requests.
-    SeriesRange,
     /// From when to when each series has requests in each date.
     SeriesDates,
     /// From which window to which each series has rows.
@@ -51,12 +49,11 @@ pub enum Query {
 
 impl Query {
     /// Every file.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 21] = [
         Self::AccessLogs,
         Self::Quarantine,
         Self::LinkedCoverage,
         Self::LogCoverage,
-        Self::SeriesRange,
         Self::SeriesDates,
         Self::SeriesFrame,
         Self::ObservedRange,
@@ -84,7 +81,6 @@ impl Query {
             Self::Quarantine => include_str!("../../queries/quarantine.sql"),
             Self::LinkedCoverage => include_str!("../../queries/linked_coverage.sql"),
             Self::LogCoverage => include_str!("../../queries/log_coverage.sql"),
-            Self::SeriesRange => include_str!("../../queries/series_range.sql"),
             Self::SeriesDates => include_str!("../../queries/series_dates.sql"),
             Self::SeriesFrame => include_str!("../../queries/series_frame.sql"),
             Self::ObservedRange => include_str!("../../queries/observed_range.sql"),

@@ -16,6 +16,7 @@ use datafusion::prelude::{DataFrame, Expr, cast, col, ident, lit};
 
 use super::files::{file_url, listing_options};
 use super::names::{INGESTED_LOGS, LINKED_LOGS};
+use super::site_groups::SiteGroups;
 use super::{Error, Result, Session};
 use crate::schema::{ACCESS_LOGS, ACCESS_LOGS_READ, DATE_PARTITION, Table};
 use crate::units::Span;
@@ -32,10 +33,7 @@ impl Session {
         key: &SeriesKey,
         dates: Option<&RangeInclusive<NaiveDate>>,
     ) -> Result<DataFrame> {
-        let requests = match dates {
-            Some(dates) => self.requests_of(dates).await?,
-            None => self.context.table(Table::AccessLogs.name()).await?,
-        };
+        let requests = self.requests_of(dates).await?;
         self.keyed(key, requests)
     }
 
@@ -49,52 +47,77 @@ impl Session {
         key: &SeriesKey,
         files: &BTreeSet<PathBuf>,
     ) -> Result<DataFrame> {
-        let linked = self.context.table(LINKED_LOGS).await?;
-        let columns = request_columns();
-        let mut requests = linked.select(columns.clone())?;
-        if !files.is_empty() {
-            let url =
-                |file: &PathBuf| ListingTableUrl::parse(file_url(&std::path::absolute(file)?));
-            let urls = files.iter().map(url).collect::<QueryResult<_>>()?;
-            let config = ListingTableConfig::new_with_multi_paths(urls)
-                .with_listing_options(listing_options())
-                .with_schema(Arc::clone(&ACCESS_LOGS_READ));
-            let table = Arc::new(ListingTable::try_new(config)?);
-            let date = cast(col("timestamp"), DataType::Date32);
-            let ingested = self.context.read_table(table)?;
-            let ingested = ingested.with_column(DATE_PARTITION, date)?;
-            requests = ingested.select(columns)?.union(requests)?;
-        }
+        let requests = self.requests_in(files, None).await?;
         self.keyed(key, requests)
     }
 
-    /// The rows of `access_logs` of some dates: folders of ingested logs, and of linked ones what is of
-    /// the time.
-    async fn requests_of(&self, dates: &RangeInclusive<NaiveDate>) -> Result<DataFrame> {
-        let days = |date: &NaiveDate| date.signed_duration_since(NaiveDate::default()).num_days();
-        let (first, last) = (days(dates.start()), days(dates.end()));
-        let date = |days: i64| lit(ScalarValue::Date32(i32::try_from(days).ok()));
-        let time = |days: i64| {
-            let micros = Some(days * Span::DAY.micros());
-            lit(ScalarValue::TimestampMicrosecond(
-                micros,
-                Some("UTC".into()),
-            ))
-        };
-        let ingested = self.context.table(INGESTED_LOGS).await?;
-        let ingested = ingested.filter(col(DATE_PARTITION).between(date(first), date(last)))?;
-        let linked = self.context.table(LINKED_LOGS).await?;
-        let timestamp = || col("timestamp");
-        let linked =
-            linked.filter((timestamp().gt_eq(time(first))).and(timestamp().lt(time(last + 1))))?;
-        let columns = request_columns();
-        Ok(ingested
-            .select(columns.clone())?
-            .union(linked.select(columns)?)?)
+    /// Requests of some files, and of linked sources what is of some dates.
+    pub(super) async fn requests_in(
+        &self,
+        files: &BTreeSet<PathBuf>,
+        dates: Option<&RangeInclusive<NaiveDate>>,
+    ) -> QueryResult<DataFrame> {
+        let requests = self.linked_requests_of(dates).await?;
+        if files.is_empty() {
+            return Ok(requests);
+        }
+        let url = |file: &PathBuf| ListingTableUrl::parse(file_url(&std::path::absolute(file)?));
+        let urls = files.iter().map(url).collect::<QueryResult<_>>()?;
+        let config = ListingTableConfig::new_with_multi_paths(urls)
+            .with_listing_options(listing_options())
+            .with_schema(Arc::clone(&ACCESS_LOGS_READ));
+        let table = Arc::new(ListingTable::try_new(config)?);
+        let date = cast(col("timestamp"), DataType::Date32);
+        let ingested = self.context.read_table(table)?;
+        let ingested = ingested.with_column(DATE_PARTITION, date)?;
+        ingested.select(request_columns())?.union(requests)
+    }
+
+    /// The rows of `access_logs` of all dates or some: folders of ingested logs, and of linked ones what
+    /// is of the time.
+    async fn requests_of(
+        &self,
+        dates: Option<&RangeInclusive<NaiveDate>>,
+    ) -> QueryResult<DataFrame> {
+        let files = self.context.table_provider(INGESTED_LOGS).await?;
+        let mut ingested = self.context.read_table(Arc::new(SiteGroups::new(files)))?;
+        if let Some(dates) = dates {
+            ingested = ingested.filter(is_of(dates))?;
+        }
+        let mut requests = ingested.select(request_columns())?;
+        if !self.linked.is_empty() {
+            requests = requests.union(self.linked_requests_of(dates).await?)?;
+        }
+        // Messages about a key name the table.
+        requests.alias(Table::AccessLogs.name())
+    }
+
+    async fn linked_requests_of(
+        &self,
+        dates: Option<&RangeInclusive<NaiveDate>>,
+    ) -> QueryResult<DataFrame> {
+        let mut linked = self.context.table(LINKED_LOGS).await?;
+        if let Some(dates) = dates {
+            let time = |days: i64| {
+                let micros = Some(days * Span::DAY.micros());
+                lit(ScalarValue::TimestampMicrosecond(
+                    micros,
+                    Some("UTC".into()),
+                ))
+            };
+            let (first, last) = (days_to(*dates.start()), days_to(*dates.end()));
+            let timestamp = || col("timestamp");
+            linked = linked
+                .filter((timestamp().gt_eq(time(first))).and(timestamp().lt(time(last + 1))))?;
+        }
+        linked.select(request_columns())
     }
 
     /// Requests with their series; a message about the key names it.
-    fn keyed(&self, key: &SeriesKey, requests: DataFrame) -> Result<DataFrame> {
+    ///
+    /// # Errors
+    /// When the key is not an expression over one request that gives text.
+    pub fn keyed(&self, key: &SeriesKey, requests: DataFrame) -> Result<DataFrame> {
         self.with_series(key, requests)
             .map_err(|source| Error::SeriesKey {
                 expression: key.to_string(),
@@ -126,6 +149,17 @@ impl Session {
         self.context.state().optimize(frame.logical_plan())?;
         Ok(frame)
     }
+}
+
+/// Whether a row of ingested logs is of some dates.
+pub(super) fn is_of(dates: &RangeInclusive<NaiveDate>) -> Expr {
+    let date = |date| lit(ScalarValue::Date32(i32::try_from(days_to(date)).ok()));
+    col(DATE_PARTITION).between(date(*dates.start()), date(*dates.end()))
+}
+
+/// The days from the Unix epoch to a date.
+fn days_to(date: NaiveDate) -> i64 {
+    date.signed_duration_since(NaiveDate::default()).num_days()
 }
 
 /// The columns of `access_logs`.

@@ -6,6 +6,7 @@
 
 mod error;
 mod frame;
+mod series_ranges;
 pub mod step;
 
 pub use error::{Error, Result};
@@ -94,8 +95,18 @@ pub async fn build_all(
     progress: &dyn Counter,
 ) -> Result<Option<(BTreeSet<NaiveDate>, WindowsSummary)>> {
     let (key, step) = (&settings.series_key, settings.step);
-    let requests = session.series_requests(key, None).await?;
-    let range = queries::series_range(session, requests, step).await?;
+    let mut ranges = series_ranges::SeriesRanges::new();
+    for of_date in series_ranges::series_of_dates(session, settings, None)
+        .await?
+        .into_values()
+    {
+        for (series, slots) in of_date {
+            series_ranges::include(&mut ranges, series, slots);
+        }
+    }
+    let range = session
+        .context()
+        .read_batch(series_ranges::batch(&ranges)?)?;
     let extent = queries::extent(session, range, step, None).await?;
     // All dates at once would hold as many windows as the logs reach far, however few they have.
     let mut dates = BTreeSet::new();

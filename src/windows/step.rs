@@ -19,9 +19,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
-use datafusion::arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Date32Type, Int64Type};
+use datafusion::arrow::array::RecordBatch;
 
 use crate::explain::cannot;
 use crate::incremental::key::{Key, Made};
@@ -38,7 +36,8 @@ use crate::warehouse::commit::{Manifest, Partition, Retired};
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::{self, TableFileWriter, date_folder, partition_file};
 use crate::windows::frame::{cuts, parts, rows as frame_rows};
-use crate::windows::{self, Counts, MOST_DATES};
+use crate::windows::series_ranges::{SeriesRanges, SeriesSite, Slots, include, series_of_dates};
+use crate::windows::{self, Counts, MOST_DATES, series_ranges};
 use crate::windows::{Error, Result};
 
 /// What is hashed before the ranges of series.
@@ -76,13 +75,8 @@ struct DateKey {
 #[derive(Debug)]
 struct SeriesOfDate {
     traffic: String,
-    rows: Vec<(SeriesSite, Slots)>,
+    rows: SeriesRanges,
 }
-
-/// A series and a site whose requests belong to it.
-type SeriesSite = (String, String);
-/// First and last window, counted from the Unix epoch.
-type Slots = (i64, i64);
 
 impl<'a> TrafficStep<'a> {
     /// Finds out what each date should be made from: reads the requests of dates whose series are
@@ -117,21 +111,21 @@ impl<'a> TrafficStep<'a> {
             base.add_text(&part);
         }
         let traffic = traffic_of_dates(warehouse, manifest, &base, linked, &retired)?;
-        let mut ranges: BTreeMap<SeriesSite, Slots> = BTreeMap::new();
-        let mut include = |(series, (first, last)): (SeriesSite, Slots)| {
-            let range = ranges.entry(series).or_insert((first, last));
-            *range = (range.0.min(first), range.1.max(last));
-        };
+        let mut ranges = SeriesRanges::new();
         let stored = stored_series(warehouse, manifest, &traffic, &retired);
-        for row in read_series(session, &stored).await? {
-            include(row);
+        for (series, slots) in read_series(session, &stored).await? {
+            include(&mut ranges, series, slots);
         }
         let mut series = BTreeMap::new();
         let missing = traffic.iter().filter(|(date, _)| !stored.contains(date));
         for (piece, ()) in pieces(missing.map(|(date, _)| (*date, ())), MOST_DATES) {
-            let found = count_series(session, settings, &piece).await?;
-            for (date, rows) in found {
-                rows.iter().cloned().for_each(&mut include);
+            let mut found = series_of_dates(session, settings, Some(&piece)).await?;
+            // Of a date without requests, that is known from now on.
+            for date in dates_in(&piece) {
+                let rows = found.remove(&date).unwrap_or_default();
+                for (site, slots) in &rows {
+                    include(&mut ranges, site.clone(), *slots);
+                }
                 if let Some(traffic) = traffic.get(&date).cloned() {
                     series.insert(date, SeriesOfDate { traffic, rows });
                 }
@@ -142,8 +136,9 @@ impl<'a> TrafficStep<'a> {
             .map(|(date, _)| date)
             .filter(|date| !traffic.contains_key(date))
             .collect();
-        let rows: Vec<_> = ranges.into_iter().collect();
-        let range = session.context().read_batch(series_batch(&rows)?)?;
+        let range = session
+            .context()
+            .read_batch(series_ranges::batch(&ranges)?)?;
         let extent = queries::extent(session, range, settings.step, Some(log_files)).await?;
         let keys = keys(&extent, settings, &traffic)?;
         let has_counts = |(date, wanted): &(&NaiveDate, &DateKey)| {
@@ -253,7 +248,7 @@ impl Step for TrafficStep<'_> {
         for (date, SeriesOfDate { traffic, rows }) in &self.series {
             let file = staged.folder().join(format!("series-{date}.parquet"));
             let mut table = TableFileWriter::create(&file, Arc::clone(&SERIES_DATES))?;
-            table.write(&series_batch(rows)?)?;
+            table.write(&series_ranges::batch(rows)?)?;
             table.finish()?;
             let made = Partition {
                 key: Some(traffic.clone()),
@@ -348,68 +343,9 @@ async fn read_series(session: &Session, dates: &[NaiveDate]) -> Result<Vec<(Seri
     let mut found = Vec::new();
     for batch in &rows {
         let batch = tables::conform(batch, &SERIES_DATES)?;
-        found.extend(series_rows(&batch, 0)?);
+        found.extend(series_ranges::rows(&batch, 0)?);
     }
     Ok(found)
-}
-
-/// Reads the requests of some dates for the first and last of each series.
-async fn count_series(
-    session: &Session,
-    settings: &WindowSettings,
-    dates: &std::ops::RangeInclusive<NaiveDate>,
-) -> Result<BTreeMap<NaiveDate, Vec<(SeriesSite, Slots)>>> {
-    let requests = session
-        .series_requests(&settings.series_key, Some(dates))
-        .await?;
-    let frame = queries::series_dates(session, requests, settings.step).await?;
-    let mut found: BTreeMap<_, Vec<_>> = dates_in(dates).map(|date| (date, Vec::new())).collect();
-    for batch in frame.collect().await? {
-        let days = batch.column(0).as_primitive::<Date32Type>().clone();
-        for (row, series) in series_rows(&batch, 1)?.into_iter().enumerate() {
-            if let Some(date) = Date32Type::to_naive_date_opt(days.value(row)) {
-                found.entry(date).or_default().push(series);
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// Series, site and slots, which begin at a column.
-fn series_rows(batch: &RecordBatch, begin: usize) -> Result<Vec<(SeriesSite, Slots)>> {
-    let text = |column: usize| cast(batch.column(begin + column), &DataType::Utf8);
-    let (series, sites) = (text(0)?, text(1)?);
-    let (series, sites) = (series.as_string::<i32>(), sites.as_string::<i32>());
-    let slots = |column: usize| batch.column(begin + column).as_primitive::<Int64Type>();
-    let (first, last) = (slots(2), slots(3));
-    Ok((0..batch.num_rows())
-        .map(|row| {
-            let key = (series.value(row).to_owned(), sites.value(row).to_owned());
-            (key, (first.value(row), last.value(row)))
-        })
-        .collect())
-}
-
-fn series_batch(rows: &[(SeriesSite, Slots)]) -> Result<RecordBatch> {
-    let text = |of: fn(&SeriesSite) -> &String| {
-        Arc::new(StringArray::from_iter_values(
-            rows.iter().map(|(key, _)| of(key)),
-        ))
-    };
-    let slots = |of: fn(&Slots) -> i64| {
-        Arc::new(Int64Array::from_iter_values(
-            rows.iter().map(|(_, slots)| of(slots)),
-        ))
-    };
-    Ok(RecordBatch::try_new(
-        Arc::clone(&SERIES_DATES),
-        vec![
-            text(|key| &key.0),
-            text(|key| &key.1),
-            slots(|slots| slots.0),
-            slots(|slots| slots.1),
-        ],
-    )?)
 }
 
 /// What each date that a series reaches should be made from.

@@ -53,3 +53,28 @@ fn an_empty_warehouse_has_nothing_to_count() {
     ");
     assert!(!work.path().join("warehouse/traffic_windows").exists());
 }
+
+/// What is known of files' sites decides how requests are dealt out to threads, and which files are
+/// read for the range of a series. To the planner, `site || ''` is no site.
+#[test]
+fn sites_counted_apart_are_counted_as_any_series() {
+    let work = Workplace::new();
+    let simulate = "simulate --out example --days 2 --sites 7 --scale 0.2 --start 2026-03-02";
+    work.succeed(&simulate.split(' ').collect::<Vec<_>>());
+    work.succeed(&["ingest", "example/logs"]);
+    let windows = |key: &str, threads: &str| {
+        let extra = "unique_paths,top_client_share,bot_requests";
+        let build = ["windows", "--extra-metrics", extra, "--series-key", key];
+        work.succeed(&[&build[..], &["--threads", threads]].concat());
+        work.files("warehouse/traffic_windows")
+    };
+    let expected = windows("site || ''", "1");
+    assert_eq!(expected.len(), 2);
+    for threads in ["1", "2", "3", "8"] {
+        assert!(windows("site", threads) == expected, "{threads} threads");
+        assert!(
+            windows("site || ''", threads) == expected,
+            "{threads} threads"
+        );
+    }
+}

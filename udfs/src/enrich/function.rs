@@ -181,7 +181,7 @@ impl ScalarUDFImpl for RequestFunction {
             args.arg_fields.len(),
         )?;
         let ready = match self.function {
-            Function::UserAgentClass => self.enrichment.user_agents().map(drop),
+            Function::UserAgentClass => self.enrichment.open_user_agents(),
             Function::Country => self.enrichment.places(PlaceKind::Country).map(drop),
             Function::Asn => self.enrichment.places(PlaceKind::Asn).map(drop),
             Function::PathGroup => self.enrichment.path_patterns().map(drop),

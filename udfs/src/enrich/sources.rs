@@ -166,6 +166,15 @@ impl Enrichment {
         Ok(&agents.list)
     }
 
+    /// Opens the list of the user's, if one was named. The shipped one is made ready with the first user
+    /// agent: that takes longer than to plan a query that may not ask for any.
+    pub(super) fn open_user_agents(&self) -> Result<(), Arc<EnrichmentError>> {
+        match self.files.user_agents {
+            Some(_) => self.user_agents().map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// The patterns of paths, if a file of them was named.
     pub(super) fn path_patterns(&self) -> Result<Option<&PathPatterns>, Arc<EnrichmentError>> {
         let Some(path) = &self.files.path_groups else {
