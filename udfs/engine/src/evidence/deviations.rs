@@ -70,7 +70,7 @@ pub(super) fn typical_and_farthest<const N: usize>(
         highest.iter().copied().fold(f64::NAN, f64::max),
         lowest.iter().copied().fold(f64::NAN, f64::min),
     ];
-    let typical = [&mut highest, &mut lowest].map(|side| median(side));
+    let typical = [&mut highest, &mut lowest].map(median);
     [typical, farthest]
 }
 
