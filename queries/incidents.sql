@@ -76,6 +76,9 @@ SELECT
     expected_total,
     actual_total,
     impact / 6e7 AS impact_minutes,
+    -- Told once it is known what explains them.
+    CAST(NULL AS VARCHAR) AS kind,
+    CAST(NULL AS VARCHAR) AS kind_evidence,
     run_id
 FROM identified
 WHERE started_at >= $since AND started_at < $until

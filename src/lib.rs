@@ -14,7 +14,7 @@
 //!                        incidents, incident_causes      what went wrong when, and who did it
 //!                            │
 //!                            ▼
-//!                        one folder for BI tools
+//!                        one folder for BI tools, one page for people
 //! ```
 //!
 //! Data goes one way. Each step reads what stands above it and writes what stands below, and can
@@ -23,7 +23,7 @@
 //!
 //! ```text
 //! explain progress schema process ─▶ units simulation measures ─▶ warehouse ─▶ logs calendar ─▶ functions
-//!   ─▶ session incremental ─▶ windows training detectors incidents export ─▶ scores intake evaluation
+//!   ─▶ session incremental ─▶ windows training detectors incidents export ─▶ scores intake evaluation report
 //!   ─▶ job cli ─▶ commands ─▶ main
 //! ```
 //!
@@ -58,6 +58,7 @@ pub mod logs;
 pub mod measures;
 pub mod process;
 pub mod progress;
+pub mod report;
 pub mod schema;
 pub mod scores;
 pub mod session;

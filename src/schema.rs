@@ -187,6 +187,15 @@ const LABEL_MEANINGS: Meanings = &[
         "culprit",
         "The client, network or path that causes it; NULL without one",
     ),
+    (
+        "incident_id",
+        "The incident that it is about, of labels by `anomalog incidents label`; NULL of others, as what \
+         follows",
+    ),
+    ("incident_kind", "The kind that the incident had"),
+    ("incident_severity", "The severity that it had"),
+    ("incident_impact", "The impact_minutes that it had"),
+    ("note", "What was said of it"),
 ];
 
 const CALENDAR_MEANINGS: Meanings = &[
@@ -297,6 +306,9 @@ pub static TRAFFIC_WINDOWS: LazyLock<SchemaRef> = LazyLock::new(|| {
 /// - `severity` adds up how rare the rarest window is (once a month, once a year) and how large the
 ///   impact is ([`IncidentRules::medium_impact`](crate::incidents::IncidentRules::medium_impact)
 ///   and `high_impact`), one point each: none or one is `low`, two `medium`, more `high`.
+/// - `kind` is what it looks like, a name of [`IncidentKind`](crate::incidents::IncidentKind), `unknown`
+///   where that is not clear; `kind_evidence` is what decided, in words. Both are NULL of incidents that an
+///   earlier program found and whose rows can no longer be read.
 /// - `run_id` is that of the window that the incident starts with.
 pub static INCIDENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
@@ -313,6 +325,8 @@ pub static INCIDENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("expected_total", DataType::Float64, false),
         Field::new("actual_total", DataType::Float64, false),
         Field::new("impact_minutes", DataType::Float64, false),
+        Field::new("kind", DataType::Utf8, true),
+        Field::new("kind_evidence", DataType::Utf8, true),
         Field::new("run_id", DataType::Utf8, false),
     ]))
 });
@@ -404,8 +418,8 @@ pub static SERIES_DATES: LazyLock<SchemaRef> = LazyLock::new(|| {
 
 /// `labels`: one row per known anomaly, from `start` to before `end`.
 ///
-/// `metric` is the column of `traffic_windows` that shows it best, `culprit` the client, network
-/// or path that causes it.
+/// `kind` is `normal` where nothing was wrong. `metric` is the column of `traffic_windows` that shows it
+/// best, `culprit` the client, network or path that causes it.
 pub static LABELS: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         Field::new("site", DataType::Utf8, false),
@@ -415,6 +429,21 @@ pub static LABELS: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("metric", DataType::Utf8, false),
         Field::new("culprit", DataType::Utf8, true),
     ]))
+});
+
+/// `labels` as queries read them: with what `anomalog incidents label` says of the incident that a label is
+/// about, which labels of other origin lack.
+pub static INCIDENT_LABELS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let of_all = LABELS.fields().iter().map(|field| field.as_ref().clone());
+    let mut fields: Vec<Field> = of_all.collect();
+    fields.extend([
+        Field::new("incident_id", DataType::Utf8, true),
+        Field::new("incident_kind", DataType::Utf8, true),
+        Field::new("incident_severity", DataType::Utf8, true),
+        Field::new("incident_impact", DataType::Float64, true),
+        Field::new("note", DataType::Utf8, true),
+    ]);
+    Arc::new(Schema::new(fields))
 });
 
 /// `calendar`: one row per time, from `start` to before `end`, at which something was planned at a site,

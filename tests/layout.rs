@@ -33,7 +33,7 @@ const FLOORS: &[&[&str]] = &[
     &["functions"],
     &["session", "incremental"],
     &["windows", "training", "detectors", "incidents", "export"],
-    &["scores", "intake", "evaluation"],
+    &["scores", "intake", "evaluation", "report"],
     &["job", "cli"],
     &["commands"],
     &["main"],
@@ -84,6 +84,10 @@ const STEMS: &[(&str, &str)] = &[
     (
         "publish",
         "logs and tables, each taking their names at once",
+    ),
+    (
+        "report",
+        "the page on what happened, and what an evaluation says",
     ),
     ("requests", "requests of incidents, and with their series"),
     (

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anomalog::cli::printer::Printer;
-use anomalog::cli::{Cli, Command, IncidentsArgs, WindowsArgs};
+use anomalog::cli::{BuildArgs, Cli, Command, WindowsArgs};
 use anomalog::commands::error::CommandError as Error;
 use anomalog::commands::{Settings, incidents, train, windows};
 use anomalog::logs::linked::{ColumnMapping, KnownFiles, LinkOptions, LinkedSource};
@@ -220,7 +220,7 @@ impl Database {
             printer: Printer::new(false, true),
             wait: Wait::No,
         };
-        let everything = IncidentsArgs {
+        let everything = BuildArgs {
             since: None,
             until: None,
         };

@@ -5,6 +5,7 @@
 
 mod detectors;
 mod evaluate;
+mod incidents;
 pub mod printer;
 mod tables;
 pub mod values;
@@ -16,7 +17,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use detectors::{DetectorsArgs, DetectorsCommand, TrainArgs, WindowsInputArgs};
 pub use evaluate::{Candidates, EvaluateArgs};
-pub use tables::{IncidentsArgs, IngestArgs, RunArgs, ScoreArgs, WindowsArgs};
+pub use incidents::{
+    BuildArgs, IncidentFilter, IncidentsArgs, IncidentsCommand, LabelArgs, ListArgs, ReportArgs,
+};
+pub use tables::{IngestArgs, RunArgs, ScoreArgs, WindowsArgs};
 
 use crate::export::ExportFormat;
 use crate::units::ByteSize;
@@ -159,8 +163,10 @@ pub enum Command {
     Train(TrainArgs),
     /// Score every traffic window.
     Score(ScoreArgs),
-    /// Group anomalous windows into incidents, and say what caused them.
+    /// List incidents, the worst first; show one, label one, or find them.
     Incidents(IncidentsArgs),
+    /// Write a page on what happened: incidents with pictures and causes, all series, the data.
+    Report(ReportArgs),
     /// Write the tables for BI tools to one folder.
     Export(ExportArgs),
     /// Query the warehouse.

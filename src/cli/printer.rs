@@ -22,6 +22,7 @@ use serde_json::json;
 
 use crate::explain::{Explain, chain};
 use crate::progress::{Counter, Progress};
+use crate::units::printable::{escape_controls, is_invisible};
 
 /// Why a result cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -376,30 +377,6 @@ fn escape_lines(text: &str) -> String {
         .map(escape_controls)
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-/// Writes out control characters, and those that reorder or hide text, as `\u{1b}`.
-fn escape_controls(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() || is_invisible(character) {
-            let _ = write!(escaped, "{}", character.escape_unicode());
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
-}
-
-/// Zero-width and direction characters (Unicode category Cf, and line separators).
-const fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\u{ad}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -273,27 +273,6 @@ pub struct ScoreArgs {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// Arguments of `anomalog incidents`.
-#[derive(Debug, Clone, Copy, Args)]
-#[command(after_help = "\
-Reads `scored_windows` and `access_logs`, and writes the tables `incidents` and `incident_causes`, \
-replacing whole UTC dates. An incident begins with an anomalous window, goes on while windows are \
-nearly as unusual, and belongs to the date on which it begins. Rules are the defaults of the job.
-
-Examples:
-  anomalog incidents
-  anomalog incidents --since 2026-11-01
-  anomalog sql 'SELECT * FROM incidents ORDER BY started_at'")]
-pub struct IncidentsArgs {
-    /// Only incidents that begin on this date or later: a date or an RFC 3339 time.
-    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
-    pub since: Option<DateTime<Utc>>,
-
-    /// Only incidents that begin before the end of the date of this date or RFC 3339 time.
-    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
-    pub until: Option<DateTime<Utc>>,
-}
-
 /// Reads a format; the error says what is expected, too.
 fn parse_format(text: &str) -> Result<LogFormat, String> {
     LogFormat::try_from(text.to_owned())

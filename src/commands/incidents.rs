@@ -1,26 +1,31 @@
-//! `anomalog incidents`: writes `incidents` and `incident_causes`.
+//! `anomalog incidents`: lists incidents, shows one, labels one, and builds their tables.
 //!
-//! Whole UTC dates are replaced, so that a range built again leaves no row twice.
+//! Building replaces whole UTC dates, so that a range built again leaves no row twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{NaiveDate, NaiveTime};
-use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use serde::Serialize;
 
 use super::error::Result;
 use super::settings::Settings;
-use crate::cli::IncidentsArgs;
-use crate::incidents::{Finder, IncidentRules};
+use crate::cli::{BuildArgs, IncidentsArgs, IncidentsCommand, LabelArgs, ListArgs};
+use crate::incidents::feedback::{IncidentLabel, IncidentLabels, Verdict};
+use crate::incidents::{
+    Finder, IncidentRules, ListedIncident, NamedCause, NamedIncident, incidents_of,
+};
 use crate::incremental::Staged;
 use crate::progress::Progress;
+use crate::report::{self, ShownIncident};
 use crate::schema::Table;
 use crate::units::{time_range, whole_dates};
 use crate::warehouse::commit::{Partition, Retired};
 use crate::warehouse::settings::WindowSettings;
 
-/// What `anomalog incidents` found and wrote.
+/// What `anomalog incidents build` found and wrote.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct IncidentsBuilt {
     /// Incidents written.
@@ -57,17 +62,269 @@ impl fmt::Display for IncidentsBuilt {
 /// Runs `anomalog incidents`.
 ///
 /// # Errors
-/// When there are no scored windows, or a table cannot be read or written.
+/// When there are no scored windows to build from, there is no such incident, or a table cannot be read or
+/// written.
 pub async fn run(settings: &Settings, args: IncidentsArgs) -> Result<()> {
-    let found = build(settings, args).await?;
-    Ok(settings.printer.summary(&found)?)
+    match args.command {
+        None => list(settings, &args.list),
+        Some(IncidentsCommand::Show { incident }) => {
+            let session = settings.open().await?;
+            let shown = report::show(&session, &incident).await?;
+            Ok(settings.printer.answer(&Shown(shown))?)
+        }
+        Some(IncidentsCommand::Label(args)) => label(settings, args).await,
+        Some(IncidentsCommand::Build(args)) => {
+            let found = build(settings, args).await?;
+            Ok(settings.printer.summary(&found)?)
+        }
+    }
+}
+
+/// The incidents that were asked for.
+#[derive(Debug, Serialize)]
+struct Listed {
+    /// Worst first.
+    incidents: Vec<NamedIncident>,
+    /// How many are not among them since they are false alarms or like one.
+    answered: usize,
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} incidents", self.incidents.len())
+    }
+}
+
+/// Lists incidents, the worst first.
+fn list(settings: &Settings, args: &ListArgs) -> Result<()> {
+    let filter = &args.filter;
+    let range = time_range(filter.since, filter.until);
+    let labels = IncidentLabels::load(&settings.warehouse)?;
+    let mut listed = Listed {
+        incidents: Vec::new(),
+        answered: 0,
+    };
+    for ListedIncident { incident, .. } in incidents_of(&settings.warehouse, &range)? {
+        let is_meant = (filter.site.is_empty() || filter.site.contains(&incident.site))
+            && args
+                .min_severity
+                .is_none_or(|least| incident.severity >= least)
+            && (args.kind.is_empty() || args.kind.contains(&incident.kind));
+        if !is_meant {
+            continue;
+        }
+        if !args.all && labels.answer(&incident).is_some() {
+            listed.answered += 1;
+        } else {
+            listed.incidents.push(incident);
+        }
+    }
+    if settings.printer.is_json() {
+        return Ok(settings.printer.answer(&listed)?);
+    }
+    if !settings.warehouse.table(Table::Incidents).exists() {
+        settings.printer.note(
+            "no incident was looked for yet: `anomalog run` or `anomalog incidents build` does",
+        );
+    } else if listed.incidents.is_empty() {
+        settings.printer.note("no incident");
+    } else {
+        settings.printer.table(&[list_rows(&listed.incidents)?])?;
+    }
+    if listed.answered > 0 {
+        settings.printer.note(format_args!(
+            "{} more were labelled false, or are like one that was: `--all` lists them",
+            listed.answered
+        ));
+    }
+    Ok(())
+}
+
+/// A line per incident.
+fn list_rows(incidents: &[NamedIncident]) -> Result<RecordBatch> {
+    let texts = |of: fn(&NamedIncident) -> String| -> ArrayRef {
+        let texts = incidents.iter().map(of);
+        Arc::new(StringArray::from_iter_values(texts))
+    };
+    let minutes = |incident: &NamedIncident| {
+        let time = incident.time();
+        (time.end - time.start) / 60_000_000
+    };
+    let minutes: Int64Array = incidents
+        .iter()
+        .map(|incident| Some(minutes(incident)))
+        .collect();
+    Ok(RecordBatch::try_from_iter([
+        (
+            "id",
+            texts(|incident| incident.incident_id[..8.min(incident.incident_id.len())].to_owned()),
+        ),
+        ("severity", texts(|incident| incident.severity.to_string())),
+        ("kind", texts(|incident| incident.kind.name().to_owned())),
+        ("site", texts(|incident| incident.site.clone())),
+        ("started_at", texts(|incident| incident.started_at.clone())),
+        ("minutes", Arc::new(minutes)),
+        ("change", texts(NamedIncident::change)),
+        (
+            "first_cause",
+            texts(|incident| match &incident.cause {
+                Some(cause) => cause.to_string(),
+                None => "-".to_owned(),
+            }),
+        ),
+    ])?)
+}
+
+/// An incident for the terminal.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Shown(ShownIncident);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(ShownIncident {
+            incident: listed,
+            label,
+            picture,
+            queries,
+        }) = self;
+        let incident = &listed.incident;
+        let words = |text: &str| text.replace('\n', "\\n");
+        writeln!(
+            f,
+            "{} at {}, {} severity",
+            incident.kind,
+            words(&incident.site),
+            incident.severity
+        )?;
+        writeln!(f, "  incident    {}", incident.incident_id)?;
+        if listed.group_id != incident.incident_id {
+            writeln!(f, "  group       {}", listed.group_id)?;
+        }
+        writeln!(
+            f,
+            "  time        {} to {}",
+            incident.started_at, incident.ended_at
+        )?;
+        writeln!(
+            f,
+            "  windows     {} unusual, highest score {:.6}",
+            listed.windows, listed.peak_score
+        )?;
+        writeln!(f, "  change      {}", incident.change())?;
+        writeln!(
+            f,
+            "  impact      {:.0} minutes of usual traffic",
+            incident.impact_minutes
+        )?;
+        writeln!(f, "  why so      {}", incident.kind_evidence)?;
+        if let Some(label) = label {
+            write!(f, "  label       {}", label.verdict)?;
+            match &label.note {
+                Some(note) => writeln!(f, ": {}", words(note))?,
+                None => writeln!(f)?,
+            }
+        }
+        writeln!(
+            f,
+            "\n{} from three hours before to three hours after, UTC",
+            incident.top_metric
+        )?;
+        writeln!(f, "{picture}")?;
+        if listed.causes.is_empty() {
+            writeln!(f, "\nnobody stands out: all traffic changed alike")?;
+        } else {
+            writeln!(f, "\nbefore  during  of the change")?;
+        }
+        for cause in &listed.causes {
+            let [before, during, power] = [
+                cause.share_before,
+                cause.share_during,
+                cause.explanatory_power,
+            ]
+            .map(|share| format!("{:.0} %", 100.0 * share));
+            let named = NamedCause {
+                dimension: cause.dimension.clone(),
+                value: words(&cause.value),
+            };
+            writeln!(f, "{before:>6}  {during:>6}  {power:>13}  {named}")?;
+        }
+        write!(f, "\nqueries to go on with, for `anomalog sql`:")?;
+        for query in queries {
+            let shown = query.replace('\n', "\n  ");
+            write!(f, "\n\n  {shown}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What a label changed.
+#[derive(Debug, Serialize)]
+struct Labelled {
+    #[serde(flatten)]
+    label: IncidentLabel,
+    /// What was said before.
+    before: Option<Verdict>,
+    /// Incidents that are like it and so no longer told.
+    like_it: usize,
+}
+
+impl fmt::Display for Labelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            label,
+            before,
+            like_it,
+        } = self;
+        write!(
+            f,
+            "{} at {} is labelled {}",
+            label.kind, label.site, label.verdict
+        )?;
+        match before {
+            Some(before) if *before != label.verdict => write!(f, ", before it was {before}")?,
+            _ => {}
+        }
+        match label.verdict {
+            Verdict::True => Ok(()),
+            Verdict::False => write!(
+                f,
+                "; {like_it} others are like it, and not told again unless clearly worse. \
+                 `anomalog train --objective gate` learns from it"
+            ),
+        }
+    }
+}
+
+/// Keeps what somebody says of an incident.
+async fn label(settings: &Settings, args: LabelArgs) -> Result<()> {
+    let incident = report::find(&settings.warehouse, &args.incident)?.incident;
+    let mut writer = settings.writer("anomalog incidents label").await?;
+    let mut labels = IncidentLabels::load(&settings.warehouse)?;
+    let label = IncidentLabel::of(&incident, args.verdict, args.note);
+    let before = labels.put(label.clone()).map(|before| before.verdict);
+    let mut change = writer.change()?;
+    labels.stage(&settings.warehouse, &mut change)?;
+    let manifest = writer.manifest().clone();
+    writer.commit(change, manifest).await?;
+    let all = incidents_of(&settings.warehouse, &time_range(None, None))?;
+    let like_it = all.iter().filter(|other| {
+        let answer = labels.answer(&other.incident);
+        other.incident.incident_id != label.incident_id
+            && answer.is_some_and(|answer| answer.incident_id == label.incident_id)
+    });
+    Ok(settings.printer.summary(&Labelled {
+        like_it: like_it.count(),
+        label,
+        before,
+    })?)
 }
 
 /// Builds both tables for the dates asked for.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<IncidentsBuilt> {
+pub async fn build(settings: &Settings, args: BuildArgs) -> Result<IncidentsBuilt> {
     let session = settings.open().await?;
     let mut range = whole_dates(&time_range(args.since, args.until));
     // Incidents of windows that are no longer kept stay as they are.
@@ -85,7 +342,7 @@ pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<Incidents
     let windows = WindowSettings::load(&settings.warehouse)?;
     let finder = Finder::new(&session, &rules, &windows).await?;
     let bar = settings.printer.begin("explaining incidents", None);
-    let mut writer = settings.writer("anomalog incidents").await?;
+    let mut writer = settings.writer("anomalog incidents build").await?;
     let mut staged = Staged::begin(&writer)?;
     let mut summary = IncidentsBuilt::default();
     let dates = finder.dates().iter().filter(|date| is_asked_for(date));
@@ -93,11 +350,13 @@ pub async fn build(settings: &Settings, args: IncidentsArgs) -> Result<Incidents
     if let (Some(first), Some(last)) = (dates.first(), dates.last()) {
         let found = finder.find(&(*first..=*last)).await?;
         for (date, found) in found.into_iter().filter(|(date, _)| dates.contains(date)) {
-            let causes = finder.explain(&found.incidents, &|| bar.advance(1)).await?;
-            summary.count(&found.incidents, &causes);
+            let advance = || bar.advance(1);
+            let explained = finder.explain(&found.incidents, &advance).await?;
+            let incidents = explained.tell_kinds(&found.incidents)?;
+            summary.count(&incidents, &explained.causes);
             for (table, rows) in [
-                (Table::Incidents, &found.incidents),
-                (Table::IncidentCauses, &causes),
+                (Table::Incidents, &incidents),
+                (Table::IncidentCauses, &explained.causes),
             ] {
                 staged.put_rows(table, date, rows, Partition::empty())?;
             }

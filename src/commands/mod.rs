@@ -10,6 +10,7 @@ pub mod incidents;
 pub mod ingest;
 pub mod init;
 pub mod links;
+pub mod report;
 pub mod run;
 pub mod score;
 mod settings;
@@ -55,6 +56,7 @@ async fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Train(args) => train::run(&settings, args).await,
         Command::Score(args) => score::run(&settings, args).await,
         Command::Incidents(args) => incidents::run(&settings, args).await,
+        Command::Report(args) => report::run(&settings, args).await,
         Command::Export(args) => export::run(&settings, &args).await,
         Command::Sql(args) => sql::run(&settings, args).await,
         Command::Detectors(args) => detectors::run(&settings, args).await,

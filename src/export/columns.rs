@@ -102,6 +102,15 @@ pub(super) const INCIDENTS: &[(&str, &str)] = &[
         "impact_minutes",
         "Usual traffic that was lost or came on top, failed or was late, in minutes of usual traffic",
     ),
+    (
+        "kind",
+        "What it looks like: outage, traffic_drop, flood, scraping, credential_stuffing, vulnerability_scan, \
+         error_burst, latency, surge, level_shift, odd_hour or unknown",
+    ),
+    (
+        "kind_evidence",
+        "What decided on the kind, in words; NULL beside kind where an earlier program found the incident",
+    ),
     ("run_id", "That of the window that the incident starts with"),
 ];
 

@@ -132,7 +132,7 @@ impl StarTable {
         match self {
             Self::TrafficWindows => "anomalog windows",
             Self::ScoredWindows => "anomalog score",
-            Self::Incidents | Self::IncidentCauses => "anomalog incidents",
+            Self::Incidents | Self::IncidentCauses => "anomalog incidents build",
             Self::Detectors => "anomalog train",
             Self::Runs => "anomalog run",
         }

@@ -13,6 +13,7 @@ use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::prelude::DataFrame;
 
 use super::error::Result;
+use super::facts::{Kinds, kinds};
 use super::reading::{collect, times};
 use super::runs::date_of;
 use crate::schema::INCIDENT_CAUSES;
@@ -58,13 +59,13 @@ fn ranges_of(started_at: i64, ended_at: i64) -> impl Iterator<Item = Range<i64>>
     [during, before].into_iter().chain(days)
 }
 
-/// The rows of `incident_causes` of rows of `incidents`, by `incident_id`, then rank. What is held
-/// grows with their number.
+/// The rows of `incident_causes` of rows of `incidents`, by `incident_id`, then rank, and their kinds. What
+/// is held grows with their number.
 pub(super) async fn explain(
     session: &Session,
     incidents: &RecordBatch,
     (scored_windows, series_requests): (DataFrame, DataFrame),
-) -> Result<RecordBatch> {
+) -> Result<(RecordBatch, Kinds)> {
     let column = |name: &str| -> &ArrayRef {
         incidents
             .column_by_name(name)
@@ -108,7 +109,10 @@ pub(super) async fn explain(
             false,
         ),
     ])?;
-    let causes =
-        queries::incident_causes(session, explained, scored_windows, series_requests).await?;
-    collect(causes, &INCIDENT_CAUSES).await
+    let (causes, facts) =
+        queries::incident_causes_and_facts(session, explained, scored_windows, series_requests)
+            .await?;
+    let causes = collect(causes, &INCIDENT_CAUSES).await?;
+    let kinds = kinds(incidents, &facts.collect().await?, &causes)?;
+    Ok((causes, kinds))
 }

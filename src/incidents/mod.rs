@@ -9,6 +9,9 @@
 //!                 access_logs ───────────────────────────┘
 //! ```
 //!
+//! What an incident looks like ([`told`]) is told from its causes and from what its windows had, so that the
+//! rows of `incidents` are complete once they are explained.
+//!
 //! An incident is a run of windows of one series that begins with an anomaly: [`IncidentRules`] has
 //! the rules, [`crate::schema::INCIDENTS`] and [`crate::schema::INCIDENT_CAUSES`] the columns.
 //!
@@ -24,6 +27,10 @@
 
 mod causes;
 mod error;
+mod facts;
+pub mod feedback;
+pub mod kind;
+mod listed;
 mod named;
 mod one_series;
 mod reading;
@@ -34,6 +41,7 @@ pub mod step;
 mod stored;
 #[cfg(test)]
 mod tests;
+pub mod told;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{Range, RangeInclusive};
@@ -44,7 +52,9 @@ use datafusion::arrow::compute::{concat_batches, take_record_batch};
 use datafusion::arrow::datatypes::SchemaRef;
 
 pub use error::{Error, Result};
-pub(crate) use named::named;
+pub use kind::IncidentKind;
+pub use listed::{IncidentCause, ListedIncident, incidents_of};
+pub(crate) use named::of_date;
 pub use named::{NamedCause, NamedIncident};
 pub use one_series::{SeriesIncident, WindowState};
 pub use rules::{IncidentRules, RulesError, SeverityRule};
@@ -57,6 +67,7 @@ use crate::units::dates::dates_in;
 use crate::units::micros_of;
 use crate::warehouse::settings::WindowSettings;
 use crate::warehouse::tables::{self, partition_file};
+use facts::{Kinds, with_kinds};
 use reading::{collect, text, times};
 use requests::RequestFiles;
 use runs::{FoundRuns, RunWindows, date_of};
@@ -64,7 +75,8 @@ use runs::{FoundRuns, RunWindows, date_of};
 /// What decides which incidents there are, besides windows and rules.
 pub const INCIDENT_QUERIES: [Query; 2] = [Query::IncidentRuns, Query::Incidents];
 /// What decides what explains them, besides incidents, requests and windows.
-pub const CAUSE_QUERIES: [Query; 4] = [
+pub const CAUSE_QUERIES: [Query; 5] = [
+    Query::IncidentFacts,
     Query::IncidentRanges,
     Query::IncidentFacets,
     Query::IncidentBuckets,
@@ -78,10 +90,35 @@ const EXPLAINED_AT_ONCE: usize = 4;
 /// The incidents that start on one date.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IncidentsOfDate {
-    /// Rows of `incidents`, by start, then site; there may be none.
+    /// Rows of `incidents`, by start, then site, without their kinds; there may be none.
     pub incidents: RecordBatch,
     /// The dates whose windows they are a function of.
     pub reads: BTreeSet<NaiveDate>,
+}
+
+/// Incidents that were explained.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    /// Rows of `incident_causes`, by incident, then rank.
+    pub causes: RecordBatch,
+    kinds: Kinds,
+}
+
+impl Explained {
+    /// Rows of `incidents` with the kinds that were told of them.
+    ///
+    /// # Errors
+    /// When they are not rows of `incidents`.
+    pub fn tell_kinds(&self, incidents: &RecordBatch) -> Result<RecordBatch> {
+        with_kinds(incidents, &self.kinds)
+    }
+
+    /// Takes in what others were explained by, in the order of `incidents`.
+    fn and(mut self, causes: &RecordBatch, kinds: Kinds, incidents: &RecordBatch) -> Result<Self> {
+        self.causes = in_order_of(incidents, &[causes.clone(), self.causes])?;
+        self.kinds.extend(kinds);
+        Ok(self)
+    }
 }
 
 /// Finds incidents in the scored windows of a warehouse, and what explains them.
@@ -183,7 +220,8 @@ impl<'a> Finder<'a> {
     }
 
     /// What explains incidents, given as rows of `incidents`: rows of `incident_causes`, by incident in
-    /// that order, then rank. `progress` is told of each incident that is done.
+    /// that order, then rank, and the kinds of the incidents. `progress` is told of each incident that is
+    /// done.
     ///
     /// # Errors
     /// When a table cannot be read.
@@ -191,9 +229,12 @@ impl<'a> Finder<'a> {
         &self,
         incidents: &RecordBatch,
         progress: &(dyn Fn() + Send + Sync),
-    ) -> Result<RecordBatch> {
+    ) -> Result<Explained> {
         if incidents.num_rows() == 0 {
-            return Ok(RecordBatch::new_empty(SchemaRef::clone(&INCIDENT_CAUSES)));
+            return Ok(Explained {
+                causes: RecordBatch::new_empty(SchemaRef::clone(&INCIDENT_CAUSES)),
+                kinds: Kinds::new(),
+            });
         }
         let reads = reads_of_causes(incidents);
         let dates = self.dates.intersection(&reads).copied();
@@ -204,17 +245,22 @@ impl<'a> Finder<'a> {
         let sites = text(incidents, "site");
         let mut rows: Vec<usize> = (0..incidents.num_rows()).collect();
         rows.sort_by_key(|row| sites.value(*row));
-        let mut causes = Vec::new();
+        let (mut causes, mut kinds) = (Vec::new(), Kinds::new());
         for rows in rows.chunks(EXPLAINED_AT_ONCE) {
             let rows = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
             let incidents = take_record_batch(incidents, &rows)?;
             let files = requests.of(self.session.warehouse(), &incidents)?;
             let requests = self.session.series_requests_in(key, &files).await?;
             let tables = (scored.clone(), requests);
-            causes.push(causes::explain(self.session, &incidents, tables).await?);
+            let explained = causes::explain(self.session, &incidents, tables).await?;
+            causes.push(explained.0);
+            kinds.extend(explained.1);
             (0..incidents.num_rows()).for_each(|_| progress());
         }
-        in_order_of(incidents, &causes)
+        Ok(Explained {
+            causes: in_order_of(incidents, &causes)?,
+            kinds,
+        })
     }
 }
 
@@ -222,7 +268,7 @@ impl<'a> Finder<'a> {
 ///
 /// # Errors
 /// When they are not rows of `incident_causes`.
-pub fn in_order_of(incidents: &RecordBatch, causes: &[RecordBatch]) -> Result<RecordBatch> {
+fn in_order_of(incidents: &RecordBatch, causes: &[RecordBatch]) -> Result<RecordBatch> {
     let causes = concat_batches(&INCIDENT_CAUSES, causes)?;
     let ids = text(incidents, "incident_id").iter().flatten();
     let places: HashMap<&str, usize> = ids.zip(0..).collect();

@@ -3,14 +3,22 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
+use chrono::NaiveDate;
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{Float64Type, Int32Type};
 use serde::{Deserialize, Serialize};
 
 use super::SeverityRule;
-use crate::units::rfc_3339;
-use crate::warehouse::rows::{column, micros, str_of};
+use super::error::Result;
+use super::facts::text_if_any;
+use super::kind::IncidentKind;
+use crate::schema::Table;
+use crate::units::{parse_instant, rfc_3339};
+use crate::warehouse::Warehouse;
+use crate::warehouse::rows::{self, column, micros, str_of};
+use crate::warehouse::tables::partition_file;
 
 /// A value of a cause is shown up to here.
 const MOST_CHARACTERS: usize = 60;
@@ -28,6 +36,12 @@ pub struct NamedIncident<C = NamedCause> {
     pub ended_at: String,
     /// How severe it is.
     pub severity: SeverityRule,
+    /// What it looks like.
+    #[serde(default)]
+    pub kind: IncidentKind,
+    /// What decided on the kind, in words.
+    #[serde(default)]
+    pub kind_evidence: String,
     /// `spike` or `dip`.
     pub direction: String,
     /// The metric that shows it.
@@ -59,6 +73,21 @@ impl NamedCause {
     }
 }
 
+/// The incidents that are stored of a date, with their first causes.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(crate) fn of_date(warehouse: &Warehouse, date: NaiveDate) -> Result<Vec<NamedIncident>> {
+    let rows = |table| rows::read_if_there(&partition_file(&warehouse.table(table), date));
+    let causes = rows(Table::IncidentCauses)?;
+    let incidents = rows(Table::Incidents)?;
+    let mut found = Vec::new();
+    for incidents in &incidents {
+        found.extend(named(incidents, &causes));
+    }
+    Ok(found)
+}
+
 /// Reads the incidents of rows of `incidents`, with their first causes of rows of `incident_causes`.
 pub(crate) fn named(
     incidents: &RecordBatch,
@@ -88,6 +117,10 @@ pub(crate) fn named(
             started_at: rfc_3339(micros(incidents, "started_at", row)),
             ended_at: rfc_3339(micros(incidents, "ended_at", row)),
             severity: SeverityRule::of_row(str_of(incidents, "severity", row)),
+            kind: IncidentKind::of_row(text_if_any(incidents, "kind", row)),
+            kind_evidence: text_if_any(incidents, "kind_evidence", row)
+                .unwrap_or_default()
+                .to_owned(),
             direction: text("direction"),
             top_metric: text("top_metric"),
             expected_total: number("expected_total"),
@@ -108,6 +141,8 @@ impl<C> NamedIncident<C> {
             started_at: self.started_at,
             ended_at: self.ended_at,
             severity: self.severity,
+            kind: self.kind,
+            kind_evidence: self.kind_evidence,
             direction: self.direction,
             top_metric: self.top_metric,
             expected_total: self.expected_total,
@@ -115,6 +150,14 @@ impl<C> NamedIncident<C> {
             impact_minutes: self.impact_minutes,
             cause: self.cause.map(tell),
         }
+    }
+
+    /// From when to when, in microseconds since the epoch.
+    #[must_use]
+    pub fn time(&self) -> Range<i64> {
+        let [start, end] = [&self.started_at, &self.ended_at]
+            .map(|time| parse_instant(time).map_or(0, |time| time.timestamp_micros()));
+        start..end
     }
 
     /// Orders the worst first: by severity, impact, start, then name.
@@ -147,12 +190,13 @@ impl fmt::Display for NamedIncident {
             started_at,
             ended_at,
             severity,
+            kind,
             ..
         } = self;
         let change = self.change();
         write!(
             f,
-            "{severity}: {site}, {started_at} to {ended_at}, {change}"
+            "{severity}: {kind} at {site}, {started_at} to {ended_at}, {change}"
         )?;
         match &self.cause {
             Some(cause) => write!(f, ", {cause}"),

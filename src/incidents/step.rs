@@ -15,11 +15,12 @@ use datafusion::arrow::array::RecordBatch;
 use serde::Serialize;
 
 use super::error::{Error, Result};
+use super::feedback::IncidentLabels;
 use super::named::{NamedIncident, named};
 use super::stored::{Stored, partition_dates};
 use super::{
     CAUSE_QUERIES, Finder, INCIDENT_QUERIES, IncidentRules, IncidentsOfDate, SeverityRule,
-    in_order_of, reads_of_causes,
+    reads_of_causes,
 };
 use crate::calendar::Calendar;
 use crate::incremental::key::{Key, Made};
@@ -48,6 +49,7 @@ pub struct IncidentStep<'a> {
     settings: &'a WindowSettings,
     retired: Retired,
     inputs: IncidentInputs,
+    labels: IncidentLabels,
 }
 
 /// What incidents and their causes are made from, by date.
@@ -69,6 +71,8 @@ pub struct NewIncidents {
     pub severities: BTreeMap<String, usize>,
     /// The worst of them, worst first.
     pub worst: Vec<NamedIncident>,
+    /// How many more were labelled false, or are like one that was: see [`super::feedback`].
+    pub answered: usize,
 }
 
 impl fmt::Display for NewIncidents {
@@ -79,8 +83,12 @@ impl fmt::Display for NewIncidents {
             .map(|severity| format!("{} {severity}", self.count(severity)))
             .collect();
         match counts.as_slice() {
-            [] => f.write_str("none"),
-            counts => f.write_str(&counts.join(", ")),
+            [] => f.write_str("none")?,
+            counts => f.write_str(&counts.join(", "))?,
+        }
+        match self.answered {
+            0 => Ok(()),
+            answered => write!(f, ", and {answered} like those labelled false"),
         }
     }
 }
@@ -174,6 +182,11 @@ impl IncidentInputs {
     }
 }
 
+/// The key of incidents whose kinds are told: they depend on all that their causes do.
+fn told_key(causes_key: &str) -> String {
+    Key::of(Made::ToldIncidents).text(causes_key).finish()
+}
+
 /// What a date is made from; nothing where there is no such date.
 fn text_of(keys: &BTreeMap<NaiveDate, String>, date: NaiveDate) -> &str {
     keys.get(&date).map_or("", String::as_str)
@@ -183,7 +196,7 @@ impl<'a> IncidentStep<'a> {
     /// Knows what dates should be made from.
     ///
     /// # Errors
-    /// When it cannot be read which dates are no longer kept.
+    /// When it cannot be read which dates are no longer kept, or which incidents are labelled.
     pub(crate) fn open(
         session: &'a Session,
         rules: &'a IncidentRules,
@@ -192,6 +205,7 @@ impl<'a> IncidentStep<'a> {
     ) -> Result<Self> {
         Ok(Self {
             retired: Retired::load(session.warehouse())?,
+            labels: IncidentLabels::load(session.warehouse())?,
             session,
             rules,
             settings,
@@ -219,14 +233,16 @@ impl<'a> IncidentStep<'a> {
         let causes_read = partition_dates(reads_of_causes(&incidents));
         let inputs = self.inputs.of_causes(self.settings, &causes_read);
         let stored = Stored::read(staged.warehouse(), staged.manifest(), date)?;
-        let (kept, to_explain) = stored.causes_of(&incidents, &inputs)?;
+        let ((kept, kinds), to_explain) = stored.causes_of(&incidents, &inputs)?;
         let explained = finder.explain(&to_explain, &|| progress.advance(1)).await?;
-        let causes = in_order_of(&incidents, &[kept, explained])?;
+        let explained = explained.and(&kept, kinds, &incidents)?;
+        let incidents = explained.tell_kinds(&incidents)?;
+        let causes = explained.causes;
         let reads = partition_dates(reads);
         let key = self.inputs.incidents_key(self.rules, self.settings, &reads);
         let causes_key = self.inputs.causes_key(&key, self.settings, &causes_read);
         let made = Partition {
-            key: Some(key),
+            key: Some(told_key(&causes_key)),
             reads,
             ..Partition::empty()
         };
@@ -238,7 +254,7 @@ impl<'a> IncidentStep<'a> {
             ..Partition::empty()
         };
         staged.put_rows(Table::IncidentCauses, date, &causes, made)?;
-        Ok(NewIncidents::of(&incidents, causes, &stored))
+        Ok(NewIncidents::of(&incidents, causes, &stored, &self.labels))
     }
 }
 
@@ -269,7 +285,8 @@ impl Step for IncidentStep<'_> {
         let causes_key = self
             .inputs
             .causes_key(&incidents_key, self.settings, &causes.reads);
-        incidents.key.as_ref() == Some(&incidents_key) && causes.key.as_ref() == Some(&causes_key)
+        incidents.key.as_ref() == Some(&told_key(&causes_key))
+            && causes.key.as_ref() == Some(&causes_key)
     }
 
     fn is_kept(&self, date: NaiveDate) -> bool {
@@ -299,6 +316,7 @@ impl NewIncidents {
         for (severity, incidents) in other.severities {
             *self.severities.entry(severity).or_default() += incidents;
         }
+        self.answered += other.answered;
         self.worst.extend(other.worst);
         self.keep_worst();
     }
@@ -322,11 +340,20 @@ impl NewIncidents {
     }
 
     /// Those of a date that are not stored as they are.
-    fn of(incidents: &RecordBatch, causes: RecordBatch, stored: &Stored) -> Self {
+    fn of(
+        incidents: &RecordBatch,
+        causes: RecordBatch,
+        stored: &Stored,
+        labels: &IncidentLabels,
+    ) -> Self {
         let mut new = Self::default();
         let causes = [causes];
         for (row, incident) in named(incidents, &causes).enumerate() {
             if stored.has(incidents, row) {
+                continue;
+            }
+            if labels.answer(&incident).is_some() {
+                new.answered += 1;
                 continue;
             }
             let severity = incident.severity.to_string();

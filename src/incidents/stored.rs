@@ -8,6 +8,7 @@ use datafusion::arrow::compute::{concat_batches, filter_record_batch, not};
 use datafusion::arrow::datatypes::Float64Type;
 
 use super::error::Result;
+use super::facts::{Kinds, stored_kinds};
 use super::reads_of_causes;
 use crate::incremental::partitions::is_there;
 use crate::schema::{INCIDENT_CAUSES, Table};
@@ -19,7 +20,8 @@ use crate::warehouse::tables::partition_file;
 /// The incidents of a date that are stored, and what explains them.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
-    incidents: BTreeSet<IncidentFacts>,
+    incidents: BTreeSet<StoredIncident>,
+    kinds: Kinds,
     causes: Vec<RecordBatch>,
     /// What the dates were that decided what explains them.
     inputs: BTreeMap<PartitionDate, String>,
@@ -27,7 +29,7 @@ pub(super) struct Stored {
 
 /// All of an incident that what explains it depends on, and its severity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct IncidentFacts {
+struct StoredIncident {
     id: String,
     ended_at: i64,
     severity: String,
@@ -37,7 +39,7 @@ struct IncidentFacts {
     totals: [u64; 2],
 }
 
-impl IncidentFacts {
+impl StoredIncident {
     fn of(incidents: &RecordBatch, row: usize) -> Self {
         let text = |name: &str| str_of(incidents, name, row).to_owned();
         let total = |name| {
@@ -62,15 +64,17 @@ impl Stored {
         date: NaiveDate,
     ) -> Result<Self> {
         let rows = |table| rows::read_if_there(&partition_file(&warehouse.table(table), date));
-        let mut incidents = BTreeSet::new();
+        let (mut incidents, mut kinds) = (BTreeSet::new(), Kinds::new());
         for batch in rows(Table::Incidents)? {
-            incidents.extend((0..batch.num_rows()).map(|row| IncidentFacts::of(&batch, row)));
+            incidents.extend((0..batch.num_rows()).map(|row| StoredIncident::of(&batch, row)));
+            kinds.extend(stored_kinds(&batch));
         }
         let causes = manifest
             .partition(Table::IncidentCauses, date)
             .filter(|found| is_there(warehouse, Table::IncidentCauses, date, found));
         Ok(Self {
             incidents,
+            kinds,
             inputs: causes
                 .map(|causes| causes.inputs.clone())
                 .unwrap_or_default(),
@@ -83,23 +87,25 @@ impl Stored {
 
     /// Whether an incident is stored with this end and severity.
     pub(super) fn has(&self, incidents: &RecordBatch, row: usize) -> bool {
-        let found = IncidentFacts::of(incidents, row);
+        let found = StoredIncident::of(incidents, row);
         self.incidents.iter().any(|stored| {
             (&stored.id, stored.ended_at, &stored.severity)
                 == (&found.id, found.ended_at, &found.severity)
         })
     }
 
-    /// What is stored of the causes of some incidents and still holds, and the incidents that are to be
-    /// explained.
+    /// What is stored of the causes and kinds of some incidents and still holds, and the incidents that are
+    /// to be explained.
     pub(super) fn causes_of(
         &self,
         incidents: &RecordBatch,
         inputs: &BTreeMap<PartitionDate, String>,
-    ) -> Result<(RecordBatch, RecordBatch)> {
+    ) -> Result<((RecordBatch, Kinds), RecordBatch)> {
         let holds = |row: usize| {
             let dates = partition_dates(reads_of_causes(&incidents.slice(row, 1)));
-            self.incidents.contains(&IncidentFacts::of(incidents, row))
+            let found = StoredIncident::of(incidents, row);
+            self.kinds.contains_key(&found.id)
+                && self.incidents.contains(&found)
                 && dates.iter().all(|date| {
                     let before = self.inputs.get(date);
                     before.is_some() && before == inputs.get(date)
@@ -117,7 +123,15 @@ impl Stored {
             .map(|row| Some(kept.contains(str_of(&stored, "incident_id", row))))
             .collect();
         let causes = filter_record_batch(&stored, &is_kept)?;
-        Ok((causes, filter_record_batch(incidents, &not(&held)?)?))
+        let of_kept = self
+            .kinds
+            .iter()
+            .filter(|(id, _)| kept.contains(id.as_str()));
+        let kinds = of_kept
+            .map(|(id, told)| (id.clone(), told.clone()))
+            .collect();
+        let others = filter_record_batch(incidents, &not(&held)?)?;
+        Ok(((causes, kinds), others))
     }
 }
 

@@ -28,8 +28,10 @@ pub(crate) enum Made {
     ScoredWindows,
     /// Rules of incidents.
     IncidentRules,
-    /// A date of `incidents`.
+    /// Which incidents a date has.
     Incidents,
+    /// A date of `incidents`.
+    ToldIncidents,
     /// What a date is to the causes of incidents.
     CausesOfDate,
     /// A date of `incident_causes`.
@@ -55,6 +57,7 @@ impl Made {
             Self::ScoredWindows => ("scored_windows", &[SCORES]),
             Self::IncidentRules => ("incident rules", &[INCIDENTS]),
             Self::Incidents => ("incidents", &[INCIDENTS]),
+            Self::ToldIncidents => ("incidents told", &[INCIDENTS]),
             Self::CausesOfDate => ("incident_causes of a date", &[INCIDENTS]),
             Self::IncidentCauses => ("incident_causes", &[INCIDENTS]),
             Self::Export => ("export", &[EXPORT]),

@@ -7,7 +7,7 @@ use super::config::ConfigError;
 use crate::explain::{Explain, FileError, boxed, through};
 use crate::training::TrainingError;
 use crate::warehouse::commit::CommitError;
-use crate::{calendar, detectors, export, incidents, intake, session, warehouse, windows};
+use crate::{calendar, detectors, export, incidents, intake, report, session, warehouse, windows};
 
 /// The result of what a run does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -36,6 +36,9 @@ pub enum Error {
     /// Training a challenger.
     #[error(transparent)]
     Training(Box<TrainingError>),
+    /// Writing the page on what happened.
+    #[error(transparent)]
+    Report(#[from] report::Error),
     /// Exporting.
     #[error(transparent)]
     Export(#[from] export::Error),
@@ -56,6 +59,7 @@ impl Explain for Error {
         Some(match self {
             Self::Config(error) => &**error,
             Self::Calendar(error) => error,
+            Self::Report(error) => error,
             Self::Intake(error) => error,
             Self::Windows(error) => error,
             Self::Detectors(error) => error,

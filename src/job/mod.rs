@@ -47,6 +47,7 @@ use crate::incremental::{self, carry_out, files_removed};
 use crate::intake::{self, Intake};
 use crate::logs;
 use crate::progress::Progress;
+use crate::report;
 use crate::schema::Table;
 use crate::scores::drift::Drift;
 use crate::scores::profiles;
@@ -58,7 +59,7 @@ use crate::warehouse::extra_metrics;
 use crate::warehouse::tables;
 use crate::windows::step::TrafficStep;
 use config::retrain::PeriodDays;
-use tell::after;
+use tell::{after, reported};
 use up_to_date::is_up_to_date;
 
 /// Digits of a run's id.
@@ -112,6 +113,9 @@ impl JobRun<'_> {
         let calendar = self.calendar()?;
         if is_up_to_date(&writer, &self.digest(&intake, &calendar)?) {
             after::hand_out(self.job, &writer, &mut summary);
+            if !report::path(warehouse).exists() {
+                reported::write(self.job, &self.options(), &mut summary).await;
+            }
             summary.end(started.elapsed());
             return Ok(summary);
         }
@@ -146,6 +150,7 @@ impl JobRun<'_> {
         self.conclude(inputs, started, &mut writer, &mut summary)
             .await?;
         after::hand_out(self.job, &writer, &mut summary);
+        reported::write(self.job, &self.options(), &mut summary).await;
         summary.end(started.elapsed());
         Ok(summary)
     }

@@ -36,6 +36,7 @@ const EXPLAINED_INCIDENTS: &str = "explained_incidents";
 const INCIDENT_RANGES: &str = "incident_ranges";
 const INCIDENT_FACETS: &str = "incident_facets";
 const INCIDENT_BUCKETS: &str = "incident_buckets";
+const PICTURED_INCIDENTS: &str = "pictured_incidents";
 const A_WEEK_BEFORE: &str = "windows_a_week_before";
 
 /// A query without parameters, over the tables of a context.
@@ -326,17 +327,17 @@ pub async fn incidents(
         ])
 }
 
-/// What explains incidents, by `incident_id`, then rank: `incidents` has the columns that
-/// `explained_incidents` is to have.
+/// What explains incidents, by `incident_id`, then rank, and what windows had during each and usually, by
+/// `incident_id`: `incidents` has the columns that `explained_incidents` is to have.
 ///
 /// # Errors
 /// When a table cannot be read.
-pub async fn incident_causes(
+pub async fn incident_causes_and_facts(
     session: &Session,
     incidents: RecordBatch,
     scored_windows: DataFrame,
     series_requests: DataFrame,
-) -> Result<DataFrame> {
+) -> Result<(DataFrame, DataFrame)> {
     // What is read more than once is queried once.
     let mut tables = vec![
         (Table::ScoredWindows.name(), scored_windows.into_view()),
@@ -355,8 +356,10 @@ pub async fn incident_causes(
     let buckets = session.reading(tables.clone())?;
     let buckets = buckets.sql(Query::IncidentBuckets.text()).await?;
     tables.push((INCIDENT_BUCKETS, buckets.cache().await?.into_view()));
-    let causes = session.reading(tables)?;
-    causes.sql(Query::IncidentCauses.text()).await
+    let reading = session.reading(tables)?;
+    let causes = reading.sql(Query::IncidentCauses.text()).await?;
+    let facts = reading.sql(Query::IncidentFacts.text()).await?;
+    Ok((causes, facts))
 }
 
 /// When a series is known not to have been as usual: `site`, `start`, `end`.
@@ -389,6 +392,49 @@ pub async fn drift(
             ("since", time(windows.start)),
             ("until", time(windows.end)),
         ])
+}
+
+/// The windows around incidents, given with the columns that `pictured_incidents` is to have.
+///
+/// # Errors
+/// When the windows cannot be read.
+pub async fn incident_pictures(
+    session: &Session,
+    pictured_incidents: RecordBatch,
+    scored_windows: DataFrame,
+) -> Result<DataFrame> {
+    let incidents = session.context().read_batch(pictured_incidents)?;
+    session
+        .reading(vec![
+            (Table::ScoredWindows.name(), scored_windows.into_view()),
+            (PICTURED_INCIDENTS, incidents.into_view()),
+        ])?
+        .sql(Query::IncidentPictures.text())
+        .await
+}
+
+/// One of the queries of the report, over some scored windows and a range in microseconds since the
+/// epoch. Only the timeline is cut into stretches.
+///
+/// # Errors
+/// When a table cannot be read.
+pub async fn of_report(
+    session: &Session,
+    query: Query,
+    scored_windows: DataFrame,
+    range: &Range<i64>,
+    stretch: Option<i64>,
+) -> Result<DataFrame> {
+    let mut parameters = vec![("since", time(range.start)), ("until", time(range.end))];
+    parameters.extend(stretch.map(|stretch| ("stretch", ScalarValue::from(stretch))));
+    session
+        .reading(vec![(
+            Table::ScoredWindows.name(),
+            scored_windows.into_view(),
+        )])?
+        .sql(query.text())
+        .await?
+        .with_param_values(parameters)
 }
 
 /// A point in time from microseconds since the epoch.

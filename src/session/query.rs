@@ -37,10 +37,22 @@ pub enum Query {
     IncidentBuckets,
     /// What explains incidents.
     IncidentCauses,
+    /// What windows had during incidents, and usually.
+    IncidentFacts,
     /// When a series is known not to have been as usual.
     KnownAnomalies,
     /// How the windows of a date compare with what was expected of them.
     Drift,
+    /// The windows around incidents.
+    IncidentPictures,
+    /// The traffic of every series over a range.
+    ReportTimeline,
+    /// How much is known of every series.
+    ReportQuality,
+    /// The logs of a range.
+    ReportLogs,
+    /// Why lines of logs are no requests.
+    ReportRejected,
     /// The demo's strongest anomalies.
     DemoEvents,
     /// The demo's labels and what detectors make of them.
@@ -49,7 +61,7 @@ pub enum Query {
 
 impl Query {
     /// Every file.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::AccessLogs,
         Self::Quarantine,
         Self::LinkedCoverage,
@@ -67,8 +79,14 @@ impl Query {
         Self::IncidentFacets,
         Self::IncidentBuckets,
         Self::IncidentCauses,
+        Self::IncidentFacts,
         Self::KnownAnomalies,
         Self::Drift,
+        Self::IncidentPictures,
+        Self::ReportTimeline,
+        Self::ReportQuality,
+        Self::ReportLogs,
+        Self::ReportRejected,
         Self::DemoEvents,
         Self::DemoLabels,
     ];
@@ -94,8 +112,14 @@ impl Query {
             Self::IncidentFacets => include_str!("../../queries/incident_facets.sql"),
             Self::IncidentBuckets => include_str!("../../queries/incident_buckets.sql"),
             Self::IncidentCauses => include_str!("../../queries/incident_causes.sql"),
+            Self::IncidentFacts => include_str!("../../queries/incident_facts.sql"),
             Self::KnownAnomalies => include_str!("../../queries/known_anomalies.sql"),
             Self::Drift => include_str!("../../queries/drift.sql"),
+            Self::IncidentPictures => include_str!("../../queries/incident_pictures.sql"),
+            Self::ReportTimeline => include_str!("../../queries/report_timeline.sql"),
+            Self::ReportQuality => include_str!("../../queries/report_quality.sql"),
+            Self::ReportLogs => include_str!("../../queries/report_logs.sql"),
+            Self::ReportRejected => include_str!("../../queries/report_rejected.sql"),
             Self::DemoEvents => include_str!("../../queries/demo_events.sql"),
             Self::DemoLabels => include_str!("../../queries/demo_labels.sql"),
         }

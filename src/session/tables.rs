@@ -142,7 +142,7 @@ impl Session {
                 Table::TrafficWindows => (table.name(), &windows),
                 Table::Incidents => (table.name(), &*schema::INCIDENTS),
                 Table::IncidentCauses => (table.name(), &*schema::INCIDENT_CAUSES),
-                Table::Labels => (table.name(), &*schema::LABELS),
+                Table::Labels => (table.name(), &*schema::INCIDENT_LABELS),
                 Table::Calendar => (table.name(), &*schema::CALENDAR),
                 Table::Runs => (table.name(), &*schema::RUNS),
                 // Not for queries.

@@ -4,6 +4,7 @@
 //! Each is parsed once, where it enters, into a type that cannot hold an invalid value.
 
 pub mod dates;
+pub mod printable;
 pub mod zones;
 
 use std::fmt;
@@ -262,6 +263,17 @@ pub fn parse_instant(text: &str) -> Result<DateTime<Utc>, UnitError> {
         .map_err(|_| UnitError::Instant)
 }
 
+/// Reads the end of a range: a date, which is part of it, or an RFC 3339 time, which is not.
+///
+/// # Errors
+/// When `text` is neither.
+pub fn parse_end(text: &str) -> Result<DateTime<Utc>, UnitError> {
+    match text.parse::<NaiveDate>() {
+        Ok(date) => DateTime::from_timestamp_micros(micros_of(date).end).ok_or(UnitError::Instant),
+        Err(_) => parse_instant(text),
+    }
+}
+
 /// Reads a date, which stands for its first moment, or a time without an offset.
 pub(crate) fn parse_local(text: &str) -> Option<NaiveDateTime> {
     if let Ok(date) = text.parse::<NaiveDate>() {
@@ -394,6 +406,9 @@ mod tests {
     fn instants_are_dates_or_rfc_3339() {
         let midnight = parse_instant("2026-11-01").unwrap();
         assert_eq!(parse_instant("2026-11-01T01:00:00+01:00"), Ok(midnight));
+        // As an end, a date is part of the range.
+        assert_eq!(parse_end("2026-10-31"), Ok(midnight));
+        assert_eq!(parse_end("2026-11-01T00:00:00Z"), Ok(midnight));
         for text in ["", "2026-13-01", "2026-11-01 00:00", "yesterday"] {
             assert_eq!(parse_instant(text), Err(UnitError::Instant), "{text}");
         }

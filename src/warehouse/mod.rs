@@ -11,6 +11,8 @@
 //!   runs/<run id>.parquet, runs/<run id>/       a row and a summary per run
 //!   detectors/<name>/<version>/                 weights and manifest
 //!   sources/<name>.json                         links to Parquet logs
+//!   labels/incidents.parquet                    what people said of incidents; others lie beside it
+//!   report.html                                 what happened, for people
 //!   manifest.json                               what each partition was made from
 //!   retired.json                                from which date on rows are kept, if not all are
 //!   .alerts.json                                the incidents that have been told of

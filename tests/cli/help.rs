@@ -24,7 +24,8 @@ fn top_level() {
       windows    Count traffic per series and time window, gaps filled
       train      Train detectors on the traffic windows
       score      Score every traffic window
-      incidents  Group anomalous windows into incidents, and say what caused them
+      incidents  List incidents, the worst first; show one, label one, or find them
+      report     Write a page on what happened: incidents with pictures and causes, all series, the data
       export     Write the tables for BI tools to one folder
       sql        Query the warehouse
       detectors  List the detectors, or show one
@@ -307,26 +308,71 @@ fn score() {
 #[test]
 fn incidents() {
     insta::assert_snapshot!(help("incidents"), @"
-    Group anomalous windows into incidents, and say what caused them
+    List incidents, the worst first; show one, label one, or find them
 
     Usage: anomalog incidents [OPTIONS]
+           anomalog incidents <COMMAND>
+
+    Commands:
+      show   Show all that is known of an incident, with a picture of its metric
+      label  Say that an incident was none, or that it was one
+      build  Find incidents in `scored_windows`, and say what caused them
+      help   Print this message or the help of the given subcommand(s)
 
     Options:
-          --since <TIMESTAMP>  Only incidents that begin on this date or later: a date or an RFC 3339
-                               time
-          --until <TIMESTAMP>  Only incidents that begin before the end of the date of this date or RFC
-                               3339 time
-      -h, --help               Print help
-      -V, --version            Print version
+          --since <TIMESTAMP>
+              Only what begins on this date or RFC 3339 time, or later
 
-    Reads `scored_windows` and `access_logs`, and writes the tables `incidents` and `incident_causes`,
-    replacing whole UTC dates. An incident begins with an anomalous window, goes on while windows are
-    nearly as unusual, and belongs to the date on which it begins. Rules are the defaults of the job.
+          --until <TIMESTAMP>
+              Only what begins before the end of this date, or before this RFC 3339 time
+
+          --site <NAME>
+              Only these series
+
+          --min-severity <SEVERITY>
+              Only incidents of this severity or above
+
+              Possible values:
+              - low:    Every incident
+              - medium: Medium and high
+              - high:   High only
+
+          --kind <KIND>
+              Only incidents of these kinds
+
+              Possible values:
+              - outage:              Hardly any request comes through
+              - traffic_drop:        Fewer requests than expected
+              - flood:               Many requests for one path, by few or alike
+              - scraping:            Many requests for many paths, by few or alike
+              - credential_stuffing: Failing logins
+              - vulnerability_scan:  Requests for what does not exist, by one client or network
+              - error_burst:         Requests fail
+              - latency:             Answers take long
+              - surge:               More visitors than expected
+              - level_shift:         Another level of traffic for hours
+              - odd_hour:            Traffic at a time that is usually quiet
+              - unknown:             None of these, or it is not clear which
+
+          --all
+              List those too that were labelled false, or are like one that was
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    Without a subcommand, incidents are listed, the worst first. Those that were labelled false are left
+    out, and so are those like one: of the same site and kind at the same time of day, unless clearly
+    worse.
 
     Examples:
-      anomalog incidents
-      anomalog incidents --since 2026-11-01
-      anomalog sql 'SELECT * FROM incidents ORDER BY started_at'
+      anomalog incidents --since 2026-11-01 --min-severity medium
+      anomalog incidents --site shop --kind flood,scraping
+      anomalog incidents show 5c2b91e0
+      anomalog incidents label 5c2b91e0 false --note 'the backup'
+      anomalog incidents build
     ");
 }
 

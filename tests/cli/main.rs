@@ -16,6 +16,7 @@ mod ingest;
 mod parquet;
 mod readme;
 mod real_logs;
+mod report;
 mod run;
 mod score;
 mod shipped;

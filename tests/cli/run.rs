@@ -241,7 +241,7 @@ fn however_the_nights_come_the_tables_are_the_same_bytes() {
     job.work.succeed(&["score"]);
     job.succeed();
     job.expect(&expected, "after commands by hand");
-    job.work.succeed(&["incidents"]);
+    job.work.succeed(&["incidents", "build"]);
     job.expect(&expected, "incidents by hand");
     job.succeed();
     job.expect(&expected, "after incidents by hand");
@@ -302,11 +302,13 @@ fn a_night_says_what_happened() {
         .skip_while(|line| !line.starts_with("new incidents"))
         .collect();
     insta::assert_snapshot!(of_incidents.join("\n"), @"
-    new incidents: 3 high, 1 medium
-      high: shop, 2026-03-04T10:00:00Z to 2026-03-04T10:30:00Z, +5982 requests, client_ip 203.0.113.9
-      high: shop, 2026-03-04T14:17:00Z to 2026-03-04T14:44:00Z, +245 client_errors, path /login
-      high: blog, 2026-03-04T00:44:00Z to 2026-03-04T00:59:00Z, +365 client_errors, client_ip 203.0.113.12
-      medium: shop, 2026-03-04T18:22:00Z to 2026-03-04T18:33:00Z, -39 requests
+    new incidents: 3 high, 1 medium, 1 low
+      high: flood at shop, 2026-03-04T10:00:00Z to 2026-03-04T10:30:00Z, +5983 requests, client_ip 203.0.113.9
+      high: credential stuffing at shop, 2026-03-04T14:17:00Z to 2026-03-04T14:38:00Z, +245 client_errors, path /login
+      high: vulnerability scan at blog, 2026-03-04T00:44:00Z to 2026-03-04T00:59:00Z, +365 client_errors, client_ip 203.0.113.12
+      medium: outage at shop, 2026-03-04T18:20:00Z to 2026-03-04T18:33:00Z, -46 requests
+      low: slow answers at shop, 2026-03-04T07:24:00Z to 2026-03-04T07:30:00Z, latency_p95 6.6 times the usual
+    report: warehouse/report.html
     ");
     let runs = job.work.path().join("warehouse/runs");
     let summaries = crate::files(&runs);
@@ -319,16 +321,17 @@ fn a_night_says_what_happened() {
     let worst = markdown
         .split("## ")
         .find(|part| part.starts_with("The worst"));
-    insta::assert_snapshot!(worst.unwrap().trim_end(), @r"
+    insta::assert_snapshot!(worst.unwrap().trim_end(), @r#"
     The worst new incidents
 
-    | severity | site | from | to | change | first cause |
-    |---|---|---|---|---|---|
-    | high | shop | 2026-03-04T10:00:00Z | 2026-03-04T10:30:00Z | +5982 requests | client\_ip 203.0.113.9 |
-    | high | shop | 2026-03-04T14:17:00Z | 2026-03-04T14:44:00Z | +245 client\_errors | path /login |
-    | high | blog | 2026-03-04T00:44:00Z | 2026-03-04T00:59:00Z | +365 client\_errors | client\_ip 203.0.113.12 |
-    | medium | shop | 2026-03-04T18:22:00Z | 2026-03-04T18:33:00Z | -39 requests |  |
-    ");
+    | severity | kind | site | from | to | change | first cause |
+    |---|---|---|---|---|---|---|
+    | high | flood | shop | 2026-03-04T10:00:00Z | 2026-03-04T10:30:00Z | +5983 requests | client\_ip 203.0.113.9 |
+    | high | credential stuffing | shop | 2026-03-04T14:17:00Z | 2026-03-04T14:38:00Z | +245 client\_errors | path /login |
+    | high | vulnerability scan | blog | 2026-03-04T00:44:00Z | 2026-03-04T00:59:00Z | +365 client\_errors | client\_ip 203.0.113.12 |
+    | medium | outage | shop | 2026-03-04T18:20:00Z | 2026-03-04T18:33:00Z | -46 requests |  |
+    | low | slow answers | shop | 2026-03-04T07:24:00Z | 2026-03-04T07:30:00Z | latency\_p95 6.6 times the usual |  |
+    "#);
     // The same again is nothing new.
     let said = job.run(&["--set", "incidents.bridge=9m"]);
     assert!(said.contains("\nwindows: none\nscores: none\n"), "{said}");
@@ -339,7 +342,7 @@ fn a_night_says_what_happened() {
     ]);
     insta::assert_snapshot!(runs, @"
     scored_dates,incident_dates,has_new,high_incidents
-    2,2,true,0
+    2,2,true,1
     1,1,true,3
     0,3,false,0
     ");

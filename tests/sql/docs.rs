@@ -339,7 +339,7 @@ fn fields(table: Table) -> Vec<Field> {
         Table::ScoredWindows => &SCORED_WINDOWS,
         Table::Incidents => &schema::INCIDENTS,
         Table::IncidentCauses => &schema::INCIDENT_CAUSES,
-        Table::Labels => &schema::LABELS,
+        Table::Labels => &schema::INCIDENT_LABELS,
         Table::Calendar => &schema::CALENDAR,
         Table::Runs => &schema::RUNS,
         Table::SeriesDates => &schema::SERIES_DATES,

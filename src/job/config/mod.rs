@@ -33,7 +33,7 @@ use crate::units::zones::SeriesTimeZones;
 use crate::warehouse::Warehouse;
 use crate::warehouse::settings::WindowSettings;
 use edit::{line_error, set};
-use outputs::{ExportSettings, HookSettings, MetricsSettings};
+use outputs::{ExportSettings, HookSettings, MetricsSettings, ReportSettings};
 use raw::{Delimiter, Raw, WrittenNetwork, WrittenZone};
 use retrain::RetrainSettings;
 
@@ -60,6 +60,8 @@ pub struct Job {
     pub retrain: RetrainSettings,
     /// The export that follows the tables.
     pub export: ExportSettings,
+    /// The page on what happened.
+    pub report: ReportSettings,
     /// Figures for other programs.
     pub metrics: MetricsSettings,
     /// The program and the webhook that are told of a run.
@@ -187,6 +189,7 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
         calendar: raw.calendar.below(|path| below(&folder, path)),
         retrain: raw.retrain,
         export: raw.export.below(|path| below(&folder, path)),
+        report: raw.report,
         metrics: raw.metrics.below(|path| below(&folder, path)),
         hooks: raw.hooks,
         retention: raw.retention,
@@ -236,7 +239,7 @@ mod tests {
         insta::assert_snapshot!(fault("[windows.time_zones]\nshop-us = \"US\""), @r#"`job.toml` line 2, `shop-us = "US"`: no time zone `US` is known: zones have the names of the IANA database, such as `Europe/Berlin`, or are offsets, such as `+02:00`"#);
         insta::assert_snapshot!(fault("[windows]\nstep = 7"), @"`job.toml` line 2, `step = 7`: invalid type: integer `7`, expected a string");
         insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected one of `step`, `series_key`, `extra_metrics`, `time_zone`, `time_zones`"#);
-        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `pseudonymise`, `logs`, `limits`, `windows`, `enrichment`, `scores`, `incidents`, `calendar`, `retrain`, `export`, `metrics`, `hooks`, `retention`");
+        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `pseudonymise`, `logs`, `limits`, `windows`, `enrichment`, `scores`, `incidents`, `calendar`, `retrain`, `export`, `report`, `metrics`, `hooks`, `retention`");
         insta::assert_snapshot!(fault("[[logs]]\nformat = \"combined\""), @"`job.toml` line 1, `[[logs]]`: missing field `paths`");
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\nformat = \"clf\""), @r#"
         `job.toml` line 3, `format = "clf"`: log format, character 1: `clf` is the name of no format and holds no field (expected the `log_format` of nginx, the `LogFormat` of Apache, or one of `auto`, `common`, `combined`, `json`, `ltsv`, `w3c`, `tsv`, `csv`, `parquet`, `alb`, `elb`, `s3`, `haproxy`, `haproxy-clf`, `istio`, `envoy`, `traefik`, `ingress-nginx`, `squid`, `main`, `tomcat`, `vhost_combined`, `vhost_common`, `combinedio`)

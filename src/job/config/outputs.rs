@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use super::retrain::PeriodDays;
 use crate::export::ExportFormat;
 use crate::incidents::SeverityRule;
 use crate::units::Span;
@@ -31,6 +32,25 @@ fn file_by_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ExportForm
         ));
     }
     Ok(format)
+}
+
+/// The page on what happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportSettings {
+    /// Whether every run writes it to the warehouse.
+    pub write: bool,
+    /// How far back it goes from the end of what was scored.
+    pub history: PeriodDays,
+}
+
+impl Default for ReportSettings {
+    fn default() -> Self {
+        Self {
+            write: true,
+            history: PeriodDays::WEEK,
+        }
+    }
 }
 
 /// Figures of a run for other programs.

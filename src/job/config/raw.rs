@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::calendar::CalendarSettings;
 use super::enrichment::RawEnrichment;
-use super::outputs::{ExportSettings, HookSettings, MetricsSettings};
+use super::outputs::{ExportSettings, HookSettings, MetricsSettings, ReportSettings};
 use super::retrain::RetrainSettings;
 use crate::incidents::{IncidentRules, RulesError};
 use crate::incremental::retention::RetentionSettings;
@@ -47,6 +47,8 @@ pub(super) struct Raw {
     pub(super) retrain: RetrainSettings,
     #[serde(default)]
     pub(super) export: ExportSettings,
+    #[serde(default)]
+    pub(super) report: ReportSettings,
     #[serde(default)]
     pub(super) metrics: MetricsSettings,
     #[serde(default)]

@@ -33,6 +33,9 @@ impl Default for RetrainSettings {
 pub struct PeriodDays(i64);
 
 impl PeriodDays {
+    /// Seven of them.
+    pub const WEEK: Self = Self(7);
+
     /// How many.
     #[must_use]
     pub const fn count(self) -> i64 {

@@ -115,6 +115,14 @@ paths = [{paths}]
 # parquet, csv or ndjson.
 # format = "parquet"
 
+# A page for people, `report.html` in the warehouse: incidents with pictures and causes, all series, the
+# data.
+[report]
+# Whether every run writes it.
+# write = true
+# How far back it goes, in whole days.
+# history = "7d"
+
 # Figures of each run as a file for the textfile collector of node_exporter.
 [metrics]
 # prometheus = "/var/lib/node_exporter/anomalog.prom"

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -15,6 +16,8 @@ pub struct After {
     pub retired: BTreeMap<&'static str, usize>,
     /// What changed in the export.
     pub export: Followed,
+    /// The page that was written, if any.
+    pub report: Option<PathBuf>,
     /// Incidents that no run had seen before, or not so severe.
     pub alerts: Alerts,
 }
@@ -30,6 +33,9 @@ impl fmt::Display for After {
         let Followed { written, removed } = self.export;
         if written + removed > 0 {
             write!(f, "\nexport: {written} files written, {removed} removed")?;
+        }
+        if let Some(path) = &self.report {
+            write!(f, "\nreport: {}", path.display())?;
         }
         Ok(())
     }

@@ -35,11 +35,12 @@ impl RunSummary {
         }
         if !self.new_incidents.worst.is_empty() {
             text.push_str("\n## The worst new incidents\n\n");
-            text.push_str("| severity | site | from | to | change | first cause |\n");
-            text.push_str("|---|---|---|---|---|---|\n");
+            text.push_str("| severity | kind | site | from | to | change | first cause |\n");
+            text.push_str("|---|---|---|---|---|---|---|\n");
             for incident in &self.new_incidents.worst {
                 let cells = [
                     incident.severity.to_string(),
+                    incident.kind.to_string(),
                     incident.site.clone(),
                     incident.started_at.clone(),
                     incident.ended_at.clone(),

@@ -7,17 +7,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::incidents::{NamedIncident, SeverityRule, named};
+use crate::incidents::feedback::IncidentLabels;
+use crate::incidents::{NamedIncident, SeverityRule, of_date};
 use crate::incremental::partitions::identity;
 use crate::job::error::Result;
 use crate::schema::Table;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::{Manifest, PartitionDate};
+use crate::warehouse::remembered;
 use crate::warehouse::tables::{self, partition_file};
-use crate::warehouse::{remembered, rows};
 
 /// Most incidents that are kept for a webhook that does not take them, and that one message names.
 const MOST_NAMED: usize = 20;
@@ -88,9 +88,11 @@ impl Ledger {
         Ok(remembered::save(warehouse, Self::FILE, self)?)
     }
 
-    /// The incidents that are new, which are so no longer. Only dates that were built since are read.
+    /// The incidents that are new and that no false label answers, which are new no longer. Only dates that
+    /// were built since are read.
     pub(crate) fn look(&mut self, warehouse: &Warehouse, manifest: &Manifest) -> Result<Alerts> {
         let table = warehouse.table(Table::Incidents);
+        let labels = IncidentLabels::load(warehouse)?;
         let mut alerts = Alerts::default();
         let mut there = BTreeSet::new();
         for date in tables::dates(&table)? {
@@ -106,11 +108,13 @@ impl Ledger {
                 continue;
             }
             let mut severities = BTreeMap::new();
-            for alert in incidents_of(warehouse, date)? {
+            for incident in of_date(warehouse, date)? {
+                let alert = incident.map_cause(|cause| cause.text());
                 let told = known.severities.get(&alert.incident_id).copied();
                 let worst = told.map_or(alert.severity, |told| told.max(alert.severity));
                 severities.insert(alert.incident_id.clone(), worst);
-                if told.is_none_or(|told| told < alert.severity) {
+                let is_new = told.is_none_or(|told| told < alert.severity);
+                if is_new && labels.answer(&alert).is_none() {
                     alerts.add(alert);
                 }
             }
@@ -123,16 +127,4 @@ impl Ledger {
         sort(&mut alerts.worst);
         Ok(alerts)
     }
-}
-
-/// The incidents of a date with their first causes.
-fn incidents_of(warehouse: &Warehouse, date: NaiveDate) -> Result<Vec<Alert>> {
-    let rows = |table| rows::read_if_there(&partition_file(&warehouse.table(table), date));
-    let causes = rows(Table::IncidentCauses)?;
-    let mut alerts = Vec::new();
-    for incidents in rows(Table::Incidents)? {
-        let of_file = named(&incidents, &causes);
-        alerts.extend(of_file.map(|incident| incident.map_cause(|cause| cause.text())));
-    }
-    Ok(alerts)
 }

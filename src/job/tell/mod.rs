@@ -5,4 +5,5 @@ pub(crate) mod after;
 mod hook;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
+pub(crate) mod reported;
 mod webhook;

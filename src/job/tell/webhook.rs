@@ -51,8 +51,9 @@ pub(crate) fn text(incidents: &[Alert]) -> String {
     }];
     for alert in incidents.iter().take(NAMED_IN_TEXT) {
         let mut line = format!(
-            "{}: {} of {} at {}, {} to {}",
+            "{}: {}, {} of {} at {}, {} to {}",
             alert.severity,
+            alert.kind,
             alert.direction,
             alert.top_metric,
             alert.site,
@@ -127,7 +128,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::incidents::SeverityRule;
+    use crate::incidents::{IncidentKind, SeverityRule};
 
     fn alert(number: usize) -> Alert {
         Alert {
@@ -136,6 +137,8 @@ mod tests {
             started_at: "2026-03-02T10:00:00Z".to_owned(),
             ended_at: "2026-03-02T10:20:00Z".to_owned(),
             severity: SeverityRule::High,
+            kind: IncidentKind::Flood,
+            kind_evidence: "4.0 times the usual requests".to_owned(),
             direction: "spike".to_owned(),
             top_metric: "requests".to_owned(),
             expected_total: 100.0,
@@ -221,7 +224,7 @@ mod tests {
         let alerts: Vec<Alert> = (0..7).map(alert).collect();
         insta::assert_snapshot!(text(&alerts[..1]), @r"
         anomalog: 1 new incident
-        high: spike of requests at shop, 2026-03-02T10:00:00Z to 2026-03-02T10:20:00Z, path /ahigh: dip
+        high: flood, spike of requests at shop, 2026-03-02T10:00:00Z to 2026-03-02T10:20:00Z, path /ahigh: dip
         ");
         let all = text(&alerts);
         assert_eq!(all.lines().count(), 7);
