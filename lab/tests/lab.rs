@@ -348,7 +348,7 @@ fn nothing_labelled_to_learn_from_is_said_per_series() {
         ..WAVE
     };
     let said = classified(folder.path(), &[unlabelled], &[], 4).unwrap_err();
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"no series can be judged: `wave.parquet`: on all series, no window from 1970-01-01T00:00:00Z to 1970-01-01T21:20:00Z, which is the fit range, is labelled as an anomaly");
 }
 
 /// The history of one series holds rows on which another is judged.
