@@ -29,7 +29,7 @@ def tails(anomalog: str) -> pa.Table:
     """The ends of simulated lines, from the request on, with the time taken last."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["--days", "3", "--sites", "1", "--scale", "2", "--start", "2026-03-02"]
-        command = [anomalog, "simulate", "--quiet", "--out", f"{folder}/sim", *arguments]
+        command = [anomalog, "simulate", "--quiet", "--output", f"{folder}/sim", *arguments]
         subprocess.run(command, check=True)
         lines = []
         for file in sorted(Path(folder).glob("sim/logs/*/*.gz")):

@@ -171,6 +171,8 @@ notable AS (
         ) AS dimension_rank
     FROM explained
     WHERE explanatory_power >= 0.05 AND deviate >= 3
+        -- The status or the method of most requests, before as during, tells nobody apart.
+        AND NOT (dimension IN ('status', 'method') AND share_before > 0.5 AND share_during > 0.5)
 ),
 
 strongest AS (

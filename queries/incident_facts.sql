@@ -46,6 +46,7 @@ SELECT
     explained_incidents.incident_id,
     coalesce(during.windows, 0) AS windows,
     CAST(coalesce(during.silent_windows, 0) AS DOUBLE) AS silent_windows,
+    during.requests AS total_requests,
     during.requests / during.windows AS requests,
     during.client_errors / during.windows AS client_errors,
     during.server_errors / during.windows AS server_errors,

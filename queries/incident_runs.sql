@@ -11,6 +11,8 @@
 -- each other are at most $bridge of calm windows and $bridge_unknown of windows without a score
 -- apart. Its incident begins with its first anomaly; hot windows before that are left out.
 --
+-- Fewer errors than usual and faster answers are good news, and never hot.
+--
 -- What was planned is never hot: all windows that a maintenance covers a part of, at an event those with
 -- more than expected, at a holiday those with less.
 --
@@ -49,6 +51,11 @@ hot AS (
     FROM numbered
     WHERE
         is_hot
+        AND NOT coalesce(
+            numbered.direction = 'dip'
+            AND top_metric IN ('client_errors', 'server_errors', 'latency_p50', 'latency_p95'),
+            FALSE
+        )
         AND NOT EXISTS (
             SELECT 1
             FROM calendar

@@ -79,6 +79,7 @@ SELECT
     -- Told once it is known what explains them.
     CAST(NULL AS VARCHAR) AS kind,
     CAST(NULL AS VARCHAR) AS kind_evidence,
+    CAST(NULL AS BIGINT) AS requests,
     run_id
 FROM identified
 WHERE started_at >= $since AND started_at < $until

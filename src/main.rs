@@ -19,7 +19,9 @@ fn main() -> ExitCode {
         process::prepare();
     }
     let cli = Cli::parse();
-    let printer = Printer::new(cli.global.json, cli.global.quiet).with_log(cli.global.log_format);
+    cli.global.color.set();
+    let printer =
+        Printer::new(cli.global.json, cli.global.quiet).with_log(cli.global.message_format);
     match commands::run_to_end(cli) {
         Ok(status) => status.into(),
         Err(error) if error.is_broken_pipe() => ExitStatus::Success.into(),

@@ -307,7 +307,7 @@ pub static TRAFFIC_WINDOWS: LazyLock<SchemaRef> = LazyLock::new(|| {
 ///   impact is ([`IncidentRules::medium_impact`](crate::incidents::IncidentRules::medium_impact)
 ///   and `high_impact`), one point each: none or one is `low`, two `medium`, more `high`.
 /// - `kind` is what it looks like, a name of [`IncidentKind`](crate::incidents::IncidentKind), `unknown`
-///   where that is not clear; `kind_evidence` is what decided, in words. Both are NULL of incidents that an
+///   where that is not clear; `kind_evidence` is what decided, in words; `requests` are those of the series during it, of at most its first six hours. All are NULL of incidents that an
 ///   earlier program found and whose rows can no longer be read.
 /// - `run_id` is that of the window that the incident starts with.
 pub static INCIDENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -327,6 +327,7 @@ pub static INCIDENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("impact_minutes", DataType::Float64, false),
         Field::new("kind", DataType::Utf8, true),
         Field::new("kind_evidence", DataType::Utf8, true),
+        Field::new("requests", DataType::Int64, true),
         Field::new("run_id", DataType::Utf8, false),
     ]))
 });

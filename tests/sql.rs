@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anomalog::cli::printer::Printer;
-use anomalog::cli::{BuildArgs, Cli, Command, WindowsArgs};
+use anomalog::cli::{BuildArgs, Cli, Command, TimeArgs, WindowsArgs};
 use anomalog::commands::error::CommandError as Error;
 use anomalog::commands::{Settings, incidents, train, windows};
 use anomalog::logs::linked::{ColumnMapping, KnownFiles, LinkOptions, LinkedSource};
@@ -184,6 +184,7 @@ impl Database {
         };
         let settings = Settings {
             warehouse: self.warehouse.clone(),
+            has_warehouse: true,
             session: self.options.clone(),
             wait: Wait::No,
             printer: Printer::new(false, true),
@@ -216,13 +217,13 @@ impl Database {
     async fn build_incidents(&self) -> Result<(), Error> {
         let settings = Settings {
             warehouse: self.warehouse.clone(),
+            has_warehouse: true,
             session: self.options.clone(),
             printer: Printer::new(false, true),
             wait: Wait::No,
         };
         let everything = BuildArgs {
-            since: None,
-            until: None,
+            time: TimeArgs::default(),
         };
         incidents::build(&settings, everything).await.map(drop)
     }

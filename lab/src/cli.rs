@@ -47,15 +47,15 @@ Reads `kpi/series.csv` with `kpi/second_labels.parquet`, `tsbad/series.csv`, `cl
 people to write: `docs/study.md`.
 
 Example:
-  anomalog-lab study --data ../shared/data --results target/study.jsonl --out docs/study")]
+  anomalog-lab study --data ../shared/data --results target/study.jsonl -o docs/study")]
 pub(crate) struct StudyArgs {
     /// Folder of labelled data.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) data: PathBuf,
 
     /// Folder to write `tables.md` and its plots to.
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) out: PathBuf,
+    #[arg(long, short, value_name = "FOLDER")]
+    pub(crate) output: PathBuf,
 
     /// JSON lines of results, to go on from and to add to [default: kept in memory].
     #[arg(long, value_name = "FILE")]
@@ -74,7 +74,7 @@ week at each of three strengths. Seeds below 100 are for development; figures th
 from seeds that nothing was chosen on.
 
 Example:
-  anomalog-lab nuisances --first-seed 101 --seeds 10 --out target/nuisances.json")]
+  anomalog-lab nuisances --first-seed 101 --seeds 10 -o target/nuisances.json")]
 pub(crate) struct NuisancesArgs {
     /// Kinds of sites [default: all].
     #[arg(
@@ -126,8 +126,8 @@ pub(crate) struct NuisancesArgs {
     pub(crate) controls: u32,
 
     /// JSON file to write all results to.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: Option<PathBuf>,
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// Accepts the name of a kind of site.
@@ -166,13 +166,13 @@ Learns from sites whose seeds no benchmark has, in windows of 1, 5, 15 and 60 mi
 injected. `linear` is logistic regression on the same inputs, `dense` the same net without recurrence.
 
 Example:
-  anomalog-lab gates --sites 2 --steps 1500 --out target/gates
+  anomalog-lab gates --sites 2 --steps 1500 -o target/gates
 
 Those that are compiled into the program are made as `udfs/engine/pretrained/README.md` says.")]
 pub(crate) struct GatesArgs {
     /// Folder to write `<cell>/model.safetensors` and `<cell>/detector.json` to, or that of `--store`.
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) out: PathBuf,
+    #[arg(long, short, value_name = "FOLDER")]
+    pub(crate) output: PathBuf,
 
     /// What gates remember with.
     #[arg(

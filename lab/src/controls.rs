@@ -7,7 +7,7 @@
 //! | `shuffled` | that of the shipped LSTM, the numbers of each tensor in another order |
 //!
 //! With the network off a gated detector is the baseline, which is a candidate of its own. The first two
-//! lie in `lab/controls`; `anomalog-lab gates --cell linear,dense --store --out lab/controls` makes them.
+//! lie in `lab/controls`; `anomalog-lab gates --cell linear,dense --store --output lab/controls` makes them.
 
 use std::collections::HashMap;
 use std::path::Path;

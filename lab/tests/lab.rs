@@ -27,7 +27,7 @@ const STUDY: [&str; 7] = [
     "study",
     "--data",
     "data",
-    "--out",
+    "--output",
     "out",
     "--results",
     "study.jsonl",
@@ -105,7 +105,7 @@ fn write_collection(folder: &Path, series: &[Made]) {
         let (none, out) = (folder.join("none"), folder.join(file));
         let paths = [&none, &out].map(|path| path.to_str().unwrap());
         let arguments = ["anomalog", "--quiet", "--warehouse", paths[0], "sql"];
-        let arguments = [&arguments[..], &["--out", paths[1], query.as_str()]].concat();
+        let arguments = [&arguments[..], &["--output", paths[1], query.as_str()]].concat();
         let cli = anomalog::cli::Cli::parse_from(arguments);
         anomalog::commands::run_to_end(cli).unwrap();
     }
@@ -375,7 +375,7 @@ fn gates_are_made_the_same_each_time() {
     let gates = |out: &str, more: &[&str]| {
         let arguments = [
             "gates",
-            "--out",
+            "--output",
             out,
             "--cell",
             "dense,gru",
@@ -426,7 +426,7 @@ fn nuisances_are_counted() {
         "1",
         "--controls",
         "1",
-        "--out",
+        "--output",
         "nuisances.json",
     ];
     let said = lab(folder.path(), &arguments);

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::values::{architecture, at_least_one, parse_positive};
 use crate::training::Goal;
-use crate::units::parse_instant;
+use crate::units::parse_until;
 use crate::units::zones::parse_time_zone;
 
 /// Arguments of `anomalog train`.
@@ -24,8 +24,8 @@ where an alarm was none, anything else where something was wrong.
 
 Examples:
   anomalog train
-  anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
-  anomalog train --from nightly --until 2026-11-01
+  anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-10-31
+  anomalog train --from nightly --until yesterday
   anomalog train --objective gate --labels labels.csv
   anomalog train --windows metrics.parquet --series-column host --metrics value --arch gru --name hosts")]
 pub struct TrainArgs {
@@ -61,8 +61,9 @@ pub struct TrainArgs {
     )]
     pub metrics: Vec<String>,
 
-    /// Learn only from windows before this date or RFC 3339 time.
-    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
+    /// Learn only from windows until this time: a date, which is a part of it, an RFC 3339 time,
+    /// `yesterday`, or how long ago, such as `7d`.
+    #[arg(long, value_name = "TIME", value_parser = parse_until)]
     pub until: Option<DateTime<Utc>>,
 
     /// Seed of every random choice.

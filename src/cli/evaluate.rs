@@ -9,7 +9,7 @@ use super::detectors::WindowsInputArgs;
 use super::values::{at_least_one, parse_positive};
 use crate::evaluation::candidate::{Candidate, UnknownCandidate};
 use crate::evaluation::protocol::Protocol;
-use crate::units::parse_instant;
+use crate::units::parse_since;
 
 /// Arguments of `anomalog evaluate`.
 #[derive(Debug, Args)]
@@ -45,8 +45,9 @@ pub struct EvaluateArgs {
     )]
     pub labels: Option<PathBuf>,
 
-    /// Judge windows from this date or RFC 3339 time on; detectors learn from those before.
-    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant, requires = "labels")]
+    /// Judge windows from this time on, a date, an RFC 3339 time or how long ago, such as `7d`; detectors
+    /// learn from those before.
+    #[arg(long, value_name = "TIME", value_parser = parse_since, requires = "labels")]
     pub since: Option<DateTime<Utc>>,
 
     /// Columns of the windows to judge by, at once.

@@ -2,22 +2,22 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
+use super::time::TimeArgs;
 use crate::incidents::feedback::Verdict;
 use crate::incidents::{IncidentKind, SeverityRule};
-use crate::units::{parse_end, parse_instant};
 
 /// Arguments of `anomalog incidents`.
 #[derive(Debug, Clone, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
 Without a subcommand, incidents are listed, the worst first. Those that were labelled false are left \
-out, and so are those like one: of the same site and kind at the same time of day, unless clearly worse.
+out, and so are those like one (of the same site and kind at the same time of day, unless clearly worse), \
+and those that `[[suppress]]` of the job file suppresses.
 
 Examples:
-  anomalog incidents --since 2026-11-01 --min-severity medium
+  anomalog incidents --since yesterday --min-severity medium
   anomalog incidents --site shop --kind flood,scraping
   anomalog incidents show 5c2b91e0
   anomalog incidents label 5c2b91e0 false --note 'the backup'
@@ -83,25 +83,17 @@ Examples:
   anomalog incidents build
   anomalog incidents build --since 2026-11-01")]
 pub struct BuildArgs {
-    /// Only incidents that begin on this date or later: a date or an RFC 3339 time.
-    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
-    pub since: Option<DateTime<Utc>>,
-
-    /// Only incidents that begin before the end of the date of this date or RFC 3339 time.
-    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
-    pub until: Option<DateTime<Utc>>,
+    /// The dates on which incidents begin.
+    #[command(flatten)]
+    pub time: TimeArgs,
 }
 
 /// Which time and series are meant.
 #[derive(Debug, Clone, Default, Args)]
 pub struct IncidentFilter {
-    /// Only what begins on this date or RFC 3339 time, or later.
-    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
-    pub since: Option<DateTime<Utc>>,
-
-    /// Only what begins before the end of this date, or before this RFC 3339 time.
-    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_end)]
-    pub until: Option<DateTime<Utc>>,
+    /// When incidents begin.
+    #[command(flatten)]
+    pub time: TimeArgs,
 
     /// Only these series.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
@@ -123,7 +115,7 @@ pub struct ListArgs {
     #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',')]
     pub kind: Vec<IncidentKind>,
 
-    /// List those too that were labelled false, or are like one that was.
+    /// List those too that were labelled false, are like one that was, or are suppressed.
     #[arg(long)]
     pub all: bool,
 }
@@ -136,6 +128,7 @@ tables are the same bytes. `anomalog run` writes it to the warehouse, unless the
 
 Examples:
   anomalog report
+  anomalog report --since 24h
   anomalog report --since 2026-11-01 --until 2026-11-07 --site shop -o shop.html")]
 pub struct ReportArgs {
     /// When and where [default: the last seven days that were scored, every series].

@@ -8,6 +8,7 @@ mod evaluate;
 mod incidents;
 pub mod printer;
 mod tables;
+mod time;
 pub mod values;
 
 use std::path::PathBuf;
@@ -20,12 +21,14 @@ pub use evaluate::{Candidates, EvaluateArgs};
 pub use incidents::{
     BuildArgs, IncidentFilter, IncidentsArgs, IncidentsCommand, LabelArgs, ListArgs, ReportArgs,
 };
-pub use tables::{IngestArgs, RunArgs, ScoreArgs, WindowsArgs};
+pub use tables::{IngestArgs, LogArgs, RunArgs, ScoreArgs, TryArgs, WindowsArgs};
+pub use time::TimeArgs;
 
 use crate::export::ExportFormat;
 use crate::units::ByteSize;
-use printer::MessageFormat;
+use printer::{ColorMode, MessageFormat};
 use values::at_least_one;
+pub use values::{JOB_FILE, JOB_VARIABLE, WAREHOUSE_VARIABLE};
 
 /// Finds anomalies in web traffic: access logs in, anomaly scores as SQL columns out.
 #[derive(Debug, Parser)]
@@ -37,9 +40,10 @@ use values::at_least_one;
 )]
 #[command(after_help = "\
 Examples:
-  anomalog ingest /var/log/nginx/access.log*.gz --site shop
-  anomalog train
-  anomalog score --out scored.parquet
+  anomalog try /var/log/nginx
+  anomalog init --logs /var/log/nginx; anomalog run
+  anomalog incidents --since yesterday
+  anomalog score -o scored.parquet
   anomalog sql 'SELECT site, count(*) FROM access_logs GROUP BY site'
 
 Exit status:
@@ -63,15 +67,10 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// Folder that holds the tables and the detectors [default: `warehouse`, for the demo
-    /// `target/demo`].
-    #[arg(
-        long,
-        global = true,
-        value_name = "PATH",
-        env = "ANOMALOG_WAREHOUSE",
-        hide_env_values = true
-    )]
+    /// Folder that holds the tables and the detectors [default: that of `ANOMALOG_WAREHOUSE`, else
+    /// that of the job file in `ANOMALOG_JOB` or the current folder, else `warehouse`].
+    // Not `env`: what is only tried must not go into the warehouse that a variable names.
+    #[arg(long, global = true, value_name = "PATH")]
     pub warehouse: Option<PathBuf>,
 
     /// Print the command's summary as one JSON object on standard output.
@@ -82,7 +81,11 @@ pub struct GlobalArgs {
     #[arg(long, short, global = true)]
     pub quiet: bool,
 
-    /// How to write standard error: `text`, or `json` for one object a line, with progress.
+    /// Say what each step did, and how long it took.
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+
+    /// How to write messages: `human`, or `json` for one object a line, with progress.
     #[arg(
         long,
         global = true,
@@ -90,10 +93,21 @@ pub struct GlobalArgs {
         value_name = "FORM",
         hide_possible_values = true,
         default_value_t,
-        env = "ANOMALOG_LOG_FORMAT",
+        env = "ANOMALOG_MESSAGE_FORMAT",
         hide_env_values = true
     )]
-    pub log_format: MessageFormat,
+    pub message_format: MessageFormat,
+
+    /// When to colour messages: `auto` (on a terminal, unless NO_COLOR is set), `always` or `never`.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        hide_possible_values = true,
+        default_value_t
+    )]
+    pub color: ColorMode,
 
     /// Memory that queries may use before they spill to disk, such as `1GB` [default: no limit].
     #[arg(long, global = true, value_name = "SIZE")]
@@ -151,6 +165,8 @@ pub struct GlobalArgs {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Look at logs at once: incidents on the terminal, and a page; nothing is configured.
+    Try(TryArgs),
     /// Bring a warehouse up to date with its logs: what a scheduler starts every night.
     Run(RunArgs),
     /// Write a job file for `anomalog run`.
@@ -182,6 +198,43 @@ pub enum Command {
 Example:
   anomalog demo --warehouse /tmp/demo")]
     Demo,
+    /// Print what makes a shell complete commands and options.
+    #[command(after_help = "\
+Example:
+  anomalog completions bash > ~/.local/share/bash-completion/completions/anomalog")]
+    Completions {
+        /// The shell.
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Write a man page for every command.
+    #[command(after_help = "\
+Example:
+  anomalog man -o ~/.local/share/man/man1")]
+    Man {
+        /// Folder to write to.
+        #[arg(long, short, value_name = "FOLDER")]
+        output: PathBuf,
+    },
+}
+
+impl Command {
+    /// The range of time that it is about, if it takes one.
+    #[must_use]
+    pub const fn time(&self) -> Option<TimeArgs> {
+        match self {
+            Self::Run(args) => Some(args.time),
+            Self::Score(args) => Some(args.time),
+            Self::Export(args) => Some(args.time),
+            Self::Report(args) => Some(args.filter.time),
+            Self::Incidents(args) => match &args.command {
+                None => Some(args.list.filter.time),
+                Some(IncidentsCommand::Build(args)) => Some(args.time),
+                Some(_) => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 /// Arguments of `anomalog init`.
@@ -196,7 +249,7 @@ pub struct InitArgs {
     pub logs: Vec<PathBuf>,
 
     /// The file to write.
-    #[arg(long, value_name = "FILE", default_value = "job.toml")]
+    #[arg(long, value_name = "FILE", default_value = JOB_FILE)]
     pub job: PathBuf,
 }
 
@@ -210,63 +263,72 @@ for, incidents those that begin on them; detectors and runs come whole. The fold
 or not at all, and the same tables are the same bytes.
 
 Examples:
-  anomalog export --out export
-  anomalog export --out march --from 2026-03-01 --to 2026-03-31 --format csv
-  anomalog export --out database --format sqlite
-  anomalog export --out export --overwrite")]
+  anomalog export -o export
+  anomalog export -o march --since 2026-03-01 --until 2026-03-31 --format csv
+  anomalog export -o database --format sqlite
+  anomalog export -o export --overwrite")]
 pub struct ExportArgs {
     /// Folder to write.
-    #[arg(long, value_name = "FOLDER")]
-    pub out: PathBuf,
+    #[arg(long, short, value_name = "FOLDER")]
+    pub output: PathBuf,
 
     /// How to write rows.
     #[arg(long, value_enum, default_value_t)]
     pub format: ExportFormat,
 
-    /// Only this UTC date.
-    #[arg(long, value_name = "DATE", conflicts_with_all = ["from", "to"])]
-    pub date: Option<NaiveDate>,
-
-    /// Only dates from this one on.
-    #[arg(long, value_name = "DATE")]
-    pub from: Option<NaiveDate>,
-
-    /// Only dates up to this one.
-    #[arg(long, value_name = "DATE")]
-    pub to: Option<NaiveDate>,
+    /// Which UTC dates: all that the range touches.
+    #[command(flatten)]
+    pub time: TimeArgs,
 
     /// Replace an earlier export.
     #[arg(long)]
     pub overwrite: bool,
+
+    /// Leave text of CSV as it is that a spreadsheet would take for a formula: it begins with `=`, `+`,
+    /// `-` or `@`, and is else written behind an apostrophe.
+    #[arg(long)]
+    pub raw: bool,
 }
 
 /// Arguments of `anomalog sql`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Queries only read. Several statements are separated by `;` and run in order; `table` prints every \
-result, the other formats hold one. `--json` without `--out` means `--format json`.
+Without a query, statements are read from standard input; on a terminal that is a shell, with \
+history and completion. Queries only read. Several statements are separated by `;` and run in order; \
+`table` prints every result, the other formats hold one. `--json` without `--output` means `--format json`. \
+A query can name files, too: Parquet, CSV with a header, JSON lines.
 
 Examples:
-  anomalog sql 'SHOW TABLES'
+  anomalog sql
+  anomalog sql -c 'SHOW TABLES'
+  anomalog sql \"SELECT * FROM 'export/*.parquet' LIMIT 10\"
   anomalog sql --format csv 'SELECT * FROM traffic_windows ORDER BY site, window_start'
-  anomalog sql -f report.sql --out report.parquet
-  echo 'SELECT count(*) FROM access_logs' | anomalog sql -f -")]
+  anomalog sql -f report.sql -o report.parquet")]
 pub struct SqlArgs {
-    /// The query.
-    #[arg(value_name = "QUERY", required_unless_present = "file")]
+    /// The query [default: a shell on a terminal, else what standard input has].
+    #[arg(value_name = "QUERY")]
     pub query: Option<String>,
 
+    /// The query, as other shells take it.
+    #[arg(long, short, value_name = "QUERY", conflicts_with = "query")]
+    pub command: Option<String>,
+
     /// Read the query from a file, `-` for standard input.
-    #[arg(long, short, value_name = "FILE", conflicts_with = "query")]
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["query", "command"])]
     pub file: Option<PathBuf>,
 
-    /// How to write the result [default: by the ending of --out, else table].
+    /// How to write the result [default: by the ending of --output, else table].
     #[arg(long, value_enum)]
     pub format: Option<ResultFormat>,
 
     /// File to write the result to.
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Leave text of CSV as it is that a spreadsheet would take for a formula: it begins with `=`, `+`,
+    /// `-` or `@`, and is else written behind an apostrophe.
+    #[arg(long)]
+    pub raw: bool,
 }
 
 /// How a query result is written.
@@ -280,7 +342,7 @@ pub enum ResultFormat {
     Json,
     /// One JSON object a line.
     Ndjson,
-    /// Parquet; needs --out.
+    /// Parquet; needs --output.
     Parquet,
 }
 
@@ -290,12 +352,12 @@ pub enum ResultFormat {
 The same arguments write the same bytes.
 
 Examples:
-  anomalog simulate --out sample --days 14 --sites 3 --seed 7 --start 2026-11-01
-  anomalog simulate --out busy --days 1 --sites 1 --seed 1 --start 2026-11-01 --scale 20")]
+  anomalog simulate -o sample --days 14 --sites 3 --seed 7 --start 2026-11-01
+  anomalog simulate -o busy --days 1 --sites 1 --seed 1 --start 2026-11-01 --scale 20")]
 pub struct SimulateArgs {
     /// Folder to write the logs and labels to.
-    #[arg(long, value_name = "FOLDER")]
-    pub out: PathBuf,
+    #[arg(long, short, value_name = "FOLDER")]
+    pub output: PathBuf,
 
     /// Days of traffic.
     #[arg(long, value_name = "N", default_value_t = 14, value_parser = at_least_one())]

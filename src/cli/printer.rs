@@ -9,6 +9,8 @@ use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anstream::ColorChoice;
+use anstyle::{AnsiColor, Style};
 use chrono::{SecondsFormat, Utc};
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
@@ -52,10 +54,38 @@ type Result<T, E = OutputError> = std::result::Result<T, E>;
 pub enum MessageFormat {
     /// Lines for people, with bars on a terminal.
     #[default]
-    Text,
+    Human,
     /// One JSON object a line, for programs that collect logs; progress included.
     Json,
 }
+
+/// When messages have colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ColorMode {
+    /// On a terminal, unless the environment says otherwise (`NO_COLOR`, `CLICOLOR_FORCE`).
+    #[default]
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl ColorMode {
+    /// Lets it hold for the whole program.
+    pub fn set(self) {
+        let choice = match self {
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// How often a step that is under way says how far it has come, where that is a line.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
@@ -67,6 +97,7 @@ const PROGRESS_CHECK: Duration = Duration::from_millis(100);
 pub struct Printer {
     json: bool,
     quiet: bool,
+    verbose: bool,
     log: MessageFormat,
 }
 
@@ -75,8 +106,19 @@ impl Printer {
     /// written.
     #[must_use]
     pub const fn new(json: bool, quiet: bool) -> Self {
-        let log = MessageFormat::Text;
-        Self { json, quiet, log }
+        let log = MessageFormat::Human;
+        Self {
+            json,
+            quiet,
+            verbose: false,
+            log,
+        }
+    }
+
+    /// The same that also says what each step did, if `verbose`.
+    #[must_use]
+    pub const fn with_steps(self, verbose: bool) -> Self {
+        Self { verbose, ..self }
     }
 
     /// The same with another form of standard error.
@@ -109,7 +151,7 @@ impl Printer {
             return writeln!(output).map_err(OutputError::Closed);
         }
         match self.log {
-            MessageFormat::Text => self.note(summary),
+            MessageFormat::Human => self.note(summary),
             MessageFormat::Json if self.quiet => {}
             MessageFormat::Json => log_line(
                 "info",
@@ -159,14 +201,14 @@ impl Printer {
     /// Tells something that is neither data nor a fault.
     pub fn note(self, text: impl Display) {
         if !self.quiet {
-            self.report("info", "", text);
+            self.report("info", None, text);
         }
     }
 
     /// Tells of something that may be a fault but did not stop the command.
     pub fn warning(self, text: impl Display) {
         if !self.quiet {
-            self.report("warning", "warning: ", text);
+            self.report("warning", Some(WARNING), text);
         }
     }
 
@@ -179,15 +221,15 @@ impl Printer {
             );
             return;
         }
-        report(&format!("error: {}", chain(error)));
+        report(Some(("error", ERROR)), &chain(error));
         if let Some(hint) = error.hint() {
-            report(&format!("hint: {hint}"));
+            report(Some(("hint", HINT)), &hint);
         }
     }
 
-    fn report(self, level: &str, prefix: &str, text: impl Display) {
+    fn report(self, level: &str, style: Option<Style>, text: impl Display) {
         match self.log {
-            MessageFormat::Text => report(&format!("{prefix}{text}")),
+            MessageFormat::Human => report(style.map(|style| (level, style)), &text.to_string()),
             MessageFormat::Json => log_line(level, json!({ "message": text.to_string() })),
         }
     }
@@ -221,35 +263,51 @@ impl Printer {
 
 impl Progress for Printer {
     fn begin(&self, step: &'static str, total: Option<u64>) -> Box<dyn Counter> {
-        Box::new(Bar(self.bar(step, total)))
+        let tells = self.verbose && self.log == MessageFormat::Human;
+        Box::new(Bar {
+            bar: self.bar(step, total),
+            told: tells.then_some((*self, step)),
+        })
     }
 }
 
-/// A step under way, which is no longer shown once it has ended.
-struct Bar(ProgressBar);
+/// A step under way, whose bar is no longer shown once it has ended.
+struct Bar {
+    bar: ProgressBar,
+    /// To whom it says at its end how long it took.
+    told: Option<(Printer, &'static str)>,
+}
 
 impl Counter for Bar {
     fn advance(&self, amount: u64) {
-        self.0.inc(amount);
+        self.bar.inc(amount);
     }
 
     fn reach(&self, amount: u64) {
-        self.0.set_position(amount);
+        self.bar.set_position(amount);
     }
 
     fn expect(&self, total: u64) {
-        self.0.set_position(0);
-        self.0.set_length(total);
+        self.bar.set_position(0);
+        self.bar.set_length(total);
     }
 
     fn say(&self, message: String) {
-        self.0.set_message(message);
+        self.bar.set_message(message);
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        let (done, elapsed) = (self.bar.position(), self.bar.elapsed());
+        self.bar.finish_and_clear();
+        if let Some((printer, step)) = self.told {
+            let seconds = elapsed.as_secs_f64();
+            match done {
+                0 => printer.note(format_args!("{step}: {seconds:.1} s")),
+                _ => printer.note(format_args!("{step}: {done} in {seconds:.1} s")),
+            }
+        }
     }
 }
 
@@ -331,9 +389,15 @@ fn escape_json(text: &str) -> String {
     escaped
 }
 
-/// Writes a line to standard error. There is nowhere to report a failure of that.
-fn report(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", escape_lines(text));
+/// Writes a line to standard error, with what kind of message it is. There is nowhere to report a failure
+/// of that.
+fn report(kind: Option<(&str, Style)>, text: &str) {
+    let text = escape_lines(text);
+    let mut output = anstream::stderr().lock();
+    let _ = match kind {
+        Some((kind, style)) => writeln!(output, "{style}{kind}:{style:#} {text}"),
+        None => writeln!(output, "{text}"),
+    };
 }
 
 /// Formats rows as a table; NULL is written out, to differ from empty text.

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 
 use anomalog_engine::series::time_zone::TimeZone;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use clap::Args;
 
 use super::detectors::WindowsInputArgs;
+use super::time::TimeArgs;
+use super::values::{JOB_FILE, JOB_VARIABLE};
 use crate::incidents::SeverityRule;
 use crate::logs::{FieldMap, LogFormat, TimeLimits, TrustedNetwork};
 use crate::units::zones::parse_time_zone;
-use crate::units::{Span, WindowStep, parse_instant};
+use crate::units::{Span, UnitError, WindowStep};
 use crate::warehouse::extra_metrics::ExtraMetrics;
 use crate::warehouse::settings::SeriesKey;
 
@@ -20,29 +22,34 @@ use crate::warehouse::settings::SeriesKey;
 Reads new logs, builds the dates of traffic_windows, scored_windows, incidents and incident_causes \
 that would come out otherwise, and no others, and says which incidents are new. It may be run twice, \
 late, for past days, after a crash: the tables are the same. Nothing new ends at once. For `--fail-on` \
-and hooks, incidents are new that no run has seen, or not so severe.
+and hooks, incidents are new that no run has seen, or not so severe. With `--since` and `--until` only \
+those UTC dates are built that the range touches; new logs are read whole all the same.
 
 Examples:
   anomalog run
   anomalog run --job /etc/anomalog/job.toml --wait
   anomalog run --check
-  anomalog run --date 2026-11-03 --set scores.alarms_per_week=0.5")]
+  anomalog run --every 1m
+  anomalog run --since 2026-11-03 --until 2026-11-03 --set scores.alarms_per_week=0.5")]
 pub struct RunArgs {
     /// The job file.
-    #[arg(long, value_name = "FILE", default_value = "job.toml")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = JOB_FILE,
+        env = JOB_VARIABLE,
+        hide_env_values = true
+    )]
     pub job: PathBuf,
 
-    /// Build only this UTC date. New logs are read whole all the same.
-    #[arg(long, value_name = "DATE", conflicts_with_all = ["from", "to"])]
-    pub date: Option<NaiveDate>,
+    /// Which dates to build.
+    #[command(flatten)]
+    pub time: TimeArgs,
 
-    /// Build only dates from this one on.
-    #[arg(long, value_name = "DATE")]
-    pub from: Option<NaiveDate>,
-
-    /// Build only dates up to this one.
-    #[arg(long, value_name = "DATE")]
-    pub to: Option<NaiveDate>,
+    /// Go on until stopped, and bring everything up to date again after so long; the job file is read
+    /// again each time.
+    #[arg(long, value_name = "DURATION", value_parser = parse_every, conflicts_with_all = ["check", "fail_on"])]
+    pub every: Option<Span>,
 
     /// Say what would be done, and whether the job file is in order; change nothing.
     #[arg(long)]
@@ -57,20 +64,9 @@ pub struct RunArgs {
     pub fail_on: Option<SeverityRule>,
 }
 
-/// Arguments of `anomalog ingest`.
+/// Logs, and how they are read.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Reading a log again changes nothing, so a nightly job may name every log it finds; one that has grown \
-takes the place of what was read of it. Lines that are no requests go to the table `quarantine`. \
-Afterwards the traffic windows are rebuilt.
-
-Examples:
-  anomalog ingest --explain access.log
-  anomalog ingest --format '$remote_addr [$time_local] \"$request\" $status $request_time' access.log
-  anomalog ingest access.log access.log.1.gz --site shop
-  anomalog ingest --format tsv --columns timestamp=time,client_ip=host,status=response log.tsv
-  anomalog ingest --columns timestamp=ts,status=code requests.parquet")]
-pub struct IngestArgs {
+pub struct LogArgs {
     /// Log files (plain, gzip or zstd), folders of them, Parquet files, or `-` for standard input.
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
@@ -95,6 +91,40 @@ pub struct IngestArgs {
     /// Character between two columns of a CSV or TSV log.
     #[arg(long, value_name = "CHARACTER")]
     pub delimiter: Option<char>,
+}
+
+impl LogArgs {
+    /// One log whose lines tell how it is read.
+    #[must_use]
+    pub fn of(input: PathBuf) -> Self {
+        Self {
+            inputs: vec![input],
+            format: LogFormat::Auto,
+            trusted_proxies: Vec::new(),
+            site: None,
+            columns: None,
+            delimiter: None,
+        }
+    }
+}
+
+/// Arguments of `anomalog ingest`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reading a log again changes nothing, so a nightly job may name every log it finds; one that has grown \
+takes the place of what was read of it. Lines that are no requests go to the table `quarantine`. \
+Afterwards the traffic windows are rebuilt.
+
+Examples:
+  anomalog ingest --explain access.log
+  anomalog ingest --format '$remote_addr [$time_local] \"$request\" $status $request_time' access.log
+  anomalog ingest access.log access.log.1.gz --site shop
+  anomalog ingest --format tsv --columns timestamp=time,client_ip=host,status=response log.tsv
+  anomalog ingest --columns timestamp=ts,status=code requests.parquet")]
+pub struct IngestArgs {
+    /// Which logs, and how they are read.
+    #[command(flatten)]
+    pub logs: LogArgs,
 
     /// File with a key: clients' addresses are kept as pseudonyms that share the prefixes which the
     /// addresses share, and no line that is rejected is kept.
@@ -128,16 +158,11 @@ pub struct IngestArgs {
 }
 
 impl IngestArgs {
-    /// Those of `anomalog ingest INPUT`, without options.
+    /// Those that read logs and count their windows, without further options.
     #[must_use]
-    pub fn of(input: PathBuf) -> Self {
+    pub fn of(logs: LogArgs) -> Self {
         Self {
-            inputs: vec![input],
-            format: LogFormat::Auto,
-            trusted_proxies: Vec::new(),
-            site: None,
-            columns: None,
-            delimiter: None,
+            logs,
             pseudonymise: None,
             limits: TimeLimitArgs::default(),
             windows: WindowsArgs {
@@ -150,6 +175,32 @@ impl IngestArgs {
             again: false,
         }
     }
+}
+
+/// Arguments of `anomalog try`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads logs into a warehouse that is removed at the end, scores them with the shipped detectors, lists \
+incidents, the worst first, and writes the page that `anomalog report` writes. Nothing is configured and \
+nothing kept but the page; with `--warehouse` the tables stay, for `anomalog incidents` and `anomalog sql`.
+
+Examples:
+  anomalog try /var/log/nginx
+  anomalog try access.log* --site shop -o shop.html
+  zcat access.log.*.gz | anomalog try -
+  anomalog --warehouse w try --format '$remote_addr [$time_local] \"$request\" $status' access.log")]
+pub struct TryArgs {
+    /// Which logs, and how they are read.
+    #[command(flatten)]
+    pub logs: LogArgs,
+
+    /// Length of a window, such as `1m`, `5m` or `1h`.
+    #[arg(long, value_name = "DURATION", default_value_t)]
+    pub step: WindowStep,
+
+    /// The page to write.
+    #[arg(long, short, value_name = "FILE", default_value = "report.html")]
+    pub output: PathBuf,
 }
 
 /// Rows of logs whose times cannot be right are set aside.
@@ -232,22 +283,22 @@ pub struct WindowsArgs {
 /// Arguments of `anomalog score`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes the table `scored_windows`, replacing whole UTC dates; `--out` writes the rows of exactly \
+Writes the table `scored_windows`, replacing whole UTC dates; `--output` writes the rows of exactly \
 the range asked for to one Parquet file instead. Where no detector was trained for the columns there, \
 the shipped ones score, in the step of the windows; `--detector pretrained-lstm:5m` tells them another.
 
 Examples:
   anomalog score
-  anomalog score --since 2026-11-01 --out scored.parquet
-  anomalog score --windows metrics.parquet --series-column host --detector hosts --out out.parquet")]
+  anomalog score --since 2026-11-01 -o scored.parquet
+  anomalog score --windows metrics.parquet --series-column host --detector hosts -o out.parquet")]
 pub struct ScoreArgs {
     /// Where the windows come from.
     #[command(flatten)]
     pub input: WindowsInputArgs,
 
     /// Parquet file to write instead of the warehouse's table.
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 
     /// Detector that decides `is_anomaly`, as `name` or `name@version` [default: the one with the
     /// most metrics, then the best forecast].
@@ -264,13 +315,34 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "ZONE", value_parser = parse_time_zone, default_value_t = TimeZone::UTC)]
     pub time_zone: TimeZone,
 
-    /// Score only windows from this date or RFC 3339 time on.
-    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
-    pub since: Option<DateTime<Utc>>,
+    /// Which windows to score.
+    #[command(flatten)]
+    pub time: TimeArgs,
+}
 
-    /// Score only windows before this date or RFC 3339 time.
-    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_instant)]
-    pub until: Option<DateTime<Utc>>,
+impl Default for ScoreArgs {
+    /// All windows of the warehouse.
+    fn default() -> Self {
+        Self {
+            input: WindowsInputArgs {
+                windows: None,
+                series_column: "site".to_owned(),
+            },
+            output: None,
+            detector: None,
+            metrics: Vec::new(),
+            time_zone: TimeZone::UTC,
+            time: TimeArgs::default(),
+        }
+    }
+}
+
+/// Reads a length of time that is not none.
+fn parse_every(text: &str) -> Result<Span, UnitError> {
+    let span: Span = text.parse()?;
+    Some(span)
+        .filter(|span| span.micros() > 0)
+        .ok_or(UnitError::Span)
 }
 
 /// Reads a format; the error says what is expected, too.

@@ -3,6 +3,13 @@
 use anomalog_engine::network::Architecture;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+/// The job file of the current folder.
+pub const JOB_FILE: &str = "job.toml";
+/// The variable that names a warehouse.
+pub const WAREHOUSE_VARIABLE: &str = "ANOMALOG_WAREHOUSE";
+/// The variable that names a job file.
+pub const JOB_VARIABLE: &str = "ANOMALOG_JOB";
+
 /// Accepts the name of an architecture, and lists them all with what they are.
 ///
 /// The engine, which has the type, knows nothing of command lines.

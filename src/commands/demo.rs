@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anomalog_engine::series::time_zone::TimeZone;
 use chrono::{DateTime, Utc};
 
 use super::error::Result;
 use super::settings::Settings;
 use super::{ingest, score};
-use crate::cli::{IngestArgs, ScoreArgs, WindowsInputArgs};
+use crate::cli::{IngestArgs, LogArgs, ScoreArgs};
 use crate::explain::cannot;
 use crate::schema::Table;
 use crate::session::queries::Query;
@@ -30,12 +29,13 @@ pub async fn run(settings: &Settings) -> Result<()> {
     let printer = settings.printer;
     let sample = sample(settings)?;
     printer.note(format!("1. reading the logs in `{}`", sample.display()));
-    let ingested = ingest::ingest(settings, IngestArgs::of(sample.join(simulation::LOGS))).await?;
+    let ingested =
+        ingest::ingest(settings, ingest_arguments(sample.join(simulation::LOGS))).await?;
     printer.note(&ingested);
     copy_labels(settings, &sample)?;
 
     printer.note("\n2. scoring with the detectors that come with the program");
-    let scored = score::score(settings, score_arguments()).await?;
+    let scored = score::score(settings, ScoreArgs::default()).await?;
     printer.note(&scored);
 
     if printer.is_json() {
@@ -105,21 +105,6 @@ fn copy_labels(settings: &Settings, sample: &Path) -> Result<()> {
     Ok(())
 }
 
-fn score_arguments() -> ScoreArgs {
-    ScoreArgs {
-        time_zone: TimeZone::UTC,
-        input: warehouse_windows(),
-        out: None,
-        detector: None,
-        metrics: Vec::new(),
-        since: None,
-        until: None,
-    }
-}
-
-fn warehouse_windows() -> WindowsInputArgs {
-    WindowsInputArgs {
-        windows: None,
-        series_column: "site".to_owned(),
-    }
+fn ingest_arguments(logs: PathBuf) -> IngestArgs {
+    IngestArgs::of(LogArgs::of(logs))
 }

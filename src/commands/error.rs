@@ -83,6 +83,14 @@ pub enum Fault {
         /// How many statements give a result.
         statements: usize,
     },
+    /// A range of time that ends before it begins.
+    #[error("the range from {since} to {until} holds no time")]
+    EmptyRange {
+        /// The first moment.
+        since: String,
+        /// The first after it.
+        until: String,
+    },
     /// A query without any statement.
     #[error("the query is empty")]
     EmptyQuery,
@@ -95,6 +103,12 @@ pub enum Fault {
     /// A job file that would be written over.
     #[error("the job file `{}` is there already", .path.display())]
     JobExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that is no page of ours, where the page is to go.
+    #[error("`{}` is there already, and no page that anomalog wrote", .path.display())]
+    NotAReport {
         /// The file.
         path: PathBuf,
     },
@@ -124,6 +138,9 @@ pub enum Fault {
         /// Of how many.
         of: usize,
     },
+    /// The terminal of the shell.
+    #[error("cannot read from the terminal")]
+    Terminal(#[source] io::Error),
     /// The threads that a command works with.
     #[error("cannot start worker threads")]
     Runtime(#[source] io::Error),
@@ -132,16 +149,19 @@ pub enum Fault {
 impl Explain for Fault {
     fn hint(&self) -> Option<Cow<'_, str>> {
         let hint = match self {
-            Self::ReadOnly { .. } => "write a result to a file with `--out FILE`",
+            Self::ReadOnly { .. } => "write a result to a file with `-o FILE`",
             Self::ManyResults { .. } => "run the statements one by one, or use `--format table`",
-            Self::ParquetToTerminal | Self::NoScoreOutput => "name one with `--out FILE`",
+            Self::ParquetToTerminal | Self::NoScoreOutput => "name one with `-o FILE`",
+            Self::EmptyRange { .. } => "`--since` must lie before `--until`",
             Self::DamagedDetectors { .. } => {
                 "restore their folders from a copy, or train them again"
             }
             Self::JobExists { .. } => "name another with `--job FILE`, or remove it first",
+            Self::NotAReport { .. } => "name another file with `-o FILE`",
             Self::EmptyQuery
             | Self::ColumnType { .. }
             | Self::Delimiter { .. }
+            | Self::Terminal(_)
             | Self::Runtime(_) => return None,
         };
         Some(hint.into())

@@ -4,7 +4,8 @@ use super::error::Result;
 use super::settings::Settings;
 use crate::cli::ExportArgs;
 use crate::export::{self, Export, write_folder};
-use crate::units::dates::DateLimits;
+use crate::session::results::Cells;
+use crate::units::date_limits;
 
 /// Runs `anomalog export`.
 ///
@@ -19,12 +20,10 @@ pub async fn run(settings: &Settings, args: &ExportArgs) -> Result<()> {
     let writer = settings.writer("anomalog export").await?;
     let exported = write_folder(&Export {
         warehouse: writer.warehouse(),
-        folder: &args.out,
+        folder: &args.output,
         format: args.format,
-        limits: DateLimits {
-            from: args.date.or(args.from),
-            to: args.date.or(args.to),
-        },
+        cells: if args.raw { Cells::Raw } else { Cells::Neutral },
+        limits: date_limits(args.time.since, args.time.until),
         overwrite: args.overwrite,
     })?;
     Ok(settings.printer.summary(&exported)?)

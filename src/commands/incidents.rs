@@ -15,7 +15,8 @@ use super::settings::Settings;
 use crate::cli::{BuildArgs, IncidentsArgs, IncidentsCommand, LabelArgs, ListArgs};
 use crate::incidents::feedback::{IncidentLabel, IncidentLabels, Verdict};
 use crate::incidents::{
-    Finder, IncidentRules, ListedIncident, NamedCause, NamedIncident, incidents_of,
+    Finder, IncidentRules, ListedIncident, NamedCause, NamedIncident, Untold, UntoldCounts,
+    incidents_of,
 };
 use crate::incremental::Staged;
 use crate::progress::Progress;
@@ -85,8 +86,9 @@ pub async fn run(settings: &Settings, args: IncidentsArgs) -> Result<()> {
 struct Listed {
     /// Worst first.
     incidents: Vec<NamedIncident>,
-    /// How many are not among them since they are false alarms or like one.
-    answered: usize,
+    /// How many are not among them, since they are not told.
+    #[serde(flatten)]
+    untold: UntoldCounts,
 }
 
 impl fmt::Display for Listed {
@@ -96,13 +98,16 @@ impl fmt::Display for Listed {
 }
 
 /// Lists incidents, the worst first.
-fn list(settings: &Settings, args: &ListArgs) -> Result<()> {
+///
+/// # Errors
+/// When the tables cannot be read.
+pub(super) fn list(settings: &Settings, args: &ListArgs) -> Result<()> {
     let filter = &args.filter;
-    let range = time_range(filter.since, filter.until);
-    let labels = IncidentLabels::load(&settings.warehouse)?;
+    let range = time_range(filter.time.since, filter.time.until);
+    let untold = Untold::load(&settings.warehouse)?;
     let mut listed = Listed {
         incidents: Vec::new(),
-        answered: 0,
+        untold: UntoldCounts::default(),
     };
     for ListedIncident { incident, .. } in incidents_of(&settings.warehouse, &range)? {
         let is_meant = (filter.site.is_empty() || filter.site.contains(&incident.site))
@@ -113,10 +118,9 @@ fn list(settings: &Settings, args: &ListArgs) -> Result<()> {
         if !is_meant {
             continue;
         }
-        if !args.all && labels.answer(&incident).is_some() {
-            listed.answered += 1;
-        } else {
-            listed.incidents.push(incident);
+        match untold.why(&incident) {
+            Some(why) if !args.all => listed.untold.add(why),
+            _ => listed.incidents.push(incident),
         }
     }
     if settings.printer.is_json() {
@@ -131,10 +135,18 @@ fn list(settings: &Settings, args: &ListArgs) -> Result<()> {
     } else {
         settings.printer.table(&[list_rows(&listed.incidents)?])?;
     }
-    if listed.answered > 0 {
+    let UntoldCounts {
+        answered,
+        suppressed,
+    } = listed.untold;
+    if answered > 0 {
         settings.printer.note(format_args!(
-            "{} more were labelled false, or are like one that was: `--all` lists them",
-            listed.answered
+            "{answered} more were labelled false, or are like one that was: `--all` lists them"
+        ));
+    }
+    if suppressed > 0 {
+        settings.printer.note(format_args!(
+            "{suppressed} more are suppressed by rules of the job file: `--all` lists them"
         ));
     }
     Ok(())
@@ -217,6 +229,9 @@ impl fmt::Display for Shown {
             "  impact      {:.0} minutes of usual traffic",
             incident.impact_minutes
         )?;
+        if let Some(requests) = incident.requests {
+            writeln!(f, "  requests    {requests}")?;
+        }
         writeln!(f, "  why so      {}", incident.kind_evidence)?;
         if let Some(label) = label {
             write!(f, "  label       {}", label.verdict)?;
@@ -326,7 +341,7 @@ async fn label(settings: &Settings, args: LabelArgs) -> Result<()> {
 /// As [`run`].
 pub async fn build(settings: &Settings, args: BuildArgs) -> Result<IncidentsBuilt> {
     let session = settings.open().await?;
-    let mut range = whole_dates(&time_range(args.since, args.until));
+    let mut range = whole_dates(&time_range(args.time.since, args.time.until));
     // Incidents of windows that are no longer kept stay as they are.
     let kept = Retired::load(&settings.warehouse)?.first_kept(Table::ScoredWindows);
     if let Some(first) = kept {

@@ -161,7 +161,7 @@ fn pseudonyms(args: &IngestArgs) -> Result<Option<Arc<logs::Pseudonyms>>> {
 impl Ingested {
     /// Failure where no request was read of logs that have lines, partial success where that holds
     /// of some.
-    fn exit_status(&self) -> ExitStatus {
+    pub(super) fn exit_status(&self) -> ExitStatus {
         let is_unread = |file: &&FileSummary| file.lines > 0 && file.rows == 0;
         let unread = self.logs.files.iter().filter(is_unread).count() + self.logs.failed.len();
         let logs = self.logs.files.len() + self.logs.failed.len();
@@ -275,10 +275,10 @@ pub async fn ingest(settings: &Settings, args: IngestArgs) -> Result<Ingested> {
 /// The inputs that are Parquet or may hold some, and those that are text or may hold some.
 fn sort_inputs(settings: &Settings, args: &IngestArgs) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let warehouse = settings.warehouse.root().canonicalize().ok();
-    let is_guessed = args.format == LogFormat::Auto && args.delimiter.is_none();
+    let is_guessed = args.logs.format == LogFormat::Auto && args.logs.delimiter.is_none();
     let (mut parquet, mut raw) = (Vec::new(), Vec::new());
-    for input in &args.inputs {
-        let is_linked = match args.format {
+    for input in &args.logs.inputs {
+        let is_linked = match args.logs.format {
             LogFormat::Parquet => true,
             _ => is_guessed && has_parquet(input, warehouse.as_deref()),
         };
@@ -294,7 +294,10 @@ fn sort_inputs(settings: &Settings, args: &IngestArgs) -> (Vec<PathBuf>, Vec<Pat
 
 fn options(settings: &Settings, args: &IngestArgs) -> Result<IngestOptions> {
     // A format without columns has no delimiter: whatever was given says nothing of it.
-    let delimiter = args.delimiter.filter(|_| args.format.takes_delimiter());
+    let delimiter = args
+        .logs
+        .delimiter
+        .filter(|_| args.logs.format.takes_delimiter());
     let delimiter = delimiter
         .map(|given| {
             u8::try_from(given)
@@ -304,15 +307,15 @@ fn options(settings: &Settings, args: &IngestArgs) -> Result<IngestOptions> {
         })
         .transpose()?;
     Ok(IngestOptions {
-        format: args.format.of_lines(delimiter),
-        site: args.site.clone(),
-        columns: args.columns.clone().unwrap_or_default(),
-        trusted_proxies: logs::TrustedProxies::of(args.trusted_proxies.iter().copied()),
+        format: args.logs.format.of_lines(delimiter),
+        site: args.logs.site.clone(),
+        columns: args.logs.columns.clone().unwrap_or_default(),
+        trusted_proxies: logs::TrustedProxies::of(args.logs.trusted_proxies.iter().copied()),
         threads: settings
             .session
             .threads
             .and_then(|threads| NonZeroUsize::new(threads as usize)),
-        keep_going: args.inputs.len() > 1,
+        keep_going: args.logs.inputs.len() > 1,
         again: args.again,
         limits: args.limits.into(),
         ..IngestOptions::default()

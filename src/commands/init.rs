@@ -33,7 +33,7 @@ impl fmt::Display for JobWritten {
 ///
 /// # Errors
 /// When there is such a file already, or it cannot be written.
-pub fn run(settings: &Settings, args: &InitArgs, has_warehouse: bool) -> Result<()> {
+pub fn run(settings: &Settings, args: &InitArgs) -> Result<()> {
     if args.job.exists() {
         return Err(Fault::JobExists {
             path: args.job.clone(),
@@ -49,7 +49,7 @@ pub fn run(settings: &Settings, args: &InitArgs, has_warehouse: bool) -> Result<
     let logs = args.logs.iter().map(|path| from_file(path));
     let logs: Vec<PathBuf> = logs.collect::<Result<_, _>>()?;
     let logs: Vec<&Path> = logs.iter().map(PathBuf::as_path).collect();
-    let warehouse = if has_warehouse {
+    let warehouse = if settings.has_warehouse {
         from_file(settings.warehouse.root())?
     } else {
         PathBuf::from("warehouse")

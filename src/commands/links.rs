@@ -56,13 +56,13 @@ pub(super) struct Links<T> {
 impl Links<Looked> {
     /// Looks whether Parquet logs can be linked, and leaves out what cannot be.
     pub(super) fn look(settings: &Settings, args: &IngestArgs, parquet: &[PathBuf]) -> Self {
-        let mappings = args.columns.as_ref().map(ColumnMapping::all_of);
+        let mappings = args.logs.columns.as_ref().map(ColumnMapping::all_of);
         let mappings = mappings.unwrap_or_default();
         let options = LinkOptions {
             columns: &mappings,
-            site: args.site.as_deref(),
+            site: args.logs.site.as_deref(),
             limits: args.limits.into(),
-            any_name: args.format == LogFormat::Parquet,
+            any_name: args.logs.format == LogFormat::Parquet,
         };
         let mut links = Self {
             linked: Vec::new(),

@@ -3,6 +3,7 @@
 
 pub mod demo;
 pub mod detectors;
+
 pub mod error;
 pub mod evaluate;
 pub mod export;
@@ -10,20 +11,25 @@ pub mod incidents;
 pub mod ingest;
 pub mod init;
 pub mod links;
+pub mod packages;
 pub mod report;
 pub mod run;
 pub mod score;
 mod settings;
+mod shell;
 pub mod simulate;
 pub mod sql;
+mod statements;
 pub mod train;
+pub mod try_logs;
 pub mod windows;
 mod windows_input;
 
 pub use settings::Settings;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, TimeArgs};
 use crate::explain::ExitStatus;
+use crate::units::rfc_3339;
 use error::{Fault, Result};
 
 /// Runs a command on threads of its own until it ends.
@@ -41,16 +47,33 @@ pub fn run_to_end(cli: Cli) -> Result<ExitStatus> {
     runtime.build().map_err(Fault::Runtime)?.block_on(run(cli))
 }
 
+/// Refuses a range of time that ends before it begins.
+fn check_range(command: &Command) -> Result<()> {
+    let Some(TimeArgs {
+        since: Some(since),
+        until: Some(until),
+    }) = command.time()
+    else {
+        return Ok(());
+    };
+    if since < until {
+        return Ok(());
+    }
+    let [since, until] = [since, until].map(|time| rfc_3339(time.timestamp_micros()));
+    Err(Fault::EmptyRange { since, until }.into())
+}
+
 /// Runs the command that was asked for.
 ///
 /// # Errors
 /// What went wrong in it.
 async fn run(cli: Cli) -> Result<ExitStatus> {
-    let has_warehouse = cli.global.warehouse.is_some();
-    let settings = Settings::resolve(cli.global, &cli.command);
+    check_range(&cli.command)?;
+    let settings = Settings::resolve(cli.global, &cli.command)?;
     match cli.command {
-        Command::Run(args) => return run::run(&settings, &args, has_warehouse).await,
-        Command::Init(args) => init::run(&settings, &args, has_warehouse),
+        Command::Run(args) => return run::run(&settings, &args).await,
+        Command::Init(args) => init::run(&settings, &args),
+        Command::Try(args) => return try_logs::run(&settings, args).await,
         Command::Ingest(args) => return ingest::run(&settings, args).await,
         Command::Windows(args) => windows::run(&settings, args).await,
         Command::Train(args) => train::run(&settings, args).await,
@@ -63,6 +86,8 @@ async fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Simulate(args) => simulate::run(&settings, args),
         Command::Evaluate(args) => evaluate::run(&settings, args).await,
         Command::Demo => demo::run(&settings).await,
+        Command::Completions { shell } => packages::completions(&settings, shell),
+        Command::Man { output } => packages::man(&settings, &output),
     }?;
     Ok(ExitStatus::Success)
 }

@@ -43,8 +43,8 @@ pub async fn run(settings: &Settings, args: ReportArgs) -> Result<()> {
     let session = settings.open().await?;
     let micros = |time: chrono::DateTime<chrono::Utc>| time.timestamp_micros();
     let range = ReportRange {
-        since: args.filter.since.map(micros),
-        until: args.filter.until.map(micros),
+        since: args.filter.time.since.map(micros),
+        until: args.filter.time.until.map(micros),
         days: DEFAULT_DAYS,
         series: args.filter.site,
     };

@@ -98,7 +98,7 @@ pub async fn run(settings: &Settings, args: ScoreArgs) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<WindowsScored> {
-    if args.input.windows.is_some() && args.out.is_none() {
+    if args.input.windows.is_some() && args.output.is_none() {
         return Err(Fault::NoScoreOutput.into());
     }
     let session = settings.open().await?;
@@ -120,8 +120,8 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<WindowsScored
         })?;
     let time_zones = SeriesTimeZones::all_in(args.time_zone);
     let run_id = run_id(&input, &selection, &time_zones)?;
-    let mut range = time_range(args.since, args.until);
-    if args.out.is_none() {
+    let mut range = time_range(args.time.since, args.time.until);
+    if args.output.is_none() {
         // The warehouse's files are dates.
         range = whole_dates(&range);
     }
@@ -153,7 +153,7 @@ pub async fn score(settings: &Settings, args: ScoreArgs) -> Result<WindowsScored
         progress.advance(batch.num_rows() as u64);
         scored.count(batch, until);
     };
-    scored.out = match &args.out {
+    scored.out = match &args.output {
         Some(path) => write_file(frame, path, &mut count).await?,
         None => write_table(settings, frame, &mut count).await?,
     };

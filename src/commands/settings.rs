@@ -1,21 +1,24 @@
 //! What every command is told: the global options, resolved.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anomalog_udfs::enrich::EnrichmentFiles;
 
 use super::error::Result;
 use crate::cli::printer::Printer;
-use crate::cli::{Command, GlobalArgs};
+use crate::cli::{Command, GlobalArgs, JOB_FILE, JOB_VARIABLE, WAREHOUSE_VARIABLE};
+use crate::job::config::warehouse_of;
 use crate::session::{Session, SessionOptions};
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::{Wait, Writer};
 
 /// The global options, resolved.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Where the tables lie.
     pub warehouse: Warehouse,
+    /// Whether the user has said so.
+    pub has_warehouse: bool,
     /// What queries may use.
     pub session: SessionOptions,
     /// Whether to wait while another command changes the warehouse.
@@ -25,12 +28,21 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub(super) fn resolve(global: GlobalArgs, command: &Command) -> Self {
-        let warehouse = global
-            .warehouse
-            .unwrap_or_else(|| default_warehouse(command));
-        Self {
+    /// # Errors
+    /// When the job file that says where the warehouse is cannot be read.
+    pub(super) fn resolve(global: GlobalArgs, command: &Command) -> Result<Self> {
+        let named = match command {
+            Command::Try(_) => global.warehouse,
+            _ => global.warehouse.or_else(|| variable(WAREHOUSE_VARIABLE)),
+        };
+        let has_warehouse = named.is_some();
+        let warehouse = match named {
+            Some(warehouse) => warehouse,
+            None => default_warehouse(command)?,
+        };
+        Ok(Self {
             warehouse: Warehouse::new(warehouse),
+            has_warehouse,
             session: SessionOptions {
                 memory_limit: global.memory_limit,
                 threads: global.threads,
@@ -43,7 +55,18 @@ impl Settings {
                 ..SessionOptions::default()
             },
             wait: if global.wait { Wait::ForEver } else { Wait::No },
-            printer: Printer::new(global.json, global.quiet).with_log(global.log_format),
+            printer: Printer::new(global.json, global.quiet)
+                .with_log(global.message_format)
+                .with_steps(global.verbose),
+        })
+    }
+
+    /// The same with another warehouse.
+    #[must_use]
+    pub fn with_warehouse(&self, root: &Path) -> Self {
+        Self {
+            warehouse: Warehouse::new(root),
+            ..self.clone()
         }
     }
 
@@ -77,10 +100,26 @@ impl Settings {
     }
 }
 
-/// The demo has a warehouse of its own.
-fn default_warehouse(command: &Command) -> PathBuf {
-    PathBuf::from(match command {
-        Command::Demo => "target/demo",
-        _ => "warehouse",
+/// The warehouse of a command that is told none: that of the job file, if there is one.
+fn default_warehouse(command: &Command) -> Result<PathBuf> {
+    const NAME: &str = "warehouse";
+    let job = match command {
+        Command::Demo => return Ok("target/demo".into()),
+        // They read no tables, or a job file of their own.
+        Command::Run(_) | Command::Init(_) | Command::Simulate(_) | Command::Try(_) => {
+            return Ok(NAME.into());
+        }
+        _ => variable(JOB_VARIABLE),
+    };
+    Ok(match job {
+        Some(file) => warehouse_of(&file)?,
+        None if Path::new(JOB_FILE).is_file() => warehouse_of(Path::new(JOB_FILE))?,
+        None => NAME.into(),
     })
+}
+
+/// The path in a variable of the environment; an empty one is none.
+fn variable(name: &str) -> Option<PathBuf> {
+    let value = std::env::var_os(name).filter(|value| !value.is_empty());
+    value.map(PathBuf::from)
 }

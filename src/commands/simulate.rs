@@ -53,11 +53,11 @@ pub fn run(settings: &Settings, args: SimulateArgs) -> Result<()> {
     let progress = settings
         .printer
         .begin("simulating days", Some(args.days.into()));
-    let summary = simulate(&simulation, &args.out, &mut |day, _| {
+    let summary = simulate(&simulation, &args.output, &mut |day, _| {
         progress.reach(day.into());
     })?;
     Ok(settings.printer.summary(&Simulated {
-        out: args.out,
+        out: args.output,
         summary,
     })?)
 }

@@ -111,6 +111,10 @@ pub(super) const INCIDENTS: &[(&str, &str)] = &[
         "kind_evidence",
         "What decided on the kind, in words; NULL beside kind where an earlier program found the incident",
     ),
+    (
+        "requests",
+        "Requests of the series during it, of at most six hours; NULL where an earlier program found the incident",
+    ),
     ("run_id", "That of the window that the incident starts with"),
 ];
 

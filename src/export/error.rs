@@ -65,7 +65,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::NoWarehouse { .. } => Some("name one with `--warehouse PATH`".into()),
-            Self::EmptyRange { .. } => Some("`--from` must not be after `--to`".into()),
+            Self::EmptyRange { .. } => Some("`--since` must not be after `--until`".into()),
             Self::Exists { .. } => {
                 Some("replace it with `--overwrite`, or name another folder".into())
             }

@@ -23,7 +23,7 @@ use crate::explain::cannot;
 use crate::incremental::Plan;
 use crate::incremental::key::{Key, Made};
 use crate::incremental::partitions::identity;
-use crate::session::results::Encoder;
+use crate::session::results::{Cells, Encoder};
 use crate::units::dates::DateLimits;
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::Manifest;
@@ -57,11 +57,11 @@ pub fn follow(
     warehouse: &Warehouse,
     manifest: &Manifest,
     folder: &Path,
-    format: ExportFormat,
+    (format, cells): (ExportFormat, Cells),
 ) -> Result<Followed> {
     let mut state = open(folder)?;
     let plan = Plan::of(
-        wanted(warehouse, manifest, format)?,
+        wanted(warehouse, manifest, (format, cells))?,
         state.files.keys().cloned().collect(),
         |name, file| is_done(&state, folder, name, file),
         |_| true,
@@ -89,7 +89,7 @@ pub fn follow(
         let staged = staging.path().join("file");
         match content {
             Content::Table(table, dates) => {
-                write_table(warehouse, *table, dates, &staged, format)?;
+                write_table(warehouse, *table, dates, &staged, (format, cells))?;
             }
             Content::Text(text) => write_text(&staged, text)?,
         }
@@ -148,14 +148,20 @@ fn is_done(state: &State, folder: &Path, name: &str, wanted: &Wanted) -> bool {
 fn wanted(
     warehouse: &Warehouse,
     manifest: &Manifest,
-    format: ExportFormat,
+    (format, cells): (ExportFormat, Cells),
 ) -> Result<BTreeMap<String, Wanted>> {
     let layout = Layout::Dated;
     let mut wanted = BTreeMap::new();
     for table in StarTable::ALL {
-        let base = Key::of(Made::Export)
+        let mut base = Key::of(Made::Export)
             .text(format.extension())
             .value(&columns(&table.schema()));
+        if format == ExportFormat::Csv {
+            base.add_text(match cells {
+                Cells::Neutral => "neutral",
+                Cells::Raw => "raw",
+            });
+        }
         let dates = table.dates(warehouse, DateLimits::default())?;
         let made_from = match (table, table.dated()) {
             (_, Some(dated)) => dates

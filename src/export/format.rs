@@ -13,7 +13,7 @@ use super::error::Result;
 use super::sqlite::SqliteWriter;
 use super::star::StarTable;
 use crate::explain::cannot;
-use crate::session::results::Encoder;
+use crate::session::results::{Cells, Encoder};
 use crate::warehouse::tables::TableFileWriter;
 
 /// How the rows of an export are written.
@@ -83,7 +83,7 @@ impl FormatWriter {
     /// written at once.
     pub(super) fn create(
         path: &Path,
-        format: ExportFormat,
+        (format, cells): (ExportFormat, Cells),
         table: StarTable,
         schema: &SchemaRef,
     ) -> Result<Self> {
@@ -96,7 +96,7 @@ impl FormatWriter {
                 let file = TableFileWriter::create(path, SchemaRef::clone(schema))?;
                 Sink::Parquet(Box::new(file))
             }
-            ExportFormat::Csv => text(Encoder::csv())?,
+            ExportFormat::Csv => text(Encoder::csv(cells))?,
             ExportFormat::Ndjson => text(Encoder::ndjson())?,
             ExportFormat::Sqlite => {
                 Sink::Sqlite(Box::new(SqliteWriter::create(path, table, schema)?))

@@ -37,6 +37,7 @@ pub use format::ExportFormat;
 pub use star::{SCORED_WINDOWS, StarTable, description};
 
 use crate::explain::cannot;
+use crate::session::results::Cells;
 use crate::units::dates::DateLimits;
 use crate::warehouse::Warehouse;
 use documents::Layout;
@@ -53,6 +54,8 @@ pub struct Export<'a> {
     pub folder: &'a Path,
     /// How rows are written.
     pub format: ExportFormat,
+    /// What becomes of text in CSV that a spreadsheet would take for a formula.
+    pub cells: Cells,
     /// Dates of windows and incidents.
     pub limits: DateLimits,
     /// Whether an earlier export in that folder is replaced.
@@ -121,6 +124,7 @@ pub fn write_folder(export: &Export<'_>) -> Result<Exported> {
         warehouse,
         folder,
         format,
+        cells,
         limits,
         overwrite,
     } = *export;
@@ -154,7 +158,7 @@ pub fn write_folder(export: &Export<'_>) -> Result<Exported> {
     for table in StarTable::ALL {
         let dates = table.dates(warehouse, limits)?;
         let file = Layout::Flat.pattern(table, format);
-        let rows = write_table(warehouse, table, &dates, &new.join(&file), format)?;
+        let rows = write_table(warehouse, table, &dates, &new.join(&file), (format, cells))?;
         exported.tables.push(ExportedTable {
             table: table.name(),
             file,

@@ -10,6 +10,7 @@ use super::error::Result;
 use super::format::{ExportFormat, FormatWriter};
 use super::star::StarTable;
 use crate::explain::cannot;
+use crate::session::results::Cells;
 use crate::warehouse::Warehouse;
 
 /// How folders of unfinished exports begin.
@@ -21,11 +22,11 @@ pub(super) fn write_table(
     table: StarTable,
     dates: &[NaiveDate],
     path: &Path,
-    format: ExportFormat,
+    (format, cells): (ExportFormat, Cells),
 ) -> Result<usize> {
     let schema = table.schema();
     let rows = table.rows(warehouse, dates)?;
-    let mut file = FormatWriter::create(path, format, table, &schema)?;
+    let mut file = FormatWriter::create(path, (format, cells), table, &schema)?;
     rows.each(&schema, |batch| file.write(batch))?;
     file.finish()
 }

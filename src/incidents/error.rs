@@ -1,5 +1,8 @@
 //! Why incidents cannot be found or explained.
 
+use std::borrow::Cow;
+use std::path::PathBuf;
+
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
@@ -17,6 +20,14 @@ pub enum Error {
     /// Rules that mean nothing.
     #[error(transparent)]
     Rules(#[from] RulesError),
+    /// Rules of suppression that a run has left, and that cannot be read.
+    #[error("`{}` is damaged: {message}", .path.display())]
+    Suppression {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// A table cannot be read or written.
     #[error(transparent)]
     Session(#[from] session::Error),
@@ -28,9 +39,17 @@ impl Explain for RulesError {}
 
 impl Explain for Error {
     fn inner(&self) -> Option<&dyn Explain> {
-        Some(match self {
-            Self::Rules(error) => error,
-            Self::Session(error) => error,
-        })
+        match self {
+            Self::Rules(error) => Some(error),
+            Self::Session(error) => Some(error),
+            Self::Suppression { .. } => None,
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Suppression { .. } => Some("`anomalog run` writes it anew".into()),
+            _ => self.inner().and_then(Explain::hint),
+        }
     }
 }

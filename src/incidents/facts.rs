@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef};
 
 use super::error::Result;
 use super::kind::IncidentKind;
@@ -17,7 +17,15 @@ use crate::warehouse::rows::{column, str_of};
 const MINUTE: f64 = 60e6;
 
 /// Kinds by `incident_id`.
-pub(super) type Kinds = BTreeMap<String, Told>;
+pub(super) type Kinds = BTreeMap<String, KnownIncident>;
+
+/// What is known of an incident once it is explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KnownIncident {
+    told: Told,
+    /// Requests of the series during it.
+    requests: Option<i64>,
+}
 
 /// The kinds of incidents, given as rows of `incidents`, of the rows of the query `incident_facts` and of
 /// `incident_causes`. An incident without facts is not told.
@@ -73,7 +81,11 @@ pub(super) fn kinds(
             day_requests: number("day_requests"),
         };
         let suspects = suspects.remove(id).unwrap_or_default();
-        kinds.insert(id.to_owned(), tell(&facts, &suspects));
+        let told = KnownIncident {
+            told: tell(&facts, &suspects),
+            requests: number("total_requests").map(|requests| requests as i64),
+        };
+        kinds.insert(id.to_owned(), told);
     }
     Ok(kinds)
 }
@@ -102,15 +114,21 @@ fn suspects(causes: &RecordBatch) -> BTreeMap<String, Vec<Suspect>> {
 pub(super) fn with_kinds(incidents: &RecordBatch, kinds: &Kinds) -> Result<RecordBatch> {
     let texts = |of: fn(&Told) -> &str| -> ArrayRef {
         let told = (0..incidents.num_rows())
-            .map(|row| kinds.get(str_of(incidents, "incident_id", row)).map(of));
+            .map(|row| kinds.get(str_of(incidents, "incident_id", row)))
+            .map(|known| known.map(|known| of(&known.told)));
         Arc::new(told.collect::<StringArray>())
     };
+    let requests: Int64Array = (0..incidents.num_rows())
+        .map(|row| kinds.get(str_of(incidents, "incident_id", row))?.requests)
+        .collect();
+    let requests: ArrayRef = Arc::new(requests);
     let columns = INCIDENTS
         .fields()
         .iter()
         .map(|field| match field.name().as_str() {
             "kind" => texts(|told| told.kind.name()),
             "kind_evidence" => texts(|told| &told.evidence),
+            "requests" => ArrayRef::clone(&requests),
             name => ArrayRef::clone(column(incidents, name)),
         });
     Ok(RecordBatch::try_new(
@@ -126,14 +144,24 @@ pub(super) fn stored_kinds(incidents: &RecordBatch) -> Kinds {
         let told =
             text_if_any(incidents, "kind", row).zip(text_if_any(incidents, "kind_evidence", row));
         if let Some((kind, evidence)) = told {
-            let told = Told {
-                kind: IncidentKind::of_row(Some(kind)),
-                evidence: evidence.to_owned(),
+            let known = KnownIncident {
+                told: Told {
+                    kind: IncidentKind::of_row(Some(kind)),
+                    evidence: evidence.to_owned(),
+                },
+                requests: requests_of(incidents, row),
             };
-            kinds.insert(str_of(incidents, "incident_id", row).to_owned(), told);
+            kinds.insert(str_of(incidents, "incident_id", row).to_owned(), known);
         }
     }
     kinds
+}
+
+/// The requests during a stored incident; an earlier program stored none.
+pub(super) fn requests_of(incidents: &RecordBatch, row: usize) -> Option<i64> {
+    let counts = incidents.column_by_name("requests")?;
+    let counts = counts.as_primitive_opt::<Int64Type>()?;
+    counts.is_valid(row).then(|| counts.value(row))
 }
 
 /// The text of a column that a row may lack.

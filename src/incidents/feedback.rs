@@ -187,11 +187,18 @@ impl IncidentLabels {
         replaced
     }
 
+    /// Whether an incident was labelled true.
+    #[must_use]
+    pub fn is_true(&self, incident_id: &str) -> bool {
+        let own = self.of(incident_id);
+        own.is_some_and(|label| label.verdict == Verdict::True)
+    }
+
     /// The false label that answers an incident.
     #[must_use]
     pub fn answer<C>(&self, incident: &NamedIncident<C>) -> Option<&IncidentLabel> {
         let own = self.of(&incident.incident_id);
-        if own.is_some_and(|label| label.verdict == Verdict::True) {
+        if self.is_true(&incident.incident_id) {
             return None;
         }
         let mut labels = own.into_iter().chain(&self.0);
@@ -261,6 +268,7 @@ mod tests {
             top_metric: "requests".to_owned(),
             expected_total: 100.0,
             actual_total: 300.0,
+            requests: None,
             impact_minutes: 20.0,
             cause: None,
         }

@@ -39,9 +39,11 @@ mod rules;
 mod runs;
 pub mod step;
 mod stored;
+pub mod suppression;
 #[cfg(test)]
 mod tests;
 pub mod told;
+mod untold;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{Range, RangeInclusive};
@@ -58,6 +60,7 @@ pub(crate) use named::of_date;
 pub use named::{NamedCause, NamedIncident};
 pub use one_series::{SeriesIncident, WindowState};
 pub use rules::{IncidentRules, RulesError, SeverityRule};
+pub use untold::{Silence, Untold, UntoldCounts};
 
 use crate::schema::{INCIDENT_CAUSES, INCIDENTS, Table};
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SeverityRule;
 use super::error::Result;
-use super::facts::text_if_any;
+use super::facts::{requests_of, text_if_any};
 use super::kind::IncidentKind;
 use crate::schema::Table;
 use crate::units::{parse_instant, rfc_3339};
@@ -20,6 +20,8 @@ use crate::warehouse::Warehouse;
 use crate::warehouse::rows::{self, column, micros, str_of};
 use crate::warehouse::tables::partition_file;
 
+/// A cause that explains less of the change than a fifth is no suspect: it is in the table alone.
+const LEAST_POWER: f64 = 0.2;
 /// A value of a cause is shown up to here.
 const MOST_CHARACTERS: usize = 60;
 
@@ -50,6 +52,9 @@ pub struct NamedIncident<C = NamedCause> {
     pub expected_total: f64,
     /// What there was.
     pub actual_total: f64,
+    /// Requests of the series during it, where that is known.
+    #[serde(default)]
+    pub requests: Option<i64>,
     /// Minutes of usual traffic that were lost or came on top.
     pub impact_minutes: f64,
     /// What explains it best, if anything does.
@@ -96,7 +101,9 @@ pub(crate) fn named(
     let mut first_causes: BTreeMap<String, NamedCause> = BTreeMap::new();
     for causes in causes {
         let ranks = column(causes, "rank").as_primitive::<Int32Type>();
-        for row in (0..causes.num_rows()).filter(|row| ranks.value(*row) == 1) {
+        let powers = column(causes, "explanatory_power").as_primitive::<Float64Type>();
+        let is_named = |row: &usize| ranks.value(*row) == 1 && powers.value(*row) >= LEAST_POWER;
+        for row in (0..causes.num_rows()).filter(is_named) {
             let cause = NamedCause {
                 dimension: str_of(causes, "dimension", row).to_owned(),
                 value: str_of(causes, "value", row).to_owned(),
@@ -125,6 +132,7 @@ pub(crate) fn named(
             top_metric: text("top_metric"),
             expected_total: number("expected_total"),
             actual_total: number("actual_total"),
+            requests: requests_of(incidents, row),
             impact_minutes: number("impact_minutes"),
             cause: first_causes.remove(&id),
             incident_id: id,
@@ -147,8 +155,21 @@ impl<C> NamedIncident<C> {
             top_metric: self.top_metric,
             expected_total: self.expected_total,
             actual_total: self.actual_total,
+            requests: self.requests,
             impact_minutes: self.impact_minutes,
             cause: self.cause.map(tell),
+        }
+    }
+
+    /// How many requests it is about: those during it, or those expected if that is more.
+    #[must_use]
+    pub fn most_requests(&self) -> f64 {
+        let of_metric = self.expected_total.max(self.actual_total);
+        let during = self.requests.map_or(0.0, |requests| requests as f64);
+        if self.top_metric == "requests" {
+            during.max(of_metric)
+        } else {
+            during
         }
     }
 

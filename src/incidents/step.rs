@@ -15,9 +15,9 @@ use datafusion::arrow::array::RecordBatch;
 use serde::Serialize;
 
 use super::error::{Error, Result};
-use super::feedback::IncidentLabels;
 use super::named::{NamedIncident, named};
 use super::stored::{Stored, partition_dates};
+use super::untold::{Untold, UntoldCounts};
 use super::{
     CAUSE_QUERIES, Finder, INCIDENT_QUERIES, IncidentRules, IncidentsOfDate, SeverityRule,
     reads_of_causes,
@@ -49,7 +49,7 @@ pub struct IncidentStep<'a> {
     settings: &'a WindowSettings,
     retired: Retired,
     inputs: IncidentInputs,
-    labels: IncidentLabels,
+    untold: Untold,
 }
 
 /// What incidents and their causes are made from, by date.
@@ -71,8 +71,9 @@ pub struct NewIncidents {
     pub severities: BTreeMap<String, usize>,
     /// The worst of them, worst first.
     pub worst: Vec<NamedIncident>,
-    /// How many more were labelled false, or are like one that was: see [`super::feedback`].
-    pub answered: usize,
+    /// How many more are not told.
+    #[serde(flatten)]
+    pub untold: UntoldCounts,
 }
 
 impl fmt::Display for NewIncidents {
@@ -86,9 +87,13 @@ impl fmt::Display for NewIncidents {
             [] => f.write_str("none")?,
             counts => f.write_str(&counts.join(", "))?,
         }
-        match self.answered {
+        match self.untold.answered {
+            0 => {}
+            answered => write!(f, ", and {answered} like those labelled false")?,
+        }
+        match self.untold.suppressed {
             0 => Ok(()),
-            answered => write!(f, ", and {answered} like those labelled false"),
+            suppressed => write!(f, ", and {suppressed} suppressed"),
         }
     }
 }
@@ -196,7 +201,7 @@ impl<'a> IncidentStep<'a> {
     /// Knows what dates should be made from.
     ///
     /// # Errors
-    /// When it cannot be read which dates are no longer kept, or which incidents are labelled.
+    /// When it cannot be read which dates are no longer kept, or which incidents are not told.
     pub(crate) fn open(
         session: &'a Session,
         rules: &'a IncidentRules,
@@ -205,7 +210,7 @@ impl<'a> IncidentStep<'a> {
     ) -> Result<Self> {
         Ok(Self {
             retired: Retired::load(session.warehouse())?,
-            labels: IncidentLabels::load(session.warehouse())?,
+            untold: Untold::load(session.warehouse())?,
             session,
             rules,
             settings,
@@ -254,7 +259,7 @@ impl<'a> IncidentStep<'a> {
             ..Partition::empty()
         };
         staged.put_rows(Table::IncidentCauses, date, &causes, made)?;
-        Ok(NewIncidents::of(&incidents, causes, &stored, &self.labels))
+        Ok(NewIncidents::of(&incidents, causes, &stored, &self.untold))
     }
 }
 
@@ -316,7 +321,8 @@ impl NewIncidents {
         for (severity, incidents) in other.severities {
             *self.severities.entry(severity).or_default() += incidents;
         }
-        self.answered += other.answered;
+        self.untold.answered += other.untold.answered;
+        self.untold.suppressed += other.untold.suppressed;
         self.worst.extend(other.worst);
         self.keep_worst();
     }
@@ -340,20 +346,15 @@ impl NewIncidents {
     }
 
     /// Those of a date that are not stored as they are.
-    fn of(
-        incidents: &RecordBatch,
-        causes: RecordBatch,
-        stored: &Stored,
-        labels: &IncidentLabels,
-    ) -> Self {
+    fn of(incidents: &RecordBatch, causes: RecordBatch, stored: &Stored, untold: &Untold) -> Self {
         let mut new = Self::default();
         let causes = [causes];
         for (row, incident) in named(incidents, &causes).enumerate() {
             if stored.has(incidents, row) {
                 continue;
             }
-            if labels.answer(&incident).is_some() {
-                new.answered += 1;
+            if let Some(why) = untold.why(&incident) {
+                new.untold.add(why);
                 continue;
             }
             let severity = incident.severity.to_string();

@@ -14,7 +14,7 @@
 //! | `flood` | more requests for one path, from one client or network, or by one user agent |
 //! | `scraping` | more requests for many paths, from the same |
 //! | `credential_stuffing` | most of the rise is for one path and was refused (401, 403 and the like) or posted to a login |
-//! | `vulnerability_scan` | most of the rise is client errors for many paths, from one client or network |
+//! | `vulnerability_scan` | most of the rise is client errors for many paths, or internal errors (500) on several, from one client or network |
 //! | `error_burst` | failing requests, none of these |
 //! | `latency` | slower answers, at less than twice the usual requests |
 //! | `odd_hour` | the traffic of the day at a time that is usually quiet, and nobody stands out |
@@ -86,6 +86,8 @@ pub struct Told {
 
 /// Most of something.
 const MOST: f64 = 0.5;
+/// More than one or two of something.
+const SEVERAL: usize = 3;
 /// Hardly any of it: so much less may still be a site that answers.
 const HARDLY: f64 = 0.1;
 /// A window is surely not silent by chance if even a tenth of the usual would be three requests: of
@@ -147,7 +149,9 @@ impl Evidence<'_> {
             return self.dip();
         }
         match facts.top_metric.as_str() {
-            "server_errors" => self.flood_behind().unwrap_or_else(|| self.error_burst()),
+            "server_errors" => (self.provoked())
+                .or_else(|| self.flood_behind())
+                .unwrap_or_else(|| self.error_burst()),
             "client_errors" => self.client_errors(),
             // Whoever asks twice as often as usual makes answers slow.
             "latency_p50" | "latency_p95" if self.is_flooded() => self.more_traffic(),
@@ -338,6 +342,20 @@ impl Evidence<'_> {
             return None;
         }
         let evidence = format!("{origin}, which is client errors, and no path stands out");
+        Some((IncidentKind::VulnerabilityScan, evidence))
+    }
+
+    /// Of internal errors that one client or network provokes on several paths. What asks for too much meets
+    /// 502, 503 and 504, and so does everybody.
+    fn provoked(&self) -> Option<(IncidentKind, String)> {
+        let origin = self.address()?;
+        let internal = self.best("status", |status| status == "500");
+        let paths = (self.suspects.iter()).filter(|suspect| suspect.dimension == "path");
+        let paths = paths.count();
+        if internal < MOST || paths < SEVERAL {
+            return None;
+        }
+        let evidence = format!("{origin}, which is internal errors (500) on {paths} paths or more");
         Some((IncidentKind::VulnerabilityScan, evidence))
     }
 
@@ -543,6 +561,25 @@ mod tests {
             tell(&spike, &suspects(&[client])).kind,
             IncidentKind::VulnerabilityScan
         );
+    }
+
+    #[test]
+    fn internal_errors_that_one_client_provokes_are_a_scan() {
+        let errors = facts("server_errors", true);
+        let client = ("client_ip", "192.0.2.1", 1.0);
+        let paths = [
+            ("path", "/a", 0.6),
+            ("path", "/b", 0.1),
+            ("path", "/c", 0.1),
+        ];
+        let of = |status: &'static str, paths: &[(&'static str, &'static str, f64)]| {
+            let values = [&[client, ("status", status, 0.9)], paths].concat();
+            told(&errors, &values)
+        };
+        insta::assert_snapshot!(of("500", &paths), @"vulnerability_scan: one client explains 100 % of the rise, which is internal errors (500) on 3 paths or more");
+        // A program that has one fault, and a site that bears no more.
+        insta::assert_snapshot!(of("500", &paths[..1]), @"flood: 4.0 times the usual requests; one client explains 100 % of the rise, one path 60 %");
+        insta::assert_snapshot!(of("503", &paths), @"flood: 4.0 times the usual requests; one client explains 100 % of the rise, one path 60 %");
     }
 
     #[test]

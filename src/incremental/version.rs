@@ -10,8 +10,8 @@ pub use anomalog_engine::version::SCORES;
 /// To be raised whenever the same logs and settings give other windows.
 pub const WINDOWS: u32 = 3;
 /// To be raised whenever the same windows, requests and rules give other incidents or causes.
-pub const INCIDENTS: u32 = 2;
+pub const INCIDENTS: u32 = 3;
 /// To be raised whenever the same tables give other exported files.
-pub const EXPORT: u32 = 2;
+pub const EXPORT: u32 = 3;
 /// To be raised whenever a run must look at everything again.
 pub const RUN: u32 = 1;

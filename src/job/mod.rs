@@ -296,14 +296,20 @@ impl JobRun<'_> {
             key.add_text(&date.to_string());
             key.add_text(&planned);
         }
+        if let Some(rules) = self.job.suppression.identity() {
+            key.add_text("suppression");
+            key.add_text(&rules);
+        }
         intake.add_to(&mut key);
         Ok(key.finish())
     }
 
-    /// Brings the table `calendar` up to date.
+    /// Brings the table `calendar` and the rules of suppression up to date.
     async fn plan_ahead(&self, calendar: &Calendar, writer: &mut Writer) -> Result<()> {
         let mut change = writer.change()?;
-        if calendar.stage(&self.job.warehouse, &mut change)? {
+        let warehouse = &self.job.warehouse;
+        let is_planned = calendar.stage(warehouse, &mut change)?;
+        if self.job.suppression.stage(warehouse, &mut change)? || is_planned {
             let manifest = writer.manifest().clone();
             writer.commit(change, manifest).await?;
         }

@@ -86,6 +86,7 @@ mod tests {
                 top_metric: "client_errors".to_owned(),
                 expected_total: 10.0,
                 actual_total: 100.0,
+                requests: None,
                 impact_minutes: 20.0,
                 cause: None,
             },

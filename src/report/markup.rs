@@ -42,7 +42,7 @@ struct Page {
     empty: String,
     cards: Vec<Card>,
     others: Vec<Row>,
-    answered: Vec<(Row, String)>,
+    untold: Vec<(Row, String)>,
     stretch: String,
     series: Vec<SeriesRow>,
     logs: Vec<LogRow>,
@@ -70,7 +70,7 @@ pub(super) fn page(overview: &Overview) -> Result<String> {
     let pictures: Vec<Value> = overview.pictures.iter().map(picture_data).collect();
     let data = json!({ "pictures": pictures, "series": series_data });
     let others = overview.incidents.iter().skip(MOST_PICTURES);
-    let answered = overview.answered.iter();
+    let untold = overview.untold.iter();
     let shown = overview.series.len().min(MOST_QUALITY);
     let page = Page {
         policy: policy(),
@@ -82,13 +82,13 @@ pub(super) fn page(overview: &Overview) -> Result<String> {
         range: period(overview),
         lines: lines(overview),
         total: overview.incidents.len(),
-        empty: match overview.answered.len() {
+        empty: match overview.untold.len() {
             0 => "Nothing stood out for long enough to be an incident.".to_owned(),
-            answered => format!("Nothing but what {answered} false alarms were like."),
+            untold => format!("Nothing but {untold} that are not told."),
         },
         cards,
         others: others.map(row).collect(),
-        answered: answered
+        untold: untold
             .map(|(incident, why)| (row(incident), visible(why)))
             .collect(),
         stretch: duration(overview.stretches.length),
@@ -286,6 +286,7 @@ mod tests {
                 top_metric: "requests".to_owned(),
                 expected_total: 1_000.0,
                 actual_total: 4_000.0,
+                requests: None,
                 impact_minutes: 180.0,
                 cause: None,
             },
@@ -325,7 +326,7 @@ mod tests {
             series: series.collect(),
             incidents: incidents.collect(),
             pictures: pictures.collect(),
-            answered: Vec::new(),
+            untold: Vec::new(),
             detectors: BTreeMap::new(),
             logs: Vec::new(),
             rejected: Vec::new(),

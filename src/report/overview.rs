@@ -12,8 +12,7 @@ use super::error::{Error, Result};
 use super::pictures::{HOUR, Picture, pictures};
 use super::scored::ScoredDates;
 use crate::explain::backticked;
-use crate::incidents::feedback::IncidentLabels;
-use crate::incidents::{ListedIncident, NamedIncident, incidents_of};
+use crate::incidents::{ListedIncident, NamedIncident, Untold, incidents_of};
 use crate::schema::Table;
 use crate::session::Session;
 use crate::session::queries::{self, Query};
@@ -165,8 +164,8 @@ pub(super) struct Overview {
     pub(super) incidents: Vec<ListedIncident>,
     /// Of the worst.
     pub(super) pictures: Vec<Picture>,
-    /// Those that a false label answers, and what that says.
-    pub(super) answered: Vec<(ListedIncident, String)>,
+    /// Those that are not told, and why.
+    pub(super) untold: Vec<(ListedIncident, String)>,
     pub(super) detectors: BTreeMap<String, WindowCounts>,
     pub(super) logs: Vec<LogsOfFormat>,
     pub(super) rejected: Vec<RejectedLines>,
@@ -189,25 +188,15 @@ impl Overview {
         let (mut series, detectors) = series(session, frame.clone(), &range).await?;
         check_series(asked, &series, session, &scored, &range).await?;
         timelines(session, frame, &range, &stretches, &mut series).await?;
-        let labels = IncidentLabels::load(warehouse)?;
-        let (mut incidents, mut answered) = (Vec::new(), Vec::new());
+        let untold = Untold::load(warehouse)?;
+        let (mut incidents, mut untold_incidents) = (Vec::new(), Vec::new());
         for incident in incidents_of(warehouse, &range)? {
             if !asked.series.is_empty() && !asked.series.contains(&incident.incident.site) {
                 continue;
             }
-            match labels.answer(&incident.incident) {
-                Some(label) => {
-                    let said = match (
-                        &label.note,
-                        label.incident_id == incident.incident.incident_id,
-                    ) {
-                        (Some(note), true) => format!("labelled false: {note}"),
-                        (None, true) => "labelled false".to_owned(),
-                        (Some(note), false) => format!("like one labelled false: {note}"),
-                        (None, false) => "like one labelled false".to_owned(),
-                    };
-                    answered.push((incident, said));
-                }
+            let why = untold.why(&incident.incident);
+            match why.map(|why| why.words(&incident.incident)) {
+                Some(why) => untold_incidents.push((incident, why)),
                 None => incidents.push(incident),
             }
         }
@@ -225,7 +214,7 @@ impl Overview {
             series: series.into_values().collect(),
             incidents,
             pictures,
-            answered,
+            untold: untold_incidents,
             detectors,
         })
     }

@@ -6,6 +6,7 @@
 //! `scored_windows`, whose columns are read from files, are as they were when it was opened.
 
 mod error;
+mod file_tables;
 mod files;
 mod linked;
 mod linked_files;
@@ -152,6 +153,14 @@ impl Session {
     #[must_use]
     pub fn enrichment(&self) -> &Enrichment {
         &self.enrichment
+    }
+
+    /// Returns a context whose queries can name files as well as tables: `FROM 'windows/*.parquet'`.
+    ///
+    /// # Errors
+    /// Never so far.
+    pub fn with_files(&self) -> Result<SessionContext> {
+        Ok(file_tables::with_files(&self.context)?)
     }
 
     /// Returns a session that merges files which are in the order asked for, instead of sorting their

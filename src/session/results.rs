@@ -3,10 +3,26 @@
 //! An [`Encoder`] turns batches into bytes and leaves writing them to its caller, so that a closed
 //! pipe is seen as such and not as an encoding error.
 
-use datafusion::arrow::array::RecordBatch;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{AsArray, RecordBatch, StringArray};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::csv;
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::json::writer::{JsonArray, LineDelimited, Writer, WriterBuilder};
+
+/// What becomes of text in CSV that a spreadsheet would take for a formula: whoever sends requests writes
+/// the paths and agents of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cells {
+    /// It is written behind an apostrophe.
+    #[default]
+    Neutral,
+    /// It stays as it is, for programs.
+    Raw,
+}
 
 /// Encodes the batches of one result, one after another.
 #[derive(Debug)]
@@ -16,7 +32,7 @@ pub struct Encoder {
 
 #[derive(Debug)]
 enum Format {
-    Csv { wants_header: bool },
+    Csv { wants_header: bool, cells: Cells },
     Json(Writer<Vec<u8>, JsonArray>),
     Ndjson,
 }
@@ -24,9 +40,12 @@ enum Format {
 impl Encoder {
     /// Comma-separated values; the first batch, even an empty one, brings the header.
     #[must_use]
-    pub const fn csv() -> Self {
+    pub const fn csv(cells: Cells) -> Self {
         Self {
-            format: Format::Csv { wants_header: true },
+            format: Format::Csv {
+                wants_header: true,
+                cells,
+            },
         }
     }
 
@@ -52,12 +71,18 @@ impl Encoder {
     /// When the format has no way to write a type: CSV none for lists and structs.
     pub fn encode(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
         match &mut self.format {
-            Format::Csv { wants_header } => {
+            Format::Csv {
+                wants_header,
+                cells,
+            } => {
                 let with_header = std::mem::take(wants_header);
                 let mut writer = csv::WriterBuilder::new()
                     .with_header(with_header)
                     .build(Vec::new());
-                writer.write(batch)?;
+                match cells {
+                    Cells::Raw => writer.write(batch)?,
+                    Cells::Neutral => writer.write(&neutral(batch)?)?,
+                }
                 Ok(writer.into_inner())
             }
             Format::Json(writer) => {
@@ -89,15 +114,50 @@ impl Encoder {
     }
 }
 
+/// The rows with text that no spreadsheet takes for a formula.
+fn neutral(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let mut fields = Vec::with_capacity(batch.num_columns());
+    let mut columns = Vec::with_capacity(batch.num_columns());
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        let is_text = match field.data_type() {
+            DataType::Dictionary(_, value) => value.is_string(),
+            other => other.is_string(),
+        };
+        if !is_text {
+            fields.push(Arc::clone(field));
+            columns.push(Arc::clone(column));
+            continue;
+        }
+        let texts = cast(column, &DataType::Utf8)?;
+        let texts: StringArray = texts
+            .as_string::<i32>()
+            .iter()
+            .map(|text| text.map(neutral_text))
+            .collect();
+        fields.push(Arc::new(Field::new(field.name(), DataType::Utf8, true)));
+        columns.push(Arc::new(texts));
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
+/// Puts an apostrophe before what a spreadsheet would calculate. A lone `-`, as logs have it for what is
+/// not known, is text everywhere.
+fn neutral_text(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text != "-" {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
 fn json_options() -> WriterBuilder {
     WriterBuilder::new().with_explicit_nulls(true)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use datafusion::arrow::array::{ArrayRef, Int64Array, StringArray};
+    use datafusion::arrow::array::{ArrayRef, DictionaryArray, Int64Array};
+    use datafusion::arrow::datatypes::Int32Type;
 
     use super::*;
 
@@ -129,7 +189,8 @@ mod tests {
     #[test]
     fn batches_make_one_document() {
         let batches = batches();
-        assert_eq!(text(Encoder::csv(), &batches), "site,n\n\"a\"\"b\",1\nc,\n");
+        let csv = Encoder::csv(Cells::Neutral);
+        assert_eq!(text(csv, &batches), "site,n\n\"a\"\"b\",1\nc,\n");
         assert_eq!(
             text(Encoder::json(), &batches),
             "[{\"site\":\"a\\\"b\",\"n\":1},{\"site\":\"c\",\"n\":null}]\n"
@@ -143,8 +204,33 @@ mod tests {
     #[test]
     fn no_rows_make_a_whole_document_too() {
         let empty = &batches()[..1];
-        assert_eq!(text(Encoder::csv(), empty), "site,n\n");
+        let csv = Encoder::csv(Cells::Neutral);
+        assert_eq!(text(csv, empty), "site,n\n");
         assert_eq!(text(Encoder::json(), empty), "[]\n");
         assert_eq!(text(Encoder::ndjson(), empty), "");
+    }
+
+    #[test]
+    fn text_is_no_formula() {
+        let written = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "-", "a=1", ""];
+        let texts: ArrayRef = Arc::new(StringArray::from(written.to_vec()));
+        let codes: DictionaryArray<Int32Type> = written.into_iter().collect();
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![-1; written.len()]));
+        let columns = [("t", texts), ("d", Arc::new(codes) as _), ("n", numbers)];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let lines = |cells| text(Encoder::csv(cells), std::slice::from_ref(&batch));
+        insta::assert_snapshot!(lines(Cells::Neutral).replace('\t', "TAB"), @"
+        t,d,n
+        '=1+1,'=1+1,-1
+        '+1,'+1,-1
+        '-1,'-1,-1
+        '@SUM(A1),'@SUM(A1),-1
+        'TAB=1,'TAB=1,-1
+        -,-,-1
+        a=1,a=1,-1
+        ,,-1
+        ");
+        let raw = lines(Cells::Raw);
+        assert!(raw.contains("\n=1+1,=1+1,-1\n"), "{raw}");
     }
 }

@@ -4,6 +4,7 @@
 //! Each is parsed once, where it enters, into a type that cannot hold an invalid value.
 
 pub mod dates;
+mod moments;
 pub mod printable;
 pub mod zones;
 
@@ -11,8 +12,11 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use moments::{date_limits, time_range};
+pub use moments::{parse_instant, parse_since, parse_until};
 
 const SECONDS_PER_DAY: u32 = 86_400;
 
@@ -71,6 +75,12 @@ pub enum UnitError {
     /// Not a point in time.
     #[error("expected a date or an RFC 3339 time, such as `2026-11-01` or `2026-11-01T06:30:00Z`")]
     Instant,
+    /// Not a point in time, nor one that is told from now.
+    #[error(
+        "expected a date, an RFC 3339 time, `today`, `yesterday`, or how long ago, such as `2026-11-01`, \
+         `2026-11-01T06:30:00Z`, `24h` or `7d`"
+    )]
+    Moment,
 }
 
 /// The length of a window: whole seconds that divide a day, so that every day of every series is
@@ -101,6 +111,12 @@ impl WindowStep {
     #[must_use]
     pub const fn per_day(self) -> u32 {
         SECONDS_PER_DAY / self.seconds
+    }
+}
+
+impl Default for WindowStep {
+    fn default() -> Self {
+        Self::MINUTE
     }
 }
 
@@ -250,30 +266,6 @@ impl FromStr for ByteSize {
     }
 }
 
-/// Reads a date (midnight UTC) or an RFC 3339 time.
-///
-/// # Errors
-/// When `text` is neither.
-pub fn parse_instant(text: &str) -> Result<DateTime<Utc>, UnitError> {
-    if let Ok(date) = text.parse::<NaiveDate>() {
-        return Ok(date.and_time(NaiveTime::MIN).and_utc());
-    }
-    DateTime::parse_from_rfc3339(text)
-        .map(|time| time.to_utc())
-        .map_err(|_| UnitError::Instant)
-}
-
-/// Reads the end of a range: a date, which is part of it, or an RFC 3339 time, which is not.
-///
-/// # Errors
-/// When `text` is neither.
-pub fn parse_end(text: &str) -> Result<DateTime<Utc>, UnitError> {
-    match text.parse::<NaiveDate>() {
-        Ok(date) => DateTime::from_timestamp_micros(micros_of(date).end).ok_or(UnitError::Instant),
-        Err(_) => parse_instant(text),
-    }
-}
-
 /// Reads a date, which stands for its first moment, or a time without an offset.
 pub(crate) fn parse_local(text: &str) -> Option<NaiveDateTime> {
     if let Ok(date) = text.parse::<NaiveDate>() {
@@ -289,15 +281,6 @@ pub(crate) fn parse_local(text: &str) -> Option<NaiveDateTime> {
         .iter()
         .map(|format| NaiveDateTime::parse_from_str(text, format));
     times.find_map(std::result::Result::ok)
-}
-
-/// From the one point in time to before the other, in microseconds since the epoch; where one is left
-/// out, from the year 0 or to the year 9999, inside what a timestamp in microseconds can hold.
-pub(crate) fn time_range(since: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>) -> Range<i64> {
-    const FAR_PAST: i64 = -62_167_219_200_000_000;
-    const FAR_FUTURE: i64 = 253_370_764_800_000_000;
-    let micros = |time: DateTime<Utc>| time.timestamp_micros();
-    since.map_or(FAR_PAST, micros)..until.map_or(FAR_FUTURE, micros)
 }
 
 /// A UTC date from midnight to midnight, in microseconds since the epoch.
@@ -400,17 +383,5 @@ mod tests {
         }
         let all = time_range(None, None);
         assert_eq!(whole_dates(&all), all);
-    }
-
-    #[test]
-    fn instants_are_dates_or_rfc_3339() {
-        let midnight = parse_instant("2026-11-01").unwrap();
-        assert_eq!(parse_instant("2026-11-01T01:00:00+01:00"), Ok(midnight));
-        // As an end, a date is part of the range.
-        assert_eq!(parse_end("2026-10-31"), Ok(midnight));
-        assert_eq!(parse_end("2026-11-01T00:00:00Z"), Ok(midnight));
-        for text in ["", "2026-13-01", "2026-11-01 00:00", "yesterday"] {
-            assert_eq!(parse_instant(text), Err(UnitError::Instant), "{text}");
-        }
     }
 }

@@ -51,6 +51,17 @@ impl SeriesTimeZones {
         self.others.get(series).copied().unwrap_or(self.default)
     }
 
+    /// The zone of all series but some.
+    #[must_use]
+    pub const fn default_zone(&self) -> TimeZone {
+        self.default
+    }
+
+    /// The series that are elsewhere, and where.
+    pub fn elsewhere_by_name(&self) -> impl Iterator<Item = (&String, TimeZone)> {
+        self.others.iter().map(|(series, zone)| (series, *zone))
+    }
+
     /// Every zone.
     pub fn zones(&self) -> impl Iterator<Item = TimeZone> + '_ {
         [self.default]

@@ -409,9 +409,9 @@ fn labels_that_cannot_be_used() {
     insta::assert_snapshot!(work.run(&["evaluate", "--labels", "labels.csv"]), @"
     --- stderr
     error: the following required arguments were not provided:
-      --since <TIMESTAMP>
+      --since <TIME>
 
-    Usage: anomalog evaluate --labels <FILE> --since <TIMESTAMP>
+    Usage: anomalog evaluate --labels <FILE> --since <TIME>
 
     For more information, try '--help'.
     --- exit 2

@@ -20,7 +20,7 @@ fn with_logs() -> Workplace {
     let work = Workplace::new();
     work.succeed(&[
         "simulate",
-        "--out",
+        "--output",
         "example",
         "--days",
         "3",
@@ -76,7 +76,7 @@ fn what_is_not_there_is_an_empty_table() {
     for table in ["incidents", "incident_causes"] {
         fs::remove_dir_all(work.path().join("warehouse").join(table)).unwrap();
     }
-    insta::assert_snapshot!(work.run(&["export", "--out", "bi"]), @"
+    insta::assert_snapshot!(work.run(&["export", "--output", "bi"]), @"
     --- stderr
     exported 2026-03-02 to 2026-03-04 as Parquet to `bi`
       traffic_windows.parquet: 8640 rows
@@ -120,10 +120,17 @@ fn the_same_tables_are_the_same_bytes_and_a_range_is_a_part() {
             .collect()
     };
     for format in ["parquet", "csv", "ndjson", "sqlite"] {
-        work.succeed(&["export", "--out", "one", "--format", format, "--overwrite"]);
         work.succeed(&[
             "export",
-            "--out",
+            "--output",
+            "one",
+            "--format",
+            format,
+            "--overwrite",
+        ]);
+        work.succeed(&[
+            "export",
+            "--output",
             "other",
             "--format",
             format,
@@ -133,11 +140,21 @@ fn the_same_tables_are_the_same_bytes_and_a_range_is_a_part() {
         ]);
         assert!(bytes("one") == bytes("other"), "{format}");
     }
-    let all = export(&work, &["--out", "all"]);
-    let first = export(&work, &["--out", "first", "--to", "2026-03-02"]);
-    let second = export(&work, &["--out", "second", "--from", "2026-03-03"]);
-    let date = export(&work, &["--out", "date", "--date", "2026-03-02"]);
-    let none = export(&work, &["--out", "none", "--from", "2027-01-01"]);
+    let all = export(&work, &["--output", "all"]);
+    let first = export(&work, &["--output", "first", "--until", "2026-03-02"]);
+    let second = export(&work, &["--output", "second", "--since", "2026-03-03"]);
+    let date = export(
+        &work,
+        &[
+            "--output",
+            "date",
+            "--since",
+            "2026-03-02",
+            "--until",
+            "2026-03-02",
+        ],
+    );
+    let none = export(&work, &["--output", "none", "--since", "2027-01-01"]);
     for table in [
         "traffic_windows",
         "scored_windows",
@@ -192,7 +209,7 @@ async fn datafusion_reads_every_format() {
     let work = scored();
     work.succeed(&["incidents", "build"]);
     for format in ["parquet", "csv", "ndjson"] {
-        let rows = export(&work, &["--out", format, "--format", format]);
+        let rows = export(&work, &["--output", format, "--format", format]);
         let folder = work.path().join(format);
         for (table, columns) in columns(&folder) {
             let file = folder.join(format!("{table}.{format}"));
@@ -276,7 +293,7 @@ fn compare(folder: &Path, format: &str, rows: &BTreeMap<String, u64>) {
 fn a_database_has_tables_with_types_and_times() {
     let work = scored();
     work.succeed(&["incidents", "build"]);
-    let rows = export(&work, &["--out", "bi", "--format", "sqlite"]);
+    let rows = export(&work, &["--output", "bi", "--format", "sqlite"]);
     let folder = work.path().join("bi");
     let database = rusqlite::Connection::open(folder.join("anomalog.sqlite")).unwrap();
     let number = |query: &str| -> u64 {
@@ -314,7 +331,7 @@ fn a_database_has_tables_with_types_and_times() {
                         JOIN scored_windows USING (site) \
                         WHERE window_start >= started_at AND window_start < ended_at AND is_anomaly";
     assert_eq!(number(of_incidents), rows["incidents"]);
-    let read_only = work.run(&["export", "--out", "bi", "--format", "sqlite"]);
+    let read_only = work.run(&["export", "--output", "bi", "--format", "sqlite"]);
     assert!(read_only.contains("is there already"), "{read_only}");
 }
 
@@ -325,7 +342,7 @@ fn bi_tools_read_every_format() {
     for pass in ["empty", "full"] {
         for format in ["parquet", "csv", "ndjson", "sqlite"] {
             let folder = format!("{pass}-{format}");
-            let rows = export(&work, &["--out", &folder, "--format", format]);
+            let rows = export(&work, &["--output", &folder, "--format", format]);
             compare(&work.path().join(folder), format, &rows);
         }
         work.succeed(&["incidents", "build"]);
@@ -335,27 +352,27 @@ fn bi_tools_read_every_format() {
 #[test]
 fn what_may_not_be_written_over_is_not() {
     let work = scored();
-    work.succeed(&["export", "--out", "bi"]);
+    work.succeed(&["export", "--output", "bi"]);
     let before = work.files("bi");
-    insta::assert_snapshot!(work.run(&["export", "--out", "bi"]), @"
+    insta::assert_snapshot!(work.run(&["export", "--output", "bi"]), @"
     --- stderr
     error: `bi` is there already
     hint: replace it with `--overwrite`, or name another folder
     --- exit 1
     ");
-    work.succeed(&["export", "--out", "bi", "--overwrite"]);
+    work.succeed(&["export", "--output", "bi", "--overwrite"]);
     assert!(work.files("bi") == before);
     // A name of the user's own is never taken away.
     fs::create_dir(work.path().join("mine")).unwrap();
     work.write("mine/letter.txt", "dear");
-    insta::assert_snapshot!(work.run(&["export", "--out", "mine", "--overwrite"]), @"
+    insta::assert_snapshot!(work.run(&["export", "--output", "mine", "--overwrite"]), @"
     --- stderr
     error: `mine` is there already, and no export of anomalog's
     hint: name a folder that is not there yet
     --- exit 1
     ");
     work.write("file", "dear");
-    insta::assert_snapshot!(work.run(&["export", "--out", "file", "--overwrite"]), @"
+    insta::assert_snapshot!(work.run(&["export", "--output", "file", "--overwrite"]), @"
     --- stderr
     error: `file` is there already, and no export of anomalog's
     hint: name a folder that is not there yet
@@ -363,20 +380,20 @@ fn what_may_not_be_written_over_is_not() {
     ");
     // An empty folder is nobody's.
     fs::create_dir(work.path().join("empty")).unwrap();
-    work.succeed(&["export", "--out", "empty"]);
-    insta::assert_snapshot!(work.run(&["export", "--out", "x", "--from", "2026-03-03", "--to", "2026-03-02"]), @"
+    work.succeed(&["export", "--output", "empty"]);
+    insta::assert_snapshot!(work.run(&["export", "--output", "x", "--since", "2026-03-03", "--until", "2026-03-02"]), @"
     --- stderr
-    error: the range from 2026-03-03 to 2026-03-02 holds no date
-    hint: `--from` must not be after `--to`
+    error: the range from 2026-03-03T00:00:00Z to 2026-03-03T00:00:00Z holds no time
+    hint: `--since` must lie before `--until`
     --- exit 1
     ");
-    insta::assert_snapshot!(work.run(&["export", "--out", "x", "--warehouse", "none"]), @"
+    insta::assert_snapshot!(work.run(&["export", "--output", "x", "--warehouse", "none"]), @"
     --- stderr
     error: there is no warehouse `none`
     hint: name one with `--warehouse PATH`
     --- exit 1
     ");
-    insta::assert_snapshot!(work.run(&["export", "--out", "x", "--format", "xlsx"]), @"
+    insta::assert_snapshot!(work.run(&["export", "--output", "x", "--format", "xlsx"]), @"
     --- stderr
     error: invalid value 'xlsx' for '--format <FORMAT>'
       [possible values: parquet, csv, ndjson, sqlite]
@@ -463,7 +480,7 @@ fn the_nightly_export_follows_the_tables() {
     );
 
     // Tools read it.
-    let rows = work.succeed(&["export", "--json", "--out", "flat"]);
+    let rows = work.succeed(&["export", "--json", "--output", "flat"]);
     let rows: Value = serde_json::from_str(&rows).unwrap();
     let rows = rows["tables"].as_array().unwrap().iter().map(|table| {
         let name = table["table"].as_str().unwrap().to_owned();

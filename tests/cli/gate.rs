@@ -68,7 +68,7 @@ fn found(work: &Workplace, detector: &str) -> [u64; 2] {
         "2026-04-13",
         "--detector",
         detector,
-        "--out",
+        "--output",
         "scored.parquet",
     ]);
     let table = work.path().join("warehouse/scored_windows");

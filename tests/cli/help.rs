@@ -18,34 +18,42 @@ fn top_level() {
     Usage: anomalog [OPTIONS] <COMMAND>
 
     Commands:
-      run        Bring a warehouse up to date with its logs: what a scheduler starts every night
-      init       Write a job file for `anomalog run`
-      ingest     Read access logs into the warehouse, or link Parquet logs in place
-      windows    Count traffic per series and time window, gaps filled
-      train      Train detectors on the traffic windows
-      score      Score every traffic window
-      incidents  List incidents, the worst first; show one, label one, or find them
-      report     Write a page on what happened: incidents with pictures and causes, all series, the data
-      export     Write the tables for BI tools to one folder
-      sql        Query the warehouse
-      detectors  List the detectors, or show one
-      simulate   Write made-up access logs with labelled anomalies
-      evaluate   Judge detectors on series whose anomalies are known, beside scores that need no
-                 training
-      demo       Ingest and score a sample of simulated logs, and show what was found
-      help       Print this message or the help of the given subcommand(s)
+      try          Look at logs at once: incidents on the terminal, and a page; nothing is configured
+      run          Bring a warehouse up to date with its logs: what a scheduler starts every night
+      init         Write a job file for `anomalog run`
+      ingest       Read access logs into the warehouse, or link Parquet logs in place
+      windows      Count traffic per series and time window, gaps filled
+      train        Train detectors on the traffic windows
+      score        Score every traffic window
+      incidents    List incidents, the worst first; show one, label one, or find them
+      report       Write a page on what happened: incidents with pictures and causes, all series, the
+                   data
+      export       Write the tables for BI tools to one folder
+      sql          Query the warehouse
+      detectors    List the detectors, or show one
+      simulate     Write made-up access logs with labelled anomalies
+      evaluate     Judge detectors on series whose anomalies are known, beside scores that need no
+                   training
+      demo         Ingest and score a sample of simulated logs, and show what was found
+      completions  Print what makes a shell complete commands and options
+      man          Write a man page for every command
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
       -V, --version  Print version
 
     Global options:
-          --warehouse <PATH>         Folder that holds the tables and the detectors [default:
-                                     `warehouse`, for the demo `target/demo`] [env: ANOMALOG_WAREHOUSE]
+          --warehouse <PATH>         Folder that holds the tables and the detectors [default: that of
+                                     `ANOMALOG_WAREHOUSE`, else that of the job file in `ANOMALOG_JOB`
+                                     or the current folder, else `warehouse`]
           --json                     Print the command's summary as one JSON object on standard output
       -q, --quiet                    Print nothing but data and errors
-          --log-format <FORM>        How to write standard error: `text`, or `json` for one object a
-                                     line, with progress [env: ANOMALOG_LOG_FORMAT] [default: text]
+      -v, --verbose                  Say what each step did, and how long it took
+          --message-format <FORM>    How to write messages: `human`, or `json` for one object a line,
+                                     with progress [env: ANOMALOG_MESSAGE_FORMAT] [default: human]
+          --color <WHEN>             When to colour messages: `auto` (on a terminal, unless NO_COLOR is
+                                     set), `always` or `never` [default: auto]
           --memory-limit <SIZE>      Memory that queries may use before they spill to disk, such as
                                      `1GB` [default: no limit]
           --wait                     Wait while another command changes the warehouse, instead of
@@ -61,9 +69,10 @@ fn top_level() {
           --threads <N>              Threads that work at once [default: one per core]
 
     Examples:
-      anomalog ingest /var/log/nginx/access.log*.gz --site shop
-      anomalog train
-      anomalog score --out scored.parquet
+      anomalog try /var/log/nginx
+      anomalog init --logs /var/log/nginx; anomalog run
+      anomalog incidents --since yesterday
+      anomalog score -o scored.parquet
       anomalog sql 'SELECT site, count(*) FROM access_logs GROUP BY site'
 
     Exit status:
@@ -205,8 +214,9 @@ fn train() {
               
               [default: requests]
 
-          --until <TIMESTAMP>
-              Learn only from windows before this date or RFC 3339 time
+          --until <TIME>
+              Learn only from windows until this time: a date, which is a part of it, an RFC 3339 time,
+              `yesterday`, or how long ago, such as `7d`
 
           --seed <N>
               Seed of every random choice
@@ -261,8 +271,8 @@ fn train() {
 
     Examples:
       anomalog train
-      anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-11-01
-      anomalog train --from nightly --until 2026-11-01
+      anomalog train --arch lstm,gru --metrics requests,server_errors --until 2026-10-31
+      anomalog train --from nightly --until yesterday
       anomalog train --objective gate --labels labels.csv
       anomalog train --windows metrics.parquet --series-column host --metrics value --arch gru --name
       hosts
@@ -279,7 +289,7 @@ fn score() {
     Options:
           --windows <FILE|FOLDER>  Parquet file or folder of windows to use instead of `traffic_windows`
           --series-column <NAME>   Column of `--windows` that names the series [default: site]
-          --out <FILE>             Parquet file to write instead of the warehouse's table
+      -o, --output <FILE>          Parquet file to write instead of the warehouse's table
           --detector <DETECTOR>    Detector that decides `is_anomaly`, as `name` or `name@version`
                                    [default: the one with the most metrics, then the best forecast]
           --metrics <COLUMN>       Columns that shipped detectors score, where none was trained
@@ -288,20 +298,23 @@ fn score() {
           --time-zone <ZONE>       Where the users of the series live, such as `Europe/Berlin` or
                                    `+02:00`: times of day are local there, and move when clocks change
                                    [default: UTC]
-          --since <TIMESTAMP>      Score only windows from this date or RFC 3339 time on
-          --until <TIMESTAMP>      Score only windows before this date or RFC 3339 time
       -h, --help                   Print help
       -V, --version                Print version
 
-    Writes the table `scored_windows`, replacing whole UTC dates; `--out` writes the rows of exactly the
-    range asked for to one Parquet file instead. Where no detector was trained for the columns there,
-    the shipped ones score, in the step of the windows; `--detector pretrained-lstm:5m` tells them
-    another.
+    Range of time:
+          --since <TIME>  From this time on: a date, an RFC 3339 time, `today`, `yesterday`, or how long
+                          ago, such as `24h` or `7d`
+          --until <TIME>  Until this time, written likewise; a date is a part of the range
+
+    Writes the table `scored_windows`, replacing whole UTC dates; `--output` writes the rows of exactly
+    the range asked for to one Parquet file instead. Where no detector was trained for the columns
+    there, the shipped ones score, in the step of the windows; `--detector pretrained-lstm:5m` tells
+    them another.
 
     Examples:
       anomalog score
-      anomalog score --since 2026-11-01 --out scored.parquet
-      anomalog score --windows metrics.parquet --series-column host --detector hosts --out out.parquet
+      anomalog score --since 2026-11-01 -o scored.parquet
+      anomalog score --windows metrics.parquet --series-column host --detector hosts -o out.parquet
     ");
 }
 
@@ -320,11 +333,19 @@ fn incidents() {
       help   Print this message or the help of the given subcommand(s)
 
     Options:
-          --since <TIMESTAMP>
-              Only what begins on this date or RFC 3339 time, or later
+      -h, --help
+              Print help (see a summary with '-h')
 
-          --until <TIMESTAMP>
-              Only what begins before the end of this date, or before this RFC 3339 time
+      -V, --version
+              Print version
+
+    Range of time:
+          --since <TIME>
+              From this time on: a date, an RFC 3339 time, `today`, `yesterday`, or how long ago, such
+              as `24h` or `7d`
+
+          --until <TIME>
+              Until this time, written likewise; a date is a part of the range
 
           --site <NAME>
               Only these series
@@ -355,20 +376,14 @@ fn incidents() {
               - unknown:             None of these, or it is not clear which
 
           --all
-              List those too that were labelled false, or are like one that was
-
-      -h, --help
-              Print help (see a summary with '-h')
-
-      -V, --version
-              Print version
+              List those too that were labelled false, are like one that was, or are suppressed
 
     Without a subcommand, incidents are listed, the worst first. Those that were labelled false are left
-    out, and so are those like one: of the same site and kind at the same time of day, unless clearly
-    worse.
+    out, and so are those like one (of the same site and kind at the same time of day, unless clearly
+    worse), and those that `[[suppress]]` of the job file suppresses.
 
     Examples:
-      anomalog incidents --since 2026-11-01 --min-severity medium
+      anomalog incidents --since yesterday --min-severity medium
       anomalog incidents --site shop --kind flood,scraping
       anomalog incidents show 5c2b91e0
       anomalog incidents label 5c2b91e0 false --note 'the backup'
@@ -381,10 +396,10 @@ fn export() {
     insta::assert_snapshot!(help("export"), @"
     Write the tables for BI tools to one folder
 
-    Usage: anomalog export [OPTIONS] --out <FOLDER>
+    Usage: anomalog export [OPTIONS] --output <FOLDER>
 
     Options:
-          --out <FOLDER>
+      -o, --output <FOLDER>
               Folder to write
 
           --format <FORMAT>
@@ -398,23 +413,26 @@ fn export() {
               
               [default: parquet]
 
-          --date <DATE>
-              Only this UTC date
-
-          --from <DATE>
-              Only dates from this one on
-
-          --to <DATE>
-              Only dates up to this one
-
-          --overwrite
-              Replace an earlier export
-
       -h, --help
               Print help (see a summary with '-h')
 
       -V, --version
               Print version
+
+    Range of time:
+          --since <TIME>
+              From this time on: a date, an RFC 3339 time, `today`, `yesterday`, or how long ago, such
+              as `24h` or `7d`
+
+          --until <TIME>
+              Until this time, written likewise; a date is a part of the range
+
+          --overwrite
+              Replace an earlier export
+
+          --raw
+              Leave text of CSV as it is that a spreadsheet would take for a formula: it begins with
+              `=`, `+`, `-` or `@`, and is else written behind an apostrophe
 
     Writes one file each of traffic_windows, scored_windows, incidents, incident_causes, detectors and
     runs, with `README.md` and `columns.csv`, which say what every column means, and `star.sql`, with
@@ -423,40 +441,47 @@ fn export() {
     complete or not at all, and the same tables are the same bytes.
 
     Examples:
-      anomalog export --out export
-      anomalog export --out march --from 2026-03-01 --to 2026-03-31 --format csv
-      anomalog export --out database --format sqlite
-      anomalog export --out export --overwrite
+      anomalog export -o export
+      anomalog export -o march --since 2026-03-01 --until 2026-03-31 --format csv
+      anomalog export -o database --format sqlite
+      anomalog export -o export --overwrite
     ");
 }
 
 #[test]
 fn sql() {
-    insta::assert_snapshot!(help("sql"), @"
+    insta::assert_snapshot!(help("sql"), @r#"
     Query the warehouse
 
     Usage: anomalog sql [OPTIONS] [QUERY]
 
     Arguments:
       [QUERY]
-              The query
+              The query [default: a shell on a terminal, else what standard input has]
 
     Options:
+      -c, --command <QUERY>
+              The query, as other shells take it
+
       -f, --file <FILE>
               Read the query from a file, `-` for standard input
 
           --format <FORMAT>
-              How to write the result [default: by the ending of --out, else table]
+              How to write the result [default: by the ending of --output, else table]
 
               Possible values:
               - table:   A table for people
               - csv:     Comma-separated values with a header
               - json:    One JSON array of objects
               - ndjson:  One JSON object a line
-              - parquet: Parquet; needs --out
+              - parquet: Parquet; needs --output
 
-          --out <FILE>
+      -o, --output <FILE>
               File to write the result to
+
+          --raw
+              Leave text of CSV as it is that a spreadsheet would take for a formula: it begins with
+              `=`, `+`, `-` or `@`, and is else written behind an apostrophe
 
       -h, --help
               Print help (see a summary with '-h')
@@ -464,15 +489,18 @@ fn sql() {
       -V, --version
               Print version
 
-    Queries only read. Several statements are separated by `;` and run in order; `table` prints every
-    result, the other formats hold one. `--json` without `--out` means `--format json`.
+    Without a query, statements are read from standard input; on a terminal that is a shell, with
+    history and completion. Queries only read. Several statements are separated by `;` and run in order;
+    `table` prints every result, the other formats hold one. `--json` without `--output` means `--format
+    json`. A query can name files, too: Parquet, CSV with a header, JSON lines.
 
     Examples:
-      anomalog sql 'SHOW TABLES'
+      anomalog sql
+      anomalog sql -c 'SHOW TABLES'
+      anomalog sql "SELECT * FROM 'export/*.parquet' LIMIT 10"
       anomalog sql --format csv 'SELECT * FROM traffic_windows ORDER BY site, window_start'
-      anomalog sql -f report.sql --out report.parquet
-      echo 'SELECT count(*) FROM access_logs' | anomalog sql -f -
-    ");
+      anomalog sql -f report.sql -o report.parquet
+    "#);
 }
 
 #[test]
@@ -507,23 +535,23 @@ fn simulate() {
     insta::assert_snapshot!(help("simulate"), @"
     Write made-up access logs with labelled anomalies
 
-    Usage: anomalog simulate [OPTIONS] --out <FOLDER>
+    Usage: anomalog simulate [OPTIONS] --output <FOLDER>
 
     Options:
-          --out <FOLDER>    Folder to write the logs and labels to
-          --days <N>        Days of traffic [default: 14]
-          --sites <N>       Number of sites [default: 3]
-          --seed <N>        Seed of every random choice [default: 0]
-          --start <DATE>    First day, UTC [default: 2026-01-05]
-          --scale <FACTOR>  Traffic in proportion to the default [default: 1]
-      -h, --help            Print help
-      -V, --version         Print version
+      -o, --output <FOLDER>  Folder to write the logs and labels to
+          --days <N>         Days of traffic [default: 14]
+          --sites <N>        Number of sites [default: 3]
+          --seed <N>         Seed of every random choice [default: 0]
+          --start <DATE>     First day, UTC [default: 2026-01-05]
+          --scale <FACTOR>   Traffic in proportion to the default [default: 1]
+      -h, --help             Print help
+      -V, --version          Print version
 
     The same arguments write the same bytes.
 
     Examples:
-      anomalog simulate --out sample --days 14 --sites 3 --seed 7 --start 2026-11-01
-      anomalog simulate --out busy --days 1 --sites 1 --seed 1 --start 2026-11-01 --scale 20
+      anomalog simulate -o sample --days 14 --sites 3 --seed 7 --start 2026-11-01
+      anomalog simulate -o busy --days 1 --sites 1 --seed 1 --start 2026-11-01 --scale 20
     ");
 }
 
@@ -541,8 +569,9 @@ fn evaluate() {
           --labels <FILE>
               Judge the traffic windows instead, with these labels: Parquet or CSV
 
-          --since <TIMESTAMP>
-              Judge windows from this date or RFC 3339 time on; detectors learn from those before
+          --since <TIME>
+              Judge windows from this time on, a date, an RFC 3339 time or how long ago, such as `7d`;
+              detectors learn from those before
 
           --metrics <COLUMN>
               Columns of the windows to judge by, at once
@@ -689,10 +718,9 @@ fn sizes_and_counts() {
     ");
     insta::assert_snapshot!(work.run(&["score", "--since", "yesterday"]), @"
     --- stderr
-    error: invalid value 'yesterday' for '--since <TIMESTAMP>': expected a date or an RFC 3339 time, such as `2026-11-01` or `2026-11-01T06:30:00Z`
-
-    For more information, try '--help'.
-    --- exit 2
+    error: the warehouse `warehouse` has no access logs
+    hint: read some with `anomalog ingest FILE…`, or name another warehouse with `--warehouse PATH`
+    --- exit 1
     ");
     insta::assert_snapshot!(work.run(&["ingest", "x", "--columns", "time=ts"]), @"
     --- stderr

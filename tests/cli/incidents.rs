@@ -21,7 +21,7 @@ pub(crate) fn scored(days: u32, scale: &str, seed: u32) -> Workplace {
     let work = Workplace::new();
     work.succeed(&[
         "simulate",
-        "--out",
+        "--output",
         "example",
         "--days",
         &days.to_string(),
@@ -79,7 +79,7 @@ fn culprits_come_first() {
         "--since",
         "2026-03-04T12:00:00Z",
         "--until",
-        "2026-03-05",
+        "2026-03-04T23:00:00Z",
     ]);
     assert!(work.files("warehouse") == before, "built again otherwise");
 }
@@ -152,6 +152,7 @@ fn tables_have_their_columns() {
     | impact_minutes | Float64              | NO          |
     | kind           | Utf8                 | YES         |
     | kind_evidence  | Utf8                 | YES         |
+    | requests       | Int64                | YES         |
     | run_id         | Utf8                 | NO          |
     +----------------+----------------------+-------------+
     +-------------------+-----------+-------------+
@@ -237,6 +238,7 @@ fn incidents_are_listed_shown_and_labelled() {
       windows     35 unusual, highest score 1.000000
       change      +7479 requests
       impact      181 minutes of usual traffic
+      requests    8907
       why so      6.2 times the usual requests; one client explains 91 % of the rise, one path 91 %
 
     requests from three hours before to three hours after, UTC
@@ -257,7 +259,6 @@ fn incidents_are_listed_shown_and_labelled() {
        0 %    80 %           91 %  path /product/silver-pocket-92
       13 %    83 %           79 %  path_folder /product/
        0 %    80 %           91 %  user_agent Mozilla/5.0 (Windows NT 6.1) AppleWebKit/537.36 (KHTML, like…
-      84 %    95 %           12 %  status 200
 
     queries to go on with, for `anomalog sql`:
 

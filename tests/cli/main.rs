@@ -22,7 +22,9 @@ mod score;
 mod shipped;
 mod simulate;
 mod sql;
+mod suppress;
 mod train;
+mod try_logs;
 mod versions;
 mod windows;
 
@@ -55,6 +57,7 @@ impl Workplace {
             .args(arguments)
             .current_dir(self.path())
             .env_remove("ANOMALOG_WAREHOUSE")
+            .env_remove("ANOMALOG_JOB")
             .stdin(Stdio::null());
         command
     }
@@ -90,7 +93,7 @@ impl Workplace {
         let work = Self::new();
         work.succeed(&[
             "simulate",
-            "--out",
+            "--output",
             "example",
             "--days",
             "2",
@@ -135,7 +138,7 @@ impl Workplace {
 
     /// Writes the result of a query over the warehouse as a Parquet file.
     fn query_to(&self, name: &str, query: &str) {
-        self.succeed(&["sql", "--out", name, query]);
+        self.succeed(&["sql", "--output", name, query]);
     }
 
     /// Every file below a folder of the workplace, with its content; none if there is no folder.

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use anomalog::job::Job;
+
 use crate::Workplace;
 
 const README: Document = Document {
@@ -20,6 +22,10 @@ const GUIDE: Document = Document {
 const OPERATIONS: Document = Document {
     path: "docs/operations.md",
     text: include_str!("../../docs/operations.md"),
+};
+const COOKBOOK: Document = Document {
+    path: "docs/cookbook.md",
+    text: include_str!("../../docs/cookbook.md"),
 };
 const GLOSSARY: Document = Document {
     path: "docs/glossary.md",
@@ -210,6 +216,11 @@ fn follow(document: Document) -> Workplace {
                 printed.extend(lines.map(|line| (line, run(&work, line))));
             }
             "sql" => printed.push((block.text, succeed(&work, &["sql", block.text]))),
+            "toml job" => {
+                let text = format!("[[logs]]\npaths = [\"logs\"]\n\n{}", block.text);
+                let job = Job::parse(&text, Path::new("job.toml"), &[]);
+                job.unwrap_or_else(|fault| panic!("{}: {fault}", document.path));
+            }
             "text output" | "text excerpt" => {
                 let (_, found) = printed.last().expect("something was run before");
                 compare(block, found);
@@ -262,6 +273,11 @@ fn the_operations_manual_shows_what_comes_out() {
 }
 
 #[test]
+fn the_cookbook_shows_what_comes_out() {
+    follow(COOKBOOK);
+}
+
+#[test]
 fn set_up_is_two_commands() {
     let blocks = blocks(README.text);
     let set_up = blocks.iter().filter(|block| block.kind == "sh set-up");
@@ -308,7 +324,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut broken = String::new();
-    for Document { path, text } in [README, GUIDE, OPERATIONS, GLOSSARY, CONTRIBUTING] {
+    for Document { path, text } in [README, GUIDE, OPERATIONS, COOKBOOK, GLOSSARY, CONTRIBUTING] {
         let links = text.split("](").skip(1);
         let links = links.map(|link| link.split_once(')').expect("a link is closed").0);
         for link in links.filter(|link| !link.starts_with("https://")) {

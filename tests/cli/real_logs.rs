@@ -114,7 +114,7 @@ fn the_outage_of_august_1995_is_found_when_it_begins() {
         "--arch",
         "lstm",
         "--until",
-        "1995-07-24",
+        "1995-07-23",
         "--seed",
         "1",
     ]);
@@ -125,8 +125,8 @@ fn the_outage_of_august_1995_is_found_when_it_begins() {
         "--since",
         "1995-08-01",
         "--until",
-        "1995-08-02",
-        "--out",
+        "1995-08-01",
+        "--output",
         "scored.parquet",
     ]);
     // Nothing but the outage is more than a lone window that day, and the outage is an alarm from its

@@ -1,6 +1,7 @@
 //! `anomalog run`.
 
 mod enrichment;
+mod every;
 mod odd_days;
 mod operations;
 mod retention;
@@ -45,7 +46,7 @@ impl Job {
         let work = Workplace::new();
         work.succeed(&[
             "simulate",
-            "--out",
+            "--output",
             "all",
             "--days",
             &days.to_string(),
@@ -210,7 +211,7 @@ fn however_the_nights_come_the_tables_are_the_same_bytes() {
     job.clear();
     job.deliver(&all);
     for date in ["2026-03-04", "2026-03-02", "2026-03-05", "2026-03-03"] {
-        job.work.succeed(&["run", "--date", date]);
+        job.work.succeed(&["run", "--since", date, "--until", date]);
     }
     job.succeed();
     job.expect(&expected, "date by date");
@@ -279,7 +280,7 @@ fn an_incident_over_midnight_is_one_and_of_the_date_that_it_starts_on() {
     job.clear();
     job.deliver(&all);
     for date in ["2026-03-04", "2026-03-05", "2026-03-03", "2026-03-02"] {
-        job.work.succeed(&["run", "--date", date]);
+        job.work.succeed(&["run", "--since", date, "--until", date]);
     }
     job.succeed();
     job.expect(&expected, "date by date");

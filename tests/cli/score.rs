@@ -83,7 +83,7 @@ fn after_its_training_a_detector_is_not_warned_of() {
         "score",
         "--since",
         "2026-03-03T18:00:00Z",
-        "--out",
+        "--output",
         "scored.parquet",
     ]);
     assert!(said.contains("scored 360 windows"), "{said}");
@@ -120,7 +120,7 @@ fn windows_outside_the_warehouse() {
         "windows.parquet",
         "--series-column",
         "host",
-        "--out",
+        "--output",
         "scored.parquet",
     ]));
     assert_eq!(summary["windows"], 2880);
@@ -142,12 +142,12 @@ fn mistakes_are_explained() {
         "SELECT 1 AS packets, site, window_start, bytes FROM traffic_windows",
     );
     work.write("none.parquet", "no Parquet");
-    let out = ["--out", "scored.parquet"];
+    let out = ["--output", "scored.parquet"];
     let windows = |file| [["--windows", file], out].concat();
     insta::assert_snapshot!(refuse(&work, &["--windows", "windows.parquet"]), @"
     --- stderr
     error: scores of `--windows` need a file to go to
-    hint: name one with `--out FILE`
+    hint: name one with `-o FILE`
     --- exit 1
     ");
     insta::assert_snapshot!(refuse(&work, &windows("missing.parquet")), @"
@@ -194,14 +194,14 @@ fn mistakes_are_explained() {
     --- exit 1
     ");
     // No snapshot: the message ends with the name of a temporary file.
-    let said = refuse(&work, &["--out", "nowhere/scored.parquet"]);
+    let said = refuse(&work, &["--output", "nowhere/scored.parquet"]);
     assert!(
         said.contains("error: cannot write `nowhere/scored.parquet`: No such file or directory"),
         "{said}"
     );
     insta::assert_snapshot!(refuse(&work, &["--until", "tomorrow"]), @"
     --- stderr
-    error: invalid value 'tomorrow' for '--until <TIMESTAMP>': expected a date or an RFC 3339 time, such as `2026-11-01` or `2026-11-01T06:30:00Z`
+    error: invalid value 'tomorrow' for '--until <TIME>': expected a date, an RFC 3339 time, `today`, `yesterday`, or how long ago, such as `2026-11-01`, `2026-11-01T06:30:00Z`, `24h` or `7d`
 
     For more information, try '--help'.
     --- exit 2

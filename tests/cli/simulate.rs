@@ -11,7 +11,7 @@ fn simulate(work: &Workplace, arguments: &[&str]) -> String {
 #[test]
 fn the_same_arguments_write_the_same_bytes() {
     let work = Workplace::new();
-    let arguments = |out| [&["--out", out], SMALL.as_slice()].concat();
+    let arguments = |out| [&["--output", out], SMALL.as_slice()].concat();
     insta::assert_snapshot!(simulate(&work, &arguments("a")), @"
     --- stderr
     wrote 4556 requests of 1 sites in 1 files and 1 labelled anomalies to `a`
@@ -62,30 +62,30 @@ fn mistakes_are_explained() {
     std::fs::create_dir(work.path().join("mine")).unwrap();
     work.write("mine/notes.txt", "do not lose this");
     let before = work.files(".");
-    insta::assert_snapshot!(simulate(&work, &["--out", "mine"]), @"
+    insta::assert_snapshot!(simulate(&work, &["--output", "mine"]), @"
     --- stderr
     error: folder `mine` is not empty and was not made by the simulator
     hint: name a new folder, or one that an earlier simulation made, which is replaced
     --- exit 1
     ");
-    insta::assert_snapshot!(simulate(&work, &["--out", "new", "--days", "0"]), @"
+    insta::assert_snapshot!(simulate(&work, &["--output", "new", "--days", "0"]), @"
     --- stderr
     error: invalid value '0' for '--days <N>': 0 is not in 1..=4294967295
 
     For more information, try '--help'.
     --- exit 2
     ");
-    insta::assert_snapshot!(simulate(&work, &["--out", "new", "--scale", "0"]), @"
+    insta::assert_snapshot!(simulate(&work, &["--output", "new", "--scale", "0"]), @"
     --- stderr
     error: `scale` must be from 0.001 to 1000, found `0`
     --- exit 1
     ");
-    insta::assert_snapshot!(simulate(&work, &["--out", "new", "--scale", "NaN"]), @"
+    insta::assert_snapshot!(simulate(&work, &["--output", "new", "--scale", "NaN"]), @"
     --- stderr
     error: `scale` must be from 0.001 to 1000, found `NaN`
     --- exit 1
     ");
-    insta::assert_snapshot!(simulate(&work, &["--out", "new", "--start", "2026-13-01"]), @"
+    insta::assert_snapshot!(simulate(&work, &["--output", "new", "--start", "2026-13-01"]), @"
     --- stderr
     error: invalid value '2026-13-01' for '--start <DATE>': input is out of range
 
@@ -95,9 +95,9 @@ fn mistakes_are_explained() {
     insta::assert_snapshot!(simulate(&work, &[]), @"
     --- stderr
     error: the following required arguments were not provided:
-      --out <FOLDER>
+      --output <FOLDER>
 
-    Usage: anomalog simulate --out <FOLDER>
+    Usage: anomalog simulate --output <FOLDER>
 
     For more information, try '--help'.
     --- exit 2

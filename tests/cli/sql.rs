@@ -64,13 +64,8 @@ fn mistakes_are_explained() {
     ");
     insta::assert_snapshot!(work.run(&["sql"]), @"
     --- stderr
-    error: the following required arguments were not provided:
-      <QUERY>
-
-    Usage: anomalog sql <QUERY>
-
-    For more information, try '--help'.
-    --- exit 2
+    error: the query is empty
+    --- exit 1
     ");
     insta::assert_snapshot!(work.run(&["sql", "-f", "missing.sql"]), @"
     --- stderr
@@ -100,7 +95,7 @@ fn statements_that_write_are_refused() {
     insta::assert_snapshot!(work.run(&["sql", "CREATE TABLE t AS SELECT 1"]), @"
     --- stderr
     error: `anomalog sql` only reads, and does not run `CREATE TABLE t AS SELECT 1`
-    hint: write a result to a file with `--out FILE`
+    hint: write a result to a file with `-o FILE`
     --- exit 1
     ");
 }
@@ -132,7 +127,7 @@ fn every_format() {
     insta::assert_snapshot!(work.run(&["sql", ROWS, "--format", "parquet"]), @"
     --- stderr
     error: a Parquet result needs a file
-    hint: name one with `--out FILE`
+    hint: name one with `-o FILE`
     --- exit 1
     ");
 }
@@ -140,17 +135,17 @@ fn every_format() {
 #[test]
 fn results_go_to_files() {
     let work = Workplace::new();
-    insta::assert_snapshot!(work.run(&["sql", ROWS, "--out", "rows.csv"]), @"
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--output", "rows.csv"]), @"
     --- stderr
     wrote 2 rows to `rows.csv`
     ");
-    insta::assert_snapshot!(work.run(&["sql", ROWS, "--out", "rows.parquet", "--json"]), @r#"{"file":"rows.parquet","rows":2}"#);
-    assert_eq!(work.run(&["sql", ROWS, "--out", "table", "--quiet"]), "");
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--output", "rows.parquet", "--json"]), @r#"{"file":"rows.parquet","rows":2}"#);
+    assert_eq!(work.run(&["sql", ROWS, "--output", "table", "--quiet"]), "");
     let table = std::fs::read_to_string(work.path().join("table")).unwrap();
     assert_eq!(table, work.run(&["sql", ROWS]));
     let csv = std::fs::read_to_string(work.path().join("rows.csv")).unwrap();
     assert_eq!(csv, work.run(&["sql", ROWS, "--format", "csv"]));
-    insta::assert_snapshot!(work.run(&["sql", ROWS, "--out", "no/such/folder.csv"]), @"
+    insta::assert_snapshot!(work.run(&["sql", ROWS, "--output", "no/such/folder.csv"]), @"
     --- stderr
     error: cannot write `no/such/folder.csv`: No such file or directory (os error 2)
     --- exit 1

@@ -177,7 +177,7 @@ fn mistakes_are_explained() {
     ");
     insta::assert_snapshot!(refuse(&work, &["--until", "1.1.2026"]), @"
     --- stderr
-    error: invalid value '1.1.2026' for '--until <TIMESTAMP>': expected a date or an RFC 3339 time, such as `2026-11-01` or `2026-11-01T06:30:00Z`
+    error: invalid value '1.1.2026' for '--until <TIME>': expected a date, an RFC 3339 time, `today`, `yesterday`, or how long ago, such as `2026-11-01`, `2026-11-01T06:30:00Z`, `24h` or `7d`
 
     For more information, try '--help'.
     --- exit 2

@@ -14,8 +14,8 @@ use crate::Workplace;
 const RECORDED: [(&str, &[u32], &str); 4] = [
     ("WINDOWS", &[3], "4cc584d1217630f5"),
     ("SCORES", &[3], "70030b7b6666e1e3"),
-    ("INCIDENTS", &[2, 3], "0f3c01fa8b05c481"),
-    ("EXPORT", &[2, 3], "eaa0905a67632a91"),
+    ("INCIDENTS", &[3, 3], "0f3c01fa8b05c481"),
+    ("EXPORT", &[3, 3], "46d5ad75da7a9e32"),
 ];
 
 /// A workplace with a job over the sample, carried out.

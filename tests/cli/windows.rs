@@ -59,7 +59,7 @@ fn an_empty_warehouse_has_nothing_to_count() {
 #[test]
 fn sites_counted_apart_are_counted_as_any_series() {
     let work = Workplace::new();
-    let simulate = "simulate --out example --days 2 --sites 7 --scale 0.2 --start 2026-03-02";
+    let simulate = "simulate --output example --days 2 --sites 7 --scale 0.2 --start 2026-03-02";
     work.succeed(&simulate.split(' ').collect::<Vec<_>>());
     work.succeed(&["ingest", "example/logs"]);
     let windows = |key: &str, threads: &str| {

@@ -113,10 +113,10 @@ pub(crate) fn run(printer: Printer, args: GatesArgs) -> Result<()> {
         };
         let made = detector(&name, gating, config.hidden_size, &weights, training)?;
         if args.store {
-            DetectorStore::save(&args.out, &made)?;
+            DetectorStore::save(&args.output, &made)?;
         } else {
             made.with_version(args.release)
-                .export(&args.out.join(cell.name()))?;
+                .export(&args.output.join(cell.name()))?;
         }
         gates.push(TrainedGate {
             cell,
@@ -126,7 +126,7 @@ pub(crate) fn run(printer: Printer, args: GatesArgs) -> Result<()> {
         });
     }
     Ok(printer.summary(&Made {
-        out: args.out,
+        out: args.output,
         windows: corpus.windows(),
         gates,
     })?)

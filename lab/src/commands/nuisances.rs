@@ -72,7 +72,7 @@ pub(crate) fn run(printer: Printer, args: NuisancesArgs) -> Result<()> {
         seeds,
         figures: nuisances::figures(&sites),
     };
-    if let Some(path) = args.out {
+    if let Some(path) = args.output {
         write(&path, &nuisances, &sites)?;
     }
     Ok(printer.answer(&nuisances)?)

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anomalog::calendar::labels;
-use anomalog::cli::IngestArgs;
 use anomalog::cli::printer::Printer;
+use anomalog::cli::{IngestArgs, LogArgs};
 use anomalog::commands::Settings;
 use anomalog::commands::error::Result;
 use anomalog::commands::evaluate::windows;
@@ -78,13 +78,13 @@ pub(crate) async fn run(printer: Printer, args: StudyArgs) -> Result<()> {
         judged?;
     }
     let tables = study::make_tables(&lines)?;
-    fs::create_dir_all(&args.out).map_err(cannot("write", &args.out))?;
+    fs::create_dir_all(&args.output).map_err(cannot("write", &args.output))?;
     for (name, svg) in &tables.plots {
-        publish::write(&args.out.join(name), svg)?;
+        publish::write(&args.output.join(name), svg)?;
     }
-    publish::write(&args.out.join(TABLES), &tables.markdown)?;
+    publish::write(&args.output.join(TABLES), &tables.markdown)?;
     Ok(printer.summary(&Studied {
-        out: args.out,
+        out: args.output,
         plots: tables.plots.len(),
     })?)
 }
@@ -128,11 +128,16 @@ async fn simulated(printer: Printer, plan: &Plan) -> Result<Group> {
     drop(bar);
     let own = Settings {
         warehouse: Warehouse::new(temporary.path().join("warehouse")),
+        has_warehouse: true,
         session: SessionOptions::default(),
         wait: Wait::No,
         printer: Printer::new(false, true),
     };
-    ingest::ingest(&own, IngestArgs::of(sample.join(simulation::LOGS))).await?;
+    ingest::ingest(
+        &own,
+        IngestArgs::of(LogArgs::of(sample.join(simulation::LOGS))),
+    )
+    .await?;
     let session = own.open().await?;
     let table = session.context().table(Table::TrafficWindows.name());
     let frame = table.await?;

@@ -20,12 +20,15 @@ pub mod template;
 use std::path::{Path, PathBuf};
 
 use anomalog_udfs::enrich::EnrichmentFiles;
+use serde::Deserialize;
 
 pub use calendar::CalendarSettings;
 pub use error::ConfigError;
+pub use raw::ALARMS_PER_WEEK;
 
 use crate::detectors::settings::ScoreSettings;
 use crate::incidents::IncidentRules;
+use crate::incidents::suppression::Suppression;
 use crate::incremental::retention::RetentionSettings;
 use crate::intake::{LogSource, ParquetLogs};
 use crate::logs::{IngestOptions, LogFormat, PseudonymError, TimeLimits, TrustedProxies, read_key};
@@ -54,6 +57,8 @@ pub struct Job {
     pub scores: ScoreSettings,
     /// The rules by which anomalous windows become incidents.
     pub incidents: IncidentRules,
+    /// The rules by which incidents are not told.
+    pub suppression: Suppression,
     /// The calendar of what is planned, and so no incident.
     pub calendar: CalendarSettings,
     /// The rules by which detectors are trained anew.
@@ -76,11 +81,7 @@ impl Job {
     /// # Errors
     /// Naming the line, or the override, and what is wrong with it.
     pub fn read(file: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file).map_err(|source| ConfigError::Read {
-            path: file.to_owned(),
-            source,
-        })?;
-        Self::parse(&text, file, overrides)
+        Self::parse(&read_text(file)?, file, overrides)
     }
 
     /// Reads the text of a job file, as [`Self::read`] does. Relative paths are from the folder of `file`.
@@ -112,12 +113,40 @@ impl Job {
     }
 }
 
-/// The job that a file comes to, with paths from the folder of the file.
-fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
-    let folder = match file.parent() {
+/// The warehouse of a job file, whatever else is in it.
+///
+/// # Errors
+/// When the file cannot be read, or a line is no TOML.
+pub fn warehouse_of(file: &Path) -> Result<PathBuf, ConfigError> {
+    #[derive(Deserialize)]
+    struct OnlyWarehouse {
+        #[serde(default = "raw::default_warehouse")]
+        warehouse: PathBuf,
+    }
+    let text = read_text(file)?;
+    let read: OnlyWarehouse =
+        toml::from_str(&text).map_err(|error| line_error(&text, file, &error))?;
+    Ok(below(&folder_of(file), read.warehouse))
+}
+
+fn read_text(file: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(file).map_err(|source| ConfigError::Read {
+        path: file.to_owned(),
+        source,
+    })
+}
+
+/// The folder that relative paths of a job file are from.
+fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => PathBuf::from("."),
-    };
+    }
+}
+
+/// The job that a file comes to, with paths from the folder of the file.
+fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
+    let folder = folder_of(file);
     if raw.logs.iter().all(|logs| logs.paths.is_empty()) {
         return Err(ConfigError::NoLogs {
             path: file.to_owned(),
@@ -169,6 +198,7 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
     let zones = zones
         .map(|(series, WrittenZone(zone))| (series, zone))
         .collect();
+    let time_zones = SeriesTimeZones::new(raw.windows.time_zone.0, zones);
     Ok(Job {
         file: file.to_owned(),
         warehouse: Warehouse::new(below(&folder, &raw.warehouse)),
@@ -183,9 +213,10 @@ fn resolve(raw: Raw, file: &Path) -> Result<Job, ConfigError> {
             detector: raw.scores.detector,
             metrics: raw.scores.metrics.unwrap_or_default(),
             alarms_per_week: raw.scores.alarms_per_week.0,
-            time_zones: SeriesTimeZones::new(raw.windows.time_zone.0, zones),
+            time_zones: time_zones.clone(),
         },
         incidents: raw.incidents.0,
+        suppression: Suppression::new(raw.suppress, raw.windows.step, time_zones),
         calendar: raw.calendar.below(|path| below(&folder, path)),
         retrain: raw.retrain,
         export: raw.export.below(|path| below(&folder, path)),
@@ -239,7 +270,7 @@ mod tests {
         insta::assert_snapshot!(fault("[windows.time_zones]\nshop-us = \"US\""), @r#"`job.toml` line 2, `shop-us = "US"`: no time zone `US` is known: zones have the names of the IANA database, such as `Europe/Berlin`, or are offsets, such as `+02:00`"#);
         insta::assert_snapshot!(fault("[windows]\nstep = 7"), @"`job.toml` line 2, `step = 7`: invalid type: integer `7`, expected a string");
         insta::assert_snapshot!(fault("[windows]\n\nstepp = \"1m\""), @r#"`job.toml` line 3, `stepp = "1m"`: unknown field `stepp`, expected one of `step`, `series_key`, `extra_metrics`, `time_zone`, `time_zones`"#);
-        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `pseudonymise`, `logs`, `limits`, `windows`, `enrichment`, `scores`, `incidents`, `calendar`, `retrain`, `export`, `report`, `metrics`, `hooks`, `retention`");
+        insta::assert_snapshot!(fault("[window]\nstep = \"1m\""), @"`job.toml` line 1, `[window]`: unknown field `window`, expected one of `warehouse`, `pseudonymise`, `logs`, `limits`, `windows`, `enrichment`, `scores`, `incidents`, `suppress`, `calendar`, `retrain`, `export`, `report`, `metrics`, `hooks`, `retention`");
         insta::assert_snapshot!(fault("[[logs]]\nformat = \"combined\""), @"`job.toml` line 1, `[[logs]]`: missing field `paths`");
         insta::assert_snapshot!(fault("[[logs]]\npaths = [\"a\"]\nformat = \"clf\""), @r#"
         `job.toml` line 3, `format = "clf"`: log format, character 1: `clf` is the name of no format and holds no field (expected the `log_format` of nginx, the `LogFormat` of Apache, or one of `auto`, `common`, `combined`, `json`, `ltsv`, `w3c`, `tsv`, `csv`, `parquet`, `alb`, `elb`, `s3`, `haproxy`, `haproxy-clf`, `istio`, `envoy`, `traefik`, `ingress-nginx`, `squid`, `main`, `tomcat`, `vhost_combined`, `vhost_common`, `combinedio`)
@@ -253,7 +284,7 @@ mod tests {
         insta::assert_snapshot!(fault("[limits]\nahead_of_file = \"1 fortnight\""), @r#"`job.toml` line 2, `ahead_of_file = "1 fortnight"`: expected a whole number and a unit, such as `90s`, `10m`, `2h` or `7d`"#);
         insta::assert_snapshot!(fault("[retrain]\nevery = \"12h\""), @r#"`job.toml` line 2, `every = "12h"`: expected whole days, such as `7d`"#);
         insta::assert_snapshot!(fault("[retrain]\nname = \"pretrained-lstm\""), @r#"`job.toml` line 2, `name = "pretrained-lstm"`: expected a name that no shipped detector has, such as `nightly`"#);
-        insta::assert_snapshot!(fault("[export]\nformat = \"sqlite\""), @r#"`job.toml` line 2, `format = "sqlite"`: one file would be written anew by every run: `anomalog export --format sqlite --overwrite --out FOLDER`, which a scheduler can start afterwards, writes it"#);
+        insta::assert_snapshot!(fault("[export]\nformat = \"sqlite\""), @r#"`job.toml` line 2, `format = "sqlite"`: one file would be written anew by every run: `anomalog export --format sqlite --overwrite -o FOLDER`, which a scheduler can start afterwards, writes it"#);
         insta::assert_snapshot!(fault("[calendar]\npath = \"plans.csv\""), @r#"`job.toml` line 2, `path = "plans.csv"`: unknown field `path`, expected `file`"#);
         insta::assert_snapshot!(fault("[export]\nformat = \"xlsx\""), @r#"`job.toml` line 2, `format = "xlsx"`: unknown variant `xlsx`, expected one of `parquet`, `csv`, `ndjson`, `sqlite`"#);
         insta::assert_snapshot!(fault("[hooks]\ncommand = []"), @r#"`job.toml` line 2, `command = []`: expected a program and its arguments, such as `["/usr/local/bin/tell"]`"#);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use super::retrain::PeriodDays;
 use crate::export::ExportFormat;
 use crate::incidents::SeverityRule;
+use crate::session::results::Cells;
 use crate::units::Span;
 
 /// An export that follows the warehouse.
@@ -20,6 +21,8 @@ pub struct ExportSettings {
     /// How rows are written.
     #[serde(deserialize_with = "file_by_file")]
     pub format: ExportFormat,
+    /// Whether text of CSV stays as it is that a spreadsheet would take for a formula.
+    pub raw: bool,
 }
 
 /// A format of which a night writes only the files that changed.
@@ -28,7 +31,7 @@ fn file_by_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ExportForm
     if format.is_one_file() {
         return Err(D::Error::custom(
             "one file would be written anew by every run: `anomalog export --format sqlite --overwrite \
-             --out FOLDER`, which a scheduler can start afterwards, writes it",
+             -o FOLDER`, which a scheduler can start afterwards, writes it",
         ));
     }
     Ok(format)
@@ -165,6 +168,12 @@ pub(crate) const fn duration(span: Span) -> Duration {
 }
 
 impl ExportSettings {
+    /// What becomes of text in CSV that a spreadsheet would take for a formula.
+    #[must_use]
+    pub const fn cells(&self) -> Cells {
+        if self.raw { Cells::Raw } else { Cells::Neutral }
+    }
+
     /// Returns the settings with their path taken from the folder of the job file.
     pub(crate) fn below(mut self, below: impl Fn(&Path) -> PathBuf) -> Self {
         self.folder = self.folder.map(|folder| below(&folder));

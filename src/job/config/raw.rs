@@ -13,6 +13,7 @@ use super::calendar::CalendarSettings;
 use super::enrichment::RawEnrichment;
 use super::outputs::{ExportSettings, HookSettings, MetricsSettings, ReportSettings};
 use super::retrain::RetrainSettings;
+use crate::incidents::suppression::SuppressionRule;
 use crate::incidents::{IncidentRules, RulesError};
 use crate::incremental::retention::RetentionSettings;
 use crate::logs::{FieldMap, LogFormat, TimeLimits, TrustedNetwork, UnknownNetwork};
@@ -20,6 +21,9 @@ use crate::units::zones::parse_time_zone;
 use crate::units::{Span, WindowStep};
 use crate::warehouse::extra_metrics::ExtraMetric;
 use crate::warehouse::settings::{SeriesKey, WindowSettings};
+
+/// Windows per series and week that may be anomalous by chance, unless the file says otherwise.
+pub const ALARMS_PER_WEEK: f64 = 4.0;
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -42,6 +46,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) incidents: CheckedRules,
     #[serde(default)]
+    pub(super) suppress: Vec<SuppressionRule>,
+    #[serde(default)]
     pub(super) calendar: CalendarSettings,
     #[serde(default)]
     pub(super) retrain: RetrainSettings,
@@ -57,7 +63,7 @@ pub(super) struct Raw {
     pub(super) retention: RetentionSettings,
 }
 
-fn default_warehouse() -> PathBuf {
+pub(super) fn default_warehouse() -> PathBuf {
     PathBuf::from("warehouse")
 }
 
@@ -219,7 +225,7 @@ impl Default for RawScores {
         Self {
             detector: None,
             metrics: None,
-            alarms_per_week: Positive(4.0),
+            alarms_per_week: Positive(ALARMS_PER_WEEK),
         }
     }
 }

@@ -94,6 +94,29 @@ paths = [{paths}]
 # medium_impact = "10m"
 # high_impact = "1h"
 
+# Incidents that are not told: they stay in the table `incidents` and on the page, but are not listed, and
+# neither hooks nor `--fail-on` hear of them. One is suppressed that meets every condition of a section, and is
+# below any of its least amounts, if there are some.
+# [[suppress]]
+# reason = "nightly backup"
+# Series, or patterns of their names.
+# site = ["shop", "blog-*"]
+# metric = "requests"
+# spike or dip.
+# direction = "spike"
+# kind = ["flood", "surge"]
+# A time of day that the incident lies in whole, as the clocks of the series say, and days on which it begins.
+# between = "01:30-04:00"
+# weekdays = ["sat", "sun"]
+# The first and the last date on which it begins.
+# since = "2026-11-01"
+# until = "2026-12-31"
+# Told from so much more or less than expected on: in the unit of the metric (of counts in all, of latencies a
+# window), as a share of what was expected, and from so many requests on.
+# min_deviation = 100
+# min_relative_deviation = 0.5
+# min_requests = 200
+
 # What is planned, and so no incident: a CSV or Parquet file with the columns site (`*` for every
 # one), start, end and kind: maintenance, event (more than usual) or holiday (less). Dates and times
 # without an offset are those of the zone of the site, of `*` those of `windows.time_zone`.
@@ -114,6 +137,8 @@ paths = [{paths}]
 # folder = "export"
 # parquet, csv or ndjson.
 # format = "parquet"
+# Whether text of CSV stays as it is that a spreadsheet would take for a formula.
+# raw = false
 
 # A page for people, `report.html` in the warehouse: incidents with pictures and causes, all series, the
 # data.
@@ -186,6 +211,17 @@ mod tests {
         // Those are examples: the default is that they are not there.
         let examples = [
             "site",
+            "reason",
+            "metric",
+            "direction",
+            "kind",
+            "between",
+            "weekdays",
+            "since",
+            "until",
+            "min_deviation",
+            "min_relative_deviation",
+            "min_requests",
             "time_zones",
             "columns",
             "pseudonymise",

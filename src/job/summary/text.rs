@@ -53,8 +53,8 @@ impl fmt::Display for RunSummary {
         if self.dates_left > 0 {
             write!(
                 f,
-                "\n{} partitions of other dates are out of date: a run without `--date`, `--from` \
-                 and `--to` builds them",
+                "\n{} partitions of other dates are out of date: a run without `--since` and \
+                 `--until` builds them",
                 self.dates_left
             )?;
         }

@@ -22,8 +22,8 @@ use crate::warehouse::commit::Writer;
 pub(crate) fn hand_out(job: &Job, writer: &Writer, summary: &mut RunSummary) {
     let warehouse = writer.warehouse();
     if let Some(folder) = &job.export.folder {
-        let format = job.export.format;
-        match follow(warehouse, writer.manifest(), folder, format) {
+        let form = (job.export.format, job.export.cells());
+        match follow(warehouse, writer.manifest(), folder, form) {
             Ok(followed) => summary.after.export = followed,
             Err(error) => summary.faults.push(SourceFault {
                 path: folder.display().to_string(),

@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::incidents::feedback::IncidentLabels;
-use crate::incidents::{NamedIncident, SeverityRule, of_date};
+use crate::incidents::{NamedIncident, SeverityRule, Silence, Untold, of_date};
 use crate::incremental::partitions::identity;
 use crate::job::error::Result;
 use crate::schema::Table;
@@ -88,11 +87,11 @@ impl Ledger {
         Ok(remembered::save(warehouse, Self::FILE, self)?)
     }
 
-    /// The incidents that are new and that no false label answers, which are new no longer. Only dates that
-    /// were built since are read.
+    /// The incidents that are new and are to be told, which are new no longer; one that a rule suppresses is
+    /// told when it has grown out of that. Only dates that were built since are read.
     pub(crate) fn look(&mut self, warehouse: &Warehouse, manifest: &Manifest) -> Result<Alerts> {
         let table = warehouse.table(Table::Incidents);
-        let labels = IncidentLabels::load(warehouse)?;
+        let untold = Untold::load(warehouse)?;
         let mut alerts = Alerts::default();
         let mut there = BTreeSet::new();
         for date in tables::dates(&table)? {
@@ -111,10 +110,15 @@ impl Ledger {
             for incident in of_date(warehouse, date)? {
                 let alert = incident.map_cause(|cause| cause.text());
                 let told = known.severities.get(&alert.incident_id).copied();
+                let why = untold.why(&alert);
+                if matches!(why, Some(Silence::Rule(_))) {
+                    severities.extend(told.map(|told| (alert.incident_id.clone(), told)));
+                    continue;
+                }
                 let worst = told.map_or(alert.severity, |told| told.max(alert.severity));
                 severities.insert(alert.incident_id.clone(), worst);
                 let is_new = told.is_none_or(|told| told < alert.severity);
-                if is_new && labels.answer(&alert).is_none() {
+                if is_new && why.is_none() {
                     alerts.add(alert);
                 }
             }

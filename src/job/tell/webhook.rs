@@ -143,6 +143,7 @@ mod tests {
             top_metric: "requests".to_owned(),
             expected_total: 100.0,
             actual_total: 900.0,
+            requests: None,
             impact_minutes: 160.0,
             cause: Some("path /a\nhigh: dip".to_owned()),
         }

@@ -332,7 +332,7 @@ fn logs_are_json_lines_where_asked_for() {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
     };
-    let said = lines(&["run", "--log-format", "json"]);
+    let said = lines(&["run", "--message-format", "json"]);
     for line in &said {
         assert!(
             line["time"].is_string() && line["level"].is_string(),
@@ -353,11 +353,11 @@ fn logs_are_json_lines_where_asked_for() {
     }
     let told = said.iter().find(|line| line["level"] == "info").unwrap();
     assert_eq!(told["summary"]["logs_read"], 2);
-    let said = lines(&["run", "--log-format", "json", "--job", "other.toml"]);
+    let said = lines(&["run", "--message-format", "json", "--job", "other.toml"]);
     assert_eq!(said.len(), 1);
     assert_eq!(said[0]["level"], "error");
     assert!(said[0]["hint"].as_str().unwrap().contains("anomalog init"));
-    assert!(lines(&["run", "--log-format", "json", "--quiet"]).is_empty());
+    assert!(lines(&["run", "--message-format", "json", "--quiet"]).is_empty());
 }
 
 /// What a checker of files says, if it is there.
@@ -412,7 +412,7 @@ fn started(name: &str, text: &str) -> Vec<String> {
         words(lines.find_map(|line| line.split_once(mark)).unwrap().1)
     };
     match name {
-        "anomalog.cron" | "anomalog.service" => after("/usr/local/bin/anomalog "),
+        "anomalog.cron" | "anomalog.service" => after("/usr/bin/anomalog "),
         "Dockerfile" => serde_json::from_str(&after("CMD ").join(" ")).unwrap(),
         _ => {
             let of_job = text.split_once("args:").unwrap().1;
@@ -465,46 +465,33 @@ fn what_schedulers_start_is_understood() {
     );
 }
 
-/// What is copied into the image is all that the program is made of.
+/// What is put into the Debian package is there, and the image is made of that package.
 #[test]
-fn the_image_has_what_the_program_is_made_of() {
+fn packages_are_made_of_what_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let kept = fs::read_to_string(root.join("deploy/Dockerfile.dockerignore")).unwrap();
-    let kept: BTreeSet<&str> = kept
-        .lines()
-        .filter_map(|line| line.strip_prefix('!'))
-        .collect();
-    let context = tempfile::tempdir().unwrap();
-    for name in &kept {
-        std::os::unix::fs::symlink(root.join(name), context.path().join(name)).unwrap();
-    }
-    let metadata = std::process::Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--no-deps",
-            "--offline",
-            "--locked",
-            "--format-version",
-            "1",
-        ])
-        .current_dir(context.path())
-        .output()
+    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    let manifest: toml::Table = toml::from_str(&read("Cargo.toml")).unwrap();
+    let assets = manifest["package"]["metadata"]["deb"]["assets"]
+        .as_array()
         .unwrap();
-    assert!(
-        metadata.status.success(),
-        "{}",
-        String::from_utf8_lossy(&metadata.stderr)
-    );
-    // Files that are compiled in lie in the folders of the crates or in these.
-    for source in crate::files(&root.join("src"))
-        .into_iter()
-        .chain(crate::files(&root.join("udfs/src")))
-        .chain(crate::files(&root.join("udfs/engine/src")))
-    {
-        let text = String::from_utf8(source.1).unwrap();
-        for included in text.split("include_str!(\"../").skip(1) {
-            let folder = included.split('/').find(|part| *part != "..").unwrap();
-            assert!(kept.contains(folder), "{folder}");
-        }
+    let sources = assets.iter().map(|asset| asset[0].as_str().unwrap());
+    // What is built is not there yet.
+    let sources = sources.filter(|source| !source.starts_with("target/"));
+    let mut checked = 0;
+    for source in sources {
+        let pattern = root.join(source);
+        let found = glob::glob(pattern.to_str().unwrap()).unwrap();
+        assert!(found.count() > 0, "`{source}` is nowhere");
+        checked += 1;
     }
+    assert!(checked > 2, "{assets:?}");
+    let copied = "target/package/*.deb";
+    let kept = read("deploy/Dockerfile.dockerignore");
+    assert!(
+        kept.lines()
+            .any(|line| line.strip_prefix('!') == Some(copied)),
+        "{kept}"
+    );
+    assert!(read("deploy/Dockerfile").contains(&format!("COPY {copied} ")));
+    assert!(read("deploy/package").contains("out=\"$PWD/target/package\""));
 }

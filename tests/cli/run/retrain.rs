@@ -23,7 +23,7 @@ fn train_base(job: &Job) {
     for command in [
         "ingest all/logs",
         "windows --step 5m",
-        "train --name base --arch gru --hidden 8 --steps 2 --until 2026-03-05",
+        "train --name base --arch gru --hidden 8 --steps 2 --until 2026-03-04",
     ] {
         let command: Vec<&str> = ["--warehouse", "other"]
             .into_iter()

@@ -10,6 +10,7 @@ use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::buffer::BufferExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -41,6 +42,7 @@ impl PhysicalOptimizerRule for StreamScores {
         plan.transform_up(|node| {
             let transformed = ahead_of_merge(streaming(Arc::clone(&node))?);
             let transformed = spare_filtered(transformed)?;
+            let transformed = without_stray_limit(transformed);
             let is_other = !Arc::ptr_eq(&node, &transformed);
             Ok(Transformed::new_transformed(transformed, is_other))
         })
@@ -65,6 +67,22 @@ fn streaming(node: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         Some(streaming) => Arc::new(streaming),
         None => node,
     })
+}
+
+/// Takes back a limit that DataFusion has pushed into a `DISTINCT` before its rows came in an order: the
+/// aggregate would then take it for one that keeps the first of them, and fail. The limit above stays.
+fn without_stray_limit(node: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    let Some(distinct) = node.downcast_ref::<AggregateExec>() else {
+        return node;
+    };
+    let is_stray = distinct.aggr_expr().is_empty()
+        && (distinct.limit_options()).is_some_and(|limit| limit.descending().is_none())
+        && !distinct.is_unordered_unfiltered_group_by_distinct();
+    if is_stray {
+        Arc::new(distinct.with_new_limit_options(None))
+    } else {
+        node
+    }
 }
 
 /// Tells the operator below a filter which rows the filter drops by their time.

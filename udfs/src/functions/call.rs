@@ -62,6 +62,13 @@ impl Shape {
             );
         }
         for (position, data_type) in types.iter().enumerate().skip(times + 1) {
+            if is_text(data_type) && !has_detector {
+                return plan_err!(
+                    "`{name}` expects a number as argument {}, found {data_type}\n\
+                     hint: a detector is the first argument: `{name}('NAME', window_start, requests)`",
+                    position + 1
+                );
+            }
             if !is_number(data_type) {
                 return plan_err!(
                     "`{name}` expects a number as argument {}, found {data_type}\n{}",

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::plan_err;
 use datafusion::error::Result;
-use datafusion::logical_expr::expr::WindowFunction as WindowCall;
+use datafusion::logical_expr::expr::{NullTreatment, WindowFunction as WindowCall};
 use datafusion::logical_expr::expr::{ScalarFunction, WindowFunctionParams};
 use datafusion::logical_expr::function::AccumulatorArgs;
 use datafusion::logical_expr::planner::{
@@ -63,6 +63,7 @@ impl ExprPlanner for CallPlanner {
                 scalar.name()
             );
         }
+        refuse_null_treatment(scalar.name(), call.null_treatment)?;
         let call = ScalarFunction::new_udf(Arc::clone(scalar), call.args);
         Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
     }
@@ -75,6 +76,7 @@ impl ExprPlanner for CallPlanner {
         let Some((_, window)) = forms else {
             return Ok(PlannerResult::Original(call));
         };
+        refuse_null_treatment(window.name(), call.null_treatment)?;
         let call = WindowCall {
             fun: WindowFunctionDefinition::WindowUDF(Arc::clone(window)),
             params: WindowFunctionParams {
@@ -88,6 +90,17 @@ impl ExprPlanner for CallPlanner {
             },
         };
         Ok(PlannerResult::Planned(Expr::WindowFunction(Box::new(call))))
+    }
+}
+
+/// Refuses what would leave out missing values: a score needs to know that they are missing.
+fn refuse_null_treatment(function: &str, asked: Option<NullTreatment>) -> Result<()> {
+    match asked {
+        Some(asked @ NullTreatment::IgnoreNulls) => plan_err!(
+            "`{function}` takes no {asked}: a missing value is a window without a log, which is not scored\n\
+             hint: leave {asked} out"
+        ),
+        Some(NullTreatment::RespectNulls) | None => Ok(()),
     }
 }
 

@@ -488,7 +488,7 @@ async fn wrong_calls_are_planning_errors_that_say_what_would_be_right() {
     hint: `lstm_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`
     -- lstm_score(window_start, site)
     Error during planning: `lstm_score` expects a number as argument 2, found Utf8
-    hint: `lstm_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`
+    hint: a detector is the first argument: `lstm_score('NAME', window_start, requests)`
     -- lstm_score(window_start, server_errors)
     apply_function_rewrites
     caused by
@@ -541,11 +541,11 @@ async fn wrong_calls_are_planning_errors_that_say_what_would_be_right() {
     -- OVER (PARTITION BY site ORDER BY requests)
     apply_function_rewrites
     caused by
-    Error during planning: `lstm_score` needs `ORDER BY traffic_windows.window_start`, its first argument, ascending and alone
+    Error during planning: `lstm_score` needs `ORDER BY traffic_windows.window_start`, its argument 1, ascending and alone
     -- OVER (PARTITION BY site ORDER BY window_start DESC)
     apply_function_rewrites
     caused by
-    Error during planning: `lstm_score` needs `ORDER BY traffic_windows.window_start`, its first argument, ascending and alone
+    Error during planning: `lstm_score` needs `ORDER BY traffic_windows.window_start`, its argument 1, ascending and alone
     -- OVER (PARTITION BY site ORDER BY window_start ROWS BETWEEN 5 PRECEDING AND CURRENT ROW)
     apply_function_rewrites
     caused by

@@ -68,7 +68,8 @@ impl WindowFunction {
             }
             _ => {
                 return plan_err!(
-                    "`{name}` needs `ORDER BY {times}`, its first argument, ascending and alone"
+                    "`{name}` needs `ORDER BY {times}`, its argument {}, ascending and alone",
+                    shape.first_metric
                 );
             }
         }

@@ -120,7 +120,7 @@ async fn wrong_calls() {
     hint: `baseline_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`
     -- baseline_score(window_start, site)
     Error during planning: `baseline_score` expects a number as argument 2, found Utf8
-    hint: `baseline_score(window_start, requests) OVER (PARTITION BY site ORDER BY window_start)`
+    hint: a detector is the first argument: `baseline_score('NAME', window_start, requests)`
     -- baseline_score('pretrained-lstm', window_start, requests)
     apply_function_rewrites
     caused by
