@@ -66,6 +66,10 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct GlobalArgs {
     /// Folder that holds the tables and the detectors [default: that of `ANOMALOG_WAREHOUSE`, else
     /// that of the job file in `ANOMALOG_JOB` or the current folder, else `warehouse`].
@@ -98,7 +102,7 @@ pub struct GlobalArgs {
     )]
     pub message_format: MessageFormat,
 
-    /// When to colour messages: `auto` (on a terminal, unless NO_COLOR is set), `always` or `never`.
+    /// When to colour messages: `auto` (on a terminal, unless `NO_COLOR` is set), `always` or `never`.
     #[arg(
         long,
         global = true,

@@ -20,6 +20,7 @@ mod shell;
 pub mod simulate;
 pub mod sql;
 mod statements;
+mod threads;
 pub mod train;
 pub mod try_logs;
 pub mod windows;
@@ -31,6 +32,7 @@ use crate::cli::{Cli, Command, TimeArgs};
 use crate::explain::ExitStatus;
 use crate::units::rfc_3339;
 use error::{Fault, Result};
+use threads::runtime;
 
 /// Runs a command on threads of its own until it ends.
 ///
@@ -39,12 +41,11 @@ use error::{Fault, Result};
 /// # Errors
 /// What went wrong in it.
 pub fn run_to_end(cli: Cli) -> Result<ExitStatus> {
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.enable_all();
-    if let Some(threads) = cli.global.threads {
-        runtime.worker_threads(threads as usize);
-    }
-    runtime.build().map_err(Fault::Runtime)?.block_on(run(cli))
+    let runtime = runtime(cli.global.threads)?;
+    let ended = runtime.block_on(run(cli));
+    // A statement that was stopped may not have noticed yet.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Refuses a range of time that ends before it begins.

@@ -5,7 +5,9 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use datafusion::execution::context::SessionContext;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
@@ -19,9 +21,10 @@ use rustyline::history::DefaultHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Context, Editor, Helper};
 
-use super::error::{Fault, Result};
+use super::error::{CommandError, Fault, Result};
 use super::settings::Settings;
 use super::statements::{plan, print_table};
+use super::threads::runtime;
 use crate::explain::cannot;
 use crate::session::TABLES;
 
@@ -133,6 +136,7 @@ pub(super) async fn run(settings: &Settings, context: &SessionContext) -> Result
         env!("CARGO_PKG_VERSION"),
         settings.warehouse.root().display()
     ));
+    let interrupt = Interrupt::listen()?;
     let mut has_timing = false;
     loop {
         let line = tokio::task::block_in_place(|| editor.readline(PROMPT));
@@ -149,7 +153,8 @@ pub(super) async fn run(settings: &Settings, context: &SessionContext) -> Result
             Input::Tables => printer.text(&TABLES.join("\n")).map_err(Into::into),
             Input::Columns(table) => {
                 let table = table.replace('\'', "''");
-                answer(settings, context, &format!("DESCRIBE '{table}'")).await
+                let text = format!("DESCRIBE '{table}'");
+                answer(settings, context, &interrupt, &text).await
             }
             Input::Timing => {
                 has_timing = !has_timing;
@@ -164,7 +169,7 @@ pub(super) async fn run(settings: &Settings, context: &SessionContext) -> Result
                 ));
                 continue;
             }
-            Input::Statements(text) => answer(settings, context, text).await,
+            Input::Statements(text) => answer(settings, context, &interrupt, text).await,
         };
         if let Err(error) = done {
             if error.is_broken_pipe() {
@@ -181,22 +186,60 @@ pub(super) async fn run(settings: &Settings, context: &SessionContext) -> Result
     Ok(())
 }
 
-/// Runs statements until they end or the user stops them.
-async fn answer(settings: &Settings, context: &SessionContext, text: &str) -> Result<()> {
-    let shown = async {
-        for result in plan(context, text).await? {
-            print_table(settings.printer, result).await?;
-        }
-        Ok(())
-    };
-    tokio::select! {
-        shown = shown => shown,
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted.map_err(Fault::Terminal)?;
-            settings.printer.note("stopped");
-            Ok(())
+/// How soon Ctrl-C is noticed.
+const CHECK: Duration = Duration::from_millis(50);
+
+/// Whether Ctrl-C was pressed. A flag, and no event of the runtime: statements may keep its threads busy.
+#[derive(Debug, Clone)]
+struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    fn listen() -> Result<Self> {
+        let flag = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&flag))
+            .map_err(Fault::Terminal)?;
+        Ok(Self(flag))
+    }
+
+    /// Forgets what was pressed before.
+    fn clear(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    async fn pressed(&self) {
+        while !self.0.swap(false, Ordering::Relaxed) {
+            tokio::time::sleep(CHECK).await;
         }
     }
+}
+
+/// Runs statements until they end or the user stops them.
+async fn answer(
+    settings: &Settings,
+    context: &SessionContext,
+    interrupt: &Interrupt,
+    text: &str,
+) -> Result<()> {
+    interrupt.clear();
+    let (printer, context, text) = (settings.printer, context.clone(), text.to_owned());
+    // Threads of its own: those that compute without a pause are left to notice that nobody waits for them.
+    let workers = runtime(settings.session.threads)?;
+    let mut shown = workers.spawn(async move {
+        for result in plan(&context, &text).await? {
+            print_table(printer, result).await?;
+        }
+        Ok(())
+    });
+    let ended: Result<Result<()>, CommandError> = tokio::select! {
+        shown = &mut shown => shown.map_err(|error| Fault::Runtime(error.into()).into()),
+        () = interrupt.pressed() => {
+            shown.abort();
+            printer.note("stopped");
+            Ok(Ok(()))
+        }
+    };
+    workers.shutdown_background();
+    ended?
 }
 
 fn terminal(error: ReadlineError) -> Fault {

@@ -23,6 +23,9 @@ use crate::units::WindowStep;
 const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
 
+/// So many sites are named.
+const MOST_SITES: usize = 5;
+
 /// What stands in the page of a report and in no other file.
 const MARK: &str = "<meta name=\"generator\" content=\"anomalog\">";
 /// So far from its start.
@@ -89,7 +92,7 @@ async fn look(settings: &Settings, args: TryArgs) -> Result<ExitStatus> {
     if status == ExitStatus::Failure || history.micros == 0 {
         return Ok(ExitStatus::Failure);
     }
-    printer.note(&history);
+    printer.note(history);
     let scored = score::score(settings, ScoreArgs::default()).await?;
     let unscored = ["warmup", "no_data"].map(|status| scored.statuses.get(status).unwrap_or(&0));
     if unscored.into_iter().sum::<usize>() == scored.windows {
@@ -179,7 +182,6 @@ impl fmt::Display for Understood<'_> {
         }
         let mut busiest: Vec<(&str, u64)> = sites.into_iter().collect();
         busiest.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
-        const MOST_SITES: usize = 5;
         let named: Vec<&str> = busiest
             .iter()
             .take(MOST_SITES)

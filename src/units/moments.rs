@@ -101,27 +101,30 @@ mod tests {
         named(text, now).map(|range| (text_of(range.start), text_of(range.end)))
     }
 
-    fn range(start: &str, end: &str) -> Result<(String, String), UnitError> {
-        Ok((start.to_owned(), end.to_owned()))
+    fn range(start: &str, end: &str) -> (String, String) {
+        (start.to_owned(), end.to_owned())
     }
 
     #[test]
     fn days_last_from_midnight_to_midnight() {
-        let first = range("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z");
+        let first = Ok(range("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z"));
         assert_eq!(of("2026-11-01"), first);
         assert_eq!(of("yesterday"), first);
-        let second = range("2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z");
+        let second = Ok(range("2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z"));
         assert_eq!(of("today"), second);
     }
 
     #[test]
     fn the_rest_are_moments() {
         let midnight = "2026-11-01T00:00:00Z";
-        assert_eq!(of("2026-11-01T01:00:00+01:00"), range(midnight, midnight));
+        assert_eq!(
+            of("2026-11-01T01:00:00+01:00"),
+            Ok(range(midnight, midnight))
+        );
         let [day_ago, week_ago] = ["2026-11-01T09:30:00Z", "2026-10-26T09:30:00Z"];
-        assert_eq!(of("24h"), range(day_ago, day_ago));
-        assert_eq!(of("1d"), range(day_ago, day_ago));
-        assert_eq!(of("7d"), range(week_ago, week_ago));
+        assert_eq!(of("24h"), Ok(range(day_ago, day_ago)));
+        assert_eq!(of("1d"), Ok(range(day_ago, day_ago)));
+        assert_eq!(of("7d"), Ok(range(week_ago, week_ago)));
     }
 
     #[test]
