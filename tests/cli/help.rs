@@ -52,8 +52,8 @@ fn top_level() {
       -v, --verbose                  Say what each step did, and how long it took
           --message-format <FORM>    How to write messages: `human`, or `json` for one object a line,
                                      with progress [env: ANOMALOG_MESSAGE_FORMAT] [default: human]
-          --color <WHEN>             When to colour messages: `auto` (on a terminal, unless NO_COLOR is
-                                     set), `always` or `never` [default: auto]
+          --color <WHEN>             When to colour messages: `auto` (on a terminal, unless `NO_COLOR`
+                                     is set), `always` or `never` [default: auto]
           --memory-limit <SIZE>      Memory that queries may use before they spill to disk, such as
                                      `1GB` [default: no limit]
           --wait                     Wait while another command changes the warehouse, instead of

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::Workplace;
 
 /// So long a state is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 fn line(hour: u32, minute: u32, second: u32) -> String {
     format!(
