@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     cli.global.color.set();
     let printer =
-        Printer::new(cli.global.json, cli.global.quiet).with_log(cli.global.message_format);
+        Printer::new(cli.global.json, cli.global.quiet).with_messages(cli.global.message_format);
     match commands::run_to_end(cli) {
         Ok(status) => status.into(),
         Err(error) if error.is_broken_pipe() => ExitStatus::Success.into(),

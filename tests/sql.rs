@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anomalog::cli::printer::Printer;
-use anomalog::cli::{BuildArgs, Cli, Command, TimeArgs, WindowsArgs};
+use anomalog::cli::{BuildArgs, Cli, Command, WindowsArgs};
 use anomalog::commands::error::CommandError as Error;
 use anomalog::commands::{Settings, incidents, train, windows};
 use anomalog::logs::linked::{ColumnMapping, KnownFiles, LinkOptions, LinkedSource};
@@ -222,10 +222,9 @@ impl Database {
             printer: Printer::new(false, true),
             wait: Wait::No,
         };
-        let everything = BuildArgs {
-            time: TimeArgs::default(),
-        };
-        incidents::build(&settings, everything).await.map(drop)
+        incidents::build(&settings, BuildArgs::default())
+            .await
+            .map(drop)
     }
 }
 

@@ -72,7 +72,7 @@ pub struct LabelArgs {
 }
 
 /// Arguments of `anomalog incidents build`.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Copy, Default, Args)]
 #[command(after_help = "\
 Reads `scored_windows` and `access_logs`, and writes the tables `incidents` and `incident_causes`, \
 replacing whole UTC dates. An incident begins with an anomalous window, goes on while windows are \

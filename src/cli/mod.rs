@@ -28,7 +28,7 @@ use crate::export::ExportFormat;
 use crate::units::ByteSize;
 use printer::{ColorMode, MessageFormat};
 use values::at_least_one;
-pub use values::{JOB_FILE, JOB_VARIABLE, WAREHOUSE_VARIABLE};
+pub use values::{CellsArgs, JOB_FILE, JOB_VARIABLE, WAREHOUSE_VARIABLE};
 
 /// Finds anomalies in web traffic: access logs in, anomaly scores as SQL columns out.
 #[derive(Debug, Parser)]
@@ -288,10 +288,9 @@ pub struct ExportArgs {
     #[arg(long)]
     pub overwrite: bool,
 
-    /// Leave text of CSV as it is that a spreadsheet would take for a formula: it begins with `=`, `+`,
-    /// `-` or `@`, and is else written behind an apostrophe.
-    #[arg(long)]
-    pub raw: bool,
+    /// How cells of CSV are written.
+    #[command(flatten)]
+    pub cells: CellsArgs,
 }
 
 /// Arguments of `anomalog sql`.
@@ -329,10 +328,9 @@ pub struct SqlArgs {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Leave text of CSV as it is that a spreadsheet would take for a formula: it begins with `=`, `+`,
-    /// `-` or `@`, and is else written behind an apostrophe.
-    #[arg(long)]
-    pub raw: bool,
+    /// How cells of CSV are written.
+    #[command(flatten)]
+    pub cells: CellsArgs,
 }
 
 /// How a query result is written.

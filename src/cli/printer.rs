@@ -98,7 +98,7 @@ pub struct Printer {
     json: bool,
     quiet: bool,
     verbose: bool,
-    log: MessageFormat,
+    messages: MessageFormat,
 }
 
 impl Printer {
@@ -106,12 +106,12 @@ impl Printer {
     /// written.
     #[must_use]
     pub const fn new(json: bool, quiet: bool) -> Self {
-        let log = MessageFormat::Human;
+        let messages = MessageFormat::Human;
         Self {
             json,
             quiet,
             verbose: false,
-            log,
+            messages,
         }
     }
 
@@ -123,8 +123,8 @@ impl Printer {
 
     /// The same with another form of standard error.
     #[must_use]
-    pub const fn with_log(self, log: MessageFormat) -> Self {
-        Self { log, ..self }
+    pub const fn with_messages(self, messages: MessageFormat) -> Self {
+        Self { messages, ..self }
     }
 
     /// Whether summaries are JSON.
@@ -150,7 +150,7 @@ impl Printer {
                 .map_err(|error| OutputError::Closed(error.into()))?;
             return writeln!(output).map_err(OutputError::Closed);
         }
-        match self.log {
+        match self.messages {
             MessageFormat::Human => self.note(summary),
             MessageFormat::Json if self.quiet => {}
             MessageFormat::Json => log_line(
@@ -214,7 +214,7 @@ impl Printer {
 
     /// Tells why a command failed, and what to do about it.
     pub fn error(self, error: &dyn Explain) {
-        if self.log == MessageFormat::Json {
+        if self.messages == MessageFormat::Json {
             log_line(
                 "error",
                 json!({ "message": chain(error), "hint": error.hint() }),
@@ -228,7 +228,7 @@ impl Printer {
     }
 
     fn report(self, level: &str, style: Option<Style>, text: impl Display) {
-        match self.log {
+        match self.messages {
             MessageFormat::Human => report(style.map(|style| (level, style)), &text.to_string()),
             MessageFormat::Json => log_line(level, json!({ "message": text.to_string() })),
         }
@@ -236,7 +236,7 @@ impl Printer {
 
     /// A bar on a terminal, lines where the log is JSON, else one that nobody sees.
     fn bar(self, message: &'static str, total: Option<u64>) -> ProgressBar {
-        if self.log == MessageFormat::Json && !self.quiet {
+        if self.messages == MessageFormat::Json && !self.quiet {
             return progress_lines(message, total);
         }
         if self.quiet || self.json || !io::stderr().is_terminal() {
@@ -263,7 +263,7 @@ impl Printer {
 
 impl Progress for Printer {
     fn begin(&self, step: &'static str, total: Option<u64>) -> Box<dyn Counter> {
-        let tells = self.verbose && self.log == MessageFormat::Human;
+        let tells = self.verbose && self.messages == MessageFormat::Human;
         Box::new(Bar {
             bar: self.bar(step, total),
             told: tells.then_some((*self, step)),

@@ -1,7 +1,10 @@
 //! Parsers of values that several commands take.
 
 use anomalog_engine::network::Architecture;
+use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use crate::session::results::Cells;
 
 /// The job file of the current folder.
 pub const JOB_FILE: &str = "job.toml";
@@ -24,6 +27,23 @@ pub fn architecture() -> impl TypedValueParser<Value = Architecture> {
         })
     });
     PossibleValuesParser::new(values).try_map(|name| name.parse::<Architecture>())
+}
+
+/// What becomes of text in CSV.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct CellsArgs {
+    /// Leave text of CSV as it is that a spreadsheet would take for a formula: it begins with `=`, `+`,
+    /// `-` or `@`, and is else written behind an apostrophe.
+    #[arg(long)]
+    raw: bool,
+}
+
+impl CellsArgs {
+    /// How cells are written.
+    #[must_use]
+    pub const fn cells(self) -> Cells {
+        Cells::raw_if(self.raw)
+    }
 }
 
 /// Accepts finite numbers above zero.

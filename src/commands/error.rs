@@ -112,6 +112,9 @@ pub enum Fault {
         /// The file.
         path: PathBuf,
     },
+    /// Logs that fill no window.
+    #[error("the logs fill no window from its first moment to its last")]
+    NoWindow,
     /// A column of a type that does not do.
     #[error("column `{column}` of `{}` must be {expected}, found {found}", .path.display())]
     ColumnType {
@@ -157,6 +160,7 @@ impl Explain for Fault {
                 "restore their folders from a copy, or train them again"
             }
             Self::JobExists { .. } => "name another with `--job FILE`, or remove it first",
+            Self::NoWindow => "try logs of a longer time, or a shorter `--step`",
             Self::NotAReport { .. } => "name another file with `-o FILE`",
             Self::EmptyQuery
             | Self::ColumnType { .. }

@@ -4,7 +4,6 @@ use super::error::Result;
 use super::settings::Settings;
 use crate::cli::ExportArgs;
 use crate::export::{self, Export, write_folder};
-use crate::session::results::Cells;
 use crate::units::date_limits;
 
 /// Runs `anomalog export`.
@@ -22,7 +21,7 @@ pub async fn run(settings: &Settings, args: &ExportArgs) -> Result<()> {
         warehouse: writer.warehouse(),
         folder: &args.output,
         format: args.format,
-        cells: if args.raw { Cells::Raw } else { Cells::Neutral },
+        cells: args.cells.cells(),
         limits: date_limits(args.time.since, args.time.until),
         overwrite: args.overwrite,
     })?;

@@ -66,12 +66,7 @@ impl fmt::Display for Ingested {
                 writeln!(f, "{}: {warning}", file.file)?;
             }
         }
-        for skipped in &self.logs.skipped {
-            writeln!(f, "{}: passed over: {}", skipped.file, skipped.reason)?;
-        }
-        for failed in &self.logs.failed {
-            writeln!(f, "{}: not read: {}", failed.file, chain(&failed.error))?;
-        }
+        self.write_unread(f)?;
         for replaced in &self.replaced {
             writeln!(f, "{}: {}", replaced.path, replaced.message)?;
         }
@@ -159,6 +154,17 @@ fn pseudonyms(args: &IngestArgs) -> Result<Option<Arc<logs::Pseudonyms>>> {
 }
 
 impl Ingested {
+    /// Writes which logs were not read, and why.
+    pub(super) fn write_unread(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for skipped in &self.logs.skipped {
+            writeln!(f, "{}: passed over: {}", skipped.file, skipped.reason)?;
+        }
+        for failed in &self.logs.failed {
+            writeln!(f, "{}: not read: {}", failed.file, chain(&failed.error))?;
+        }
+        Ok(())
+    }
+
     /// Failure where no request was read of logs that have lines, partial success where that holds
     /// of some.
     pub(super) fn exit_status(&self) -> ExitStatus {

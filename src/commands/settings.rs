@@ -56,7 +56,7 @@ impl Settings {
             },
             wait: if global.wait { Wait::ForEver } else { Wait::No },
             printer: Printer::new(global.json, global.quiet)
-                .with_log(global.message_format)
+                .with_messages(global.message_format)
                 .with_steps(global.verbose),
         })
     }

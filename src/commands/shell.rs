@@ -136,6 +136,7 @@ pub(super) async fn run(settings: &Settings, context: &SessionContext) -> Result
         env!("CARGO_PKG_VERSION"),
         settings.warehouse.root().display()
     ));
+    // Before the first line is read: after each, the editor puts back who listened before it.
     let interrupt = Interrupt::listen()?;
     let mut has_timing = false;
     loop {
@@ -190,7 +191,7 @@ pub(super) async fn run(settings: &Settings, context: &SessionContext) -> Result
 const CHECK: Duration = Duration::from_millis(50);
 
 /// Whether Ctrl-C was pressed. A flag, and no event of the runtime: statements may keep its threads busy.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
@@ -268,7 +269,7 @@ fn history_file() -> Option<PathBuf> {
     Some(state.join("anomalog/history"))
 }
 
-/// Only its owner can read the file: queries may name clients.
+/// The file is its owner's alone: queries may name clients.
 fn save_history(
     editor: &mut Editor<Words, DefaultHistory>,
     file: &std::path::Path,

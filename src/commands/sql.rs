@@ -55,7 +55,7 @@ pub async fn run(settings: &Settings, args: SqlArgs) -> Result<()> {
     }
     let text = query_text(query, args.file.as_deref())?;
     let session = settings.open().await?;
-    let cells = if args.raw { Cells::Raw } else { Cells::Neutral };
+    let cells = args.cells.cells();
     let mut results = plan(&session.with_files()?, &text).await?;
     if format == ResultFormat::Table && args.output.is_none() {
         for result in results {

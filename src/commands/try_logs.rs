@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use datafusion::arrow::array::{Array, AsArray};
@@ -13,8 +14,8 @@ use super::error::{Fault, Result};
 use super::ingest::{self, Ingested};
 use super::settings::Settings;
 use super::{incidents, score};
-use crate::cli::{BuildArgs, IncidentFilter, IngestArgs, ListArgs, ScoreArgs, TimeArgs, TryArgs};
-use crate::explain::{ExitStatus, cannot, chain};
+use crate::cli::{BuildArgs, IngestArgs, ListArgs, ScoreArgs, TryArgs};
+use crate::explain::{ExitStatus, cannot};
 use crate::job::config::ALARMS_PER_WEEK;
 use crate::report::{self, ReportRange, Written};
 use crate::session::Session;
@@ -29,7 +30,7 @@ const MOST_SITES: usize = 5;
 /// What stands in the page of a report and in no other file.
 const MARK: &str = "<meta name=\"generator\" content=\"anomalog\">";
 /// So far from its start.
-const MARK_WITHIN: usize = 512;
+const MARK_WITHIN: u64 = 512;
 
 /// What was tried, and what came of it.
 #[derive(Debug, Serialize)]
@@ -66,17 +67,14 @@ pub async fn run(settings: &Settings, args: TryArgs) -> Result<ExitStatus> {
 
 /// A page of ours is written over, and nothing else.
 fn check_output(path: &Path) -> Result<()> {
-    match fs::read(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+    let mut start = Vec::new();
+    match File::open(path).and_then(|file| file.take(MARK_WITHIN).read_to_end(&mut start)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(cannot("read", path)(error).into()),
-        Ok(bytes) => {
-            let start = &bytes[..bytes.len().min(MARK_WITHIN)];
-            if String::from_utf8_lossy(start).contains(MARK) {
-                Ok(())
-            } else {
-                let path = path.to_owned();
-                Err(Fault::NotAReport { path }.into())
-            }
+        Ok(_) if String::from_utf8_lossy(&start).contains(MARK) => Ok(()),
+        Ok(_) => {
+            let path = path.to_owned();
+            Err(Fault::NotAReport { path }.into())
         }
     }
 }
@@ -89,8 +87,11 @@ async fn look(settings: &Settings, args: TryArgs) -> Result<ExitStatus> {
     printer.note(Understood(&ingested));
     let status = ingested.exit_status();
     let history = History::of(&settings.open_quietly().await?, args.step).await?;
-    if status == ExitStatus::Failure || history.micros == 0 {
-        return Ok(ExitStatus::Failure);
+    if status == ExitStatus::Failure {
+        return Ok(status);
+    }
+    if history.micros == 0 {
+        return Err(Fault::NoWindow.into());
     }
     printer.note(history);
     let scored = score::score(settings, ScoreArgs::default()).await?;
@@ -98,17 +99,11 @@ async fn look(settings: &Settings, args: TryArgs) -> Result<ExitStatus> {
     if unscored.into_iter().sum::<usize>() == scored.windows {
         printer.note("too few windows to judge any: of a minute it takes two hours of them, of an hour six days");
     }
-    let time = TimeArgs::default();
-    let built = incidents::build(settings, BuildArgs { time }).await?;
+    let built = incidents::build(settings, BuildArgs::default()).await?;
     if built.incidents == 0 {
         printer.note("no incident");
     } else if !printer.is_json() {
-        let filter = IncidentFilter::default();
-        let list = ListArgs {
-            filter,
-            ..ListArgs::default()
-        };
-        incidents::list(settings, &list)?;
+        incidents::list(settings, &ListArgs::default())?;
     }
     let session = settings.open_quietly().await?;
     let range = ReportRange {
@@ -171,12 +166,7 @@ impl fmt::Display for Understood<'_> {
                 log.rows
             )?;
         }
-        for skipped in &logs.skipped {
-            writeln!(f, "{}: passed over: {}", skipped.file, skipped.reason)?;
-        }
-        for failed in &logs.failed {
-            writeln!(f, "{}: not read: {}", failed.file, chain(&failed.error))?;
-        }
+        self.0.write_unread(f)?;
         for file in left_out {
             writeln!(f, "{}: {}", file.path, file.message)?;
         }
@@ -261,6 +251,8 @@ impl fmt::Display for History {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

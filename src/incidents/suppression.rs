@@ -23,6 +23,7 @@ use super::kind::IncidentKind;
 use super::named::NamedIncident;
 use crate::explain::cannot;
 use crate::units::WindowStep;
+use crate::units::dates::WrittenDate;
 use crate::units::zones::{SeriesTimeZones, parse_time_zone};
 use crate::warehouse::Warehouse;
 use crate::warehouse::commit::Change;
@@ -76,10 +77,10 @@ struct Written {
     weekdays: Vec<DayOfWeek>,
     /// The first date on which it may begin.
     #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<Date>,
+    since: Option<WrittenDate>,
     /// The last.
     #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<Date>,
+    until: Option<WrittenDate>,
     /// Told from so much more or less than expected on, in the unit of the metric: of counts in all, of
     /// latencies a window.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,28 +91,6 @@ struct Written {
     /// Told from so many requests during it on, or so many expected if that is more.
     #[serde(skip_serializing_if = "Option::is_none")]
     min_requests: Option<f64>,
-}
-
-/// A date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-struct Date(NaiveDate);
-
-impl TryFrom<String> for Date {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        let date = text
-            .parse()
-            .map_err(|_| "expected a date, such as `2026-11-01`");
-        date.map(Self)
-    }
-}
-
-impl From<Date> for String {
-    fn from(Date(date): Date) -> Self {
-        date.to_string()
-    }
 }
 
 /// More or less than expected.
@@ -324,8 +303,8 @@ impl SuppressionRule {
         };
         let is_day = |DayOfWeek(day): &DayOfWeek| *day == begins.weekday();
         (rule.weekdays.is_empty() || rule.weekdays.iter().any(is_day))
-            && rule.since.is_none_or(|Date(since)| since <= begins)
-            && rule.until.is_none_or(|Date(until)| begins <= until)
+            && rule.since.is_none_or(|WrittenDate(since)| since <= begins)
+            && rule.until.is_none_or(|WrittenDate(until)| begins <= until)
     }
 
     fn is_small<C>(&self, incident: &NamedIncident<C>, step: i64) -> bool {

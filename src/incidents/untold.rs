@@ -80,10 +80,4 @@ impl UntoldCounts {
             Silence::Rule(_) => self.suppressed += 1,
         }
     }
-
-    /// How many in all.
-    #[must_use]
-    pub const fn total(self) -> usize {
-        self.answered + self.suppressed
-    }
 }

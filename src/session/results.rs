@@ -24,6 +24,14 @@ pub enum Cells {
     Raw,
 }
 
+impl Cells {
+    /// As it is, if so asked.
+    #[must_use]
+    pub const fn raw_if(is_raw: bool) -> Self {
+        if is_raw { Self::Raw } else { Self::Neutral }
+    }
+}
+
 /// Encodes the batches of one result, one after another.
 #[derive(Debug)]
 pub struct Encoder {

@@ -3,6 +3,28 @@
 use std::ops::RangeInclusive;
 
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+/// A date in a file, written as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct WrittenDate(pub NaiveDate);
+
+impl TryFrom<String> for WrittenDate {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let date = text.parse();
+        date.map(Self)
+            .map_err(|_| "expected a date, such as `2026-11-01`")
+    }
+}
+
+impl From<WrittenDate> for String {
+    fn from(WrittenDate(date): WrittenDate) -> Self {
+        date.to_string()
+    }
+}
 
 /// Dates that a run is limited to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -730,3 +730,21 @@ fn sizes_and_counts() {
     --- exit 2
     ");
 }
+
+#[test]
+fn shells_and_man_learn_the_commands() {
+    let work = Workplace::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = work.succeed(&["completions", shell]);
+        for word in ["incidents", "--min-severity", "neverwhere"] {
+            assert_eq!(
+                script.contains(word),
+                word != "neverwhere",
+                "{shell}: {word}"
+            );
+        }
+    }
+    work.succeed(&["man", "-o", "man"]);
+    let page = std::fs::read_to_string(work.path().join("man/anomalog-incidents-label.1")).unwrap();
+    assert!(page.contains("Say that an incident was none"), "{page}");
+}

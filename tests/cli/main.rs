@@ -88,6 +88,15 @@ impl Workplace {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// A workplace with `example/logs`: four simulated days of three sites, in which incidents are found.
+    fn with_incidents() -> Self {
+        let work = Self::new();
+        let simulate =
+            "simulate -q -o example --days 4 --sites 3 --scale 0.5 --start 2026-03-02 --seed 7";
+        work.succeed(&simulate.split(' ').collect::<Vec<_>>());
+        work
+    }
+
     /// A workplace with `example/logs`: two simulated days of one site.
     fn with_logs() -> Self {
         let work = Self::new();

@@ -4,23 +4,7 @@ use crate::Workplace;
 
 /// A workplace with four days of three sites, run by a job with `rules`.
 fn night(rules: &str) -> Workplace {
-    let work = Workplace::new();
-    work.succeed(&[
-        "simulate",
-        "-q",
-        "-o",
-        "example",
-        "--days",
-        "4",
-        "--sites",
-        "3",
-        "--scale",
-        "0.5",
-        "--start",
-        "2026-03-02",
-        "--seed",
-        "7",
-    ]);
+    let work = Workplace::with_incidents();
     write_job(&work, rules);
     work.succeed(&["run", "-q"]);
     work

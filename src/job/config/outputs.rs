@@ -171,7 +171,7 @@ impl ExportSettings {
     /// What becomes of text in CSV that a spreadsheet would take for a formula.
     #[must_use]
     pub const fn cells(&self) -> Cells {
-        if self.raw { Cells::Raw } else { Cells::Neutral }
+        Cells::raw_if(self.raw)
     }
 
     /// Returns the settings with their path taken from the folder of the job file.

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anomalog_engine::series::time_zone::TimeZone;
-use chrono::NaiveDate;
 use serde::Deserialize;
 
 use super::calendar::CalendarSettings;
@@ -17,6 +16,7 @@ use crate::incidents::suppression::SuppressionRule;
 use crate::incidents::{IncidentRules, RulesError};
 use crate::incremental::retention::RetentionSettings;
 use crate::logs::{FieldMap, LogFormat, TimeLimits, TrustedNetwork, UnknownNetwork};
+use crate::units::dates::WrittenDate;
 use crate::units::zones::parse_time_zone;
 use crate::units::{Span, WindowStep};
 use crate::warehouse::extra_metrics::ExtraMetric;
@@ -152,21 +152,6 @@ impl Default for RawLimits {
             ahead_of_file,
             before_log,
         }
-    }
-}
-
-/// A date, written as text.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct WrittenDate(pub(super) NaiveDate);
-
-impl TryFrom<String> for WrittenDate {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| "expected a date, such as `2026-11-01`")
     }
 }
 
