@@ -38,7 +38,7 @@ const HELP: &str = "\
 \\timing    say how long statements take, or no longer
 \\?         this
 \\q         leave
-Statements end with `;`. Tab completes names; functions: SHOW FUNCTIONS;";
+Statements end with `;`, Ctrl-C stops one. Tab completes names; functions: SHOW FUNCTIONS;";
 
 const KEYWORDS: [&str; 40] = [
     "SELECT",

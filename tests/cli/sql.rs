@@ -284,3 +284,30 @@ fn functions_that_need_a_file_say_so() {
     +---------+
     ");
 }
+
+#[test]
+#[cfg(unix)]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn a_shell_on_a_terminal() {
+    use std::path::Path;
+    use std::process::Command;
+
+    let work = Workplace::new();
+    let python = std::env::var("ANOMALOG_READERS").unwrap_or_else(|_| "python3".to_owned());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/type_in_shell.py");
+    let ended = Command::new(python)
+        .arg(script)
+        .arg(env!("CARGO_BIN_EXE_anomalog"))
+        .args(["warehouse", "home"])
+        .current_dir(work.path())
+        .output();
+    let Ok(output) = ended else {
+        eprintln!("skipped: there is no Python, which has a terminal to type into");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let history = work.path().join("home/.local/state/anomalog/history");
+    let history = std::fs::read_to_string(history).unwrap();
+    assert!(history.contains("SELECT 6 * 7 AS answer;"), "{history}");
+}
