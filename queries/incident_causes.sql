@@ -1,6 +1,9 @@
 -- incident_causes: which clients, paths, statuses, methods and user agents explain incidents.
 -- reads:      explained_incidents (incident_id, metric, direction; expected_ratio: expected_total over
---             actual_total, NULL for none), incident_ranges, incident_facets, incident_buckets
+--             actual_total, NULL for none), incident_ranges, incident_totals (incident_id, and of all its
+--             requests during, before, requests_before), incident_amounts (incident_id, dimension, value,
+--             and of the requests with it the same, squares_during and squares_before of weights, and
+--             the largest)
 -- writes:     incident_causes
 -- grain:      one row per incident, dimension and value that explains a part of the change
 -- order:      incident_id, rank
@@ -8,10 +11,6 @@
 --
 -- What is before says which share a value usually has; how much there should have been in all, the
 -- detector says, who knows the level of the day.
---
--- There may be as many values as requests. So they are counted in 4096 buckets per dimension first,
--- and one by one only in the 64 buckets that changed most: what is held is bounded, whichever way
--- requests are split. What is lost: a value whose change is made up for by others of its bucket.
 WITH lengths AS (
     -- How many times as long as the incident what is before is.
     SELECT
@@ -36,57 +35,9 @@ totals AS (
         ranges_before,
         -- Errors are few before. Those of 30 requests are taken to be spread as all requests are.
         CASE WHEN metric IN ('client_errors', 'server_errors') THEN 30.0 ELSE 0.0 END AS supposed
-    FROM (
-        SELECT
-            incident_id,
-            sum(during) AS during,
-            sum(before) AS before,
-            sum(requests_before) AS requests_before
-        FROM incident_buckets
-        -- Every request has one.
-        WHERE dimension = 'method'
-        GROUP BY incident_id
-    ) AS sums
+    FROM incident_totals AS sums
     INNER JOIN explained_incidents ON sums.incident_id = explained_incidents.incident_id
     INNER JOIN lengths ON sums.incident_id = lengths.incident_id
-),
-
-changed AS (
-    SELECT
-        incident_buckets.incident_id,
-        dimension,
-        bucket,
-        row_number() OVER (
-            PARTITION BY incident_buckets.incident_id, dimension
-            ORDER BY
-                sign
-                * (incident_buckets.during - totals.during * incident_buckets.before / greatest(totals.before, 1)) DESC,
-                bucket
-        ) AS place
-    FROM incident_buckets
-    INNER JOIN totals ON incident_buckets.incident_id = totals.incident_id
-),
-
--- Squares of weights say how much chance moves their sum.
-amounts AS (
-    SELECT
-        incident_facets.incident_id,
-        incident_facets.dimension,
-        value,
-        CAST(coalesce(sum(weight) FILTER (WHERE is_during), 0) AS DOUBLE) AS during,
-        CAST(coalesce(sum(weight) FILTER (WHERE NOT is_during), 0) AS DOUBLE) AS before,
-        CAST(coalesce(sum(CAST(weight * weight AS DECIMAL(38, 0))) FILTER (WHERE is_during), 0) AS DOUBLE)
-            AS squares_during,
-        CAST(coalesce(sum(CAST(weight * weight AS DECIMAL(38, 0))) FILTER (WHERE NOT is_during), 0) AS DOUBLE)
-            AS squares_before,
-        CAST(count(*) FILTER (WHERE NOT is_during) AS DOUBLE) AS requests_before,
-        max(weight) AS largest
-    FROM incident_facets
-    INNER JOIN changed
-        ON incident_facets.incident_id = changed.incident_id
-        AND incident_facets.dimension = changed.dimension AND value_bucket(value) = changed.bucket
-    WHERE place <= 64
-    GROUP BY incident_facets.incident_id, incident_facets.dimension, value
 ),
 
 -- How much was expected in all, and how much the incident is off by: in its direction, and at least
@@ -122,11 +73,12 @@ shares AS (
         change.during AS total,
         change.expected,
         change.change,
-        -- Variance of what is tested below; the last term is for what was never seen before.
+        -- Variance of what is tested below: squares of weights say how much chance moves their sum, and
+        -- the last term is for what was never seen before.
         amounts.squares_during
             + amounts.squares_before * power(change.during / greatest(change.before, 1), 2)
             + power(amounts.largest, 2) AS variance
-    FROM amounts
+    FROM incident_amounts AS amounts
     INNER JOIN change ON amounts.incident_id = change.incident_id
 ),
 

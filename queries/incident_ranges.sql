@@ -1,7 +1,7 @@
 -- incident_ranges: the stretches of time that tell what explains incidents.
 -- reads:      explained_incidents (incident_id, series, metric, started_at and ended_at of the part
 --             that is looked at, before_from), scored_windows
--- writes:     incident_ranges, in memory: incident_facets reads it several times
+-- writes:     incident_ranges, in memory: it is read several times
 -- grain:      one row per incident, stretch and UTC day of it, counted from the Unix epoch
 -- parameters: none
 --

@@ -7,9 +7,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Int32Array, StringViewArray, StringViewBuilder,
-};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder};
 use datafusion::arrow::datatypes::{DataType, TimestampMicrosecondType};
 use datafusion::common::plan_err;
 use datafusion::error::Result;
@@ -18,12 +16,8 @@ use datafusion::logical_expr::{
     ColumnarValue, DocSection, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
     Signature, Volatility,
 };
-use twox_hash::XxHash64;
 
 use crate::schema::timestamp_type;
-
-/// Buckets of [`value_bucket`].
-const BUCKET_BITS: u32 = 12;
 
 /// Hexadecimal digits of an identity: 64 bits, so that among a million incidents two are alike with
 /// a chance of 3 in 100 million.
@@ -58,12 +52,6 @@ pub fn incident_id(series: &str, started_at: i64) -> String {
 #[must_use]
 pub fn path_folder(path: &str) -> &str {
     &path[..path.rfind('/').map_or(0, |slash| slash + 1)]
-}
-
-/// Where a value is counted.
-#[must_use]
-pub fn value_bucket(value: &str) -> i32 {
-    (XxHash64::oneshot(0, value.as_bytes()) >> (u64::BITS - BUCKET_BITS)) as i32
 }
 
 const INCIDENTS: DocSection = DocSection {
@@ -138,47 +126,19 @@ ORDER  BY path
     .build()
 });
 
-static VALUE_BUCKET: LazyLock<Documentation> = LazyLock::new(|| {
-    Documentation::builder(
-        INCIDENTS,
-        "Puts a text into one of 4096 buckets by its hash (XXH64), the same in every run and version. The \
-         result is an INT in [0, 4096). The search for causes counts buckets first where there may be too \
-         many values to count each.",
-        "value_bucket(value)",
-    )
-    .with_argument("value", "STRING: any text.")
-    .with_sql_example(
-        "\
-```sql
-SELECT value_bucket('/v1/orders/17') AS bucket
-```
-
-```text
-+--------+
-| bucket |
-+--------+
-| 2497   |
-+--------+
-```",
-    )
-    .build()
-});
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Function {
     IncidentId,
     PathFolder,
-    ValueBucket,
 }
 
 impl Function {
-    const ALL: [Self; 3] = [Self::IncidentId, Self::PathFolder, Self::ValueBucket];
+    const ALL: [Self; 2] = [Self::IncidentId, Self::PathFolder];
 
     const fn name(self) -> &'static str {
         match self {
             Self::IncidentId => "incident_id",
             Self::PathFolder => "path_folder",
-            Self::ValueBucket => "value_bucket",
         }
     }
 
@@ -186,14 +146,13 @@ impl Function {
         match self {
             Self::IncidentId => &INCIDENT_ID,
             Self::PathFolder => &PATH_FOLDER,
-            Self::ValueBucket => &VALUE_BUCKET,
         }
     }
 
     fn argument_types(self) -> Vec<DataType> {
         match self {
             Self::IncidentId => vec![DataType::Utf8View, timestamp_type()],
-            Self::PathFolder | Self::ValueBucket => vec![DataType::Utf8View],
+            Self::PathFolder => vec![DataType::Utf8View],
         }
     }
 
@@ -201,7 +160,6 @@ impl Function {
         match self {
             Self::IncidentId => "incident_id(site, started_at)",
             Self::PathFolder => "path_folder(path)",
-            Self::ValueBucket => "value_bucket(path)",
         }
     }
 
@@ -216,10 +174,6 @@ impl Function {
             }
             // Paths share folders.
             Self::PathFolder => Arc::new(deduplicated(texts, |path| Some(path_folder(path)))),
-            Self::ValueBucket => {
-                let buckets = texts.iter().map(|value| value.map(value_bucket));
-                Arc::new(buckets.collect::<Int32Array>())
-            }
         }
     }
 }
@@ -280,10 +234,7 @@ impl ScalarUDFImpl for IncidentFunction {
     }
 
     fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
-        Ok(match self.function {
-            Function::IncidentId | Function::PathFolder => DataType::Utf8View,
-            Function::ValueBucket => DataType::Int32,
-        })
+        Ok(DataType::Utf8View)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -319,15 +270,5 @@ mod tests {
         assert_ne!(id, incident_id("blog", 1_772_000_000_000_000));
         // Written down, so that an update of the program cannot rename stored incidents.
         assert_eq!(id, "1edd7265fe434ffd");
-    }
-
-    #[test]
-    fn buckets_are_spread() {
-        let mut counts = [0_u32; 1 << BUCKET_BITS];
-        for number in 0..40_960 {
-            counts[value_bucket(&format!("/path/{number}")) as usize] += 1;
-        }
-        // Ten each on average; Poisson has more than 40 in one of 4096 with a chance of 1 in 10^9.
-        assert!(counts.iter().all(|count| *count < 40));
     }
 }

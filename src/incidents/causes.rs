@@ -12,12 +12,14 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::prelude::DataFrame;
 
+use super::amounts;
 use super::error::Result;
 use super::facts::{Kinds, kinds};
 use super::reading::{collect, times};
 use super::runs::date_of;
 use crate::schema::INCIDENT_CAUSES;
-use crate::session::{Session, queries};
+use crate::session::Session;
+use crate::session::queries::ExplainedIncidents;
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -109,10 +111,17 @@ pub(super) async fn explain(
             false,
         ),
     ])?;
-    let (causes, facts) =
-        queries::incident_causes_and_facts(session, explained, scored_windows, series_requests)
-            .await?;
+    let ids = text("incident_id")?;
+    let directions = text("direction")?;
+    let falls = directions.as_string_view().iter();
+    let falls = falls.map(|direction| direction == Some("dip"));
+    let told: Vec<_> = ids.as_string_view().iter().flatten().zip(falls).collect();
+    let explained =
+        ExplainedIncidents::new(session, explained, scored_windows, series_requests).await?;
+    let counted = amounts::count(&explained.requests().await?, &told).await?;
+    let causes = explained.causes(counted.totals, counted.amounts).await?;
     let causes = collect(causes, &INCIDENT_CAUSES).await?;
-    let kinds = kinds(incidents, &facts.collect().await?, &causes)?;
+    let facts = explained.facts().await?.collect().await?;
+    let kinds = kinds(incidents, &facts, &causes)?;
     Ok((causes, kinds))
 }

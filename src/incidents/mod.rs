@@ -25,6 +25,7 @@
 //! Rows depend on the tables, the rules, the step and the series key, and on nothing else: not on
 //! threads, batches or the ranges asked for. Sums are over whole numbers for that reason.
 
+mod amounts;
 mod causes;
 mod error;
 mod facts;
@@ -78,11 +79,10 @@ use runs::{FoundRuns, RunWindows, date_of};
 /// What decides which incidents there are, besides windows and rules.
 pub const INCIDENT_QUERIES: [Query; 2] = [Query::IncidentRuns, Query::Incidents];
 /// What decides what explains them, besides incidents, requests and windows.
-pub const CAUSE_QUERIES: [Query; 5] = [
+pub const CAUSE_QUERIES: [Query; 4] = [
     Query::IncidentFacts,
     Query::IncidentRanges,
-    Query::IncidentFacets,
-    Query::IncidentBuckets,
+    Query::IncidentRequests,
     Query::IncidentCauses,
 ];
 

@@ -20,6 +20,7 @@ mod requests;
 pub mod results;
 pub mod site_dates;
 mod site_groups;
+mod stretches;
 mod tables;
 mod views;
 

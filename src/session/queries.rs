@@ -18,6 +18,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use super::Session;
 use super::names::{LINKED_COVERAGE, LOG_COVERAGE};
 pub use super::query::Query;
+use super::stretches::{Stretches, is_one_of};
 use crate::schema::Table;
 use crate::units::WindowStep;
 use crate::warehouse::extra_metrics;
@@ -34,8 +35,8 @@ const WINDOW_SCORES: &str = "window_scores";
 const INCIDENT_RUNS: &str = "incident_runs";
 const EXPLAINED_INCIDENTS: &str = "explained_incidents";
 const INCIDENT_RANGES: &str = "incident_ranges";
-const INCIDENT_FACETS: &str = "incident_facets";
-const INCIDENT_BUCKETS: &str = "incident_buckets";
+const INCIDENT_TOTALS: &str = "incident_totals";
+const INCIDENT_AMOUNTS: &str = "incident_amounts";
 const PICTURED_INCIDENTS: &str = "pictured_incidents";
 const A_WEEK_BEFORE: &str = "windows_a_week_before";
 
@@ -327,39 +328,80 @@ pub async fn incidents(
         ])
 }
 
-/// What explains incidents, by `incident_id`, then rank, and what windows had during each and usually, by
-/// `incident_id`: `incidents` has the columns that `explained_incidents` is to have.
-///
-/// # Errors
-/// When a table cannot be read.
-pub async fn incident_causes_and_facts(
-    session: &Session,
-    incidents: RecordBatch,
-    scored_windows: DataFrame,
+/// Incidents, the stretches of time that tell what explains them, and what the queries about that read.
+#[derive(Debug)]
+pub struct ExplainedIncidents<'a> {
+    session: &'a Session,
+    tables: Vec<(&'static str, Arc<dyn TableProvider>)>,
     series_requests: DataFrame,
-) -> Result<(DataFrame, DataFrame)> {
-    // What is read more than once is queried once.
-    let mut tables = vec![
-        (Table::ScoredWindows.name(), scored_windows.into_view()),
-        (SERIES_REQUESTS, series_requests.into_view()),
-        (
-            EXPLAINED_INCIDENTS,
-            session.context().read_batch(incidents)?.into_view(),
-        ),
-    ];
-    let ranges = session.reading(tables.clone())?;
-    let ranges = ranges.sql(Query::IncidentRanges.text()).await?;
-    tables.push((INCIDENT_RANGES, ranges.cache().await?.into_view()));
-    let facets = session.reading(tables.clone())?;
-    let facets = facets.sql(Query::IncidentFacets.text()).await?;
-    tables.push((INCIDENT_FACETS, facets.into_view()));
-    let buckets = session.reading(tables.clone())?;
-    let buckets = buckets.sql(Query::IncidentBuckets.text()).await?;
-    tables.push((INCIDENT_BUCKETS, buckets.cache().await?.into_view()));
-    let reading = session.reading(tables)?;
-    let causes = reading.sql(Query::IncidentCauses.text()).await?;
-    let facts = reading.sql(Query::IncidentFacts.text()).await?;
-    Ok((causes, facts))
+}
+
+impl<'a> ExplainedIncidents<'a> {
+    /// Finds the stretches of time. `incidents` has the columns that `explained_incidents` is to have.
+    ///
+    /// # Errors
+    /// When a table cannot be read.
+    pub async fn new(
+        session: &'a Session,
+        incidents: RecordBatch,
+        scored_windows: DataFrame,
+        series_requests: DataFrame,
+    ) -> Result<Self> {
+        let is_theirs = |column| is_one_of(column, &incidents, "series");
+        let scored_windows = scored_windows.filter(is_theirs("site")?)?;
+        let series_requests = series_requests.filter(is_theirs("series")?)?;
+        let incidents = session.context().read_batch(incidents)?;
+        let mut tables = vec![
+            (Table::ScoredWindows.name(), scored_windows.into_view()),
+            (EXPLAINED_INCIDENTS, incidents.into_view()),
+        ];
+        let ranges = session.reading(tables.clone())?;
+        let ranges = ranges.sql(Query::IncidentRanges.text()).await?;
+        // What is read more than once is queried once.
+        let ranges = ranges.cache().await?;
+        let in_ranges = Stretches::of(&ranges).await?.have("timestamp");
+        tables.push((INCIDENT_RANGES, ranges.into_view()));
+        Ok(Self {
+            session,
+            tables,
+            series_requests: series_requests.filter(in_ranges)?,
+        })
+    }
+
+    /// The requests of those stretches.
+    ///
+    /// # Errors
+    /// When a table cannot be read.
+    pub async fn requests(&self) -> Result<DataFrame> {
+        let mut tables = self.tables.clone();
+        tables.push((SERIES_REQUESTS, self.series_requests.clone().into_view()));
+        let reading = self.session.reading(tables)?;
+        reading.sql(Query::IncidentRequests.text()).await
+    }
+
+    /// What explains the incidents, by `incident_id`, then rank, given how much is counted of them: rows of
+    /// `incident_totals` and `incident_amounts`.
+    ///
+    /// # Errors
+    /// When the rows are not those.
+    pub async fn causes(&self, totals: RecordBatch, amounts: RecordBatch) -> Result<DataFrame> {
+        let mut tables = self.tables.clone();
+        for (name, rows) in [(INCIDENT_TOTALS, totals), (INCIDENT_AMOUNTS, amounts)] {
+            let rows = self.session.context().read_batch(rows)?;
+            tables.push((name, rows.into_view()));
+        }
+        let reading = self.session.reading(tables)?;
+        reading.sql(Query::IncidentCauses.text()).await
+    }
+
+    /// What windows had during each incident and have usually, by `incident_id`.
+    ///
+    /// # Errors
+    /// When a table cannot be read.
+    pub async fn facts(&self) -> Result<DataFrame> {
+        let reading = self.session.reading(self.tables.clone())?;
+        reading.sql(Query::IncidentFacts.text()).await
+    }
 }
 
 /// When a series is known not to have been as usual: `site`, `start`, `end`.

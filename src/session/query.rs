@@ -32,9 +32,7 @@ pub enum Query {
     /// The stretches of time that tell what explains incidents.
     IncidentRanges,
     /// Who asked for what during incidents and before.
-    IncidentFacets,
-    /// How much falls into which bucket of values.
-    IncidentBuckets,
+    IncidentRequests,
     /// What explains incidents.
     IncidentCauses,
     /// What windows had during incidents, and usually.
@@ -61,7 +59,7 @@ pub enum Query {
 
 impl Query {
     /// Every file.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 26] = [
         Self::AccessLogs,
         Self::Quarantine,
         Self::LinkedCoverage,
@@ -76,8 +74,7 @@ impl Query {
         Self::IncidentRuns,
         Self::Incidents,
         Self::IncidentRanges,
-        Self::IncidentFacets,
-        Self::IncidentBuckets,
+        Self::IncidentRequests,
         Self::IncidentCauses,
         Self::IncidentFacts,
         Self::KnownAnomalies,
@@ -109,8 +106,7 @@ impl Query {
             Self::IncidentRuns => include_str!("../../queries/incident_runs.sql"),
             Self::Incidents => include_str!("../../queries/incidents.sql"),
             Self::IncidentRanges => include_str!("../../queries/incident_ranges.sql"),
-            Self::IncidentFacets => include_str!("../../queries/incident_facets.sql"),
-            Self::IncidentBuckets => include_str!("../../queries/incident_buckets.sql"),
+            Self::IncidentRequests => include_str!("../../queries/incident_requests.sql"),
             Self::IncidentCauses => include_str!("../../queries/incident_causes.sql"),
             Self::IncidentFacts => include_str!("../../queries/incident_facts.sql"),
             Self::KnownAnomalies => include_str!("../../queries/known_anomalies.sql"),

@@ -1,12 +1,13 @@
--- incident_facets: who asked for what during incidents and before.
+-- incident_requests: who asked for what during incidents and before.
 -- reads:      incident_ranges, series_requests (access_logs and the column `series`) of the dates and
 --             logs in question
--- writes:     nothing; registered as a view
--- grain:      one row per incident, request and dimension in which the request has a value
+-- writes:     nothing: it is counted twice, in incident_totals and incident_amounts
+-- grain:      one row per incident and request
 -- parameters: none
 --
 -- `weight` is what is counted: requests with a 4xx status for incidents of client_errors, with a 5xx
 -- status for server_errors, milliseconds of latency for latencies, KiB for bytes, else requests.
+-- The columns behind it are the dimensions; NULL is no value of one.
 --
 -- Values come from whoever sends requests: they are compared, and never interpreted.
 WITH requests AS (
@@ -26,26 +27,18 @@ WITH requests AS (
         -- Few ranges have one day, so few are tried for a request.
         AND CAST(timestamp AS BIGINT) / 86400000000 = day
         AND timestamp >= range_start AND timestamp < range_end
-),
-
-facets AS (
-    SELECT
-        incident_id,
-        is_during,
-        weight,
-        unnest(make_array(
-            named_struct('dimension', 'client_ip', 'value', CAST(client_ip AS VARCHAR)),
-            named_struct('dimension', 'client_network', 'value', CAST(client_network(client_ip) AS VARCHAR)),
-            named_struct('dimension', 'path', 'value', CAST(path AS VARCHAR)),
-            named_struct('dimension', 'path_folder', 'value', CAST(path_folder(path) AS VARCHAR)),
-            named_struct('dimension', 'user_agent', 'value', CAST(user_agent AS VARCHAR)),
-            named_struct('dimension', 'status', 'value', CAST(status AS VARCHAR)),
-            named_struct('dimension', 'method', 'value', CAST(method AS VARCHAR))
-        )) AS facet
-    FROM requests
-    WHERE weight > 0 OR NOT is_during
 )
 
-SELECT incident_id, is_during, weight, facet['dimension'] AS dimension, facet['value'] AS value
-FROM facets
-WHERE facet['value'] IS NOT NULL
+SELECT
+    incident_id,
+    is_during,
+    CAST(weight AS BIGINT) AS weight,
+    client_ip,
+    client_network(client_ip) AS client_network,
+    path,
+    path_folder(path) AS path_folder,
+    user_agent,
+    CAST(status AS VARCHAR) AS status,
+    method
+FROM requests
+WHERE weight > 0 OR NOT is_during
