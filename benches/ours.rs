@@ -6,6 +6,7 @@
 //! ours train ARCHITECTURE             a hundred optimiser steps over 64 × 120
 //! ours fine-tune ARCHITECTURE         a series of 20,000 windows: from shipped weights to a detector
 //! ours sql WAREHOUSE WINDOWS OUT SCORE    SCORE(…) OVER (…) from Parquet to Parquet
+//! ours queries WAREHOUSE QUERIES          the statements of QUERIES; answers with the median of their times
 //! ```
 //!
 //! All but `record` prepare, print `{"ready": …}`, and then run once per line on standard input,
@@ -78,6 +79,7 @@ fn main() -> Result<()> {
         ["score", folder, architecture] => score(Path::new(folder), architecture.parse()?),
         ["train", architecture] => train(architecture.parse()?),
         ["fine-tune", architecture] => fine_tune(architecture.parse()?),
+        ["queries", warehouse, queries] => queries_of(warehouse, Path::new(queries)),
         ["sql", warehouse, windows, out, score] => sql(warehouse, Path::new(windows), out, score),
         // What `cargo bench` passes.
         _ => {
@@ -89,6 +91,15 @@ fn main() -> Result<()> {
 
 /// Answers every line of standard input with the time one run takes.
 fn serve(mut run: impl FnMut() -> Result<()>) -> Result<()> {
+    serve_times(|| {
+        let started = Instant::now();
+        run()?;
+        Ok(started.elapsed().as_secs_f64())
+    })
+}
+
+/// Answers every line of standard input with a time.
+fn serve_times(mut run: impl FnMut() -> Result<f64>) -> Result<()> {
     let answer = |answer: serde_json::Value| {
         println!("{answer}");
         std::io::stdout().flush()
@@ -96,9 +107,7 @@ fn serve(mut run: impl FnMut() -> Result<()>) -> Result<()> {
     answer(json!({"ready": {"version": env!("CARGO_PKG_VERSION")}}))?;
     for line in std::io::stdin().lines() {
         line?;
-        let started = Instant::now();
-        run()?;
-        answer(json!({"seconds": started.elapsed().as_secs_f64()}))?;
+        answer(json!({"seconds": run()?}))?;
     }
     Ok(())
 }
@@ -248,7 +257,7 @@ fn fine_tune(architecture: Architecture) -> Result<()> {
     })
 }
 
-fn sql(warehouse: &str, windows: &Path, out: &str, score: &str) -> Result<()> {
+fn open(warehouse: &str) -> Result<(tokio::runtime::Runtime, Session)> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(THREADS)
@@ -259,6 +268,39 @@ fn sql(warehouse: &str, windows: &Path, out: &str, score: &str) -> Result<()> {
     };
     let warehouse = Warehouse::new(PathBuf::from(warehouse));
     let session = runtime.block_on(Session::open(&warehouse, &options))?;
+    Ok((runtime, session))
+}
+
+fn queries_of(warehouse: &str, queries: &Path) -> Result<()> {
+    let (runtime, session) = open(warehouse)?;
+    let text = std::fs::read_to_string(queries)?;
+    let statements: Vec<&str> = text
+        .split(';')
+        .filter(|text| !text.trim().is_empty())
+        .collect();
+    serve_times(|| {
+        let mut times = Vec::new();
+        for statement in &statements {
+            let started = Instant::now();
+            runtime.block_on(async {
+                let frame = session.context().sql(statement).await?;
+                black_box(frame.collect().await?);
+                Ok::<(), Box<dyn Error>>(())
+            })?;
+            times.push(started.elapsed().as_secs_f64());
+        }
+        times.sort_by(f64::total_cmp);
+        // As Python's `statistics.median`.
+        let middle = times.len() / 2;
+        Ok(match times.len() % 2 {
+            0 => f64::midpoint(times[middle - 1], times[middle]),
+            _ => times[middle],
+        })
+    })
+}
+
+fn sql(warehouse: &str, windows: &Path, out: &str, score: &str) -> Result<()> {
+    let (runtime, session) = open(warehouse)?;
     let frame = runtime.block_on(session.parquet(windows))?;
     session
         .context()
