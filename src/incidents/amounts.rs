@@ -223,7 +223,7 @@ impl Buckets {
     fn new(incidents: usize) -> Self {
         Self(vec![
             Sums::default();
-            incidents * DIMENSIONS.len() << BUCKET_BITS
+            (incidents * DIMENSIONS.len()) << BUCKET_BITS
         ])
     }
 
@@ -449,9 +449,11 @@ mod tests {
         assert!(counts.iter().all(|count| *count < 40));
     }
 
-    /// Rows of one path and client each: incident, whether during, weight.
-    fn requests(rows: &[(&str, bool, i64, Option<&str>, &str)]) -> DataFrame {
-        let text = |of: fn(&(&str, bool, i64, Option<&str>, &str)) -> Option<String>| -> ArrayRef {
+    /// A request: incident, whether during it, weight, client, path.
+    type Row<'a> = (&'a str, bool, i64, Option<&'a str>, &'a str);
+
+    fn requests(rows: &[Row<'_>]) -> DataFrame {
+        let text = |of: fn(&Row<'_>) -> Option<String>| -> ArrayRef {
             Arc::new(rows.iter().map(of).collect::<StringViewArray>())
         };
         let mut columns = vec![

@@ -287,7 +287,6 @@ fn functions_that_need_a_file_say_so() {
 
 #[test]
 #[cfg(unix)]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn a_shell_on_a_terminal() {
     use std::path::Path;
     use std::process::Command;
